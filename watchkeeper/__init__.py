@@ -1,0 +1,1 @@
+"""Watchkeeper: the security operations platform for MCP systems."""

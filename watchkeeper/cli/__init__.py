@@ -1,0 +1,1 @@
+"""Commands: the process's front door. Above: the shell. Below: `app`, which wires what a command needs."""

@@ -1,0 +1,1 @@
+"""The ground: errors, clock, ids, keys, settings, database, logs, plug-ins. Knows nothing of MCP."""

@@ -1,0 +1,109 @@
+"""Asking a running service of ours: one JSON object a line over a Unix socket that only its owner can open.
+
+Request `{"do": NAME, "with": {…}}`, answer `{"ok": …}` or `{"error": {"code", "reason", "hint"}}`. Who may connect is said by the
+socket's mode (0600) and its folder's (0700).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from watchkeeper.core import errors
+from watchkeeper.core.files import make_private_folder
+
+Handler = Callable[[dict[str, Any]], Awaitable[Any]]
+"""Takes the request's `with`, returns what becomes `ok`; raises `WatchkeeperError` to refuse."""
+
+_LIMIT = 16 * 1024 * 1024
+_log = logging.getLogger(__name__)
+_CODES: dict[str, type[errors.WatchkeeperError]] = {
+    kind.code: kind
+    for kind in (
+        errors.Misconfigured,
+        errors.Invalid,
+        errors.NotFound,
+        errors.Conflict,
+        errors.Denied,
+        errors.Untrusted,
+        errors.Unavailable,
+    )
+}
+
+
+async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
+    """Listen on `path`; the caller closes the server. A stale socket file is replaced: whoever calls holds the lock."""
+    make_private_folder(path.parent)
+    path.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        return await asyncio.start_unix_server(lambda r, w: _talk(r, w, handlers), path, limit=_LIMIT)
+    finally:
+        os.umask(before)
+
+
+def ask(path: Path, name: str, arguments: Mapping[str, Any] | None = None, *, timeout: float = 30.0) -> Any:
+    """One question to the service at `path`, blocking. Raises what the service raised.
+
+    Raises `NotFound` when no service listens there and `Unavailable` when it does not answer in time.
+    """
+    line = msgspec.json.encode({"do": name, "with": arguments or {}}) + b"\n"
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.settimeout(timeout)
+            link.connect(str(path))
+            link.sendall(line)
+            with link.makefile("rb") as file:
+                answer = file.readline(_LIMIT)
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise errors.NotFound(f"no service listens on {path}", hint="start it with `watchkeeper up`") from error
+    except OSError as error:
+        raise errors.Unavailable(f"the service on {path} does not answer: {error}", hint="look at its log") from error
+    return _unpack(answer)
+
+
+async def ask_async(path: Path, name: str, arguments: Mapping[str, Any] | None = None, *, timeout: float = 30.0) -> Any:
+    """`ask`, off the event loop."""
+    return await asyncio.to_thread(ask, path, name, arguments, timeout=timeout)
+
+
+def _unpack(answer: bytes) -> Any:
+    if not answer.endswith(b"\n"):
+        raise errors.Unavailable("the service closed the connection before it answered", hint="look at its log")
+    reply = msgspec.json.decode(answer)
+    if "ok" in reply:
+        return reply["ok"]
+    said = reply["error"]
+    raise _CODES.get(said["code"], errors.WatchkeeperError)(said["reason"], hint=said["hint"])
+
+
+async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handlers: Mapping[str, Handler]) -> None:
+    try:
+        while line := await reader.readline():
+            writer.write(msgspec.json.encode(await _answer(line, handlers), enc_hook=str) + b"\n")
+            await writer.drain()
+    except (ConnectionError, ValueError, asyncio.CancelledError):
+        pass  # the peer went away, or sent a line beyond the limit: nothing to answer
+    finally:
+        writer.close()
+
+
+async def _answer(line: bytes, handlers: Mapping[str, Handler]) -> dict[str, Any]:
+    try:
+        request = msgspec.json.decode(line)
+        handler = handlers.get(request["do"])
+        if handler is None:
+            raise errors.NotFound(f"this service cannot {request['do']!r}")
+        return {"ok": await handler(request.get("with") or {})}
+    except errors.WatchkeeperError as error:
+        return {"error": {"code": error.code, "reason": error.reason, "hint": error.hint}}
+    except Exception:  # noqa: BLE001 — the outermost loop of this connection: an unknown failure is an error, never silence
+        _log.exception("a control request failed")
+        return {"error": {"code": "error", "reason": "the service failed; its log has the trace", "hint": ""}}

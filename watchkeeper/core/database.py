@@ -1,0 +1,92 @@
+"""Control-plane state: one SQLAlchemy engine, short transactions, SQLite (WAL) by default, PostgreSQL at scale.
+
+Sessions are synchronous; code on an event loop calls them through `asyncio.to_thread`. docs/decisions/0003 says why.
+Each domain keeps its tables in its own `_store.py` on `Base`; nobody else touches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.files import make_private_folder
+
+
+class Base(DeclarativeBase):
+    """The parent of every table of ours."""
+
+
+class Database:
+    """The control state, by URL (`sqlite:////path/state.db`, `postgresql+psycopg://…`)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine: Engine = create_engine(url, pool_pre_ping=True)
+        if self.engine.dialect.name == "sqlite":
+            _use_wal(self.engine)
+        self._writers = sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = sessionmaker(self.engine.execution_options(readonly=True), expire_on_commit=False)
+
+    @classmethod
+    def at(cls, path: Path) -> Database:
+        """A SQLite file, its folder made private."""
+        make_private_folder(path.parent)
+        return cls(f"sqlite:///{path}")
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction: committed at the end, rolled back on any error.
+
+        Raises `Unavailable` when the database cannot be reached, is locked for long, or its disk is full.
+        """
+        try:
+            with self._writers.begin() as session:
+                yield session
+        except OperationalError as error:
+            raise Unavailable(
+                f"the control state cannot be written: {_cause(error)}", hint="check the disk and its space"
+            ) from error
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for reading; nothing is committed. Raises `Unavailable` as `write` does."""
+        try:
+            with self._readers() as session:
+                yield session
+        except OperationalError as error:
+            raise Unavailable(
+                f"the control state cannot be read: {_cause(error)}", hint="check the disk and its mode"
+            ) from error
+
+    def create_missing_tables(self) -> None:
+        """For tests; the product itself migrates (`app.migrations`)."""
+        Base.metadata.create_all(self.engine)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _cause(error: DBAPIError) -> str:
+    return str(error.orig) if error.orig else "unknown"
+
+
+def _use_wal(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection, _record):  # type: ignore[no-untyped-def]  # SQLAlchemy hands over the driver's own type
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection):  # type: ignore[no-untyped-def]
+        # A deferred transaction that later writes fails at once with "locked"; an immediate one waits its turn.
+        is_reader = connection.get_execution_options().get("readonly", False)
+        connection.exec_driver_sql("BEGIN" if is_reader else "BEGIN IMMEDIATE")

@@ -1,0 +1,5 @@
+"""The event model, the journal (append-only, provable) and the lake (a projection of it)."""
+
+from watchkeeper.events.model import Event, Severity, decode, encode, new_event
+
+__all__ = ["Event", "Severity", "decode", "encode", "new_event"]

@@ -1,0 +1,1 @@
+"""Inspectors notice; they never decide. Also the fingerprints of definitions."""

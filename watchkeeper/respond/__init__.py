@@ -1,0 +1,1 @@
+"""Alerts become incidents, incidents run playbooks, playbooks give orders and verify them."""
