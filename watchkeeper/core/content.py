@@ -1,4 +1,4 @@
-"""Where the product's data with its tests lies: `content/` in a checkout, `watchkeeper/_content` in an installed wheel."""
+"""Where the product's data with its tests lies: `content/` in a checkout, `_content` in a wheel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def content_folder(name: str) -> Path:
-    """The folder `name` (`detections`, `playbooks`, `policies`, `inspectors`). Raises `Misconfigured` when it is missing."""
+    """The folder `name` (`detections`, `playbooks`, `policies`, `inspectors`). Raises `Misconfigured`."""
     for base in (_PACKAGE / "_content", _PACKAGE.parent / "content"):
         if (base / name).is_dir():
             return base / name

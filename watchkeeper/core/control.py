@@ -1,7 +1,7 @@
 """Asking a running service of ours: one JSON object a line over a Unix socket that only its owner can open.
 
-Request `{"do": NAME, "with": {…}}`, answer `{"ok": …}` or `{"error": {"code", "reason", "hint"}}`. Who may connect is said by the
-socket's mode (0600) and its folder's (0700).
+Request `{"do": NAME, "with": {…}}`, answer `{"ok": …}` or `{"error": {"code", "reason", "hint"}}`. Who may connect
+is said by the socket's mode (0600) and its folder's (0700).
 """
 
 from __future__ import annotations
