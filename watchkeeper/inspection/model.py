@@ -1,0 +1,59 @@
+"""What inspectors speak of: surfaces and findings. They notice; what follows from it is policy's word. No I/O."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+
+class Surface(str, Enum):
+    """Which part of a message is looked at; a rule names the surfaces it is made for."""
+
+    DEFINITION = "definition"
+    """A tool's, prompt's or resource's definition as a server lists it."""
+    INSTRUCTIONS = "instructions"
+    """`instructions` of an `initialize` or `server/discover` result."""
+    ARGUMENTS = "arguments"
+    """What a client sends: `params.arguments`, `inputResponses`."""
+    RESULT = "result"
+    """What a server answers: a result or an error."""
+    MESSAGE = "message"
+    """What a server says unasked: notifications and its own requests."""
+
+
+HIDDEN_INSTRUCTION = "hidden_instruction"
+"""Label of text that speaks to the model behind the user's back."""
+SECRET = "secret"  # noqa: S105 — a label, not a password
+"""Label of a credential."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing an inspector noticed. Safe to store and to show: it never carries the secret it found."""
+
+    inspector: str
+    rule: str
+    """Id of the rule, e.g. `secrets.github-token`."""
+    label: str
+    """What policies ask for: `hidden_instruction`, `secret`."""
+    severity: int
+    """1 (informational) to 5 (critical), as `events.Severity`."""
+    path: str = ""
+    """JSON pointer of the string it was found in; empty when it was seen in the raw text."""
+    start: int = 0
+    end: int = 0
+    """Byte offsets, end exclusive. With an empty `path` they count in the inspected bytes; with a path they count in
+    the UTF-8 of the decoded (and, for disguised text, normalised) string at that path."""
+    excerpt: str = ""
+    """At most 120 characters; secrets masked, control and invisible characters escaped."""
+
+
+class Inspector(Protocol):
+    """Looks at the raw JSON text of one surface. Must not raise, block or keep anything of what it saw."""
+
+    name: str
+
+    def inspect(self, surface: Surface, data: bytes) -> tuple[Finding, ...]:
+        """Every finding, in order of appearance; empty for clean text."""
+        ...
