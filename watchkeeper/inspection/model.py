@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
 
-class Surface(str, Enum):
+class Surface(StrEnum):
     """Which part of a message is looked at; a rule names the surfaces it is made for."""
 
     DEFINITION = "definition"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 import msgspec
 
 
-class Effect(str, Enum):
+class Effect(StrEnum):
     """What shall happen to a message."""
 
     ALLOW = "allow"
