@@ -1,0 +1,152 @@
+"""`up` from the outside: start the services as processes, wait until each is ready, restart what dies, stop all in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from watchkeeper.core.errors import Unavailable, WatchkeeperError
+from watchkeeper.core.files import make_private_folder
+
+READY_WITHIN = 60.0
+"""Seconds a service may take to start; the first run compiles rules and migrates the state."""
+DRAIN_WITHIN = 15.0
+"""Seconds a service may take to finish what it holds."""
+RESTARTS = 5
+"""How often a service that dies is started again before `up` gives up."""
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """One child process: its standard output is the ready line, its standard error goes to a log file."""
+
+    def __init__(self, name: str, arguments: Sequence[str], data_dir: Path) -> None:
+        self.name = name
+        self.facts: dict[str, Any] = {}
+        self.restarts = 0
+        self.log_path = make_private_folder(data_dir / "logs") / f"{name}.log"
+        self._arguments = [sys.executable, "-m", "watchkeeper", "service", name, *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; `await_ready` tells when it serves."""
+        handle = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 — our own interpreter and package, no shell
+                self._arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=handle,
+                start_new_session=True,  # the terminal's Ctrl-C must reach the supervisor alone
+            )
+        finally:
+            os.close(handle)
+
+    def await_ready(self, within: float = READY_WITHIN) -> None:
+        """Block until the ready line is read. Raises what the service said when it failed to start, or `Unavailable`."""
+        process = self._running()
+        assert process.stdout is not None
+        deadline = time.monotonic() + within
+        line = b""
+        while not line.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
+                raise Unavailable(f"{self.name} was not ready within {within:.0f} s", hint=f"look at {self.log_path}")
+            chunk = os.read(process.stdout.fileno(), 65536)
+            if not chunk:
+                break
+            line += chunk
+        self.facts = self._read(line)
+
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    def stop(self, within: float = DRAIN_WITHIN) -> bool:
+        """Ask it to drain and wait; kill it when it does not. Returns whether it drained."""
+        if self._process is None:
+            return True
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            drained = self._process.wait(within) == 0
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            drained = False
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process = None
+        return drained
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise Unavailable(f"{self.name} is not running")
+        return self._process
+
+    def _read(self, line: bytes) -> dict[str, Any]:
+        said: dict[str, Any] = msgspec.json.decode(line) if line.endswith(b"\n") else {}
+        if "error" in said:
+            raise ServiceFailed(f"{self.name}: {said['error']['reason']}", hint=said["error"]["hint"])
+        if said.get("ready") != self.name:
+            raise ServiceFailed(f"{self.name} ended before it was ready", hint=f"look at {self.log_path}")
+        return said
+
+
+class ServiceFailed(WatchkeeperError):
+    """A service could not start; the reason is its own."""
+
+    code = "service_failed"
+    exit_code = 70
+
+
+class Supervisor:
+    """Several services as one: started together, restarted when one dies, stopped in order."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self.services = list(services)
+
+    def start(self) -> None:
+        """Start all, then wait for each. Raises what failed; then nothing is left running."""
+        try:
+            for service in self.services:
+                service.start()
+            for service in self.services:
+                service.await_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def tend(self) -> list[str]:
+        """Restart what died since the last look; returns what was done, in words. Raises `ServiceFailed` after too many."""
+        done: list[str] = []
+        for service in self.services:
+            if service.is_alive():
+                continue
+            if service.restarts >= RESTARTS:
+                raise ServiceFailed(f"{service.name} keeps dying", hint=f"look at {service.log_path}")
+            service.stop(within=0)
+            service.restarts += 1
+            service.start()
+            service.await_ready()
+            done.append(f"{service.name} had died and was started again ({service.restarts} of {RESTARTS})")
+            _log.warning("service restarted", extra={"service": service.name, "restarts": service.restarts})
+        return done
+
+    def stop(self) -> list[str]:
+        """Stop all, in the order given; returns the names of those that had to be killed."""
+        return [service.name for service in self.services if not service.stop()]

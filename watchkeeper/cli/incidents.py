@@ -1,0 +1,69 @@
+"""`watchkeeper incidents`: what happened, what was done, what is left to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from watchkeeper.app.administration import Administration
+from watchkeeper.cli import options, output
+
+
+@click.group()
+def incidents() -> None:
+    """Incidents: grouped alerts with their timeline and their playbook."""
+
+
+@incidents.command("list")
+@click.option("--state", default="", help="Only this state: open, contained, unverified or closed.")
+@options.data
+@options.as_json
+@options.errors_told
+def list_(state: str, data: Path | None, as_json: bool) -> None:
+    """List incidents, newest first."""
+    rows = Administration.at(data).call("incidents.list", state=state)
+    if as_json:
+        output.as_json(rows)
+        return
+    output.table(
+        ["incident", "state", "severity", "opened", "alerts", "title"],
+        [[r["id"], r["state"], r["severity"], output.moment(r["opened_at"]), r["alerts"], r["title"]] for r in rows],
+        empty="No incident: no rule has raised an alert yet. `watchkeeper demo` shows one.",
+    )
+
+
+@incidents.command()
+@click.argument("incident")
+@options.data
+@options.as_json
+@options.errors_told
+def show(incident: str, data: Path | None, as_json: bool) -> None:
+    """Show one incident with its timeline."""
+    found = Administration.at(data).call("incidents.show", incident=incident)
+    if as_json:
+        output.as_json(found)
+        return
+    output.text(f"{found['id']}  {found['state']}  {found['title']}")
+    for name, label in (("ttd_ms", "detected after"), ("ttc_ms", "contained after")):
+        value = found.get(name)
+        click.echo(f"  {label}: {'not known' if value is None else f'{value:.0f} ms'}")
+    click.echo()
+    for entry in found["timeline"]:
+        output.text(f"  {output.moment(entry['time'])}  {entry['text']}")
+    click.echo(f"\nProve any of it: watchkeeper journal prove EVENT_ID (ids: incidents show {found['id']} --json)")
+
+
+@incidents.command()
+@click.argument("incident")
+@click.option("--reason", required=True, help="Why it is closed; goes into the journal.")
+@options.data
+@options.as_json
+@options.errors_told
+def close(incident: str, reason: str, data: Path | None, as_json: bool) -> None:
+    """Close an incident. Orders that it gave stay in force until they are lifted."""
+    closed = Administration.at(data).call("incidents.close", incident=incident, reason=reason)
+    if as_json:
+        output.as_json(closed)
+    else:
+        output.text(f"closed {closed['id']}")
