@@ -1,0 +1,74 @@
+"""What an exchange needs from others: somebody who judges, somebody who knows the clients, somebody who remembers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from watchkeeper.events.model import Event
+from watchkeeper.gateway.model import Route, Ruling
+from watchkeeper.protocol.message import Message
+
+LISTINGS = frozenset(
+    {
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+        "initialize",
+        "server/discover",
+    }
+)
+"""Methods whose answers hold definitions or instructions; they go to `Guard.on_listing`."""
+
+
+class Guard(Protocol):
+    """Judges every message. Total: it never raises, a failure of its own is a denial."""
+
+    def on_request(self, route: Route, principal: str, message: Message) -> Ruling:
+        """A client's request, notification or response. Memory only."""
+        ...
+
+    def needs_listing(self, route: Route, message: Message) -> bool:
+        """Whether this call's tool was never listed, so that judging it asks for a listing first. Memory only."""
+        ...
+
+    def schema_of(self, route: Route, tool: str) -> bytes | None:
+        """The pinned tool's input schema as raw JSON; None when there is none. Memory only."""
+        ...
+
+    def on_answer(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+        """The answer to a request that is not a listing. Memory only."""
+        ...
+
+    async def on_listing(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+        """The answer to one of `LISTINGS`; may touch the database, in a thread."""
+        ...
+
+    def on_server_message(self, route: Route, principal: str, message: Message) -> Ruling:
+        """A server's own notification or request, on a response stream or a GET stream. Memory only."""
+        ...
+
+
+class Identities(Protocol):
+    """Knows which bearer token is whose."""
+
+    def principal_of(self, authorization: bytes) -> str | None:
+        """`agent:NAME` for the value of an `Authorization` header; None when it is nobody's."""
+        ...
+
+
+class Recorder(Protocol):
+    """The journal, as far as the data path uses it."""
+
+    @property
+    def healthy(self) -> bool:
+        """False when events cannot be stored now."""
+        ...
+
+    def append(self, event: Event) -> int:
+        """Take an event; raises `Unavailable`."""
+        ...
+
+    async def durable(self, index: int) -> None:
+        """Return once the event is on disk; raises `Unavailable`."""
+        ...

@@ -1,0 +1,72 @@
+"""What an upstream is to an exchange: something that takes one inbound message and gives one answer or stream.
+
+Two kinds implement it: the keep-alive pool for HTTP (`gateway.pool`) and spawned servers (`gateway.stdio`). Neither
+decides anything, and neither changes a byte of a message. Both raise `Unavailable`: `UpstreamFailed` when the server cannot be
+reached or breaks off, `UpstreamSilent` when it does not answer in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+import msgspec
+
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.protocol.message import Message
+
+Headers = list[tuple[bytes, bytes]]
+"""Names and values as received, in order."""
+
+
+class UpstreamFailed(Unavailable):
+    """The server refused the connection, or broke off before it had answered."""
+
+    code = "upstream_failed"
+
+
+class UpstreamSilent(Unavailable):
+    """The server did not answer in time."""
+
+    code = "upstream_silent"
+
+
+class Inbound(msgspec.Struct):
+    """A client's message on its way to the server. The client's credential is not in it."""
+
+    verb: str
+    """`POST`, `GET` or `DELETE`."""
+    headers: Headers
+    """End-to-end headers only, without the client's credential, `Host`, `Content-Length`."""
+    body: bytes
+    message: Message | None
+    """What the body says; None for GET and DELETE, which have none."""
+    principal: str
+    era: str
+    """`modern` or `legacy`."""
+    session: str = ""
+    """The older era's `Mcp-Session-Id`, already known to belong to the principal."""
+
+
+class Outbound(msgspec.Struct):
+    """A server's answer on its way to the client."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+    events: AsyncIterator[bytes] | None = None
+    """One raw server-sent event an item, its blank line included; None when `body` is the whole answer."""
+    cancel: Callable[[], None] | None = None
+    """Tells the upstream that nobody waits any more. May be called at any time, more than once."""
+
+
+class Upstream(Protocol):
+    """A real MCP server, however it is reached."""
+
+    async def send(self, inbound: Inbound) -> Outbound:
+        """Pass a message on. Cancelling the call means that the client went away. Raises `Unavailable`."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection or process."""
+        ...
