@@ -46,7 +46,7 @@ async def test_a_refusal_arrives_as_the_error_it_was(tmp_path: Path) -> None:
 
 def test_no_service_and_a_dead_socket_are_told_apart_from_an_answer(tmp_path: Path) -> None:
     path = socket_path(tmp_path, "watch")
-    with pytest.raises(NotFound):
+    with pytest.raises(control.NoService):
         control.ask(path, "echo")
     path.parent.mkdir(parents=True)
     path.write_text("")

@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.core.errors import WatchkeeperError
+
 
 def announce(service: str, facts: Mapping[str, Any]) -> None:
     """One JSON line on standard output: `{"ready": SERVICE, "pid": …, …facts}`."""
@@ -41,3 +43,10 @@ def _watch_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         pass
     if not loop.is_closed():
         loop.call_soon_threadsafe(stop.set)
+
+
+def refuse(error: WatchkeeperError) -> None:
+    """Tell the supervisor why this service cannot start: `{"error": {"code", "reason", "hint"}}`."""
+    body = {"code": error.code, "reason": error.reason, "hint": error.hint}
+    sys.stdout.buffer.write(msgspec.json.encode({"error": body}) + b"\n")
+    sys.stdout.buffer.flush()

@@ -22,6 +22,13 @@ from watchkeeper.core.files import make_private_folder
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
 """Takes the request's `with`, returns what becomes `ok`; raises `WatchkeeperError` to refuse."""
 
+
+class NoService(errors.NotFound):
+    """Nobody listens: no service of ours runs on this data folder."""
+
+    code = "no_service"
+
+
 _LIMIT = 16 * 1024 * 1024
 _log = logging.getLogger(__name__)
 _CODES: dict[str, type[errors.WatchkeeperError]] = {
@@ -52,7 +59,7 @@ async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
 def ask(path: Path, name: str, arguments: Mapping[str, Any] | None = None, *, timeout: float = 30.0) -> Any:
     """One question to the service at `path`, blocking. Raises what the service raised.
 
-    Raises `NotFound` when no service listens there and `Unavailable` when it does not answer in time.
+    Raises `NoService` when nobody listens there and `Unavailable` when it does not answer in time.
     """
     line = msgspec.json.encode({"do": name, "with": arguments or {}}) + b"\n"
     try:
@@ -63,7 +70,7 @@ def ask(path: Path, name: str, arguments: Mapping[str, Any] | None = None, *, ti
             with link.makefile("rb") as file:
                 answer = file.readline(_LIMIT)
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise errors.NotFound(f"no service listens on {path}", hint="start it with `watchkeeper up`") from error
+        raise NoService(f"no service listens on {path}", hint="start it with `watchkeeper up`") from error
     except OSError as error:
         raise errors.Unavailable(f"the service on {path} does not answer: {error}", hint="look at its log") from error
     return _unpack(answer)

@@ -17,7 +17,9 @@ def visible(text: str, *, limit: int = 0, keep: str = "") -> str:
     `keep` holds characters to leave alone, such as a line break.
     """
     cut = bool(limit) and len(text) > limit
-    shown = "".join(c if c in keep or c.isascii() and c.isprintable() else _show(c) for c in (text[:limit] if cut else text))
+    shown = "".join(
+        c if c in keep or c.isascii() and c.isprintable() else _show(c) for c in (text[:limit] if cut else text)
+    )
     return f"{shown}… ({len(text)} characters)" if cut else shown
 
 
