@@ -28,6 +28,7 @@ KINDS: dict[str, str] = {
     "registry.pin.trusted": "A definition was trusted on first use, after inspection.",
     "registry.pin.changed": "A server shows another definition than the pinned one.",
     "registry.pin.held": "A definition was held: not listed, not callable.",
+    "registry.pin.restored": "A server shows the pinned definition again after another one.",
     "registry.pin.approved": "A person approved a definition.",
     # detection and response
     "detect.alert.raised": "A rule matched; derived id.",

@@ -1,0 +1,62 @@
+"""Two definitions side by side, readable by a person: pretty-printed, and nothing in them can hide. No I/O."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import unicodedata
+
+_HIDING = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
+"""Unicode categories that a terminal or a page shows as nothing, or acts upon."""
+_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks that are drawn as nothing."""
+_LINE_END = re.compile(r"((?:^|[^\\])(?:\\\\)*\\n)(?!\"?,?$)")
+
+
+def pretty(canonical: bytes) -> str:
+    """A definition over many lines, each line break inside a string shown as `\\n` and followed by a real one."""
+    if not canonical:
+        return ""
+    try:
+        text = json.dumps(json.loads(canonical), indent=2, ensure_ascii=False, sort_keys=True)
+    except (ValueError, RecursionError):
+        text = canonical.decode("utf-8", "backslashreplace")
+    return "\n".join(_unfold(line) for line in visible(text).split("\n"))
+
+
+def visible(text: str) -> str:
+    """The text with every control, invisible or bidirectional character written as `\\u{hex}`; line feeds stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_shown(c) for c in text)
+
+
+def unified(old: bytes, new: bytes, *, before: str, after: str) -> str:
+    """The unified diff from one definition to another; empty when they are the same."""
+    lines = difflib.unified_diff(
+        pretty(old).split("\n") if old else [],
+        pretty(new).split("\n") if new else [],
+        before,
+        after,
+        lineterm="",
+    )
+    return "\n".join(lines)
+
+
+def _shown(character: str) -> str:
+    if character == "\n" or " " <= character <= "~":
+        return character
+    return f"\\u{{{ord(character):x}}}" if _hides(character) else character
+
+
+def _hides(character: str) -> bool:
+    category = unicodedata.category(character)
+    if category in _HIDING or category == "Zs" or character in _BLANK_LETTERS:
+        return True
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+def _unfold(line: str) -> str:
+    margin = " " * (len(line) - len(line.lstrip()) + 4)
+    return _LINE_END.sub(lambda match: f"{match[1]}\n{margin}", line)

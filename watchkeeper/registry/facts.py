@@ -1,0 +1,101 @@
+"""The registry's facts as events: what each move of a pin looks like in the journal. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from watchkeeper.events import Event, Severity, new_event
+from watchkeeper.inspection.fingerprints import Definition
+from watchkeeper.inspection.model import Finding
+from watchkeeper.registry import transitions
+from watchkeeper.registry.diff import unified
+
+ACTOR = "system:registry"
+_MOST = 16_384
+"""Bytes of text that an event carries of a definition or a diff; the whole is in the control state."""
+_SEVERITIES = {transitions.CHANGED: Severity.HIGH, transitions.HELD: Severity.MEDIUM}
+
+
+def definition_seen(now: int, tenant: str, server: str, definition: Definition, findings: Collection[Finding]) -> Event:
+    """A definition's first appearance in the history of its name."""
+    body = {
+        "definition": definition.kind,
+        "fingerprint": definition.fingerprint,
+        "bytes": len(definition.canonical),
+        "canonical": _cut(definition.canonical.decode("utf-8", "replace")),
+        "findings": [msgspec.to_builtins(f) for f in findings],
+    }
+    return new_event(
+        now,
+        "registry.definition.seen",
+        tenant=tenant,
+        actor=ACTOR,
+        server=server,
+        target=definition.name,
+        severity=Severity.MEDIUM if findings else Severity.INFORMATIONAL,
+        body=body,
+    )
+
+
+def pin_moved(
+    now: int,
+    tenant: str,
+    step: transitions.Step,
+    *,
+    actor: str = ACTOR,
+    reason: str = "",
+    findings: Collection[Finding] = (),
+) -> Event:
+    """A pin that was trusted, held, restored or approved."""
+    body = {"reason": reason or step.pin.reason, "findings": _plain(findings)}
+    return _about(now, tenant, step, actor, body)
+
+
+def pin_changed(
+    now: int, tenant: str, step: transitions.Step, *, old: bytes, new: bytes, findings: Collection[Finding]
+) -> Event:
+    """A server shows another definition than the pinned one: both fingerprints, and how they differ."""
+    text = unified(old, new, before="pinned", after="seen")
+    added, removed = _count(text)
+    body = {
+        "reason": step.pin.reason,
+        "old": step.pin.pinned,
+        "new": step.pin.seen,
+        "diff": _cut(text),
+        "added": added,
+        "removed": removed,
+        "findings": _plain(findings),
+    }
+    return _about(now, tenant, step, ACTOR, body)
+
+
+def _about(now: int, tenant: str, step: transitions.Step, actor: str, body: dict[str, Any]) -> Event:
+    pin = step.pin
+    common = {"definition": pin.kind, "fingerprint": pin.seen, "state": pin.state.value}
+    return new_event(
+        now,
+        step.event,
+        tenant=tenant,
+        actor=actor,
+        server=pin.server,
+        target=pin.name,
+        outcome="success",
+        severity=_SEVERITIES.get(step.event, Severity.INFORMATIONAL),
+        body=common | body,
+    )
+
+
+def _plain(findings: Collection[Finding]) -> list[Any]:
+    return [msgspec.to_builtins(f) for f in findings]
+
+
+def _count(diff: str) -> tuple[int, int]:
+    lines = diff.split("\n")[2:]
+    return sum(x.startswith("+") for x in lines), sum(x.startswith("-") for x in lines)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST else f"{text[:_MOST]}… ({len(text)} characters in all)"

@@ -1,0 +1,228 @@
+"""Pins: what each server's definitions are allowed to be, and what the hot path may ask of them.
+
+Above: the gateway asks `state` and `schema` on every call (memory only) and hands each listing to `observe` (blocking,
+on a thread); people hold and approve. Below: `transitions` says how a pin moves, `_store` keeps it, `facts` words it
+for the journal. It inspects nothing and forwards nothing.
+
+Obligations:
+
+1. A fact is durable in the journal before the pin moves, and the pin has moved before the caller goes on. A crash
+   between the two repeats a fact; it never loses one.
+2. Gateways on one control state are put in line by the tenant's generation; each reloads what the others changed.
+3. Nobody approves another definition than the one they looked at (`fingerprint`), and no agent approves anything.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Conflict, Denied, NotFound
+from watchkeeper.events import Event, Journal
+from watchkeeper.inspection.fingerprints import Definition
+from watchkeeper.inspection.model import Finding
+from watchkeeper.registry import _store, facts, transitions
+from watchkeeper.registry._noting import Groups, Noting, grouped
+from watchkeeper.registry.diff import unified
+from watchkeeper.registry.model import TOOL, Observation, Pin, PinState, Sighting, Snapshot
+
+Findings = Mapping[str, tuple[Finding, ...]]
+"""Fingerprint → what the inspectors noticed in that definition."""
+
+
+class _Schema(msgspec.Struct):
+    inputSchema: msgspec.Raw = msgspec.Raw(b"")
+
+
+_schemas = msgspec.json.Decoder(_Schema)
+
+
+class Pins:
+    """The pins of one tenant, kept in the control state and mirrored in memory. Safe for threads and processes."""
+
+    def __init__(self, database: Database, journal: Journal, clock: Clock, tenant: str = "default") -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._tenant = tenant
+        self._lock = threading.Lock()
+        self._pins: dict[tuple[str, str, str], Pin] = {}
+        self._schemas: dict[tuple[str, str], bytes] = {}
+        self.generation = -1
+        """The generation that memory mirrors."""
+        _store.ensure_generation(database, tenant)
+        self.reload()
+
+    # what the hot path asks: memory only
+
+    def state(self, server: str, kind: str, name: str) -> PinState:
+        """What this definition may do now."""
+        pin = self._pins.get((server, kind, name))
+        return pin.state if pin is not None else PinState.UNKNOWN
+
+    def schema(self, server: str, name: str) -> bytes | None:
+        """The pinned tool's `inputSchema`, raw JSON; None when no definition of it was ever trusted or approved."""
+        return self._schemas.get((server, name))
+
+    def is_known(self, server: str, definition: Definition) -> bool:
+        """Whether this definition is the pinned one or the one seen last, and so was inspected before."""
+        pin = self._pins.get((server, definition.kind, definition.name))
+        return pin is not None and definition.fingerprint in (pin.seen, pin.pinned)
+
+    # what listings and people change: blocking
+
+    def observe(self, server: str, definitions: Sequence[Definition], findings: Findings) -> Observation:
+        """Take note of what a server lists, and say what of it is held.
+
+        `findings` are those of every definition that is not known yet. Raises `Unavailable` when the control state or
+        the journal cannot be written: then nothing was noted, and nothing of the listing may pass.
+        """
+        groups = grouped(definitions)
+        if self._is_news(server, groups):
+            return self._note(server, groups, findings)
+        held = (key for key in groups if self.state(server, *key) is PinState.HELD)
+        return Observation(frozenset(held))
+
+    def approve(self, server: str, kind: str, name: str, by: str, *, fingerprint: str = "") -> Pin:
+        """Pin the definition seen last.
+
+        Raises `NotFound`, `Denied` for an agent, and `Conflict` when `fingerprint` is given and another definition has
+        been seen since.
+        """
+        _refuse_agents(by)
+        with self._database.write() as session:
+            at = _store.lock_generation(session, self._tenant)
+            pin = self._get(session, server, kind, name)
+            if fingerprint and fingerprint != pin.seen:
+                raise Conflict(
+                    f"{server} shows another definition of {name} by now: {pin.seen}",
+                    hint=f"look at `watchkeeper pins diff {server} {name}` again, then approve that one",
+                )
+            step = transitions.approved(pin, by, self._clock.now())
+            self._move(session, step, at, by)
+        self.reload()
+        return step.pin
+
+    def approve_all(self, server: str, by: str) -> tuple[Pin, ...]:
+        """Approve every definition of a server as seen last, those that are approved already excepted."""
+        waiting = [pin for pin in self.list(server) if pin.state is not PinState.APPROVED]
+        return tuple(self.approve(server, pin.kind, pin.name, by, fingerprint=pin.seen) for pin in waiting)
+
+    def hold(self, server: str, kind: str, name: str, reason: str, by: str) -> Pin:
+        """Hold a definition by hand, until somebody approves it; the return of the pinned one does not release it."""
+        with self._database.write() as session:
+            at = _store.lock_generation(session, self._tenant)
+            pin = self._get(session, server, kind, name)
+            step = transitions.held(pin, reason, by, self._clock.now())
+            if step.event:
+                self._move(session, step, at, by)
+        self.reload()
+        return step.pin
+
+    def reload(self) -> bool:
+        """Take over what any process changed since; True when there was something."""
+        with self._lock:
+            with self._database.read() as session:
+                current = _store.generation(session, self._tenant)
+                if current == self.generation:
+                    return False
+                news = _store.pins_after(session, self._tenant, self.generation)
+            for pin, canonical in news:
+                self._mirror(pin, canonical)
+            self.generation = current
+            return True
+
+    # what people and evidence ask: reads the control state
+
+    def list(self, server: str = "") -> tuple[Pin, ...]:
+        """Every pin, or those of one server, by server, kind and name."""
+        self.reload()
+        pins = [pin for pin in tuple(self._pins.values()) if server in ("", pin.server)]
+        return tuple(sorted(pins, key=lambda pin: (pin.server, pin.kind, pin.name)))
+
+    def get(self, server: str, name: str, kind: str = TOOL) -> Pin:
+        """One pin. Raises `NotFound`."""
+        with self._database.read() as session:
+            return self._get(session, server, kind, name)
+
+    def history(self, server: str, kind: str, name: str) -> tuple[Sighting, ...]:
+        """Every definition ever shown under this name, oldest first."""
+        with self._database.read() as session:
+            return tuple(_store.sightings(session, self._tenant, _store.key_of(server, kind, name)))
+
+    def diff(self, server: str, name: str, kind: str = TOOL) -> str:
+        """Unified diff from the pinned definition to the one seen last, nothing in it invisible; empty when equal."""
+        return self.snapshot(server, name, kind).diff
+
+    def snapshot(self, server: str, name: str, kind: str = TOOL) -> Snapshot:
+        """Evidence of a pin and its whole history. Raises `NotFound`."""
+        with self._database.read() as session:
+            pin = self._get(session, server, kind, name)
+            history = _store.sightings(session, self._tenant, _store.key_of(server, kind, name))
+        texts = {sighting.fingerprint: sighting.canonical for sighting in history}
+        text = unified(texts.get(pin.pinned, b""), texts.get(pin.seen, b""), before="pinned", after="seen")
+        return Snapshot(taken_at=self._clock.now(), pin=pin, history=tuple(history), diff=text)
+
+    # how a change is carried out
+
+    def _is_news(self, server: str, groups: Groups) -> bool:
+        for (kind, name), group in groups.items():
+            pin = self._pins.get((server, kind, name))
+            if pin is None or len(group) > 1 or pin.seen not in group:
+                return True
+        return False
+
+    def _note(self, server: str, groups: Groups, findings: Findings) -> Observation:
+        held: set[tuple[str, str]] = set()
+        changed: set[tuple[str, str]] = set()
+        with self._database.write() as session:
+            at = _store.lock_generation(session, self._tenant)
+            noting = Noting(session, self._tenant, at.value + 1, self._clock.now(), findings)
+            for key, group in groups.items():
+                step = noting.note(server, *key, group)
+                if step.pin.state is PinState.HELD:
+                    held.add(key)
+                if step.event == transitions.CHANGED:
+                    changed.add(key)
+            if noting.facts:
+                at.value += 1
+                self._record(noting.facts)
+        self.reload()
+        return Observation(frozenset(held), frozenset(changed))
+
+    def _get(self, session: Session, server: str, kind: str, name: str) -> Pin:
+        pin = _store.get_pin(session, self._tenant, _store.key_of(server, kind, name))
+        if pin is None:
+            raise NotFound(f"{server} never showed a {kind} {name!r}", hint="see `watchkeeper pins list`")
+        return pin
+
+    def _move(self, session: Session, step: transitions.Step, at: _store.GenerationRow, actor: str) -> None:
+        at.value += 1
+        _store.put_pin(session, self._tenant, step.pin, at.value)
+        self._record([facts.pin_moved(self._clock.now(), self._tenant, step, actor=actor)])
+
+    def _record(self, events: Sequence[Event]) -> None:
+        last = [self._journal.append(event) for event in events][-1]
+        self._journal.wait(last)
+
+    def _mirror(self, pin: Pin, canonical: bytes) -> None:
+        if pin.kind == TOOL and canonical:
+            self._schemas[pin.server, pin.name] = _schema_in(canonical)
+        self._pins[pin.server, pin.kind, pin.name] = pin
+
+
+def _schema_in(canonical: bytes) -> bytes:
+    try:
+        return bytes(_schemas.decode(canonical).inputSchema)
+    except msgspec.DecodeError:
+        return b""
+
+
+def _refuse_agents(by: str) -> None:
+    if by.startswith("agent:"):
+        raise Denied("an agent cannot approve what it is shown", rule="registry.operators-approve")

@@ -1,0 +1,116 @@
+"""How a pin moves when its definition is seen, approved or held: pure functions from pin to pin. No I/O.
+
+Obligations, and the attack each one stops:
+
+1. Only a first sight without findings, or a person, makes a definition usable (poisoned tool).
+2. Any other definition than the pinned one holds the pin, an older approved one too (rug pull, roll-back).
+3. The return of the pinned definition ends an automatic hold, and never a hold by hand (a server that shows the
+   good definition to whoever looks, and the bad one to its victim).
+4. Two definitions under one name in one listing hold the pin, in whatever order they come (shadowing: the gateway
+   reads the first, the client the last).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from watchkeeper.inspection.model import Finding
+from watchkeeper.registry.model import Pin, PinState
+
+TRUSTED = "registry.pin.trusted"
+CHANGED = "registry.pin.changed"
+RESTORED = "registry.pin.restored"
+HELD = "registry.pin.held"
+APPROVED = "registry.pin.approved"
+
+DIFFERS = "it differs from the pinned definition"
+AMBIGUOUS = "one listing showed two definitions under this name"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """The pin after a move, and the kind of event that says so; empty when nothing moved."""
+
+    pin: Pin
+    event: str = ""
+
+
+def representative(pin: Pin | None, fingerprints: Sequence[str]) -> str:
+    """Which of the definitions that one listing shows under one name decides (obligation 4).
+
+    The pinned one only when it stands alone; else the one seen before, so that the same listing twice is no change.
+    """
+    if pin is None:
+        return fingerprints[-1]
+    strangers = [f for f in fingerprints if f != pin.pinned]
+    if not strangers:
+        return pin.pinned
+    return pin.seen if pin.seen in strangers else strangers[-1]
+
+
+def first_sight(
+    server: str,
+    kind: str,
+    name: str,
+    fingerprint: str,
+    now: int,
+    *,
+    findings: Collection[Finding],
+    is_ambiguous: bool = False,
+) -> Step:
+    """A name that was never seen: trusted when inspection found nothing (obligation 1), else held."""
+    reason = AMBIGUOUS if is_ambiguous else describe(findings)
+    if reason:
+        return Step(Pin(server, kind, name, PinState.HELD, "", fingerprint, now, now, reason=reason), HELD)
+    state = PinState.TRUSTED
+    return Step(Pin(server, kind, name, state, fingerprint, fingerprint, now, now, pinned_as=state), TRUSTED)
+
+
+def sighted(pin: Pin, fingerprint: str, now: int) -> Step:
+    """A known name shows `fingerprint`."""
+    if fingerprint == pin.seen:
+        return Step(pin)
+    move = {"seen": fingerprint, "changed_at": now}
+    if fingerprint != pin.pinned:
+        reason = pin.reason if pin.held_by else DIFFERS
+        return Step(msgspec.structs.replace(pin, state=PinState.HELD, reason=reason, **move), CHANGED)
+    if pin.held_by:
+        return Step(msgspec.structs.replace(pin, **move), RESTORED)
+    return Step(msgspec.structs.replace(pin, state=pin.pinned_as, reason="", **move), RESTORED)
+
+
+def approved(pin: Pin, by: str, now: int) -> Step:
+    """A person approves the definition seen last; it becomes the pinned one."""
+    state = PinState.APPROVED
+    return Step(
+        msgspec.structs.replace(
+            pin,
+            state=state,
+            pinned=pin.seen,
+            pinned_as=state,
+            reason="",
+            held_by="",
+            approved_by=by,
+            approved_at=now,
+            changed_at=now,
+        ),
+        APPROVED,
+    )
+
+
+def held(pin: Pin, reason: str, by: str, now: int) -> Step:
+    """Somebody holds the pin by hand; the same hold twice is one."""
+    if pin.state is PinState.HELD and (pin.held_by, pin.reason) == (by, reason):
+        return Step(pin)
+    return Step(
+        msgspec.structs.replace(pin, state=PinState.HELD, reason=reason, held_by=by, changed_at=now),
+        HELD,
+    )
+
+
+def describe(findings: Collection[Finding]) -> str:
+    """Why a first sight is held, by labels and rules; empty without findings."""
+    if not findings:
+        return ""
+    return f"inspection found {', '.join(sorted({f'{f.label} ({f.rule})' for f in findings}))}"
