@@ -1,0 +1,46 @@
+"""`watchkeeper config`: what is set, and whether it can work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from watchkeeper.app.settings import as_toml, data_folder, load
+from watchkeeper.cli import options, output
+
+
+@click.group()
+def config() -> None:
+    """Settings: a TOML file, overridden by WATCHKEEPER_<SECTION>_<FIELD>."""
+
+
+@config.command()
+@options.config
+@options.data
+@options.as_json
+@options.errors_told
+def check(config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Read the settings and say whether they can work."""
+    loaded = load(config, data_folder(data))
+    if as_json:
+        output.as_json({"ok": True, "file": str(loaded.path or ""), "servers": sorted(loaded.settings.servers)})
+        return
+    where = loaded.path or "no file: defaults and environment only"
+    click.echo(f"The settings are well-formed ({where}).")
+    servers = ", ".join(sorted(loaded.settings.servers)) or "none configured: `up` fronts the packaged ones"
+    output.text(f"Servers: {servers}")
+
+
+@config.command()
+@options.config
+@options.data
+@options.as_json
+@options.errors_told
+def show(config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Print every setting with its value and meaning; secrets are masked."""
+    loaded = load(config, data_folder(data))
+    if as_json:
+        output.as_json(loaded.masked())
+    else:
+        output.text(as_toml(loaded))

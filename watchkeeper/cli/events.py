@@ -1,0 +1,72 @@
+"""`watchkeeper events`: every fact of the estate, searched while the service runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from watchkeeper.app.settings import data_folder
+from watchkeeper.cli import options, output
+from watchkeeper.core.clock import SystemClock
+from watchkeeper.events import Event
+from watchkeeper.events.lake import Search, parse_time
+
+
+@click.group()
+def events() -> None:
+    """Recorded events."""
+
+
+@events.command()
+@click.argument("text", required=False, default="")
+@click.option(
+    "--since", default="24h", show_default=True, help="A time (2026-11-22T16:00Z), an age (15m, 24h, 7d), or `all`."
+)
+@click.option("--until", default="", help="The same; default: now.")
+@click.option("--kind", default="", help="A kind, or the beginning of one: gateway.request.")
+@click.option("--server", default="", help="The server's name.")
+@click.option("--actor", default="", help="The principal: agent:NAME.")
+@click.option("--target", default="", help="The tool, prompt, resource or order.")
+@click.option("--outcome", default="", help="allow, modify, ask, deny, success or failure.")
+@click.option("--label", "labels", multiple=True, help="Such as exercise or shadow; may be repeated.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
+@options.data
+@options.as_json
+@options.errors_told
+def search(text: str, since: str, until: str, data: Path | None, as_json: bool, **filters: Any) -> None:
+    """Search events, newest first; TEXT is looked for in arguments, results and reasons.
+
+    `--json` prints one event a line.
+    """
+    now = SystemClock().now()
+    found = Search(data_folder(data)).events(
+        since=None if since == "all" else parse_time(since, now),
+        until=parse_time(until, now) if until else None,
+        text=text or None,
+        **{name: value or None for name, value in filters.items()},
+    )
+    if as_json:
+        output.lines(found.events)
+        return
+    output.table(
+        ["time", "kind", "actor", "server", "target", "outcome", "reason"],
+        [_row(event) for event in found.events],
+        empty=f"Nothing matches in this range ({since} until {until or 'now'}). Widen it with --since 7d, or --since all.",
+    )
+    if found.truncated:
+        click.echo(f"\nThe first {len(found.events)} only; narrow the search, or raise --limit.")
+
+
+def _row(event: Event) -> list[str]:
+    reason = str(event.body.get("reason") or event.body.get("title") or "")
+    return [
+        output.moment(event.time),
+        event.kind,
+        event.actor or "-",
+        event.server or "-",
+        event.target or "-",
+        event.outcome or "-",
+        reason,
+    ]

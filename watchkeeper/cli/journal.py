@@ -1,0 +1,76 @@
+"""`watchkeeper journal`: is the record whole, and can this event be proven?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from watchkeeper.app.settings import data_folder
+from watchkeeper.cli import options, output
+from watchkeeper.core.files import write_private
+from watchkeeper.events.journal import prove as prove_event
+from watchkeeper.events.journal import verifier_source
+from watchkeeper.events.journal import verify as verify_journal
+
+
+@click.group()
+def journal() -> None:
+    """The append-only record: verify it, prove an event of it."""
+
+
+@journal.command()
+@click.argument("data_dir", type=click.Path(path_type=Path, file_okay=False), required=False)
+@options.data
+@options.as_json
+@options.errors_told
+def verify(data_dir: Path | None, data: Path | None, as_json: bool) -> None:
+    """Check every entry, tree head and signature of DATA_DIR; may run beside a live service.
+
+    Exit codes: 0 intact · 1 tampered · 2 unusable (nothing to verify, or it cannot be read) · 3 intact up to a point, the tail is not
+    covered (torn by a crash, or cut).
+    """
+    folder = data_folder(data_dir or data)
+    shows_progress = sys.stderr.isatty() and not as_json
+
+    def progress(done: int, total: int) -> None:
+        if shows_progress:
+            click.echo(f"\rverifying {done * 100 // max(1, total):3d} %", nl=False, err=True)
+
+    report = verify_journal(folder, progress=progress)
+    if shows_progress:
+        click.echo("\r", nl=False, err=True)
+    if as_json:
+        output.as_json(report)
+    else:
+        output.text(report.summary())
+    sys.exit(report.exit_code)
+
+
+@journal.command()
+@click.argument("event_id")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the proof here instead of printing it."
+)
+@options.data
+@options.errors_told
+def prove(event_id: str, out: Path | None, data: Path | None) -> None:
+    """Make a proof that an event is in the journal.
+
+    Anyone can check it with Python alone: `watchkeeper journal verifier > verifier.py`, then `python verifier.py PROOF`.
+    """
+    proof = prove_event(data_folder(data), event_id)
+    text = msgspec.json.format(msgspec.json.encode(proof), indent=2)
+    if out is None:
+        click.echo(text.decode())
+        return
+    write_private(out, text + b"\n")
+    click.echo(f"wrote {out}; check it: watchkeeper journal verifier > verifier.py && python verifier.py {out}")
+
+
+@journal.command()
+def verifier() -> None:
+    """Print the stand-alone verifier: one file, Python's standard library only."""
+    click.echo(verifier_source(), nl=False)

@@ -1,0 +1,34 @@
+"""`watchkeeper service`: one process of `up` on its own, for a process manager such as systemd."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from watchkeeper.app.process import refuse
+from watchkeeper.app.services import SERVICES, run_service
+from watchkeeper.app.settings import data_folder, load
+from watchkeeper.cli import options
+from watchkeeper.core import logs
+from watchkeeper.core.errors import WatchkeeperError
+
+
+@click.command()
+@click.argument("name", type=click.Choice(sorted(SERVICES)))
+@click.option("--supervised", is_flag=True, help="Stop when standard input ends: whoever started this is gone.")
+@click.option("--demo", is_flag=True, help="Also front the training server, for exercises.")
+@options.config
+@options.data
+def service(name: str, supervised: bool, demo: bool, config: Path | None, data: Path | None) -> None:
+    """Run one service in the foreground: gateway, watch or console.
+
+    Prints one JSON line when it is ready, `{"ready": NAME, …}` or `{"error": {…}}`, then logs to standard error.
+    """
+    logs.configure()
+    try:
+        run_service(name, load(config, data_folder(data)), supervised=supervised, demo=demo)
+    except WatchkeeperError as error:
+        refuse(error)
+        sys.exit(error.exit_code)
