@@ -13,6 +13,8 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.events import Event
 from watchkeeper.events.lake import Search, parse_time
 
+NO_LAKE = "there is no lake yet"
+
 
 @click.group()
 def events() -> None:
@@ -44,9 +46,14 @@ def search(text: str, since: str, until: str, data: Path | None, as_json: bool, 
     found = Search(data_folder(data)).events(
         since=None if since == "all" else parse_time(since, now),
         until=parse_time(until, now) if until else None,
-        text=text or None,
-        **{name: value or None for name, value in filters.items()},
+        unbounded=since == "all",
+        text=text,
+        **filters,
     )
+    if found.note and found.note != NO_LAKE:
+        click.echo(f"note: {found.note}; the journal answered alone", err=True)
+    if found.unreadable:
+        click.echo(f"note: {found.unreadable} records cannot be read any more (erased)", err=True)
     if as_json:
         output.lines(found.events)
         return
@@ -55,7 +62,7 @@ def search(text: str, since: str, until: str, data: Path | None, as_json: bool, 
         [_row(event) for event in found.events],
         empty=f"Nothing matches in this range ({since} until {until or 'now'}). Widen it with --since 7d, or --since all.",
     )
-    if found.truncated:
+    if found.is_cut:
         click.echo(f"\nThe first {len(found.events)} only; narrow the search, or raise --limit.")
 
 

@@ -1,0 +1,90 @@
+"""Writes docs/reference from the code: settings, commands, events, inspector rules' and policies' ids. `make reference` runs it.
+
+With `--check`, writes nothing and fails when a page is stale.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import click
+import msgspec
+
+from watchkeeper.app.settings import Settings
+from watchkeeper.cli import main
+from watchkeeper.core.settings import fields_of
+from watchkeeper.events.kinds import KINDS
+
+HERE = Path(__file__).parent
+NOTE = "<!-- written by docs/reference/generate.py; change the code, then run `make reference` -->\n"
+
+
+def settings_page() -> str:
+    parts = [
+        NOTE,
+        "# Settings\n",
+        "A TOML file (`--config`, `$WATCHKEEPER_CONFIG`, or `watchkeeper.toml` in the data folder), overridden by",
+        "`WATCHKEEPER_<SECTION>_<FIELD>` in the environment. `watchkeeper config check` reads it, `watchkeeper config show`",
+        "prints what is in force. An unknown key is an error.\n",
+        "`$WATCHKEEPER_DATA` names the data folder where `--data` does not.\n",
+    ]
+    for name, annotation in get_type_hints(Settings).items():
+        model = next(
+            m for m in (annotation, *get_args(annotation)) if isinstance(m, type) and issubclass(m, msgspec.Struct)
+        )
+        heading = f"[{name}]" if model is annotation else f"[{name}.NAME]"
+        parts += [f"## `{heading}`\n", f"{inspect.cleandoc(model.__doc__ or '').splitlines()[0]}\n"]
+        parts += ["| setting | default | meaning |", "|---|---|---|"]
+        for field, description, default in fields_of(model):
+            parts.append(f"| `{field}` | {_default(default)} | {description.replace('|', '&#124;')} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _default(value: object) -> str:
+    if value is msgspec.NODEFAULT:
+        return "required"
+    return f"`{msgspec.json.encode(value).decode()}`"
+
+
+def events_page() -> str:
+    rows = [f"| `{kind}` | {meaning} |" for kind, meaning in sorted(KINDS.items())]
+    head = [NOTE, "# Events\n", "Every kind of event in the journal.\n", "| kind | meaning |", "|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
+def commands_page() -> str:
+    parts = [NOTE, "# Commands\n", *_command(main, "watchkeeper")]
+    return "\n".join(parts)
+
+
+def _command(command: click.Command, path: str) -> list[str]:
+    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+    level = "#" * min(4, path.count(" ") + 2)
+    parts = [f"{level} `{path}`\n", "```text", command.get_help(context).rstrip(), "```\n"]
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            parts += _command(command.commands[name], f"{path} {name}")
+    return parts
+
+
+PAGES = {"settings.md": settings_page, "events.md": events_page, "commands.md": commands_page}
+
+
+def stale() -> list[str]:
+    """The pages that differ from what the code says."""
+    return [
+        name
+        for name, write in PAGES.items()
+        if not (HERE / name).is_file() or (HERE / name).read_text(encoding="utf-8") != write()
+    ]
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(f"stale: {', '.join(stale())}; run `make reference`" if stale() else 0)
+    for name, write in PAGES.items():
+        (HERE / name).write_text(write(), encoding="utf-8")
