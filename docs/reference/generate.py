@@ -1,4 +1,5 @@
-"""Writes docs/reference from the code: settings, commands, events, inspector rules' and policies' ids. `make reference` runs it.
+"""Writes docs/reference from the code: settings, commands, events, inspector rules' and policies' ids. `make
+reference` runs it.
 
 With `--check`, writes nothing and fails when a page is stale.
 """
@@ -27,8 +28,8 @@ def settings_page() -> str:
         NOTE,
         "# Settings\n",
         "A TOML file (`--config`, `$WATCHKEEPER_CONFIG`, or `watchkeeper.toml` in the data folder), overridden by",
-        "`WATCHKEEPER_<SECTION>_<FIELD>` in the environment. `watchkeeper config check` reads it, `watchkeeper config show`",
-        "prints what is in force. An unknown key is an error.\n",
+        "`WATCHKEEPER_<SECTION>_<FIELD>` in the environment. `watchkeeper config check` reads it,",
+        "`watchkeeper config show` prints what is in force. An unknown key is an error.\n",
         "`$WATCHKEEPER_DATA` names the data folder where `--data` does not.\n",
     ]
     for name, annotation in get_type_hints(Settings).items():

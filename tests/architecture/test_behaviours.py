@@ -1,4 +1,5 @@
-"""The behaviour manifest and the tests say the same: no promise without a test, no claim of a test without a promise."""
+"""The behaviour manifest and the tests say the same: no promise without a test, no claim of a test without a
+promise."""
 
 from __future__ import annotations
 

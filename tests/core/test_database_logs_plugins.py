@@ -25,15 +25,20 @@ class Thing(Own):
     name: Mapped[str] = mapped_column(String, primary_key=True)
 
 
+def add_twice(database: Database) -> None:
+    with database.write() as session:
+        session.add(Thing(name="lost"))
+        session.flush()
+        session.execute(text("INSERT INTO things VALUES ('kept')"))
+
+
 def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     database = Database.at(tmp_path / "state.db")
     Own.metadata.create_all(database.engine)
     with database.write() as session:
         session.add(Thing(name="kept"))
-    with pytest.raises(IntegrityError), database.write() as session:
-        session.add(Thing(name="lost"))
-        session.flush()
-        session.execute(text("INSERT INTO things VALUES ('kept')"))
+    with pytest.raises(IntegrityError):
+        add_twice(database)
     with database.read() as session:
         assert [t.name for t in session.query(Thing)] == ["kept"]
         assert session.execute(text("PRAGMA journal_mode")).scalar() == "wal"

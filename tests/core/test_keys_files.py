@@ -71,9 +71,8 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
-    with Lock(tmp_path / "run" / "lock").acquire("the data folder"):
-        with pytest.raises(Conflict):
-            Lock(tmp_path / "run" / "lock").acquire("the data folder")
+    with Lock(tmp_path / "run" / "lock").acquire("the data folder"), pytest.raises(Conflict):
+        Lock(tmp_path / "run" / "lock").acquire("the data folder")
     Lock(tmp_path / "run" / "lock").acquire("the data folder").close()
 
 

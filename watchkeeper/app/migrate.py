@@ -1,4 +1,5 @@
-"""Bringing the control state to this version's tables. Also makes a new revision: `python -m watchkeeper.app.migrate "what changed"`."""
+"""Bringing the control state to this version's tables. Also makes a new revision: `python -m watchkeeper.app.migrate
+"what changed"`."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def migrate(database: Database) -> None:
             command.upgrade(config, "head")
         except CommandError as error:
             raise Misconfigured(
-                f"the control state is of another version: {error}", hint="run the version that wrote it, or a newer one"
+                f"the control state is of another version: {error}", hint="run the version that wrote it, or a newer
+                one"
             ) from error
 
 

@@ -1,7 +1,7 @@
 """A service process from the inside: say that it is ready, then live until told to stop.
 
-It is told by SIGTERM or SIGINT, or by the end of its standard input: whoever started it is gone, and a gateway that nobody
-supervises must not linger.
+It is told by SIGTERM or SIGINT, or by the end of its standard input: whoever started it is gone, and a gateway that
+nobody supervises must not linger.
 """
 
 from __future__ import annotations

@@ -77,7 +77,8 @@ def data_folder(given: Path | None) -> Path:
 
 
 def load(given: Path | None, data_dir: Path, *, free_ports: bool = False) -> Loaded:
-    """Read the settings: the given file, else `$WATCHKEEPER_CONFIG`, else `watchkeeper.toml` in the data folder if there is one.
+    """Read the settings: the given file, else `$WATCHKEEPER_CONFIG`, else `watchkeeper.toml` in the data folder if
+    there is one.
 
     With `free_ports`, every port is left to the system and no file is read: for a demo beside a running service.
     Raises `Misconfigured`.

@@ -1,4 +1,5 @@
-"""`up` from the outside: start the services as processes, wait until each is ready, restart what dies, stop all in order."""
+"""`up` from the outside: start the services as processes, wait until each is ready, restart what dies, stop all in
+order."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ class Service:
             os.close(handle)
 
     def await_ready(self, within: float = READY_WITHIN) -> None:
-        """Block until the ready line is read. Raises what the service said when it failed to start, or `Unavailable`."""
+        """Block until the ready line is read. Raises what the service said when it failed to start, or
+        `Unavailable`."""
         process = self._running()
         assert process.stdout is not None
         deadline = time.monotonic() + within
@@ -132,7 +134,8 @@ class Supervisor:
             raise
 
     def tend(self) -> list[str]:
-        """Restart what died since the last look; returns what was done, in words. Raises `ServiceFailed` after too many."""
+        """Restart what died since the last look; returns what was done, in words. Raises `ServiceFailed` after too
+        many."""
         done: list[str] = []
         for service in self.services:
             if service.is_alive():

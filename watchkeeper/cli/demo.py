@@ -30,8 +30,9 @@ def tell(step: Step) -> None:
 def demo(data: Path | None, as_json: bool) -> None:
     """Attack real MCP servers through the gateway and watch it being stopped.
 
-    A real client calls real servers in both eras; then a tool's description changes after approval, a result hides an instruction, and a call
-    carries a secret out. Everything is labelled as exercise. Without --data, a temporary folder is used and removed.
+    A real client calls real servers in both eras; then a tool's description changes after approval, a result hides an
+    instruction, and a call carries a secret out. Everything is labelled as exercise. Without --data, a temporary
+    folder is used and removed.
 
     Exit code 0 only if every expected step was seen, else 1.
     """

@@ -29,8 +29,8 @@ def journal() -> None:
 def verify(data_dir: Path | None, data: Path | None, as_json: bool) -> None:
     """Check every entry, tree head and signature of DATA_DIR; may run beside a live service.
 
-    Exit codes: 0 intact · 1 tampered · 2 unusable (nothing to verify, or it cannot be read) · 3 intact up to a point, the tail is not
-    covered (torn by a crash, or cut).
+    Exit codes: 0 intact · 1 tampered · 2 unusable (nothing to verify, or it cannot be read) · 3 intact up to a point,
+    the tail is not covered (torn by a crash, or cut).
     """
     folder = data_folder(data_dir or data)
     shows_progress = sys.stderr.isatty() and not as_json
@@ -59,7 +59,8 @@ def verify(data_dir: Path | None, data: Path | None, as_json: bool) -> None:
 def prove(event_id: str, out: Path | None, data: Path | None) -> None:
     """Make a proof that an event is in the journal.
 
-    Anyone can check it with Python alone: `watchkeeper journal verifier > verifier.py`, then `python verifier.py PROOF`.
+    Anyone can check it with Python alone: `watchkeeper journal verifier > verifier.py`, then `python verifier.py
+    PROOF`.
     """
     proof = prove_event(data_folder(data), event_id)
     text = msgspec.json.format(msgspec.json.encode(proof), indent=2)

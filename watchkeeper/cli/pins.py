@@ -14,8 +14,8 @@ from watchkeeper.cli import options, output
 def pins() -> None:
     """Definitions of tools, and which of them are trusted.
 
-    A definition is inspected when first seen and trusted on first use, until a person approves it. A changed definition is held: not
-    listed, not callable, until it is approved or the old one returns.
+    A definition is inspected when first seen and trusted on first use, until a person approves it. A changed
+    definition is held: not listed, not callable, until it is approved or the old one returns.
     """
 
 

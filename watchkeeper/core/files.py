@@ -88,8 +88,8 @@ class Lock:
 def socket_path(data_dir: Path, name: str) -> Path:
     """Where the Unix socket `name` of a data folder lies.
 
-    Inside the folder while the path fits into `sockaddr_un` (104 bytes on macOS, 108 on Linux), else in a private folder
-    of the temporary directory whose name is derived from the data folder's.
+    Inside the folder while the path fits into `sockaddr_un` (104 bytes on macOS, 108 on Linux), else in a private
+    folder of the temporary directory whose name is derived from the data folder's.
     """
     wanted = data_dir.resolve() / "run" / f"{name}.sock"
     if len(os.fsencode(wanted)) < 100:

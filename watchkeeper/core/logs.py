@@ -1,4 +1,5 @@
-"""Structured logs: one JSON object a line on stderr. Facts belong in the journal; logs are for whoever runs the process."""
+"""Structured logs: one JSON object a line on stderr. Facts belong in the journal; logs are for whoever runs the
+process."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from watchkeeper.core.errors import Misconfigured
 def load(group: str) -> dict[str, Any]:
     """Name → object of every entry point of `watchkeeper.<group>`, sorted by name.
 
-    Raises `Misconfigured` when one cannot be imported or a name is taken twice: a plug-in that was installed and does not
-    run would be a control that is silently missing.
+    Raises `Misconfigured` when one cannot be imported or a name is taken twice: a plug-in that was installed and does
+    not run would be a control that is silently missing.
     """
     found: dict[str, Any] = {}
     for point in sorted(entry_points(group=f"watchkeeper.{group}"), key=lambda p: p.name):

@@ -1,7 +1,7 @@
 """Strings that an agent or a server wrote, made safe to look at: on a terminal, in a page, in a log line.
 
-Control, format (bidi, zero width, tag) and unassigned characters are shown as `⟨U+202E⟩`, so that what a person reads is what a model
-reads. This is for eyes, not for HTML: a page escapes what this returns.
+Control, format (bidi, zero width, tag) and unassigned characters are shown as `⟨U+202E⟩`, so that what a person reads
+is what a model reads. This is for eyes, not for HTML: a page escapes what this returns.
 """
 
 from __future__ import annotations

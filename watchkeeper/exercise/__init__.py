@@ -1,1 +1,2 @@
-"""Emulated attacks through the real gateway, with real servers and a real client; every event is labelled `exercise`."""
+"""Emulated attacks through the real gateway, with real servers and a real client; every event is labelled
+`exercise`."""

@@ -1,4 +1,5 @@
-"""A real client in both eras: the MCP SDK, over HTTP, with a bearer token. It knows nothing of Watchkeeper but the route's URL."""
+"""A real client in both eras: the MCP SDK, over HTTP, with a bearer token. It knows nothing of Watchkeeper but the
+route's URL."""
 
 from __future__ import annotations
 

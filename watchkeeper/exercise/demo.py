@@ -1,7 +1,9 @@
-"""The first exercise: honest calls in both eras, then a rug pull, a poisoned result and a leaking secret, each stopped for real.
+"""The first exercise: honest calls in both eras, then a rug pull, a poisoned result and a leaking secret, each
+stopped for real.
 
-A real client calls real servers through the running gateway. Nothing here reaches behind the gateway's back: what counts as *seen* is what the
-client got, what the journal recorded, what the playbook proved. Every wait is bounded; a step that is not seen in time is a failed step.
+A real client calls real servers through the running gateway. Nothing here reaches behind the gateway's back: what
+counts as *seen* is what the client got, what the journal recorded, what the playbook proved. Every wait is bounded; a
+step that is not seen in time is a failed step.
 """
 
 from __future__ import annotations
