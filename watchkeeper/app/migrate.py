@@ -35,8 +35,8 @@ def migrate(database: Database) -> None:
             command.upgrade(config, "head")
         except CommandError as error:
             raise Misconfigured(
-                f"the control state is of another version: {error}", hint="run the version that wrote it, or a newer
-                one"
+                f"the control state is of another version: {error}",
+                hint=f"run the version that wrote it, or a newer one",
             ) from error
 
 

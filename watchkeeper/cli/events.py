@@ -60,8 +60,8 @@ def search(text: str, since: str, until: str, data: Path | None, as_json: bool, 
     output.table(
         ["time", "kind", "actor", "server", "target", "outcome", "reason"],
         [_row(event) for event in found.events],
-        empty=f"Nothing matches in this range ({since} until {until or 'now'}). Widen it with --since 7d, or --since
-        all.",
+        empty=f"Nothing matches in this range ({since} until {until or 'now'}). Widen it with --since 7d, or --since "
+        f"all.",
     )
     if found.is_cut:
         click.echo(f"\nThe first {len(found.events)} only; narrow the search, or raise --limit.")

@@ -25,8 +25,8 @@ config = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     default=None,
-    help="The settings file (TOML). Default: $WATCHKEEPER_CONFIG, else watchkeeper.toml in the data folder, if there
-    is one.",
+    help="The settings file (TOML). Default: $WATCHKEEPER_CONFIG, else watchkeeper.toml in the data folder, if there "
+    "is one.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
