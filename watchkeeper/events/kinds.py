@@ -6,12 +6,13 @@ KINDS: dict[str, str] = {
     # the journal about itself
     "journal.writer.opened": "A process opened its log; the body says at which index and whether a tail was dropped.",
     "journal.tail.dropped": "After a crash the log ended in a torn tail; its bytes were kept aside.",
+    "journal.subject.erased": "A subject's keys were destroyed; its records stay provable and are unreadable for ever.",
     # the gateway
     "gateway.process.started": "A gateway began to serve its routes.",
     "gateway.process.stopped": "A gateway drained and stopped.",
     "gateway.request.decided": "A client's message got a verdict; with the answer's verdict once it came.",
     "gateway.message.decided": "A server's message that answers nothing (notification, request) got a verdict.",
-    "gateway.request.refused": "A message never reached the pipeline: not authenticated, malformed, too large, wrong era.",
+    "gateway.request.refused": "A message never reached the pipeline: nobody, malformed, too large, wrong era.",
     "gateway.session.opened": "A session of the older era began, bound to a principal and a server.",
     "gateway.session.closed": "A session of the older era ended.",
     "gateway.upstream.spawned": "A server was started over stdio; the body has its command.",

@@ -1,0 +1,11 @@
+"""The journal: append-only logs of encrypted records under RFC 9162 trees with signed checkpoints.
+
+`Journal` writes one log, `JournalReader` reads them all, `verify` and `prove` show that nothing was changed. What
+that is worth against whom is said in docs/concepts/journal.md.
+"""
+
+from watchkeeper.events.journal.model import JournalSettings, Position, Record
+from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.writer import Journal
+
+__all__ = ["Journal", "JournalReader", "JournalSettings", "Position", "Record"]

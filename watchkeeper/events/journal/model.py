@@ -1,0 +1,47 @@
+"""The journal's own nouns: where a record stands, what a reader is given, its settings. No I/O."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from watchkeeper.events.model import Event
+
+
+class Position(msgspec.Struct, frozen=True, order=True):
+    """Where a record stands. Nothing depends on the order across writers."""
+
+    writer: str
+    index: int
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One stored record, as a reader sees it."""
+
+    position: Position
+    event: Event | None
+    """`None` when the record cannot be read: its subject was erased, or a newer version wrote it."""
+    record: bytes
+    """The stored bytes; empty when the subject was erased."""
+
+
+class JournalSettings(msgspec.Struct, frozen=True):
+    """The section `[journal]`."""
+
+    segment_bytes: Annotated[
+        int, msgspec.Meta(ge=4096, description="A log begins a new file when the current one is larger than this.")
+    ] = 64 * 1024 * 1024
+    commit_within_ms: Annotated[
+        int, msgspec.Meta(ge=0, le=1000, description="How long a record may wait for others before it is committed.")
+    ] = 10
+    batch_records: Annotated[
+        int, msgspec.Meta(ge=1, le=65536, description="The most records that one commit takes.")
+    ] = 4096
+    pending_bytes: Annotated[
+        int,
+        msgspec.Meta(ge=1 << 20, description="Appends are refused while more than this waits for a slow or full disk."),
+    ] = 64 * 1024 * 1024
+    retry_ms: Annotated[
+        int, msgspec.Meta(ge=10, description="How often a commit that found the disk full is tried again.")
+    ] = 250

@@ -1,0 +1,259 @@
+"""Reading the logs from any process, while their writers run: only what is durable, in index order per writer.
+
+Decrypts with the subjects' keys; checks checksums and entries, not signatures: that is `verification`'s.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from watchkeeper.core.errors import Unavailable, Untrusted
+from watchkeeper.events.journal import frame as frames
+from watchkeeper.events.journal.frame import BadFrame, Frame, Head
+from watchkeeper.events.journal.mark import read_mark
+from watchkeeper.events.journal.model import Position, Record
+from watchkeeper.events.journal.seal import BadBlock, Opener
+from watchkeeper.events.journal.segments import Segment, segments_in
+from watchkeeper.events.journal.subjects import SubjectKeys
+from watchkeeper.events.model import Event, decode
+
+_NEAR = 120 * 1_000_000
+"""Microseconds between an event's id and its commit, at most, for the quick search."""
+
+
+class JournalReader:
+    """Reads every log of a data folder. Thread-safe."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._lock = threading.Lock()
+        self._keys: SubjectKeys | None = None
+        self._logs: dict[str, _LogReader] = {}
+
+    def writers(self) -> list[str]:
+        """Everyone who has a log here, sorted."""
+        folder = self._data_dir / "journal"
+        return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+    def read(self, cursor: dict[str, int], limit: int = 1000) -> list[Record]:
+        """At most `limit` durable records, from `cursor[writer]` (default 0) on; no writer is starved.
+
+        Raises `Untrusted` when what is durable cannot be read as it was written.
+        """
+        with self._lock:
+            logs = [self._log_of(writer) for writer in self.writers()]
+            share = max(1, limit // max(1, len(logs)))
+            taken: dict[str, list[Record]] = {}
+            for quota in (share, limit):  # a fair share each, then whoever has more fills the rest
+                for log in logs:
+                    have = taken.setdefault(log.writer, [])
+                    left = min(quota - len(have), limit - sum(map(len, taken.values())))
+                    if left > 0:
+                        have += log.read(cursor.get(log.writer, 0) + len(have), left)
+            return [record for records in taken.values() for record in records]
+
+    def tail(self, cursor: dict[str, int], stop: threading.Event, poll: float = 0.05) -> Iterator[list[Record]]:
+        """Batches as they become durable, until `stop` is set; never an empty one. `cursor` itself is not changed."""
+        place = dict(cursor)
+        while not stop.is_set():
+            records = self.read(place)
+            if records:
+                for record in records:
+                    place[record.position.writer] = record.position.index + 1
+                yield records
+            else:
+                stop.wait(poll)
+
+    def find(self, event_id: str) -> Position | None:
+        """Where the event with this id stands; `None` when no readable record has it.
+
+        An id of an observed fact carries its time, and the search begins with what was committed about then.
+        """
+        with self._lock:
+            logs = [self._log_of(writer) for writer in self.writers()]
+            when = _time_of(event_id)
+            if when is not None:
+                for log in logs:
+                    index = log.find(event_id, when - _NEAR, when + _NEAR)
+                    if index is not None:
+                        return Position(log.writer, index)
+            for log in logs:
+                index = log.find(event_id, None, None)
+                if index is not None:
+                    return Position(log.writer, index)
+        return None
+
+    def close(self) -> None:
+        """Let go of the keys; the reader may be used again."""
+        with self._lock:
+            self._logs.clear()
+            if self._keys is not None:
+                self._keys.close()
+                self._keys = None
+
+    def _log_of(self, writer: str) -> _LogReader:
+        if self._keys is None or not self._keys.is_present:
+            self._keys = SubjectKeys(self._data_dir)
+            self._logs.clear()
+        return self._logs.setdefault(writer, _LogReader(self._data_dir, writer, self._keys))
+
+
+class _LogReader:
+    """One log; remembers where it stopped, so that following costs nothing but the new frames."""
+
+    def __init__(self, data_dir: Path, writer: str, keys: SubjectKeys) -> None:
+        self.writer = writer
+        self._data_dir = data_dir
+        self._folder = data_dir / "journal" / writer
+        self._opener = Opener(writer, keys)
+        self._keys = keys
+        self._segments: list[Segment] = []
+        self._place: tuple[int, Segment, int] | None = None
+        """(index, segment, offset) of a frame's beginning."""
+        self._frame: Frame | None = None
+
+    def read(self, start: int, limit: int) -> list[Record]:
+        durable = read_mark(self._data_dir, self.writer)
+        found: list[Record] = []
+        while len(found) < limit:
+            index = start + len(found)
+            if durable is not None and index >= durable:
+                break
+            frame = self._frame_with(index, is_durable=durable is not None)
+            if frame is None:
+                break
+            found += self._records(frame, index, limit - len(found))
+        return found
+
+    def find(self, event_id: str, after: int | None, before: int | None) -> int | None:
+        """The index of the event; only in frames committed between the two times, if they are given."""
+        needle = event_id.encode()
+        durable = read_mark(self._data_dir, self.writer)
+        for segment in segments_in(self._folder):
+            for offset, head in _heads(segment):
+                if durable is not None and head.first >= durable:
+                    return None
+                if (after is not None and head.time < after) or (before is not None and head.time > before):
+                    continue
+                frame = _read_frame(segment.path, offset)
+                if frame is None:
+                    return None
+                for place, opened in enumerate(self._open(frame)):
+                    if opened is not None and needle in opened[1] and _has_id(opened[1], event_id):
+                        return frame.first + place
+        return None
+
+    def _records(self, frame: Frame, index: int, limit: int) -> list[Record]:
+        found = []
+        opened = self._open(frame)
+        for number in range(index, min(index + limit, frame.first + len(frame.entries))):
+            content = opened[number - frame.first]
+            record = content[1] if content else b""
+            found.append(Record(Position(self.writer, number), _event(record), record))
+        return found
+
+    def _open(self, frame: Frame) -> list[tuple[bytes, bytes] | None]:
+        try:
+            return self._opener.open(frame)
+        except BadBlock as error:
+            raise Untrusted(
+                f"the journal of {self.writer} was changed at index {frame.first}: {error}",
+                hint="run `watchkeeper journal verify`",
+            ) from error
+
+    def _frame_with(self, index: int, *, is_durable: bool) -> Frame | None:
+        """The frame that holds `index`, or `None` when it is not there yet."""
+        if self._frame is not None and self._frame.first <= index < self._frame.first + len(self._frame.entries):
+            return self._frame
+        place = self._place if self._place and self._place[0] <= index else self._segment_with(index)
+        while place is not None:
+            first, segment, offset = place
+            head = _read_head(segment.path, offset)
+            if head is None:
+                following = self._segment_with(first)
+                if following is None or following[1] == segment:
+                    self._place = place
+                    return None
+                place = following
+            elif index < head.first + head.count:
+                self._frame = _read_frame(segment.path, offset)
+                if self._frame is None and is_durable:
+                    raise Untrusted(
+                        f"the journal of {self.writer} was changed ({segment.path.name}, byte {offset})",
+                        hint="run `watchkeeper journal verify`",
+                    )
+                self._place = (first + head.count, segment, offset + head.size) if self._frame else place
+                return self._frame
+            else:
+                place = (head.first + head.count, segment, offset + head.size)
+        return None
+
+    def _segment_with(self, index: int) -> tuple[int, Segment, int] | None:
+        """The start of the file that holds `index`."""
+        self._segments = segments_in(self._folder)
+        at = bisect_right([segment.first for segment in self._segments], index) - 1
+        return (self._segments[at].first, self._segments[at], 0) if at >= 0 else None
+
+
+def _heads(segment: Segment) -> Iterator[tuple[int, Head]]:
+    offset = 0
+    with segment.path.open("rb") as file:
+        while True:
+            file.seek(offset)
+            try:
+                head = frames.read_head(file.read(frames.HEAD_BYTES))
+            except BadFrame:
+                return
+            yield offset, head
+            offset += head.size
+
+
+def _read_head(path: Path, offset: int) -> Head | None:
+    try:
+        return frames.read_head(_read(path, offset, frames.HEAD_BYTES))
+    except BadFrame:
+        return None
+
+
+def _read_frame(path: Path, offset: int) -> Frame | None:
+    try:
+        head = frames.read_head(_read(path, offset, frames.HEAD_BYTES))
+        return frames.parse(_read(path, offset, head.size))
+    except BadFrame:
+        return None
+
+
+def _read(path: Path, offset: int, size: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+    except OSError as error:
+        raise Unavailable(f"cannot read {path}: {error.strerror}", hint="check its mode and the disk") from error
+
+
+def _event(record: bytes) -> Event | None:
+    try:
+        return decode(record) if record else None
+    except msgspec.MsgspecError:
+        return None
+
+
+def _has_id(record: bytes, event_id: str) -> bool:
+    event = _event(record)
+    return event is not None and event.id == event_id
+
+
+def _time_of(event_id: str) -> int | None:
+    """The time in a UUIDv7, microseconds; `None` for any other id."""
+    try:
+        parsed = uuid.UUID(event_id)
+    except ValueError:
+        return None
+    return (parsed.int >> 80) * 1000 if parsed.version == 7 else None

@@ -1,0 +1,120 @@
+"""From records to entries and sealed blocks, and back.
+
+entry = version ‖ HMAC-SHA256(salt, record). Salt and record lie together in the block, so that destroying the block's
+key destroys both: what is left of an erased record in the tree is a random number.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from hmac import digest as hmac_digest
+
+import zstandard
+from cryptography.exceptions import InvalidTag
+
+from watchkeeper.events.journal.frame import MAX_BYTES, Block, Frame
+from watchkeeper.events.journal.subjects import SubjectKeys
+
+ENTRY_VERSION = b"\x01"
+SALT_BYTES = 32
+_COUNT = struct.Struct(">I")
+
+Pending = tuple[str, bytes]
+"""A subject and a record."""
+Opened = tuple[bytes, bytes]
+"""A salt and a record."""
+
+
+class BadBlock(ValueError):
+    """A block whose key is there does not open, or does not fit its entries: changed after it was written."""
+
+
+def entry_of(salt: bytes, record: bytes) -> bytes:
+    """The entry of a record."""
+    return ENTRY_VERSION + hmac_digest(salt, record, "sha256")
+
+
+class Sealer:
+    """Seals the batches of one writer. Belongs to one thread."""
+
+    def __init__(self, writer: str, keys: SubjectKeys) -> None:
+        self._writer = writer
+        self._keys = keys
+        self._compressor = zstandard.ZstdCompressor(level=1)
+
+    def seal(self, first: int, batch: list[Pending], now: int) -> tuple[list[bytes], list[Block]]:
+        """(entries, blocks). Raises `Unavailable` when a subject's key cannot be stored."""
+        noise = os.urandom(SALT_BYTES * len(batch))
+        salts = [noise[i : i + SALT_BYTES] for i in range(0, len(noise), SALT_BYTES)]
+        entries = [
+            ENTRY_VERSION + hmac_digest(salt, record, "sha256") for salt, (_, record) in zip(salts, batch, strict=True)
+        ]
+        members: dict[str, list[int]] = {}
+        for offset, (subject, _) in enumerate(batch):
+            members.setdefault(subject, []).append(offset)
+        keys = self._keys.for_sealing(members, self._writer, now)
+        blocks = []
+        for subject, offsets in members.items():
+            key, nonce = keys[subject], os.urandom(12)
+            plain = self._compressor.compress(_join(offsets, salts, batch))
+            aad = _aad(self._writer, first, key.id)
+            blocks.append(Block(key.id, nonce, key.cipher.encrypt(nonce, plain, aad)))
+        return entries, blocks
+
+
+class Opener:
+    """Opens the frames of one writer. Belongs to one thread."""
+
+    def __init__(self, writer: str, keys: SubjectKeys) -> None:
+        self._writer = writer
+        self._keys = keys
+        self._decompressor = zstandard.ZstdDecompressor()
+
+    def open(self, frame: Frame) -> list[Opened | None]:
+        """Salt and record of each entry, `None` where the subject was erased. Raises `BadBlock`.
+
+        Each record is checked against its entry.
+        """
+        found: list[Opened | None] = [None] * len(frame.entries)
+        for block in frame.blocks:
+            cipher = self._keys.for_opening(block.key_id)
+            if cipher is None:
+                continue
+            try:
+                plain = cipher.decrypt(block.nonce, block.sealed, _aad(self._writer, frame.first, block.key_id))
+                content = self._decompressor.decompress(plain, max_output_size=MAX_BYTES)
+            except (InvalidTag, zstandard.ZstdError) as error:
+                raise BadBlock("a block does not open under its own key") from error
+            _split(content, found)
+        for entry, opened in zip(frame.entries, found, strict=True):
+            if opened is not None and ENTRY_VERSION + hmac_digest(opened[0], opened[1], "sha256") != entry:
+                raise BadBlock("a record is not the one its entry was made from")
+        return found
+
+
+def _aad(writer: str, first: int, key_id: bytes) -> bytes:
+    return writer.encode() + b"\x00" + first.to_bytes(8, "big") + key_id
+
+
+def _join(offsets: list[int], salts: list[bytes], batch: list[Pending]) -> bytes:
+    """count · offsets · lengths · salts · records."""
+    records = [batch[offset][1] for offset in offsets]
+    numbers = struct.pack(f">{1 + 2 * len(offsets)}I", len(offsets), *offsets, *map(len, records))
+    return b"".join((numbers, *[salts[offset] for offset in offsets], *records))
+
+
+def _split(content: bytes, found: list[Opened | None]) -> None:
+    try:
+        (count,) = _COUNT.unpack_from(content)
+        numbers = struct.unpack_from(f">{2 * count}I", content, 4)
+    except struct.error as error:
+        raise BadBlock("a block is too short") from error
+    salt_at = 4 + 8 * count
+    at = salt_at + SALT_BYTES * count
+    for offset, length in zip(numbers[:count], numbers[count:], strict=True):
+        if offset >= len(found) or found[offset] is not None or at + length > len(content):
+            raise BadBlock("a block does not fit its frame")
+        found[offset] = (content[salt_at : salt_at + SALT_BYTES], content[at : at + length])
+        salt_at += SALT_BYTES
+        at += length

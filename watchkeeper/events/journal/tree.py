@@ -1,0 +1,108 @@
+"""The Merkle tree of RFC 9162, section 2.1, grown batch by batch. Pure; keeps one hash per level, never the leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+EMPTY_ROOT = sha256(b"").digest()
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """SHA-256(0x00 ‖ entry)."""
+    return sha256(b"\x00" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """SHA-256(0x01 ‖ left ‖ right)."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+class Tree:
+    """The frontier of a growing tree: the root of each complete subtree, by level.
+
+    With `watch`, also gathers the inclusion path of that leaf on the way, so that a proof needs one pass and no
+    memory to speak of.
+    """
+
+    def __init__(self, watch: int = -1) -> None:
+        self.size = 0
+        self._peaks: list[bytes] = []
+        self._watch = watch
+        self._path: list[bytes] = []
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Append leaf hashes, level by level: one list per level instead of one loop per leaf."""
+        start, level, nodes = self.size, 0, list(leaves)
+        self.size += len(nodes)
+        while nodes:
+            if level == len(self._peaks):
+                self._peaks.append(b"")
+            base = start >> level
+            if base & 1:
+                nodes.insert(0, self._peaks[level])
+                base -= 1
+            if len(nodes) & 1:
+                self._peaks[level] = nodes[-1]
+            if self._watch >= 0:
+                self._note_sibling(level, base, nodes)
+            halves = iter(nodes)
+            nodes = [sha256(b"\x01" + left + right).digest() for left, right in zip(halves, halves, strict=False)]
+            level += 1
+
+    def copy(self) -> Tree:
+        """The same frontier, apart: a commit grows a copy and keeps it only once it is durable."""
+        twin = Tree(self._watch)
+        twin.size, twin._peaks, twin._path = self.size, list(self._peaks), list(self._path)
+        return twin
+
+    def root(self) -> bytes:
+        """The tree hash of everything appended so far."""
+        root = b""
+        for level, peak in enumerate(self._peaks):
+            if self.size >> level & 1:
+                root = node_hash(peak, root) if root else peak
+        return root or EMPTY_ROOT
+
+    def path(self) -> list[bytes]:
+        """The inclusion path (RFC 9162, 2.1.3.1) of the watched leaf in the tree as it stands."""
+        if not 0 <= self._watch < self.size:
+            raise ValueError("the watched leaf is not in the tree")
+        path, right, is_inside = list(self._path), b"", False
+        for level, peak in enumerate(self._peaks):
+            if not self.size >> level & 1:
+                continue
+            first = ((self.size >> level) - 1) << level
+            if is_inside:
+                path.append(peak)
+            elif first <= self._watch:
+                is_inside = True
+                if right:
+                    path.append(right)
+            right = node_hash(peak, right) if right else peak
+        return path
+
+    def _note_sibling(self, level: int, base: int, nodes: list[bytes]) -> None:
+        sibling = (self._watch >> level) ^ 1
+        if base <= sibling and (sibling | 1) < base + len(nodes):
+            self._path.append(nodes[sibling - base])
+
+
+def is_included(entry_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
+    """RFC 9162, 2.1.3.2: whether `path` leads from the leaf at `index` to the root of a tree of `size`."""
+    if not 0 <= index < size:
+        return False
+    node, last, result = index, size - 1, entry_hash
+    for sibling in path:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            result = node_hash(sibling, result)
+            while not node & 1 and node:
+                node >>= 1
+                last >>= 1
+        else:
+            result = node_hash(result, sibling)
+        node >>= 1
+        last >>= 1
+    return last == 0 and result == root

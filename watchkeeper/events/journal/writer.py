@@ -1,0 +1,288 @@
+"""The journal as a process uses it: append from any thread, group commit in one of its own, wait for the disk.
+
+Appending only buffers. The commit thread takes what has gathered when somebody waits for it, when the batch is full,
+or after a few milliseconds; while it syncs, the next batch gathers. On a full disk nothing is acknowledged and
+nothing is taken any more; what was appended before is kept in order and committed once there is room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from watchkeeper.core.clock import Clock, SystemClock
+from watchkeeper.core.errors import Invalid, Unavailable, WatchkeeperError
+from watchkeeper.events.journal.log import Log
+from watchkeeper.events.journal.model import JournalSettings, Position
+from watchkeeper.events.journal.seal import Pending
+from watchkeeper.events.journal.segments import NotWritten
+from watchkeeper.events.model import Event, Severity, encode, new_event
+
+MAX_RECORD = 16 * 1024 * 1024
+_BATCH_BYTES = 16 * 1024 * 1024
+_log = logging.getLogger(__name__)
+_Waiter = tuple[int, asyncio.AbstractEventLoop, "asyncio.Future[None]"]
+
+
+class Journal:
+    """One per process and writer; owns `journal/<writer>/` under a lock."""
+
+    def __init__(self, log: Log, writer: str, clock: Clock, settings: JournalSettings) -> None:
+        """Use `open`."""
+        self.writer = writer
+        self.failure = ""
+        """Why nothing can be recorded just now; empty when all is well."""
+        self.durable_index = log.size
+        """The first index that is not yet durable."""
+        self._log = log
+        self._clock = clock
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._done = threading.Condition(self._lock)
+        self._pending: deque[Pending] = deque()
+        self._pending_bytes = 0
+        self._next = log.size
+        self._oldest = 0.0
+        self._wanted = 0
+        self._waiters: list[_Waiter] = []
+        self._is_idle = False
+        self._is_closing = False
+        self._is_final = False
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run, name=f"journal-{writer}", daemon=True)
+
+    @classmethod
+    def open(
+        cls,
+        data_dir: Path,
+        writer: str,
+        clock: Clock | None = None,
+        settings: JournalSettings | None = None,
+    ) -> Journal:
+        """Recover the log, record that it was opened, and begin.
+
+        Raises `Conflict` when another process has the log, `Untrusted` when it was tampered with, `Unavailable` when
+        the disk refuses.
+        """
+        clock, settings = clock or SystemClock(), settings or JournalSettings()
+        journal = cls(Log.open(data_dir, writer, clock, settings), writer, clock, settings)
+        journal._thread.start()
+        try:
+            journal._record_opening()
+        except WatchkeeperError:
+            journal.close()
+            raise
+        return journal
+
+    @property
+    def healthy(self) -> bool:
+        return not self.failure
+
+    def append(self, event: Event) -> int:
+        """Take an event; its index, before it is durable. Any thread; never waits for the disk.
+
+        Raises `Unavailable` when the journal is closed, failing, or too far behind, and `Invalid` for an event beyond
+        16 MiB.
+        """
+        record = encode(event)
+        if len(record) > MAX_RECORD:
+            raise Invalid(f"an event of {len(record)} bytes is too large to record", hint="cut its body")
+        with self._lock:
+            self._refuse_if_failing()
+            if self._pending_bytes > self._settings.pending_bytes:
+                raise Unavailable("the journal is behind: its disk is too slow", hint="check the disk's load")
+            index = self._next
+            self._next += 1
+            if not self._pending:
+                self._oldest = time.monotonic()
+            self._pending.append((event.actor, record))
+            self._pending_bytes += len(record)
+            if self._is_idle or len(self._pending) == self._settings.batch_records:
+                self._work.notify()
+        return index
+
+    def wait(self, index: int, timeout: float = 10) -> None:
+        """Return once the record at `index` is durable; it is committed at once.
+
+        Raises `Unavailable` when it cannot be, or not in time. It may still become durable later.
+        """
+        until = time.monotonic() + timeout
+        with self._lock:
+            while index >= self.durable_index:
+                self._refuse_if_failing()
+                self._hurry(index)
+                left = until - time.monotonic()
+                if left <= 0 or not self._done.wait(left):
+                    raise Unavailable("the journal did not answer in time", hint="check the disk's load")
+
+    async def durable(self, index: int) -> None:
+        """`wait` for an event loop: resumed by the commit itself, without a thread or a poll."""
+        if index < self.durable_index:
+            return
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            if index < self.durable_index:
+                return
+            self._refuse_if_failing()
+            self._waiters.append((index, loop, future))
+            self._hurry(index)
+        await future
+
+    def record(self, event: Event) -> Position:
+        """Append and wait: when it returns, the event is on disk. For threads and the command line."""
+        index = self.append(event)
+        self.wait(index)
+        return Position(self.writer, index)
+
+    def erase(self, subject: str, by: str) -> int:
+        """Make every record of a subject (an event's `actor`) unreadable, in every log of this data folder, for good.
+
+        Returns how many keys were destroyed. The erasure is recorded first; the proofs of the erased records stand.
+        """
+        if not subject:
+            raise Invalid("the log's own records cannot be erased", hint="name the actor to erase")
+        self.record(new_event(self._clock.now(), "journal.subject.erased", actor=by, severity=Severity.MEDIUM))
+        return self._log.keys.erase(subject)
+
+    def close(self) -> None:
+        """Commit what was appended, if the disk allows, and let go of the log. May be called twice."""
+        with self._lock:
+            if self._is_closing:
+                return
+            self._is_closing = True
+            self._work.notify()
+        self._thread.join()
+        self._log.close()
+
+    # ── the commit thread ──
+
+    def _run(self) -> None:
+        try:
+            while batch := self._take():
+                while not self._commit(batch):
+                    if not self._may_retry():
+                        return
+        except Exception as error:  # noqa: BLE001 — the thread's outermost loop: nobody may wait for ever
+            _log.exception("the commit thread failed")
+            self._fail(f"the journal failed: {error!r}; it stays closed until the process is restarted", is_final=True)
+        finally:
+            with self._lock:
+                self._is_over = True  # of what is left nothing will become durable
+                self._release(self.failure or "the journal is closed")
+
+    def _take(self) -> list[Pending]:
+        """What to commit next; empty when closed and drained."""
+        settings = self._settings
+        with self._lock:
+            while not self._is_due():
+                if self._is_closing and not self._pending:
+                    return []
+                self._is_idle = not self._pending
+                left = self._oldest + settings.commit_within_ms / 1000 - time.monotonic()
+                self._work.wait(None if self._is_idle else max(0.0, left))
+                self._is_idle = False
+            batch: list[Pending] = []
+            size = 0
+            while self._pending and len(batch) < settings.batch_records and size < _BATCH_BYTES:
+                batch.append(self._pending.popleft())
+                size += len(batch[-1][1])
+            if self._pending:
+                self._oldest = time.monotonic()
+            return batch
+
+    def _is_due(self) -> bool:
+        if not self._pending:
+            return False
+        return (
+            self._is_closing
+            or self._wanted > self.durable_index
+            or len(self._pending) >= self._settings.batch_records
+            or time.monotonic() - self._oldest >= self._settings.commit_within_ms / 1000
+        )
+
+    def _commit(self, batch: list[Pending]) -> bool:
+        try:
+            self._log.commit(batch)
+        except Unavailable as error:
+            self._fail(error.reason, is_final=isinstance(error, NotWritten) and error.is_final)
+            return False
+        with self._lock:
+            self.failure = ""
+            self.durable_index += len(batch)
+            self._pending_bytes -= sum(len(record) for _, record in batch)
+            self._release()
+        return True
+
+    def _may_retry(self) -> bool:
+        with self._lock:
+            if not (self._is_closing or self._is_final):
+                self._work.wait(self._settings.retry_ms / 1000)
+            return not (self._is_closing or self._is_final)
+
+    def _fail(self, reason: str, *, is_final: bool) -> None:
+        with self._lock:
+            if reason != self.failure:
+                _log.error(reason, extra={"writer": self.writer})
+            self.failure, self._is_final = reason, is_final
+            self._release(reason)
+
+    def _release(self, failure: str = "") -> None:
+        """Wake those whose record is durable, and on a failure all others too, with the reason. Holds the lock."""
+        self._done.notify_all()
+        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        waiting: list[_Waiter] = []
+        for waiter in self._waiters:
+            if failure or waiter[0] < self.durable_index:
+                by_loop.setdefault(waiter[1], []).append(waiter[2])
+            else:
+                waiting.append(waiter)
+        self._waiters = waiting
+        for loop, futures in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_resolve, futures, failure)
+            except RuntimeError:  # that loop is closed: nobody is there to be woken
+                continue
+
+    # ── small things ──
+
+    def _hurry(self, index: int) -> None:
+        if index >= self._next:
+            raise Invalid(f"index {index} was never appended", hint="wait for what `append` returned")
+        if index >= self._wanted:
+            self._wanted = index + 1
+            self._work.notify()
+
+    def _refuse_if_failing(self) -> None:
+        if self.failure:
+            raise Unavailable(self.failure, hint="make room on the disk, or look at the process's log")
+        if self._is_closing or self._is_over:
+            raise Unavailable("the journal is closed", hint="open it again")
+
+    def _record_opening(self) -> None:
+        found = self._log.recovered
+        if found.dropped:
+            body: dict[str, int | str] = {"index": found.size, "bytes": found.dropped, "file": found.kept}
+            self.append(self._own("journal.tail.dropped", Severity.MEDIUM, body))
+        body = {"index": found.size, "dropped_bytes": found.dropped, "missing": found.missing}
+        severity = Severity.HIGH if found.missing else Severity.INFORMATIONAL
+        self.record(self._own("journal.writer.opened", severity, body))
+
+    def _own(self, kind: str, severity: Severity, body: dict[str, int | str]) -> Event:
+        actor = f"system:{self.writer}"
+        return new_event(self._clock.now(), kind, actor=actor, severity=severity, target=self.writer, body=body)
+
+
+def _resolve(futures: list[asyncio.Future[None]], failure: str) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if failure:
+            future.set_exception(Unavailable(failure, hint="make room on the disk, or look at the process's log"))
+        else:
+            future.set_result(None)
