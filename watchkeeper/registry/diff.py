@@ -34,14 +34,11 @@ def visible(text: str) -> str:
 
 def unified(old: bytes, new: bytes, *, before: str, after: str) -> str:
     """The unified diff from one definition to another; empty when they are the same."""
-    lines = difflib.unified_diff(
-        pretty(old).split("\n") if old else [],
-        pretty(new).split("\n") if new else [],
-        before,
-        after,
-        lineterm="",
-    )
-    return "\n".join(lines)
+    texts = [pretty(old), pretty(new)]
+    if texts[0] == texts[1]:  # they differ where pretty-printing shows no difference, as 1.0 and 1.00 do
+        texts = [old.decode("utf-8", "backslashreplace"), new.decode("utf-8", "backslashreplace")]
+    left, right = (text.split("\n") if text else [] for text in texts)
+    return "\n".join(difflib.unified_diff(left, right, before, after, lineterm=""))
 
 
 def _shown(character: str) -> str:

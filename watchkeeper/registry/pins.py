@@ -74,6 +74,10 @@ class Pins:
         pin = self._pins.get((server, definition.kind, definition.name))
         return pin is not None and definition.fingerprint in (pin.seen, pin.pinned)
 
+    def recall(self, server: str, definitions: Sequence[Definition]) -> Observation | None:
+        """What `observe` would say of a listing without news; None when there is news."""
+        return self._recall(server, grouped(definitions))
+
     # what listings and people change: blocking
 
     def observe(self, server: str, definitions: Sequence[Definition], findings: Findings) -> Observation:
@@ -83,10 +87,8 @@ class Pins:
         the journal cannot be written: then nothing was noted, and nothing of the listing may pass.
         """
         groups = grouped(definitions)
-        if self._is_news(server, groups):
-            return self._note(server, groups, findings)
-        held = (key for key in groups if self.state(server, *key) is PinState.HELD)
-        return Observation(frozenset(held))
+        known = self._recall(server, groups)
+        return known if known is not None else self._note(server, groups, findings)
 
     def approve(self, server: str, kind: str, name: str, by: str, *, fingerprint: str = "") -> Pin:
         """Pin the definition seen last.
@@ -170,12 +172,15 @@ class Pins:
 
     # how a change is carried out
 
-    def _is_news(self, server: str, groups: Groups) -> bool:
-        for (kind, name), group in groups.items():
-            pin = self._pins.get((server, kind, name))
+    def _recall(self, server: str, groups: Groups) -> Observation | None:
+        held: set[tuple[str, str]] = set()
+        for key, group in groups.items():
+            pin = self._pins.get((server, *key))
             if pin is None or len(group) > 1 or pin.seen not in group:
-                return True
-        return False
+                return None
+            if pin.state is PinState.HELD:
+                held.add(key)
+        return Observation(frozenset(held))
 
     def _note(self, server: str, groups: Groups, findings: Findings) -> Observation:
         held: set[tuple[str, str]] = set()

@@ -1,0 +1,214 @@
+"""A running gateway's ear: it takes over orders, pins and tokens, and answers probes by its own live guard.
+
+Above: the app starts one beside the routes it serves. Below: the control socket (`core.control`), the control state and
+the journal. News come by a push on the socket; a poll five times a second finds them when a push was lost. While the
+control state cannot be read the gateway goes on by what it has in memory, and `status` says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.control import serve
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Invalid, NotFound
+from watchkeeper.core.files import socket_path
+from watchkeeper.events import Journal, new_event
+from watchkeeper.gateway.containment import AGENT, OrdersInForce
+from watchkeeper.gateway.identity import Identities
+from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.orders import OrderBook, Probe
+from watchkeeper.gateway.ports import Guard
+from watchkeeper.gateway.presence import Presence
+from watchkeeper.protocol.message import NAMED_BY, Message, parse_message
+from watchkeeper.registry.pins import Pins
+
+POLL = 0.2
+"""Seconds between two looks at the control state."""
+_BEATS = 3
+"""A heartbeat is written every so many looks."""
+_ACTOR = "system:gateway"
+_log = logging.getLogger(__name__)
+
+
+class GatewayControl:
+    """Keeps one gateway process in step with the control state, from `start` until `close`."""
+
+    def __init__(
+        self,
+        gateway_id: str,
+        data_dir: Path,
+        *,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        orders: OrdersInForce,
+        pins: Pins,
+        identities: Identities,
+        guard: Guard,
+        routes: Mapping[str, Route],
+        tenant: str = "default",
+    ) -> None:
+        self.gateway_id = gateway_id
+        self.path = socket_path(data_dir, f"gateway-{gateway_id}")
+        self.failure = ""
+        """Why the control state cannot be followed now; empty while it can."""
+        self._journal = journal
+        self._clock = clock
+        self._orders = orders
+        self._pins = pins
+        self._identities = identities
+        self._guard = guard
+        self._routes = routes
+        self._tenant = tenant
+        self._book = OrderBook(database, journal, clock, tenant)
+        self._presence = Presence(database, clock, tenant)
+        self._acknowledged = -1
+        self._taking = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name=f"control-{gateway_id}", daemon=True)
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Take everything over, then listen and say that we live. Until this returns no client may be served.
+
+        Raises `Unavailable` when the control state or the journal cannot be used.
+        """
+        await asyncio.to_thread(self.refresh)
+        handlers = {
+            "orders.refresh": self._on_orders,
+            "pins.refresh": self._on_pins,
+            "probe": self._on_probe,
+            "status": self._on_status,
+        }
+        self._server = await serve(self.path, handlers)
+        await asyncio.to_thread(self._presence.enter, self.gateway_id, self.path, self._acknowledged)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Leave the register and stop listening. Call it once no client is served any more."""
+        self._stop.set()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+        if self._server is not None:
+            self._server.close()
+            await asyncio.to_thread(self._presence.leave, self.gateway_id)
+            self.path.unlink(missing_ok=True)
+
+    def refresh(self) -> None:
+        """Take over what any process changed: orders, pins, tokens. Blocking; raises `Unavailable`."""
+        self._take_orders()
+        self._pins.reload()
+        self._identities.reload()
+
+    def _take_orders(self) -> int:
+        with self._taking:
+            if self._book.generation() != self._orders.generation:
+                generation, orders = self._book.load()
+                self._orders.replace(orders, generation)
+            if self._acknowledged != self._orders.generation:
+                self._acknowledge(self._orders.generation)
+            return self._acknowledged
+
+    def _acknowledge(self, generation: int) -> None:
+        """In force first, then durable in the journal, then said to whoever asks."""
+        self._journal.record(
+            new_event(
+                self._clock.now(),
+                "gateway.order.acknowledged",
+                tenant=self._tenant,
+                actor=_ACTOR,
+                target=self.gateway_id,
+                outcome="success",
+                body={"generation": generation},
+            )
+        )
+        self._presence.beat(self.gateway_id, generation)
+        self._acknowledged = generation
+
+    def _follow(self) -> None:
+        looks = 0
+        while not self._stop.wait(POLL):
+            looks += 1
+            try:
+                self.refresh()
+                if looks % _BEATS == 0:
+                    self._presence.beat(self.gateway_id, self._acknowledged)
+                self._report("")
+            except Exception as error:  # noqa: BLE001 — the thread's outermost loop: it must outlive whatever happens
+                self._report(str(error) or type(error).__name__)
+
+    def _report(self, failure: str) -> None:
+        if failure and not self.failure:
+            _log.error("the control state cannot be followed", extra={"why": failure})
+        elif self.failure and not failure:
+            _log.info("the control state is followed again")
+        self.failure = failure
+
+    # what the control socket answers
+
+    async def _on_orders(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"generation": await asyncio.to_thread(self._take_orders)}
+
+    async def _on_pins(self, _: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.to_thread(self._pins.reload)
+        return {"generation": self._pins.generation}
+
+    async def _on_status(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "gateway": self.gateway_id,
+            "orders": self._orders.generation,
+            "pins": self._pins.generation,
+            "clients": self._identities.generation,
+            "routes": sorted(self._routes),
+            "failure": self.failure,
+        }
+
+    async def _on_probe(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            probe = msgspec.convert(arguments, Probe)
+        except msgspec.ValidationError as error:
+            raise Invalid(f"not a probe: {error}") from error
+        route = self._routes.get(probe.server)
+        if route is None:
+            raise NotFound(f"this gateway has no route to {probe.server!r}")
+        principal = AGENT + probe.principal.removeprefix(AGENT)
+        verdict = self._guard.on_request(route, principal, _as_message(probe)).verdict
+        answer = {
+            "effect": verdict.effect.value,
+            "enforced": verdict.enforced,
+            "rules": list(verdict.rules),
+            "reason": verdict.reason,
+        }
+        event = new_event(
+            self._clock.now(),
+            "gateway.probe.answered",
+            tenant=self._tenant,
+            actor=_ACTOR,
+            server=probe.server,
+            target=probe.name,
+            outcome=verdict.effect.value,
+            labels=("probe",),
+            body={"gateway": self.gateway_id, "principal": principal, "method": probe.method, **answer},
+        )
+        await asyncio.to_thread(self._journal.record, event)
+        return answer
+
+
+def _as_message(probe: Probe) -> Message:
+    """The very message that a client would send."""
+    params: dict[str, Any] = {}
+    if member := NAMED_BY.get(probe.method):
+        params[member] = probe.name
+    if probe.method in {"tools/call", "prompts/get"}:
+        params["arguments"] = probe.arguments
+    call = {"jsonrpc": "2.0", "id": "probe", "method": probe.method, "params": params}
+    return parse_message(msgspec.json.encode(call))

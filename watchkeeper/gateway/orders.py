@@ -1,0 +1,271 @@
+"""The order book: containment given once, committed with a generation, pushed to every gateway, proven by a probe.
+
+Above: playbooks and operators issue and lift. Below: control state, the journal, each gateway's Unix socket. An order
+is in force in a gateway once that gateway has acknowledged its generation; what it does there is `pipeline`'s work.
+
+Obligations:
+
+1. The same key twice is one order and one fact, whatever died in between (id and event id derive from the key).
+2. The fact is durable before the order is committed, and the order is committed before it is pushed.
+3. *Contained* is said only when every gateway that may still serve has acknowledged and its own live guard refused
+   the probe by this very order. One that stopped answering may still serve, until its process is gone.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.control import ask
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, WatchkeeperError
+from watchkeeper.core.ids import derived_id
+from watchkeeper.events import Event, Journal, Severity
+from watchkeeper.events.model import VERSION
+from watchkeeper.gateway import _store
+from watchkeeper.gateway.containment import AGENT, Order, OrderKind, OrdersInForce
+from watchkeeper.gateway.presence import Presence, Standing
+
+__all__ = ["Containment", "Order", "OrderBook", "OrderKind", "OrdersInForce", "Probe"]
+
+_PATIENCE = 2.0
+"""Seconds that a gateway has to answer a push or a probe."""
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """A call that a working containment would refuse."""
+
+    principal: str
+    server: str
+    name: str = ""
+    """The tool."""
+    method: str = "tools/call"
+    arguments: dict[str, Any] = {}
+
+
+class Containment(msgspec.Struct, frozen=True):
+    """Whether an order was seen to work: verified, or unverified with the reason."""
+
+    is_verified: bool
+    reason: str
+    acknowledged: dict[str, int] = {}
+    """Gateway → the generation it has in force."""
+    answers: dict[str, dict[str, Any]] = {}
+    """Gateway → what its live guard said to the probe."""
+
+
+class OrderBook:
+    """The orders of one tenant. Blocking; safe for threads and processes."""
+
+    def __init__(self, database: Database, journal: Journal, clock: Clock, tenant: str = "default") -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._tenant = tenant
+        self._presence = Presence(database, clock, tenant)
+        _store.ensure_generation(database, tenant, _store.ORDERS)
+
+    def issue(self, kind: OrderKind, target: str, *, reason: str, by: str, key: str, incident: str = "") -> Order:
+        """Give an order, or return the one given under this key before, lifted or not.
+
+        Raises `Invalid` for a target of the wrong form, `Conflict` when the key was used for something else, `Denied`
+        for an agent, and `Unavailable`: then nothing was given.
+        """
+        target = _checked(kind, target, by)
+        order_id = derived_id("gateway.order", self._tenant, key)
+        with self._database.write() as session:
+            at = _store.lock_generation(session, self._tenant, _store.ORDERS)
+            if row := session.get(_store.OrderRow, (self._tenant, order_id)):
+                return _same(_to_order(row), kind, target)
+            at.value += 1
+            order = Order(order_id, kind, target, reason, by, self._clock.now(), at.value, incident)
+            session.add(_to_row(order, self._tenant, key))
+            self._record("gateway.order.issued", order, by, reason)
+        return order
+
+    def lift(self, order_id: str, *, by: str, reason: str) -> Order:
+        """End an order; one that was lifted before is returned as it is. Raises `NotFound`, `Denied` for an agent."""
+        _refuse_agents(by)
+        with self._database.write() as session:
+            at = _store.lock_generation(session, self._tenant, _store.ORDERS)
+            row = session.get(_store.OrderRow, (self._tenant, order_id))
+            if row is None:
+                raise NotFound(f"there is no order {order_id}", hint="see `watchkeeper quarantine list`")
+            if row.lifted_at:
+                return _to_order(row)
+            at.value += 1
+            row.generation = at.value
+            row.lifted_at, row.lifted_by, row.lifted_because = self._clock.now(), by, reason
+            order = _to_order(row)
+            self._record("gateway.order.lifted", order, by, reason)
+        return order
+
+    def get(self, order_id: str) -> Order:
+        """One order. Raises `NotFound`."""
+        with self._database.read() as session:
+            row = session.get(_store.OrderRow, (self._tenant, order_id))
+        if row is None:
+            raise NotFound(f"there is no order {order_id}", hint="see `watchkeeper quarantine list`")
+        return _to_order(row)
+
+    def in_force(self) -> tuple[Order, ...]:
+        """The orders that were not lifted, oldest first."""
+        return self.load()[1]
+
+    def all(self) -> tuple[Order, ...]:
+        """Every order ever given, oldest first."""
+        with self._database.read() as session:
+            return self._select(session, lifted=True)
+
+    def generation(self) -> int:
+        """Of the last change."""
+        with self._database.read() as session:
+            return _store.generation(session, self._tenant, _store.ORDERS)
+
+    def load(self) -> tuple[int, tuple[Order, ...]]:
+        """The generation and the orders in force at it: what a gateway takes over."""
+        with self._database.read() as session:
+            at = _store.generation(session, self._tenant, _store.ORDERS)
+            return at, self._select(session, lifted=False)
+
+    # carrying an order to the gateways, and proving it
+
+    def push(self) -> dict[str, int]:
+        """Tell every gateway that may still serve to take the orders over; gateway → generation it has in force.
+
+        One that does not answer is reported with what it acknowledged last.
+        """
+        standings = self._presence.serving()
+        answers = _ask_all(standings, "orders.refresh", {})
+        return {s.id: int(answers.get(s.id, {}).get("generation", s.acknowledged)) for s in standings}
+
+    def is_contained(self, order: Order, probe: Probe) -> Containment:
+        """Push, then have every live guard judge the probe. Nothing is forwarded. Never raises for a silent gateway."""
+        acknowledged = self.push()
+        standings = self._presence.serving()
+        reason = _doubt(standings, acknowledged, order)
+        if reason:
+            return Containment(False, reason, acknowledged)
+        answers = _ask_all(standings, "probe", msgspec.to_builtins(probe))
+        reason = _objection([s.id for s in standings], answers, order)
+        return Containment(not reason, reason or "every live gateway refused the probe", acknowledged, answers)
+
+    def _select(self, session: Session, *, lifted: bool) -> tuple[Order, ...]:
+        row = _store.OrderRow
+        query = select(row).where(row.tenant == self._tenant).order_by(row.issued_at, row.id)
+        rows = session.scalars(query if lifted else query.where(row.lifted_at == 0))
+        return tuple(_to_order(row) for row in rows)
+
+    def _record(self, kind: str, order: Order, by: str, reason: str) -> None:
+        body = {
+            "order": order.id,
+            "kind": order.kind.value,
+            "target": order.target,
+            "generation": order.generation,
+            "incident": order.incident,
+            "reason": reason,
+        }
+        server = "" if order.kind is OrderKind.QUARANTINE_PRINCIPAL else order.target.partition("/")[0]
+        event = Event(
+            v=VERSION,
+            id=derived_id(kind, order.id),
+            time=self._clock.now(),
+            kind=kind,
+            tenant=self._tenant,
+            actor=by,
+            server=server,
+            target=order.target,
+            outcome="success",
+            severity=Severity.HIGH if kind == "gateway.order.issued" else Severity.MEDIUM,
+            body=body,
+        )
+        self._journal.record(event)
+
+
+def _checked(kind: OrderKind, target: str, by: str) -> str:
+    _refuse_agents(by)
+    target = target.removeprefix(AGENT) if kind is OrderKind.QUARANTINE_PRINCIPAL else target
+    server, slash, tool = target.partition("/")
+    is_whole = bool(server) and (bool(slash and tool) if kind is OrderKind.HOLD_TOOL else not slash)
+    if not is_whole:
+        raise Invalid(f"{target!r} cannot be the target of {kind.value}", hint="a tool is SERVER/TOOL, others a NAME")
+    return target
+
+
+def _refuse_agents(by: str) -> None:
+    if by.startswith(AGENT):
+        raise Denied("an agent gives no orders", rule="gateway.operators-order")
+
+
+def _same(order: Order, kind: OrderKind, target: str) -> Order:
+    if (order.kind, order.target) != (kind, target):
+        raise Conflict(f"this key already names the order {order.kind.value} {order.target}", hint="use another key")
+    return order
+
+
+def _ask_all(standings: list[Standing], what: str, arguments: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The answers of those that answered."""
+    if not standings:
+        return {}
+
+    def one(standing: Standing) -> dict[str, Any] | None:
+        try:
+            answer = ask(Path(standing.socket), what, arguments, timeout=_PATIENCE)
+        except WatchkeeperError:
+            return None
+        return answer if isinstance(answer, dict) else None
+
+    with ThreadPoolExecutor(max_workers=min(16, len(standings))) as pool:
+        answers = zip(standings, pool.map(one, standings), strict=True)
+    return {standing.id: answer for standing, answer in answers if answer is not None}
+
+
+def _doubt(standings: list[Standing], acknowledged: dict[str, int], order: Order) -> str:
+    """Why a probe would prove nothing; empty when it would."""
+    if order.lifted_at:
+        return "the order was lifted"
+    if not standings:
+        return "no gateway is running"
+    late = sorted(s.id for s in standings if acknowledged.get(s.id, -1) < order.generation)
+    return f"not acknowledged by {', '.join(late)}" if late else ""
+
+
+def _objection(gateways: list[str], answers: dict[str, dict[str, Any]], order: Order) -> str:
+    """Why the answers do not prove the order; empty when they do."""
+    for gateway in gateways:
+        answer = answers.get(gateway)
+        if answer is None:
+            return f"{gateway} did not answer the probe"
+        if answer.get("effect") != "deny":
+            return f"{gateway} let the probe pass"
+        if not answer.get("enforced", False):
+            return f"{gateway} would have refused the probe, but the route is in shadow mode"
+        if order.rule not in answer.get("rules", ()):
+            return f"{gateway} refused the probe for another reason"
+    return ""
+
+
+def _to_row(order: Order, tenant: str, key: str) -> _store.OrderRow:
+    fields = msgspec.structs.asdict(order) | {"kind": order.kind.value}
+    return _store.OrderRow(tenant=tenant, key=key, lifted_because="", **fields)
+
+
+def _to_order(row: _store.OrderRow) -> Order:
+    return Order(
+        id=row.id,
+        kind=OrderKind(row.kind),
+        target=row.target,
+        reason=row.reason,
+        issued_by=row.issued_by,
+        issued_at=row.issued_at,
+        generation=row.generation,
+        incident=row.incident,
+        lifted_at=row.lifted_at,
+        lifted_by=row.lifted_by,
+    )

@@ -1,0 +1,273 @@
+"""The guard: from a message to a ruling. Reads memory only; nothing here does I/O or waits, but for a listing's pins.
+
+Above: the exchange carries rulings out and records them. Below: orders in force, pins, inspectors, policy, each handed
+in. Every message gets a ruling; a failure of ours is a denial (rule `pipeline.error`).
+
+Obligations, and what each one stops:
+
+1. Orders in force speak first, about answers under way too (what is contained stays contained).
+2. Whatever speaks first, inspectors see every message: a refusal is recorded without the secret it stopped.
+3. A held definition is neither listed nor callable (rug pull, poisoned tool).
+4. The whole of `params`, results and errors is inspected, whatever the method: inputs asked for by the server, answers
+   of tasks and errors come the same way (MCP 2026-07-28 basic/patterns/mrtr).
+5. An effect that nobody here can carry out (ask, modify) is a denial.
+6. A shadow route stops nothing, and its ruling says what it would have stopped.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from watchkeeper.gateway.containment import AGENT, Order, OrdersInForce
+from watchkeeper.gateway.model import Route, Ruling
+from watchkeeper.inspection import spans
+from watchkeeper.inspection.fingerprints import (
+    GREETINGS,
+    INSTRUCTIONS,
+    LISTS,
+    Definition,
+    definitions_in,
+    without_definitions,
+)
+from watchkeeper.inspection.inspection import BROKEN
+from watchkeeper.inspection.model import Finding, Surface
+from watchkeeper.policy.model import Effect, Question, Verdict
+from watchkeeper.protocol.message import Message
+from watchkeeper.registry.model import TOOL, Observation, PinState
+
+ERROR = "pipeline.error"
+HELD = "pin.held"
+CANNOT = "pipeline.cannot-carry-out"
+
+_ACTIONS = {
+    "tools/call": "call_tool",
+    "resources/read": "read_resource",
+    "resources/subscribe": "read_resource",
+    "prompts/get": "get_prompt",
+    **dict.fromkeys(LISTS, "list"),
+}
+_KINDS = {"tools/call": TOOL, "prompts/get": "prompt", "resources/read": "resource", "resources/subscribe": "resource"}
+"""Method → kind of the definition it uses."""
+_CAN = frozenset({Effect.ALLOW, Effect.DENY})
+_FAILED = Finding("pipeline", ERROR, BROKEN, 5)
+_log = logging.getLogger(__name__)
+
+Findings = tuple[Finding, ...]
+Observe = Callable[[str, Sequence[Definition], Mapping[str, Findings]], Awaitable[Observation]]
+"""`Pins.observe`, off the event loop."""
+
+
+class KnownPins(Protocol):
+    """`registry.Pins`, as far as memory goes."""
+
+    def state(self, server: str, kind: str, name: str) -> PinState: ...
+    def schema(self, server: str, name: str) -> bytes | None: ...
+    def is_known(self, server: str, definition: Definition) -> bool: ...
+
+
+class Notices(Protocol):
+    """`inspection.Inspection`."""
+
+    def inspect(self, surface: Surface, data: bytes) -> Findings: ...
+
+
+class Decides(Protocol):
+    """`policy.PolicyEngine`: total, and deny on any doubt."""
+
+    def decide(self, question: Question, input_schema: bytes | None) -> Verdict: ...
+
+
+def inspected(message: Message) -> bytes:
+    """The part of a message that its ruling's findings speak of; their paths and offsets count in these bytes."""
+    return message.params or message.result or message.error
+
+
+class Guard:
+    """Judges every message of every route. Total: it never raises."""
+
+    def __init__(
+        self,
+        *,
+        orders: OrdersInForce,
+        pins: KnownPins,
+        inspection: Notices,
+        policy: Decides,
+        observe: Observe,
+        groups_of: Callable[[str], tuple[str, ...]],
+    ) -> None:
+        self._orders = orders
+        self._pins = pins
+        self._inspect = inspection.inspect
+        self._decide = policy.decide
+        self._observe = observe
+        self._groups_of = groups_of
+        self._prefix = secrets.token_hex(4)
+        self._counter = itertools.count(1)
+
+    # what the exchange asks
+
+    def on_request(self, route: Route, principal: str, message: Message) -> Ruling:
+        """A client's request, notification or response."""
+        try:
+            return self._on_request(route, principal, message)
+        except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
+            return self._failed(route)
+
+    def needs_listing(self, route: Route, message: Message) -> bool:
+        """Whether this call's tool was never listed, so that judging it asks for a listing first."""
+        return message.method == "tools/call" and self._pins.state(route.name, TOOL, message.name) is PinState.UNKNOWN
+
+    def schema_of(self, route: Route, tool: str) -> bytes | None:
+        """The pinned tool's input schema as raw JSON; None when there is none."""
+        return self._pins.schema(route.name, tool)
+
+    def on_answer(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+        """The answer to a request that is not a listing."""
+        try:
+            tool = request.name if request.method == "tools/call" else ""
+            return self._on_received(route, principal, answer, Surface.RESULT, target=request.name, tool=tool)
+        except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
+            return self._failed(route)
+
+    async def on_listing(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+        """The answer to a list or greeting method: what is new is inspected and pinned, what is held is taken out."""
+        try:
+            if answer.kind != "response":
+                return self._on_received(route, principal, answer, Surface.RESULT)
+            return await self._on_listing(route, principal, request, answer)
+        except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
+            return self._failed(route)
+
+    def on_server_message(self, route: Route, principal: str, message: Message) -> Ruling:
+        """A server's own notification or request."""
+        try:
+            return self._on_received(route, principal, message, Surface.MESSAGE)
+        except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
+            return self._failed(route)
+
+    # how it is answered
+
+    def _on_request(self, route: Route, principal: str, message: Message) -> Ruling:
+        server, method, target = route.name, message.method, message.name
+        is_call = method == "tools/call"
+        findings = self._inspect(Surface.ARGUMENTS, inspected(message))
+        if orders := self._orders.all_denying(principal, server, target if is_call else ""):
+            return self._deny(route, findings, *_contained(orders))
+        kind = _KINDS.get(method)
+        pin = self._pins.state(server, kind, target) if kind else None
+        if pin is PinState.HELD:
+            return self._deny(route, findings, (HELD,), _held_reason(kind or "", server))
+        question = Question(
+            principal.removeprefix(AGENT),
+            self._groups_of(principal),
+            _ACTIONS.get(method, "other"),
+            server,
+            target,
+            pin.value if pin is not None else "none",
+            _labels(findings) if findings else (),
+            message.arguments,
+        )
+        return self._judge(route, question, findings, self._pins.schema(server, target) if is_call else None)
+
+    def _on_received(
+        self, route: Route, principal: str, message: Message, surface: Surface, *, target: str = "", tool: str = ""
+    ) -> Ruling:
+        findings = self._inspect(surface, inspected(message))
+        if orders := self._orders.all_denying(principal, route.name, tool):
+            return self._deny(route, findings, *_contained(orders))
+        return self._receive(route, principal, target, findings)
+
+    def _receive(self, route: Route, principal: str, target: str, findings: Findings) -> Ruling:
+        question = Question(
+            principal.removeprefix(AGENT),
+            self._groups_of(principal),
+            "receive",
+            route.name,
+            target,
+            "none",
+            _labels(findings) if findings else (),
+        )
+        return self._judge(route, question, findings, None)
+
+    async def _on_listing(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+        server, method = route.name, request.method
+        definitions = definitions_in(method, answer.result)
+        surface = Surface.INSTRUCTIONS if method in GREETINGS else Surface.DEFINITION
+        noticed = {
+            d.fingerprint: self._inspect(surface, d.canonical)
+            for d in definitions
+            if not self._pins.is_known(server, d)
+        }
+        observation = await self._observe(server, definitions, noticed)
+        findings = tuple(itertools.chain.from_iterable(noticed.values()))
+        if orders := self._orders.all_denying(principal, server):
+            return self._deny(route, findings, *_contained(orders))
+        if method in GREETINGS:
+            if observation.held:
+                return self._deny(route, findings, (HELD,), _held_reason(INSTRUCTIONS, server))
+            rest = without_definitions(method, answer.result, {(INSTRUCTIONS, INSTRUCTIONS)})
+            return self._receive(route, principal, "", self._inspect(Surface.RESULT, rest))
+        ruling = self._receive(route, principal, "", ())
+        if ruling.verdict.effect is not Effect.ALLOW:
+            return msgspec.structs.replace(ruling, findings=findings)
+        held = observation.held | {(TOOL, name) for name in self._orders.held_tools(server)}
+        return self._thin_out(route, request, answer, held, findings)
+
+    def _thin_out(
+        self, route: Route, request: Message, answer: Message, held: frozenset[tuple[str, str]], findings: Findings
+    ) -> Ruling:
+        result = without_definitions(request.method, answer.result, held, modern=bool(request.version)) if held else b""
+        if not held or result == answer.result:
+            return Ruling(self._verdict(route, Effect.ALLOW), findings)
+        verdict = self._verdict(route, Effect.MODIFY, (HELD,), "definitions that are held were taken out of the list")
+        return Ruling(verdict, findings, None if route.shadow else _with_result(answer.raw, result))
+
+    # how a verdict is made
+
+    def _judge(self, route: Route, question: Question, findings: Findings, schema: bytes | None) -> Ruling:
+        said = self._decide(question, schema)
+        if said.effect not in _CAN:
+            reason = said.reason or f"policy says {said.effect.value}, which cannot be carried out here"
+            return self._deny(route, findings, (*said.rules, CANNOT), reason)
+        return Ruling(self._verdict(route, said.effect, said.rules, said.reason), findings)
+
+    def _deny(self, route: Route, findings: Findings, rules: tuple[str, ...], reason: str) -> Ruling:
+        return Ruling(self._verdict(route, Effect.DENY, rules, reason), findings)
+
+    def _verdict(self, route: Route, effect: Effect, rules: tuple[str, ...] = (), reason: str = "") -> Verdict:
+        is_enforced = effect is Effect.ALLOW or not route.shadow
+        return Verdict(effect, rules, reason, is_enforced, f"{self._prefix}-{next(self._counter):x}")
+
+    def _failed(self, route: Route) -> Ruling:
+        _log.exception("the pipeline failed", extra={"server": route.name})
+        reason = "Watchkeeper could not judge this message, so it was stopped."
+        return self._deny(route, (_FAILED,), (ERROR,), reason)
+
+
+def _labels(findings: Findings) -> tuple[str, ...]:
+    return tuple(sorted({finding.label for finding in findings}))
+
+
+def _contained(orders: tuple[Order, ...]) -> tuple[tuple[str, ...], str]:
+    what = {order.kind for order in orders}
+    words = " and ".join(sorted(kind.value.replace("_", " ") for kind in what))
+    return tuple(order.rule for order in orders), f"A containment order is in force ({words}); an operator can lift it."
+
+
+def _held_reason(kind: str, server: str) -> str:
+    return (
+        f"Watchkeeper holds this {kind} of {server}: it is not the definition that was pinned, or inspection found "
+        "something in it. A person must approve it first; do not try again until then."
+    )
+
+
+def _with_result(raw: bytes, result: bytes) -> bytes:
+    text = raw.decode()
+    member = next(span for span in spans.members(text) if span.name == "result")
+    return text[: member.value].encode() + result + text[member.end :].encode()

@@ -1,0 +1,23 @@
+"""What servers list, brought to the registry off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from watchkeeper.gateway.pipeline import Findings, Observe
+from watchkeeper.inspection.fingerprints import Definition
+from watchkeeper.registry.model import Observation
+from watchkeeper.registry.pins import Pins
+
+
+def observing(pins: Pins) -> Observe:
+    """`pins.observe` as the guard wants it: awaitable, and harmless to the event loop."""
+
+    async def observe(server: str, definitions: Sequence[Definition], findings: Mapping[str, Findings]) -> Observation:
+        known = pins.recall(server, definitions)
+        if known is not None:
+            return known
+        return await asyncio.to_thread(pins.observe, server, definitions, findings)
+
+    return observe
