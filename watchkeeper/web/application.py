@@ -1,0 +1,185 @@
+"""The console as one ASGI application, and how it is served. Receives everything it shows; opens nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from typing import Any
+
+import uvicorn
+from litestar import Litestar, Request, Response, get
+from litestar.datastructures import Cookie, State
+from litestar.enums import MediaType
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.middleware import DefineMiddleware
+
+from watchkeeper.core.clock import Clock, SystemClock
+from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable, WatchkeeperError
+from watchkeeper.web.guard import Guard, cookie_name, set_headers
+from watchkeeper.web.operators import Operators, TooMany
+from watchkeeper.web.pages import door, incidents, journal, overview, servers, traffic
+from watchkeeper.web.ports import Services
+from watchkeeper.web.settings import ConsoleSettings
+from watchkeeper.web.show import STATIC, Console, PageRequest, console_of
+
+_log = logging.getLogger(__name__)
+_STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
+    (TooMany, 429),
+    (Denied, 403),
+    (NotFound, 404),
+    (Invalid, 400),
+    (Unavailable, 503),
+)
+
+
+def build(services: Services, operators: Operators, settings: ConsoleSettings, clock: Clock | None = None) -> Litestar:
+    """The application."""
+    console = Console(services, settings, clock or SystemClock())
+    return Litestar(
+        route_handlers=[
+            overview.overview,
+            traffic.traffic,
+            traffic.one_event,
+            servers.servers,
+            servers.definition,
+            incidents.incidents,
+            incidents.one_incident,
+            journal.journal,
+            door.door,
+            door.enter,
+            door.leave,
+            healthz,
+            asset,
+            nowhere,
+        ],
+        middleware=[DefineMiddleware(Guard, settings=settings, operators=operators)],
+        before_send=[set_headers],
+        exception_handlers={HTTPException: _http_error, WatchkeeperError: _our_error, Exception: _unknown_error},
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+        request_max_body_size=64 * 1024,
+        state=State({"console": console, "operators": operators}),
+    )
+
+
+async def serve(app: Litestar, host: str, port: int, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set. Raises `Conflict` when the port is taken."""
+    with bind(host, port) as listener:
+        await serve_on(app, listener, stop)
+
+
+async def serve_on(app: Litestar, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve on a socket that is bound already."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=2,
+        limit_concurrency=200,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    waiting.cancel()
+    await task
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `Conflict` when the port is taken, `Unavailable` when the address is not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise Conflict(
+                f"the console cannot listen on {host}:{port}: {error.strerror}",
+                hint="stop what uses that port, or set `[console] port` to another",
+            ) from error
+        raise Unavailable(f"the console cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the process that runs us, not to uvicorn."""
+
+    def install_signal_handlers(self) -> None:
+        return None
+
+    def capture_signals(self) -> Any:
+        return _NoSignals()
+
+
+class _NoSignals:
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+@get("/healthz", media_type=MediaType.TEXT)
+async def healthz() -> str:
+    """That this process answers; nothing else."""
+    return "ok\n"
+
+
+@get("/static/{name:str}", sync_to_thread=False)
+def asset(request: PageRequest, name: str) -> Response[bytes]:
+    """One of three files, held in memory: there is no path to traverse."""
+    if name not in STATIC:
+        raise NotFoundException("no such file")
+    headers = {"Cache-Control": "private, max-age=86400"}
+    return Response(console_of(request).assets[name], media_type=STATIC[name], headers=headers)
+
+
+@get("/{rest:path}", sync_to_thread=False)
+def nowhere(rest: str) -> None:
+    """So that an unknown address passes the guard too, and tells a stranger nothing."""
+    raise NotFound("there is no page here", hint="start again from the overview")
+
+
+def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
+    if error.status_code == 401:
+        response = _page(request, "enter", "Enter", 401, failure="", hint="")
+        settings = console_of(request).settings
+        if cookie_name(settings) in request.cookies:
+            stale = cookie_name(settings)
+            response.set_cookie(
+                Cookie(key=stale, max_age=0, path="/", httponly=True, samesite="strict", secure=settings.tls)
+            )
+        return response
+    reason = error.detail if error.status_code < 500 else "the console failed; its log has the trace"
+    return _page(request, "error", "Error", error.status_code, reason=reason, hint="")
+
+
+def _our_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[str]:
+    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    if isinstance(error, (TooMany, Denied)):
+        return _page(request, "enter", "Enter", status, failure=error.reason, hint=error.hint)
+    return _page(request, "error", "Error", status, reason=error.reason, hint=error.hint)
+
+
+def _unknown_error(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
+    _log.error("a page failed", exc_info=error)
+    return Response("the console failed; its log has the trace\n", status_code=500, media_type=MediaType.TEXT)
+
+
+def _page(request: Request[Any, Any, Any], name: str, title: str, status: int, **values: Any) -> Response[str]:
+    """A page with another status; without its frame's news when those are what failed."""
+    response = console_of(request).page(request, name, title, **values)
+    response.status_code = status
+    return response

@@ -1,0 +1,111 @@
+"""The console's perimeter: which requests are looked at, by whom, and the headers of every answer.
+
+Obligations, and the attack each one stops:
+1. The Host header names us: DNS rebinding.
+2. A request that changes something comes from our own pages (Origin, Sec-Fetch-Site): cross-site request forgery.
+3. Every page but the door and the health check needs an operator's session.
+4. Every answer, errors too, carries the strict policy: what slipped through escaping still cannot run or leave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from typing import Any
+
+from litestar import Request
+from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.exceptions import ClientException, NotAuthorizedException, PermissionDeniedException
+from litestar.middleware.base import AbstractMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from watchkeeper.web.operators import Operators
+from watchkeeper.web.settings import ConsoleSettings
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), clipboard-read=()",
+}
+_OPEN = ("/enter", "/healthz", "/static/")
+_SAFE = frozenset({"GET", "HEAD"})
+
+
+async def set_headers(message: Message, scope: Scope) -> None:
+    """Litestar's `before_send`: runs for every answer."""
+    if message["type"] != "http.response.start":
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    for name, value in HEADERS.items():
+        headers[name] = value
+    if "cache-control" not in headers:
+        headers["Cache-Control"] = "no-store"
+
+
+class Guard(AbstractMiddleware):
+    """Obligations 1 to 3."""
+
+    scopes = {ScopeType.HTTP}  # noqa: RUF012 — the framework's own declaration
+    settings: ConsoleSettings
+    operators: Operators
+
+    def __init__(self, app: ASGIApp, settings: ConsoleSettings, operators: Operators) -> None:
+        super().__init__(app)
+        self.settings = settings
+        self.operators = operators
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request: Request[Any, Any, Any] = Request(scope)
+        if not is_our_host(request.headers.get("host", ""), self.settings):
+            raise ClientException("this console is not known under that host name")
+        if request.method not in _SAFE and not is_same_origin(request):
+            raise PermissionDeniedException("that request did not come from a page of this console")
+        secret = request.cookies.get(cookie_name(self.settings), "")
+        operator = await asyncio.to_thread(self.operators.who, secret) if secret else None
+        scope["user"] = operator
+        if operator is None and not request.url.path.startswith(_OPEN):
+            if secret:
+                await asyncio.to_thread(self.operators.refuse_cookie)
+            raise NotAuthorizedException("you are not in")
+        await self.app(scope, receive, send)
+
+
+def cookie_name(settings: ConsoleSettings) -> str:
+    """Cookies know hosts, not ports: the port keeps two consoles on one host apart."""
+    return "__Host-watchkeeper" if settings.tls else f"watchkeeper-{settings.port}"
+
+
+def is_our_host(host: str, settings: ConsoleSettings) -> bool:
+    """Loopback names, the address we listen on, and the names the settings add; never by prefix or suffix."""
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    name = name.strip("[]").rstrip(".").lower()
+    if name in {"localhost", settings.host.lower(), *(n.lower() for n in settings.names)}:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def is_same_origin(request: Request[Any, Any, Any]) -> bool:
+    """Whether a browser says that one of our own pages sent this.
+
+    Under our `no-referrer` a browser sends `Origin: null` with a form, so `Sec-Fetch-Site` decides. Without that header
+    only our own origin will do, and silence will not.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    host = request.headers.get("host", "")
+    is_ours = origin in {f"http://{host}", f"https://{host}"}
+    if site is None:
+        return is_ours
+    return site == "same-origin" and (is_ours or origin in {None, "null"})

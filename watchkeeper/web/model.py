@@ -1,0 +1,245 @@
+"""What the pages show: plain values, already decided elsewhere. No I/O.
+
+An empty string or `None` means *not known* and is shown as such; it never means "fine".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from watchkeeper.events import Event
+
+
+@dataclass(frozen=True)
+class TrafficQuery:
+    """Which decided messages to show, newest first."""
+
+    server: str = ""
+    outcome: str = ""
+    """`allow`, `modify`, `ask`, `deny`; `refused` for what never reached the pipeline; `stopped` for the last
+    three together; empty for all."""
+    text: str = ""
+    """Case-insensitive, looked for in actor, target, rules and reason."""
+    before: int = 0
+    """Only what is older than this time (microseconds); 0 starts at the newest."""
+    limit: int = 100
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The traffic of one short span."""
+
+    start: int
+    allowed: int = 0
+    refused: int = 0
+    """Denied by a rule, held for approval, or turned away before the pipeline."""
+
+    @property
+    def total(self) -> int:
+        return self.allowed + self.refused
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Traffic over time, oldest first, and the latency it had."""
+
+    buckets: Sequence[Bucket] = ()
+    span: int = 60_000_000
+    """Length of one bucket, microseconds."""
+    p50_us: int | None = None
+    """Median time of a decided exchange, the server's own time included."""
+    p99_us: int | None = None
+
+
+@dataclass(frozen=True)
+class RecordedEvent:
+    """An event with its place in the journal."""
+
+    event: Event
+    writer: str = ""
+    index: int | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """One MCP server behind the gateway."""
+
+    name: str
+    runs: str
+    """The command or the URL, without secrets."""
+    address: str = ""
+    """Where clients reach it through the gateway."""
+    shadow: bool = False
+    status: str = "unknown"
+    """`up`, `idle`, `down`, `quarantined` or `unknown`."""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """The newest definition of one name, and what we know of it."""
+
+    server: str
+    kind: str
+    """`tool`, `prompt`, `resource`, `resource_template`, `instructions`."""
+    name: str
+    state: str
+    """`approved`, `trusted_on_first_use`, `held`, `changed` or `unknown`."""
+    fingerprint: str = ""
+    first_seen: int | None = None
+    approved_by: str = ""
+    approved_at: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PinMoment:
+    """One step in the life of a definition."""
+
+    time: int
+    text: str
+    fingerprint: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class DefinitionChange:
+    """A definition as it was pinned (`old`) and as it was last seen (`new`); readable JSON text."""
+
+    old: str
+    new: str
+    old_fingerprint: str = ""
+    new_fingerprint: str = ""
+    findings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class IncidentRow:
+    """An incident in a list."""
+
+    id: str
+    title: str
+    severity: int
+    """OCSF, 1 to 5."""
+    state: str
+    """`open`, `contained`, `closed` …"""
+    opened_at: int
+    updated_at: int = 0
+    server: str = ""
+    principal: str = ""
+    alerts: int = 0
+    containment: str = "unknown"
+    """`contained`, `unverified`, `none` or `unknown`."""
+    exercise: bool = False
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A line of a timeline."""
+
+    time: int
+    text: str
+    event_id: str = ""
+    mark: str = ""
+    """`attack`, `alert`, `action`, `contained`, `failed` or empty: the symbol beside it."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A rule that matched."""
+
+    time: int
+    rule: str
+    title: str
+    severity: int = 1
+    event_id: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a playbook's run."""
+
+    name: str
+    state: str
+    """`completed`, `skipped`, `failed`, `running` or `waiting`."""
+    time: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Everything about one incident."""
+
+    row: IncidentRow
+    summary: str = ""
+    alerts: Sequence[Alert] = ()
+    timeline: Sequence[Moment] = ()
+    playbook: str = ""
+    steps: Sequence[Step] = ()
+    orders: Sequence[OrderRow] = ()
+    detect_us: int | None = None
+    """First malicious event to first alert."""
+    contain_us: int | None = None
+    """First alert to containment verified."""
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """A containment order."""
+
+    id: str
+    kind: str
+    target: str
+    reason: str
+    issued_by: str
+    issued_at: int
+    incident: str = ""
+    lifted_at: int | None = None
+    lifted_by: str = ""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """One log of the journal."""
+
+    name: str
+    events: int | None = None
+    """Recorded so far, durable."""
+    size_bytes: int | None = None
+    checkpoint_at: int | None = None
+    root: str = ""
+    """The tree's root at the last checkpoint."""
+    verified: str = "unknown"
+    """`intact`, `tampered`, `tail`, `unusable`, or `unknown` when nobody has looked since the start."""
+    verified_at: int | None = None
+    verified_to: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Lake:
+    """How far the searchable table is behind the journal."""
+
+    events: int | None = None
+    behind: int | None = None
+    updated_at: int | None = None
+
+
+@dataclass(frozen=True)
+class Notification:
+    """Somebody was told something."""
+
+    time: int
+    channel: str
+    text: str
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the shell of every page says about the whole."""
+
+    word: str
+    """`watching`, `attention` or `unknown`."""
+    notes: Sequence[str] = field(default_factory=tuple)

@@ -1,0 +1,35 @@
+"""Incidents: the list, one in full, and the containment orders."""
+
+from __future__ import annotations
+
+from litestar import Response, get
+
+from watchkeeper.web.show import PageRequest, console_of, listed
+
+STATES = ("open", "contained", "closed")
+
+
+@get("/incidents", sync_to_thread=True)
+def incidents(request: PageRequest) -> Response[str]:
+    """Open and past incidents, orders in force, who was told."""
+    console = console_of(request)
+    services = console.services
+    wanted = request.query_params.get("state", "")
+    wanted = wanted if wanted in STATES else ""
+    return console.page(
+        request,
+        "incidents",
+        "Incidents",
+        incidents=listed(lambda: services.incidents.list(wanted)),
+        orders=listed(services.orders.all),
+        notifications=listed(services.notifications.recent),
+        wanted=wanted,
+        states=STATES,
+    )
+
+
+@get("/incidents/{incident_id:str}", sync_to_thread=True)
+def one_incident(request: PageRequest, incident_id: str) -> Response[str]:
+    """One incident."""
+    console = console_of(request)
+    return console.page(request, "incident", "Incident", incident=console.services.incidents.show(incident_id))

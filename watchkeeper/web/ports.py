@@ -1,0 +1,119 @@
+"""What the console needs from below, as Protocols; `app` hands over what fits. Every method blocks, off the loop.
+
+A service that cannot answer raises `Unavailable`: the page then says that it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from watchkeeper.events import Event
+from watchkeeper.web.model import (
+    Activity,
+    DefinitionChange,
+    Incident,
+    IncidentRow,
+    Lake,
+    Notification,
+    OrderRow,
+    Pin,
+    PinMoment,
+    RecordedEvent,
+    Server,
+    TrafficQuery,
+    Writer,
+)
+
+
+class Traffic(Protocol):
+    """Decided messages and single events."""
+
+    def recent(self, query: TrafficQuery) -> Sequence[Event]:
+        """Newest first, at most `query.limit`."""
+        ...
+
+    def activity(self) -> Activity:
+        """The last half hour or so, in spans."""
+        ...
+
+    def find(self, event_id: str) -> RecordedEvent:
+        """Raises `NotFound`."""
+        ...
+
+
+class Servers(Protocol):
+    """Servers and the definitions they show."""
+
+    def servers(self) -> Sequence[Server]: ...
+
+    def pins(self, server: str) -> Sequence[Pin]:
+        """Of one server."""
+        ...
+
+    def diff(self, server: str, kind: str, name: str) -> DefinitionChange:
+        """Pinned against last seen. Raises `NotFound`."""
+        ...
+
+    def history(self, server: str, kind: str, name: str) -> Sequence[PinMoment]:
+        """Newest first."""
+        ...
+
+
+class Incidents(Protocol):
+    """Incidents, as the desk knows them."""
+
+    def list(self, state: str = "") -> Sequence[IncidentRow]:
+        """Newest first; all states when `state` is empty."""
+        ...
+
+    def show(self, incident_id: str) -> Incident:
+        """Raises `NotFound`."""
+        ...
+
+
+class Orders(Protocol):
+    """Containment orders, in force and lifted."""
+
+    def all(self) -> Sequence[OrderRow]:
+        """Newest first."""
+        ...
+
+
+class JournalState(Protocol):
+    """What is known of the journal's health."""
+
+    def writers(self) -> Sequence[Writer]: ...
+
+    def lake(self) -> Lake | None:
+        """`None` when nobody knows."""
+        ...
+
+
+class Notifications(Protocol):
+    """Who was told what."""
+
+    def recent(self) -> Sequence[Notification]:
+        """Newest first."""
+        ...
+
+
+class Recorder(Protocol):
+    """The part of the journal that the console itself writes to: strictly, an event at a time."""
+
+    def record(self, event: Event) -> object: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything the pages show."""
+
+    traffic: Traffic
+    servers: Servers
+    incidents: Incidents
+    orders: Orders
+    journal: JournalState
+    notifications: Notifications
+    data_dir: str = "DATA_DIR"
+    """Only for the commands that pages show."""
