@@ -5,7 +5,20 @@ that is worth against whom is said in docs/concepts/journal.md.
 """
 
 from watchkeeper.events.journal.model import JournalSettings, Position, Record
+from watchkeeper.events.journal.proving import prove, prove_position
 from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.verification import LogReport, Report, verify
 from watchkeeper.events.journal.writer import Journal
 
-__all__ = ["Journal", "JournalReader", "JournalSettings", "Position", "Record"]
+__all__ = [
+    "Journal",
+    "JournalReader",
+    "JournalSettings",
+    "LogReport",
+    "Position",
+    "Record",
+    "Report",
+    "prove",
+    "prove_position",
+    "verify",
+]

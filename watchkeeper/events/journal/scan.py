@@ -64,6 +64,8 @@ class Scan:
         self._patience = patience
         self.tree = Tree(watch)
         self.damage: Damage | None = None
+        self.proven = 0
+        """Records in good frames so far."""
         self.last_note = b""
         self.end: Place | None = None
         """After the last good frame."""
@@ -100,6 +102,7 @@ class Scan:
                 return
             last = frame
             self.last_note = frame.note
+            self.proven = self.tree.size
             at += frame.size
             self.bytes_read += frame.size
             self.end = Place(segment.path, at)
