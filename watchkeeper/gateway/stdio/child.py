@@ -1,0 +1,171 @@
+"""One spawned server: lines in, lines out, log text aside, an end with a reason. Knows framing, not meaning.
+
+What a server could do to us, and what it meets: a line without end is cut off by killing it; text that is no message
+is counted and, when it does not stop, ends it; input it does not read ends it; log text is bounded and never mixed
+with messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+from watchkeeper.core.errors import Invalid, Unavailable
+from watchkeeper.gateway.stdio.model import Limits
+from watchkeeper.gateway.stdio.splice import on_one_line
+from watchkeeper.gateway.upstream import UpstreamFailed
+from watchkeeper.protocol.message import Message, parse_message
+from watchkeeper.protocol.spawn import Command, ServerProcess, Spawner
+
+_log = logging.getLogger("watchkeeper.upstream")
+_LONGEST_LOG_LINE = 2000
+_SHORTEST_SECRET = 6
+_MINUTE = 60.0
+
+
+class Child:
+    """A running server. `start` it, `write` to it, and `stop` it exactly as often as you like."""
+
+    def __init__(self, server: str, command: Command, limits: Limits) -> None:
+        self.gone = asyncio.Event()
+        """Set when no more messages come; `reason` says why."""
+        self.reason = ""
+        self.garbage = 0
+        self.logged = 0
+        self._server = server
+        self._command = command
+        self._limits = limits
+        self._secrets = [value for value in command.env.values() if len(value) >= _SHORTEST_SECRET]
+        self._process: ServerProcess | None = None
+        self._receive: Callable[[Message], None] = lambda _: None
+        self._partial = bytearray()
+        self._log_partial = bytearray()
+        self._log_window = (0.0, 0)
+        self._garbage_in_a_row = 0
+        self._stopping: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode if self._process else None
+
+    async def start(self, spawner: Spawner, receive: Callable[[Message], None]) -> None:
+        """Start it; `receive` gets every message it writes. Raises `UpstreamFailed`."""
+        self._receive = receive
+        try:
+            self._process = await spawner.start(self._command, self._on_output, self._on_log)
+        except Unavailable as error:
+            raise UpstreamFailed(error.reason, hint=error.hint) from error
+        self._watching = asyncio.create_task(self._watch(self._process))
+
+    async def write(self, message: bytes) -> None:
+        """Send one message, on one line. Raises `UpstreamFailed` when it has ended or does not read."""
+        line = on_one_line(message) + b"\n"
+        if self.gone.is_set() or self._process is None:
+            raise UpstreamFailed(self.reason or "the server has ended")
+        try:
+            await self._process.write(line, self._limits.write_seconds)
+        except Unavailable as error:
+            self._fail(error.reason)
+            raise UpstreamFailed(self.reason) from error
+
+    async def stop(self, reason: str) -> None:
+        """End it and all it has started; returns when that is done, even if the caller is cancelled meanwhile."""
+        self._fail(reason)
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+        if self._watching is not None:
+            await asyncio.shield(self._watching)
+
+    # -- from the event loop
+
+    def _on_output(self, data: bytes) -> None:
+        if self.gone.is_set():
+            return
+        *lines, rest = (bytes(self._partial) + data).split(b"\n") if b"\n" in data else (data,)
+        if lines:
+            self._partial.clear()
+        self._partial += rest
+        for line in lines:
+            self._on_line(line)
+        if len(self._partial) > self._limits.line_bytes:
+            self._fail(f"the server wrote a line of more than {self._limits.line_bytes} bytes")
+
+    def _on_line(self, line: bytes) -> None:
+        line = line.strip(b" \t\r")
+        if self.gone.is_set() or not line:
+            return
+        if len(line) > self._limits.line_bytes:
+            self._fail(f"the server wrote a line of more than {self._limits.line_bytes} bytes")
+            return
+        try:
+            message = parse_message(on_one_line(line))
+        except Invalid as error:
+            self._on_garbage(line, error.reason)
+            return
+        self._garbage_in_a_row = 0
+        self._receive(message)
+
+    def _on_garbage(self, line: bytes, why: str) -> None:
+        self.garbage += 1
+        self._garbage_in_a_row += 1
+        text = self._safe(line)
+        _log.warning("not a message: %s", why, extra={"server": self._server, "pid": self.pid, "line": text})
+        if self._garbage_in_a_row > self._limits.garbage_lines:
+            self._fail("the server keeps writing what is no message")
+
+    def _on_log(self, data: bytes) -> None:
+        *lines, rest = (bytes(self._log_partial) + data).split(b"\n")
+        self._log_partial[:] = rest[:_LONGEST_LOG_LINE]
+        for line in lines:
+            self._log_line(line)
+
+    def _log_line(self, line: bytes) -> None:
+        self.logged += 1
+        now = asyncio.get_running_loop().time()
+        since, count = self._log_window
+        self._log_window = (since, count + 1) if now - since < _MINUTE else (now, 1)
+        if self._log_window[1] <= self._limits.log_lines:
+            _log.info("%s", self._safe(line), extra={"server": self._server, "pid": self.pid})
+
+    def _safe(self, line: bytes) -> str:
+        """Text for a log: bounded, without control characters, without the values the route configures."""
+        text = line[:_LONGEST_LOG_LINE].decode(errors="replace").rstrip()
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+    # -- the end
+
+    def _fail(self, reason: str) -> None:
+        """Begin the end, once; the first reason stays."""
+        if not self.gone.is_set():
+            self.reason = reason
+            self.gone.set()
+        if self._stopping is None and self._process is not None:
+            self._stopping = asyncio.create_task(self._process.stop(self._limits.stop_seconds))
+
+    async def _watch(self, process: ServerProcess) -> None:
+        """Notice an end that nobody asked for; what it wrote before is still received."""
+        silent, exited = (asyncio.create_task(event.wait()) for event in (process.silent, process.exited))
+        await asyncio.wait((silent, exited), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((silent, exited), timeout=self._limits.stop_seconds)
+        for task in (silent, exited):
+            task.cancel()
+        self._fail(_how(process.returncode))
+        assert self._stopping is not None
+        await self._stopping
+
+
+def _how(returncode: int | None) -> str:
+    if returncode is None:
+        return "the server closed its output"
+    if returncode < 0:
+        return f"the server was killed by {signal.Signals(-returncode).name}"
+    return f"the server ended with exit code {returncode}"

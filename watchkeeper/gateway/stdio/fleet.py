@@ -1,0 +1,145 @@
+"""The children of one route: how many, whose, for how long; each started, watched and ended here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.gateway.stdio.breaker import Breaker
+from watchkeeper.gateway.stdio.child import Child
+from watchkeeper.gateway.stdio.conversation import Conversation
+from watchkeeper.gateway.stdio.journal import Launches
+from watchkeeper.gateway.stdio.model import Limits
+from watchkeeper.gateway.upstream import UpstreamFailed
+from watchkeeper.protocol.spawn import Command, Spawner
+
+_log = logging.getLogger(__name__)
+_LONGEST_SWEEP = 30.0
+
+
+class Full(Unavailable):
+    """As many servers run as may."""
+
+    code = "full"
+
+
+class Member(msgspec.Struct, eq=False):
+    """A conversation, and whose it is."""
+
+    principal: str
+    era: str
+    conversation: Conversation
+    wanted: str = ""
+    """Why we ended it; empty when it ended by itself."""
+    on_end: Callable[[str], None] | None = None
+    """Told the reason, once."""
+
+
+class Fleet:
+    """All running servers of a route."""
+
+    def __init__(self, server: str, command: Command, spawner: Spawner, launches: Launches, limits: Limits) -> None:
+        self._server = server
+        self._command = command
+        self._spawner = spawner
+        self._launches = launches
+        self._limits = limits
+        self._places: list[str] = []
+        self._members: dict[Member, asyncio.Task[None]] = {}
+        self._breaker = Breaker()
+        self._sweeper: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    async def start(self, principal: str, era: str) -> Member:
+        """A new server for this principal. Raises `Full`, `UpstreamFailed`, `Unavailable`."""
+        self._admit(principal)
+        self._places.append(principal)
+        try:
+            return await self._start(principal, era)
+        except BaseException:  # cancelled or failed, nobody will give the place back later
+            self._places.remove(principal)
+            raise
+
+    async def end(self, member: Member, reason: str) -> None:
+        """Stop a server and wait until it is gone."""
+        member.wanted = member.wanted or reason
+        task = self._members.get(member)
+        await member.conversation.child.stop(member.wanted)
+        if task is not None:
+            await asyncio.shield(task)
+
+    def note(self, *, worked: bool) -> None:
+        """A new server did, or did not, come to its first answer."""
+        if worked:
+            self._breaker.worked()
+        else:
+            self._breaker.failed(asyncio.get_running_loop().time())
+
+    async def close(self) -> None:
+        """End every server."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await asyncio.gather(*(self.end(member, "the gateway stops") for member in list(self._members)))
+
+    def _admit(self, principal: str) -> None:
+        if self._closed:
+            raise UpstreamFailed("the gateway stops")
+        if len(self._places) >= self._limits.children:
+            raise Full("every server that may run for this route is in use; close a session or try later")
+        if self._places.count(principal) >= self._limits.children_per_principal:
+            raise Full("this client has as many servers open as it may; close a session or try later")
+        wait = self._breaker.wait(asyncio.get_running_loop().time())
+        if wait > 0:
+            raise UpstreamFailed(f"the server keeps ending right after its start; it is tried again in {wait:.0f} s")
+
+    async def _start(self, principal: str, era: str) -> Member:
+        child = Child(self._server, self._command, self._limits)
+        conversation = Conversation(child, self._limits, modern=era == "modern")
+        try:
+            await child.start(self._spawner, conversation.receive)
+        except Unavailable as error:
+            self.note(worked=False)
+            self._launches.failed_to_start(principal, era, error.reason)
+            _log.error("%s", error.reason, extra={"server": self._server, "hint": error.hint})
+            raise UpstreamFailed("the server could not be started") from error
+        try:
+            self._launches.spawned(child, principal, era)
+        except Unavailable:
+            await child.stop("its start could not be recorded")
+            raise
+        member = Member(principal, era, conversation)
+        self._members[member] = asyncio.create_task(self._attend(member))
+        if self._sweeper is None or self._sweeper.done():
+            self._sweeper = asyncio.create_task(self._sweep())
+        return member
+
+    async def _attend(self, member: Member) -> None:
+        """Wait for the end, tell everybody, clean up."""
+        conversation = member.conversation
+        try:
+            await conversation.child.gone.wait()
+            conversation.fail(conversation.child.reason)
+            if member.on_end is not None:
+                member.on_end(conversation.child.reason)
+            await conversation.child.stop(conversation.child.reason)
+            self._launches.exited(conversation, member.principal, member.era, wanted=bool(member.wanted))
+        finally:
+            del self._members[member]
+            self._places.remove(member.principal)
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._members:
+            await asyncio.sleep(min(_LONGEST_SWEEP, self._limits.idle_seconds / 2))
+            for member in list(self._members):
+                is_old = loop.time() - member.conversation.used >= self._limits.idle_seconds
+                if is_old and member.conversation.is_idle:
+                    await self.end(member, "nobody used it")

@@ -1,0 +1,272 @@
+"""Starting and ending an MCP server as a child process. Knows pipes, signals and the environment; reads no message.
+
+What stands between the command and the host, and what each rule stops:
+1. An argument list and no shell: no text of a message or of a settings value is ever interpreted.
+2. An environment of a short allow list plus what the route configures: our own settings and secrets stay here.
+3. A session and process group of its own: our terminal's signals do not reach it, ours reach its whole family.
+4. Every other file descriptor closed: it cannot talk on our sockets or write our journal.
+5. A private, empty working folder unless one is configured: nothing is imported from wherever we were started.
+6. Ended in steps (input closed, asked, killed), the group with it; and if we die first, a small helper does the same.
+
+Not covered: a grandchild that moves itself into another session, and a sandbox for files and network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from watchkeeper.core.errors import Misconfigured, Unavailable
+
+INHERITED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "SHELL",
+    "TERM",
+)
+"""The only variables of our own environment that a server gets."""
+
+_OURS = "WATCHKEEPER_"
+_POLL = 0.01
+_REAPER = Path(__file__).with_name("_reaper.py")
+_log = logging.getLogger(__name__)
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What to start: from settings only, never from a message."""
+
+    argv: tuple[str, ...]
+    """The program and its arguments."""
+    env: dict[str, str] = {}
+    """Variables beside the inherited ones; their values are taken to be secret."""
+    cwd: str = ""
+    """An existing folder; empty for a private one that is removed afterwards."""
+
+    def check(self) -> None:
+        """Raises `Misconfigured` when this can never be started."""
+        if not self.argv or not self.argv[0] or any("\0" in part for part in self.argv):
+            raise Misconfigured(
+                "a server's command is empty or holds a NUL", hint='write command = ["program", "argument"]'
+            )
+        for name, value in self.env.items():
+            if not name or "=" in name or "\0" in name + value or name.startswith(_OURS):
+                raise Misconfigured(f"a server cannot be given the variable {name!r}", hint="choose another name")
+        if self.cwd and not Path(self.cwd).is_dir():
+            raise Misconfigured(f"the working folder {self.cwd} does not exist", hint="make it, or leave cwd out")
+
+
+def environment_for(command: Command, host: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of the child: nothing else is inherited. Exported shell functions are left out."""
+    kept = {name: host[name] for name in INHERITED if name in host and not host[name].startswith("()")}
+    return {"PATH": os.defpath} | kept | command.env
+
+
+def _nothing() -> None:
+    """Nobody waits."""
+
+
+class ServerProcess(asyncio.SubprocessProtocol):
+    """One running server: bytes out of it by callback, bytes into it by `write`, an end by `stop`."""
+
+    def __init__(self, on_output: Callable[[bytes], None], on_log: Callable[[bytes], None]) -> None:
+        self.exited = asyncio.Event()
+        """Set when the process itself has ended, whoever still holds its pipes."""
+        self.silent = asyncio.Event()
+        """Set when nothing more can come on its standard output."""
+        self.returncode: int | None = None
+        self.pid = 0
+        self.on_stopped: Callable[[], None] = _nothing
+        """Called once, at the end of `stop`."""
+        self._receive = {1: on_output, 2: on_log}
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    # -- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._transport = transport
+        self.pid = transport.get_pid()
+
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        assert isinstance(data, bytes)
+        self._receive[fd](data)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if fd == 0:
+            self._writable.set()  # whoever waits learns from `write` that nobody reads any more
+        elif fd == 1:
+            self.silent.set()
+
+    def process_exited(self) -> None:
+        assert self._transport is not None
+        self.returncode = self._transport.get_returncode()
+        self._writable.set()
+        self.exited.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    # -- what the owner calls
+
+    async def write(self, data: bytes, patience: float) -> None:
+        """Hand over bytes and wait until the pipe has room again.
+
+        Raises `Unavailable` when the process has ended or does not read for `patience` seconds.
+        """
+        pipe = self._pipe(0)
+        if pipe is None or pipe.is_closing() or self.exited.is_set():
+            raise Unavailable("the server has ended")
+        pipe.write(data)
+        try:
+            await asyncio.wait_for(self._writable.wait(), patience)
+        except TimeoutError as error:
+            raise Unavailable("the server does not read its input") from error
+
+    async def stop(self, grace: float) -> None:
+        """Close its input, wait; then ask the group, wait; then kill the group. Returns when it is over."""
+        if (pipe := self._pipe(0)) is not None:
+            pipe.close()
+        if not await self._ends_within(grace):
+            self.signal_group(signal.SIGTERM)
+            await self._ends_within(grace)
+        await self._end_family(grace)
+        await self._ends_within(grace)
+        if self._transport is not None:
+            self._transport.close()
+        self.on_stopped, release = _nothing, self.on_stopped
+        release()
+
+    def signal_group(self, number: int) -> bool:
+        """Send a signal to the process and all it has started. Returns whether anybody was there."""
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+    def _pipe(self, fd: int) -> asyncio.WriteTransport | None:
+        pipe = self._transport.get_pipe_transport(fd) if self._transport else None
+        return pipe if isinstance(pipe, asyncio.WriteTransport) else None
+
+    async def _ends_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self.exited.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _end_family(self, grace: float) -> None:
+        """The process may be gone while what it started is not."""
+        if self.exited.is_set() and self.signal_group(signal.SIGTERM):
+            deadline = asyncio.get_running_loop().time() + grace
+            while self.signal_group(0) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 — a group has no event
+                await asyncio.sleep(_POLL)
+        self.signal_group(signal.SIGKILL)
+
+
+class Spawner:
+    """Starts servers for this process. One for all routes; `close` it last."""
+
+    def __init__(self, host: Mapping[str, str]) -> None:
+        """`host` is our own environment, handed in by `app`; only `INHERITED` is used of it."""
+        self._host = {name: host[name] for name in INHERITED if name in host}
+        self._reaper: subprocess.Popen[bytes] | None = None
+
+    async def start(
+        self, command: Command, on_output: Callable[[bytes], None], on_log: Callable[[bytes], None]
+    ) -> ServerProcess:
+        """Start `command`; whoever gets the process must `stop` it, even when it has ended by itself.
+
+        Raises `Unavailable` when the host cannot start it, `Misconfigured` when no host could.
+        """
+        program, env, cwd = self._prepare(command)
+        try:
+            _, process = await asyncio.get_running_loop().subprocess_exec(
+                lambda: ServerProcess(on_output, on_log),
+                program,
+                *command.argv[1:],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=env,
+                cwd=cwd,
+                close_fds=True,
+                start_new_session=True,
+            )
+        except asyncio.CancelledError:
+            _remove(command, cwd)
+            raise
+        except OSError as error:
+            _remove(command, cwd)
+            raise Unavailable(f"{command.argv[0]!r} cannot be started: {error.strerror}") from error
+        self._tell_reaper(b"+%d\n" % process.pid)
+        process.on_stopped = lambda: self._release(process, command, cwd)
+        return process
+
+    def close(self) -> None:
+        """Let the helper go. The servers must have been stopped before; those that were not are stopped by it."""
+        if self._reaper is not None:
+            assert self._reaper.stdin is not None
+            self._reaper.stdin.close()
+            self._reaper.wait()
+            self._reaper = None
+
+    def _prepare(self, command: Command) -> tuple[str, dict[str, str], str]:
+        command.check()
+        env = environment_for(command, self._host)
+        program = shutil.which(command.argv[0], path=env["PATH"])
+        if program is None:
+            raise Unavailable(f"there is no program {command.argv[0]!r}", hint="install it, or write its full path")
+        return program, env, command.cwd or tempfile.mkdtemp(prefix="server-")
+
+    def _release(self, process: ServerProcess, command: Command, cwd: str) -> None:
+        self._tell_reaper(b"-%d\n" % process.pid)
+        _remove(command, cwd)
+
+    def _tell_reaper(self, line: bytes) -> None:
+        """One helper for all servers, started with the first; its input ends when we do, however we end."""
+        if self._reaper is None:
+            self._reaper = subprocess.Popen(  # noqa: S603 — our own file, run by our own interpreter
+                [sys.executable, "-I", "-S", str(_REAPER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                start_new_session=True,
+            )
+        assert self._reaper.stdin is not None
+        try:
+            self._reaper.stdin.write(line)
+            self._reaper.stdin.flush()
+        except BrokenPipeError:
+            _log.warning("the helper that ends orphaned servers has died; a new one comes with the next server")
+            self._reaper = None
+
+
+def _remove(command: Command, cwd: str) -> None:
+    if not command.cwd:
+        shutil.rmtree(cwd, ignore_errors=True)
