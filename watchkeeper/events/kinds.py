@@ -41,6 +41,7 @@ KINDS: dict[str, str] = {
     "respond.step.skipped": "A playbook step's condition did not hold.",
     "respond.step.failed": "A playbook step failed.",
     "respond.playbook.finished": "A playbook run ended; the body says how.",
+    "respond.playbook.parked": "A run belongs to another engine version: it is not touched, and a person has to act.",
     "respond.containment.verified": "Every live gateway acknowledged and the probe was refused.",
     "respond.containment.unverified": "An order was given, and its effect could not be proven.",
     "respond.notification.sent": "Somebody was told.",
