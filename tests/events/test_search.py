@@ -1,0 +1,242 @@
+"""Searching: the lake and the journal's tail answer as one, with or without a lake, and values are never SQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from watchkeeper.core.clock import ManualClock
+from watchkeeper.core.errors import Invalid, NotFound
+from watchkeeper.events.journal import Journal
+from watchkeeper.events.journal.subjects import SubjectKeys
+from watchkeeper.events.lake import Filter, LakeReader, Search, parse_time
+from watchkeeper.events.lake.filters import matches
+from watchkeeper.events.lake.table import lake_folder
+from watchkeeper.events.model import Event, Severity, new_event
+
+T = 1_790_000_000_000_000
+HOUR = 3_600_000_000
+
+
+def record(data: Path, events: list[Event], writer: str = "gateway") -> None:
+    journal = Journal.open(data, writer)
+    try:
+        for event in events:
+            last = journal.append(event)
+        journal.wait(last)
+    finally:
+        journal.close()
+
+
+def fill(data: Path) -> None:
+    with LakeReader(data) as lake:
+        lake.fill()
+
+
+def call(at: int, **fields: object) -> Event:
+    return new_event(at, "gateway.request.decided", **fields)
+
+
+@pytest.mark.behaviour("search.lake-and-tail")
+def test_what_is_in_the_lake_and_what_is_not_yet_are_found_once_each(tmp_path: Path) -> None:
+    old, new = [call(T + i) for i in range(5)], [call(T + 10 + i) for i in range(3)]
+    record(tmp_path, old)
+    fill(tmp_path)
+    record(tmp_path, new)
+    found = Search(tmp_path).events(since=T, until=T + HOUR)
+    assert [event.id for event in found] == [event.id for event in reversed(old + new)]
+    assert (found.from_lake, found.from_journal, found.is_cut, found.note) == (5, 3, False, "")
+
+
+@pytest.mark.behaviour("search.while-recording")
+def test_a_search_runs_while_the_writer_and_the_lake_run(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path, "gateway")
+    with LakeReader(tmp_path) as lake:
+        search = Search(tmp_path)
+        for i in range(6):
+            journal.record(call(T + i))
+            if i % 2:
+                lake.fill()
+            assert len(search.events(since=T, until=T + HOUR)) == i + 1
+    journal.close()
+
+
+@pytest.mark.behaviour("search.without-lake")
+def test_without_a_lake_the_journal_answers_and_it_is_said(tmp_path: Path) -> None:
+    events = [call(T + i) for i in range(3)]
+    record(tmp_path, events)
+    found = Search(tmp_path).events(since=T, until=T + HOUR, newest_first=False)
+    assert list(found) == events
+    assert (found.from_lake, found.from_journal, found.note) == (0, 3, "there is no lake yet")
+
+
+def test_an_empty_data_folder_has_no_events(tmp_path: Path) -> None:
+    assert len(Search(tmp_path).events(unbounded=True)) == 0
+
+
+@pytest.mark.behaviour("search.damaged-lake")
+def test_a_damaged_lake_is_said_and_the_journal_answers_in_its_place(tmp_path: Path) -> None:
+    events = [call(T + i) for i in range(3)]
+    record(tmp_path, events)
+    fill(tmp_path)
+    for path in lake_folder(tmp_path).rglob("part-*.parquet"):
+        path.write_bytes(b"")
+    found = Search(tmp_path).events(since=T, until=T + HOUR, newest_first=False)
+    assert list(found) == events
+    assert found.from_lake == 0
+    assert found.note.startswith("the lake cannot be read")
+    assert Search(tmp_path).get(events[1].id) == events[1]
+
+
+@pytest.mark.behaviour("search.range-is-said")
+def test_without_a_range_the_last_day_is_searched_and_it_is_said(tmp_path: Path) -> None:
+    clock = ManualClock(T + 48 * HOUR)
+    record(tmp_path, [call(T), call(T + 47 * HOUR)])
+    found = Search(tmp_path, clock).events(kind="gateway.request")
+    assert (len(found), found.since, found.is_default_range) == (1, T + 24 * HOUR, True)
+    assert len(Search(tmp_path, clock).events(kind="gateway.request", unbounded=True)) == 2
+
+
+@pytest.mark.behaviour("search.limit-is-said")
+@pytest.mark.parametrize("in_lake", [True, False])
+def test_a_limit_that_cuts_is_said_and_keeps_the_newest(tmp_path: Path, in_lake: bool) -> None:
+    record(tmp_path, [call(T + i, target=str(i)) for i in range(5)])
+    if in_lake:
+        fill(tmp_path)
+    found = Search(tmp_path).events(since=T, until=T + HOUR, limit=2)
+    assert ([e.target for e in found], found.is_cut) == (["4", "3"], True)
+    found = Search(tmp_path).events(since=T, until=T + HOUR, limit=5)
+    assert (len(found), found.is_cut) == (5, False)
+
+
+@pytest.mark.behaviour("search.microseconds")
+def test_a_range_is_exact_to_the_microsecond_in_the_lake(tmp_path: Path) -> None:
+    """Delta keeps a file's greatest time in whole milliseconds: pruning by it must not lose the rest of that one."""
+    record(tmp_path, [call(T + 5, target="a"), call(T + 1999, target="b")])
+    fill(tmp_path)
+    search = Search(tmp_path)
+    assert [e.target for e in search.events(since=T + 1500, until=T + HOUR)] == ["b"]
+    assert [e.target for e in search.events(since=T + 1999, until=T + 2000)] == ["b"]
+    assert [e.target for e in search.events(since=T, until=T + 1999)] == ["a"]
+
+
+def odd_events() -> list[Event]:
+    texts = ["plain", "O'Brien", "\\", "%", "_", '"', "';--", "ÄÖ", "\U0001f600", "a\nb", "*"]
+    return [
+        call(
+            T + i,
+            server=text,
+            target=texts[-i],
+            actor=f"agent:{text}",
+            outcome="deny" if i % 2 else "allow",
+            severity=Severity(1 + i % 5),
+            labels=("exercise",) if i % 3 else (),
+            body={"reason": text, "arguments": f'{{"x":"{text}"}}', "nested": {"deep": [text]}},
+        )
+        for i, text in enumerate(texts)
+    ]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Event]]:
+    data = tmp_path_factory.mktemp("filled")
+    events = odd_events()
+    events.append(new_event(T + 50, "registry.pin.changed", server="files", target="read"))
+    record(data, events)
+    fill(data)
+    return data, events
+
+
+texts = st.sampled_from(["", "plain", "O'Brien", "\\", "%", "_", '"', "';--", "äö", "\U0001f600", "a\nb", "*", "deep"])
+narrowed = st.fixed_dictionaries(
+    {},
+    optional={
+        "server": texts | st.text(max_size=5),
+        "target": texts,
+        "actor": texts.map(lambda text: f"agent:{text}"),
+        "text": texts | st.text(max_size=4),
+        "outcome": st.sampled_from(["", "deny", "allow"]),
+        "severity": st.integers(0, 6),
+        "labels": st.sampled_from([(), ("exercise",), ("o'clock",), ("exercise", "shadow")]),
+        "kind": st.sampled_from(["", "gateway", "gateway.", "gateway.request", "gateway.req", "*.changed", "g*d", "*"]),
+        "since": st.integers(T - 5, T + 60),
+        "until": st.integers(T - 5, T + 60),
+    },
+)
+
+
+@pytest.mark.behaviour("search.lake-equals-journal")
+@given(narrow=narrowed)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_lake_finds_what_the_journal_would_find(
+    filled: tuple[Path, list[Event]], narrow: dict[str, object]
+) -> None:
+    data, events = filled
+    wanted = Filter(**narrow)  # type: ignore[arg-type]
+    found = Search(data).events(unbounded=True, limit=1000, newest_first=False, **narrow)
+    expected = {event.id for event in events if matches(wanted, event)}
+    assert {event.id for event in found if event.kind != "journal.writer.opened"} == expected
+
+
+@pytest.mark.behaviour("search.values-are-not-sql")
+@pytest.mark.parametrize("value", ["' OR 1=1 --", "\\' OR 1=1 --", "'; DROP TABLE events; --", "x') OR ('1'='1"])
+def test_a_value_is_never_read_as_sql(filled: tuple[Path, list[Event]], value: str) -> None:
+    for name in ("server", "actor", "target", "outcome", "text", "tenant"):
+        assert len(Search(filled[0]).events(unbounded=True, **{name: value})) == 0
+    assert len(Search(filled[0]).events(unbounded=True, labels=(value,))) == 0
+
+
+def test_a_kind_with_other_letters_than_kinds_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid):
+        Search(tmp_path).events(kind="gateway'")
+    with pytest.raises(Invalid):
+        Search(tmp_path).events(limit=0)
+
+
+@pytest.mark.behaviour("search.tenants-apart")
+@pytest.mark.parametrize("in_lake", [True, False])
+def test_another_tenants_events_are_not_found(tmp_path: Path, in_lake: bool) -> None:
+    record(tmp_path, [call(T, tenant="a"), call(T, tenant="b")])
+    if in_lake:
+        fill(tmp_path)
+    assert [e.tenant for e in Search(tmp_path).events(unbounded=True, tenant="a")] == ["a"]
+
+
+@pytest.mark.parametrize("in_lake", [True, False])
+def test_an_event_is_found_by_its_id_with_its_place(tmp_path: Path, in_lake: bool) -> None:
+    events = [call(T + i) for i in range(3)]
+    record(tmp_path, events)
+    if in_lake:
+        fill(tmp_path)
+    position, event = Search(tmp_path).find(events[1].id)
+    assert (position.writer, event) == ("gateway", events[1])
+    with pytest.raises(NotFound):
+        Search(tmp_path).get("none")
+
+
+@pytest.mark.parametrize(
+    ("text", "ago"), [("15m", 15 * 60), ("24h", 86_400), ("7d", 604_800), ("2w", 1_209_600), ("30s", 30), ("now", 0)]
+)
+def test_a_span_is_counted_back_from_now(text: str, ago: int) -> None:
+    assert parse_time(text, T) == T - ago * 1_000_000
+
+
+def test_a_time_is_iso_or_refused() -> None:
+    assert parse_time("1970-01-01T00:00:01Z", T) == 1_000_000
+    with pytest.raises(Invalid):
+        parse_time("yesterday", T)
+
+
+@pytest.mark.behaviour("search.erased-are-counted")
+def test_erased_records_are_skipped_and_counted(tmp_path: Path) -> None:
+    record(tmp_path, [call(T, actor="agent:gone"), call(T + 1, actor="agent:stays"), call(T + 2, actor="agent:gone")])
+    SubjectKeys(tmp_path).erase("agent:gone")
+    found = Search(tmp_path).events(since=T, until=T + HOUR)
+    assert ([e.actor for e in found], found.unreadable) == (["agent:stays"], 2)
+    with LakeReader(tmp_path) as lake:
+        lake.fill()
+        assert (lake.unreadable, lake.lag().rows) == (2, 0)
+    assert [e.actor for e in Search(tmp_path).events(since=T, until=T + HOUR)] == ["agent:stays"]
