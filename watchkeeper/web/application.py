@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar, Request, Response, get
-from litestar.datastructures import Cookie, State
+from litestar.datastructures import State
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.middleware import DefineMiddleware
@@ -20,6 +20,7 @@ from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, Unavail
 from watchkeeper.web.guard import Guard, cookie_name, set_headers
 from watchkeeper.web.operators import Operators, TooMany
 from watchkeeper.web.pages import door, incidents, journal, overview, servers, traffic
+from watchkeeper.web.pages.door import forgotten
 from watchkeeper.web.ports import Services
 from watchkeeper.web.settings import ConsoleSettings
 from watchkeeper.web.show import STATIC, Console, PageRequest, console_of
@@ -153,33 +154,24 @@ def nowhere(rest: str) -> None:
 
 
 def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
+    console = console_of(request)
     if error.status_code == 401:
-        response = _page(request, "enter", "Enter", 401, failure="", hint="")
-        settings = console_of(request).settings
-        if cookie_name(settings) in request.cookies:
-            stale = cookie_name(settings)
-            response.set_cookie(
-                Cookie(key=stale, max_age=0, path="/", httponly=True, samesite="strict", secure=settings.tls)
-            )
+        response = console.plain_page(request, "enter", "Enter", 401, failure="")
+        if (stale := cookie_name(console.settings)) in request.cookies:
+            response.set_cookie(forgotten(stale, console.settings))
         return response
     reason = error.detail if error.status_code < 500 else "the console failed; its log has the trace"
-    return _page(request, "error", "Error", error.status_code, reason=reason, hint="")
+    return console.plain_page(request, "error", "Error", error.status_code, reason=reason, hint="")
 
 
 def _our_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[str]:
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    console = console_of(request)
     if isinstance(error, (TooMany, Denied)):
-        return _page(request, "enter", "Enter", status, failure=error.reason, hint=error.hint)
-    return _page(request, "error", "Error", status, reason=error.reason, hint=error.hint)
+        return console.plain_page(request, "enter", "Enter", status, failure=error.reason)
+    return console.plain_page(request, "error", "Error", status, reason=error.reason, hint=error.hint)
 
 
-def _unknown_error(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
+def _unknown_error(_: Request[Any, Any, Any], error: Exception) -> Response[str]:
     _log.error("a page failed", exc_info=error)
     return Response("the console failed; its log has the trace\n", status_code=500, media_type=MediaType.TEXT)
-
-
-def _page(request: Request[Any, Any, Any], name: str, title: str, status: int, **values: Any) -> Response[str]:
-    """A page with another status; without its frame's news when those are what failed."""
-    response = console_of(request).page(request, name, title, **values)
-    response.status_code = status
-    return response

@@ -17,8 +17,8 @@ class TrafficQuery:
 
     server: str = ""
     outcome: str = ""
-    """`allow`, `modify`, `ask`, `deny`; `refused` for what never reached the pipeline; `stopped` for the last
-    three together; empty for all."""
+    """`allow`, `modify`, `ask`, `deny`; `refused` for what never reached the pipeline; `stopped` for all that
+    `reading.is_stopped`; empty for everything."""
     text: str = ""
     """Case-insensitive, looked for in actor, target, rules and reason."""
     before: int = 0

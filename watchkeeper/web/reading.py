@@ -17,6 +17,11 @@ def verdict(event: Event) -> str:
     return max(outcomes, key=lambda word: _RANK.index(word) if word in _RANK else len(_RANK), default="")
 
 
+def is_stopped(event: Event) -> bool:
+    """Whether the message, or its answer, did not get through: denied, put to a person, or turned away."""
+    return verdict(event) in {"ask", "deny", "refused"} and not is_unenforced(event)
+
+
 def is_unenforced(event: Event) -> bool:
     """Shadow mode: the verdict was only written down."""
     return "shadow" in event.labels

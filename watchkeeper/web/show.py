@@ -20,15 +20,15 @@ from litestar.enums import MediaType
 from watchkeeper.core.clock import Clock, to_iso
 from watchkeeper.core.errors import NotFound, Unavailable
 from watchkeeper.web import commands, reading, shapes, visible
-from watchkeeper.web.model import Health
+from watchkeeper.web.model import Health, IncidentRow
 from watchkeeper.web.operators import Operator
 from watchkeeper.web.ports import Services
 from watchkeeper.web.settings import ConsoleSettings
 
 _HERE = Path(__file__).resolve().parent
 STATIC = {
-    "console.css": "text/css; charset=utf-8",
-    "live.js": "text/javascript; charset=utf-8",
+    "console.css": "text/css",
+    "live.js": "text/javascript",
     "mark.svg": "image/svg+xml",
 }
 T = TypeVar("T")
@@ -103,7 +103,20 @@ class Console:
         return environment
 
     def page(self, request: PageRequest, name: str, title: str, **values: Any) -> Response[str]:
-        """The page `name`, in its frame or, with `?live=1`, as live parts."""
+        """The page `name`, in its frame or, with `?live=1`, as live parts. Blocks."""
+        return self._render(request, name, title, self.health(), values)
+
+    def plain_page(
+        self, request: PageRequest, name: str, title: str, status: int = 200, **values: Any
+    ) -> Response[str]:
+        """A page that asks no service: the door, and errors. Does not block."""
+        response = self._render(request, name, title, None, values)
+        response.status_code = status
+        return response
+
+    def _render(
+        self, request: PageRequest, name: str, title: str, health: Health | None, values: dict[str, Any]
+    ) -> Response[str]:
         now = self.clock.now()
         is_live = request.query_params.get("live") == "1"
         template = self.environment.get_template("live.html" if is_live else "frame.html")
@@ -114,26 +127,36 @@ class Console:
             now=now,
             ago=lambda moment: shapes.ago(moment, now),
             operator=request.scope.get("user"),
-            health=self.health() if request.scope.get("user") else None,
+            health=health,
             data_dir=self.services.data_dir,
         )
         return Response(html, media_type=MediaType.HTML)
 
     def health(self) -> Health:
         """One word for the whole, on every page; bad news and missing news win over good news."""
-        incidents = listed(lambda: self.services.incidents.list("open"))
+        incidents = listed(self.services.incidents.list)
         writers = listed(self.services.journal.writers)
-        failures = [answer.failure for answer in (incidents, writers) if answer.failure]
-        real = [row for row in incidents.value if not row.exercise]
-        notes = [f"the log of {w.name} {w.verified}" for w in writers.value if w.verified in {"tampered", "unusable"}]
-        if incidents.value:
-            drills = len(incidents.value) - len(real)
-            words = [f"{len(real)} open"] if real else []
-            words += [f"{drills} open in exercise"] if drills else []
-            notes.append("Incidents: " + ", ".join(words))
+        notes = [
+            f"the log of {w.name} is {w.verified}" for w in writers.value if w.verified in {"tampered", "unusable"}
+        ]
+        loose = [row for row in _open(incidents.value) if row.containment != "contained"]
+        notes += [f"{_count(loose)} not contained"] if loose else []
         if notes:
             return Health("attention", notes)
-        return Health("unknown", failures) if failures or not writers.value else Health("watching")
+        failures = [answer.failure for answer in (incidents, writers) if answer.failure]
+        if failures or not writers.value:
+            return Health("unknown", failures or ["the journal's state is not known"])
+        waiting = _open(incidents.value)
+        return Health("watching", [f"{_count(waiting)} contained, to be closed"] if waiting else [])
+
+
+def _open(rows: Sequence[IncidentRow]) -> list[IncidentRow]:
+    return [row for row in rows if row.state != "closed"]
+
+
+def _count(rows: Sequence[IncidentRow]) -> str:
+    drill = " in exercise" if all(row.exercise for row in rows) else ""
+    return f"{len(rows)} incident{'s' if len(rows) > 1 else ''}{drill}"
 
 
 def console_of(request: Request[Any, Any, Any]) -> Console:

@@ -12,6 +12,7 @@ from litestar import Response, get, post
 from litestar.datastructures import Cookie
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
+from watchkeeper.core.clock import SECOND
 from watchkeeper.web.guard import cookie_name
 from watchkeeper.web.operators import SESSION_LIFE, Operators
 from watchkeeper.web.settings import ConsoleSettings
@@ -20,10 +21,10 @@ from watchkeeper.web.show import PageRequest, console_of
 _LIMIT = 4_096
 
 
-@get("/enter", sync_to_thread=True)
-def door(request: PageRequest) -> Response[str]:
+@get("/enter")
+async def door(request: PageRequest) -> Response[str]:
     """The button."""
-    return console_of(request).page(request, "enter", "Enter", failure="", hint="")
+    return console_of(request).plain_page(request, "enter", "Enter", failure="")
 
 
 @post("/enter", request_max_body_size=_LIMIT)
@@ -34,27 +35,31 @@ async def enter(request: PageRequest) -> Response[str]:
     token = str(form.get("token", ""))[:_LIMIT].strip()
     operators: Operators = request.app.state["operators"]
     secret, _ = await asyncio.to_thread(operators.redeem, token)
-    return _to("/", console.settings, secret, SESSION_LIFE // 1_000_000)
+    cookie = Cookie(
+        key=cookie_name(console.settings),
+        value=secret,
+        max_age=SESSION_LIFE // SECOND,
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=console.settings.tls,
+    )
+    return _to("/", cookie)
 
 
 @post("/leave", request_max_body_size=_LIMIT)
 async def leave(request: PageRequest) -> Response[str]:
     """End the session."""
-    console = console_of(request)
+    settings = console_of(request).settings
     operators: Operators = request.app.state["operators"]
-    secret = request.cookies.get(cookie_name(console.settings), "")
-    await asyncio.to_thread(operators.leave, secret)
-    return _to("/enter", console.settings, "", 0)
+    await asyncio.to_thread(operators.leave, request.cookies.get(cookie_name(settings), ""))
+    return _to("/enter", forgotten(cookie_name(settings), settings))
 
 
-def _to(path: str, settings: ConsoleSettings, secret: str, seconds: int) -> Response[str]:
-    cookie = Cookie(
-        key=cookie_name(settings),
-        value=secret,
-        max_age=seconds,
-        path="/",
-        httponly=True,
-        samesite="strict",
-        secure=settings.tls,
-    )
+def forgotten(name: str, settings: ConsoleSettings) -> Cookie:
+    """What makes a browser drop a cookie."""
+    return Cookie(key=name, value="", max_age=0, path="/", httponly=True, samesite="strict", secure=settings.tls)
+
+
+def _to(path: str, cookie: Cookie) -> Response[str]:
     return Response("", status_code=HTTP_303_SEE_OTHER, headers={"Location": path}, cookies=[cookie])

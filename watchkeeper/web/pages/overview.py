@@ -8,7 +8,7 @@ from watchkeeper.web.model import Activity, Bucket, TrafficQuery
 from watchkeeper.web.show import PageRequest, console_of, known, listed
 
 _CHART_WIDTH = 720
-_CHART_HEIGHT = 132
+_CHART_HEIGHT = 206
 
 
 @get("/", sync_to_thread=True)
