@@ -1,1 +1,25 @@
-"""Inspectors notice; they never decide. Also the fingerprints of definitions."""
+"""Inspectors notice; they never decide. Also redaction, and the fingerprints of definitions.
+
+`Inspection` asks every inspector about a raw JSON text and returns findings that are safe to store.
+"""
+
+from watchkeeper.inspection.fingerprints import Definition, definitions_in, without_definitions
+from watchkeeper.inspection.inspection import BROKEN, Inspection
+from watchkeeper.inspection.model import HIDDEN_INSTRUCTION, SECRET, Finding, Inspector, Surface
+from watchkeeper.inspection.redaction import redact
+from watchkeeper.inspection.rulebook import RuleInspector
+
+__all__ = [
+    "BROKEN",
+    "HIDDEN_INSTRUCTION",
+    "SECRET",
+    "Definition",
+    "Finding",
+    "Inspection",
+    "Inspector",
+    "RuleInspector",
+    "Surface",
+    "definitions_in",
+    "redact",
+    "without_definitions",
+]

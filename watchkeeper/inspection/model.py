@@ -43,8 +43,8 @@ class Finding(msgspec.Struct, frozen=True):
     """JSON pointer of the string it was found in; empty when it was seen in the raw text."""
     start: int = 0
     end: int = 0
-    """Byte offsets, end exclusive. With an empty `path` they count in the inspected bytes; with a path they count in
-    the UTF-8 of the decoded (and, for disguised text, normalised) string at that path."""
+    """Byte offsets, end exclusive: in the UTF-8 of the decoded string at `path`, or, without a path, in the inspected
+    bytes. Both 0 mean all of that string, or of the text: a disguise or a key makes the exact place unnameable."""
     excerpt: str = ""
     """At most 120 characters; secrets masked, control and invisible characters escaped."""
 

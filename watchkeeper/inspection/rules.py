@@ -1,0 +1,127 @@
+"""Inspection rules are data: YAML files with their own examples inside. This reads and checks them.
+
+A pattern is written in the syntax that RE2 and Hyperscan share and read alike, in ASCII, matched over bytes, without
+regard to case unless the rule says otherwise. A capturing group, where there is one, marks the secret itself.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import re2
+import yaml
+
+from watchkeeper.core.errors import Misconfigured
+from watchkeeper.inspection.model import Surface
+
+MAX_PATTERN = 2_000
+_SPACE = r"\t\n\x0b\f\r "  # Hyperscan counts VT as space, RE2 does not: said outright, they agree
+_LOW, _HIGH = 1, 5
+
+
+class Examples(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The tests of a rule, run by tests/content. `{x*3}` stands for `xxx`: no file holds what looks live."""
+
+    match: tuple[str, ...]
+    clean: tuple[str, ...]
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One thing to notice."""
+
+    id: str
+    label: str
+    severity: int
+    surfaces: tuple[Surface, ...]
+    pattern: str
+    description: str
+    false_positives: str
+    tests: Examples
+    case: bool = False
+    """True when upper and lower case differ."""
+    check: Literal["", "assignment", "jwt", "github", "aws", "not-example"] = ""
+    """A second look at a match that a pattern cannot express (`inspection.validators`)."""
+
+
+class RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of rules that one inspector owns."""
+
+    inspector: str
+    rules: tuple[Rule, ...]
+
+
+def load_rules(folder: Path, inspector: str) -> tuple[Rule, ...]:
+    """The rules of `inspector` from every `*.yaml` of `folder`. Raises `Misconfigured`, naming file and rule."""
+    found: dict[str, Rule] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        file = _read(path)
+        if file.inspector != inspector:
+            continue
+        for rule in file.rules:
+            if rule.id in found:
+                raise Misconfigured(f"{path}: rule {rule.id} exists already", hint="give it another id")
+            _check(rule, path)
+            found[rule.id] = rule
+    if not found:
+        raise Misconfigured(f"{folder} has no rules for the inspector {inspector}", hint="reinstall watchkeeper")
+    return tuple(found.values())
+
+
+def portable(pattern: str) -> bytes:
+    """The pattern as both engines read it alike. Raises `ValueError` for what they read differently."""
+    if not pattern.isascii():
+        raise ValueError("write bytes beyond ASCII as \\xHH")
+    out: list[str] = []
+    in_class = False
+    for piece in re.findall(r"\\x[0-9a-fA-F]{2}|\\.|\(\?[a-zA-Z]|.", pattern, re.DOTALL):
+        if piece == r"\s":
+            out.append(_SPACE if in_class else f"[{_SPACE}]")
+            continue
+        if piece in (r"\S", r"\A", r"\z", r"\Z", r"\C", r"\p", r"\P") or re.match(r"\(\?[a-zA-Z]", piece):
+            raise ValueError(f"{piece} is not portable between the engines")
+        if piece in "^$" and not in_class:
+            raise ValueError("anchors are not portable; a rule looks anywhere in a text")
+        if piece == "[":
+            in_class = True
+        elif piece == "]":
+            in_class = False
+        out.append(piece)
+        if piece == "^" and out[-2:] != ["[", "^"]:
+            raise ValueError("write a circumflex inside a class as \\x5e")
+    return "".join(out).encode()
+
+
+def options(case: bool) -> re2.Options:
+    """How RE2 reads our patterns: over bytes, a dot matches any byte."""
+    chosen = re2.Options()
+    chosen.case_sensitive = case
+    chosen.dot_nl = True
+    chosen.encoding = re2.Options.Encoding.LATIN1
+    chosen.log_errors = False
+    return chosen
+
+
+def _read(path: Path) -> RuleFile:
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), RuleFile)
+    except OSError as error:
+        raise Misconfigured(f"cannot read {path}: {error.strerror}", hint="check its mode") from error
+    except (yaml.YAMLError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise Misconfigured(f"{path}: {error}", hint="see docs/concepts/inspection.md") from error
+
+
+def _check(rule: Rule, path: Path) -> None:
+    where = f"{path}: rule {rule.id}"
+    if not _LOW <= rule.severity <= _HIGH:
+        raise Misconfigured(f"{where}: severity {rule.severity} is not 1 to 5")
+    if len(rule.pattern) > MAX_PATTERN:
+        raise Misconfigured(f"{where}: the pattern is longer than {MAX_PATTERN} characters")
+    try:
+        compiled = re2.compile(portable(rule.pattern), options=options(rule.case))
+    except (ValueError, re2.error) as error:
+        raise Misconfigured(f"{where}: {error}", hint="see docs/concepts/inspection.md") from error
+    if compiled.search(b""):
+        raise Misconfigured(f"{where}: the pattern matches nothing at all")

@@ -1,0 +1,95 @@
+"""The readings of one JSON text that are scanned, so that neither escapes nor disguises hide anything.
+
+1. *raw*: the bytes as they came; the only reading when they are plain ASCII without a backslash.
+2. *plain*: JSON escapes resolved in place. The text keeps its quotes and colons, so a pattern sees both readings alike.
+3. *bare*: disguises taken off: Unicode compatibility forms, look-alike letters, invisible characters, terminal
+   sequences, and up to two more layers of escapes (JSON inside a string of JSON).
+
+All work is linear in the text and none of it recurses.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_LAYERS = 2
+_SHORT = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_UNICODE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+_INVISIBLE = dict.fromkeys(
+    (
+        *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164, 0xFEFF, 0xFFA0),
+        *range(0x200B, 0x2010),
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2070),
+        *range(0xFE00, 0xFE10),
+        *range(0xE0100, 0xE01F0),
+    )
+)
+_TAGS = {0xE0000 + code: chr(code) if code >= 0x20 and code != 0x7F else None for code in range(0x80)}
+_CYRILLIC = (
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0408\u0405"
+)
+_GREEK = (
+    "\u03b1\u03bf\u03b9\u03c1\u03bd\u03c4\u03ba\u0391\u0392\u0395\u0396"
+    "\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
+)
+_SIGNS = "\u2010\u2011\u2012\u2013\u2014\u2018\u2019\u201c\u201d"
+_LOOKALIKES = str.maketrans(
+    _CYRILLIC + _GREEK + _SIGNS,
+    "aeopcyxijshdqwABEKMHOPCTYXIJSaoipvtkABEZHIKMNOPTYX-----''\"\"",
+)
+_DISGUISE = _INVISIBLE | _TAGS | _LOOKALIKES
+
+
+def readings(data: bytes) -> list[bytes]:
+    """The readings to scan, most literal first."""
+    if data.isascii() and b"\\" not in data:
+        return [data]
+    plain = unescape(data) if b"\\" in data else data
+    found = [data] if plain is data else [data, plain]
+    bared = bare(plain)
+    if bared != plain:
+        found.append(bared)
+    return found
+
+
+def unescape(data: bytes) -> bytes:
+    """JSON escapes resolved, once. What is no escape stays."""
+    if b"\\u" in data:
+        return _UNICODE.sub(_resolve, data.decode("utf-8", "replace")).encode("utf-8", "replace")
+    kept = data.replace(b"\\\\", b"\x00")
+    for letter, sign in _SHORT.items():
+        kept = kept.replace(b"\\" + letter.encode(), sign.encode())
+    return kept.replace(b'\\"', b'"').replace(b"\\/", b"/").replace(b"\x00", b"\\")
+
+
+def bare(data: bytes) -> bytes:
+    """The text without its disguises."""
+    for _ in range(MAX_LAYERS):
+        if b"\\" not in data:
+            break
+        data = unescape(data)
+    if data.isascii() and b"\x1b" not in data:
+        return data
+    return bare_text(data.decode("utf-8", "replace")).encode("utf-8", "replace")
+
+
+def bare_text(text: str) -> str:
+    """A string without invisible characters, compatibility forms, look-alikes and terminal sequences."""
+    if "\x1b" in text:
+        text = _TERMINAL.sub("", text)
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).translate(_DISGUISE)
+
+
+def _resolve(match: re.Match[str]) -> str:
+    escape = match[0]
+    if escape[1] != "u" or len(escape) < 6:
+        return _SHORT.get(escape[1], escape[1])
+    if len(escape) == 12:
+        return chr(0x10000 + ((int(escape[2:6], 16) - 0xD800) << 10) + int(escape[8:12], 16) - 0xDC00)
+    return chr(int(escape[2:6], 16))

@@ -1,0 +1,62 @@
+"""Tests that lie beside policies: `*.tests.yaml`, questions with the answers expected of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from watchkeeper.core.errors import Misconfigured
+from watchkeeper.policy.engine import PolicyEngine
+from watchkeeper.policy.model import Effect, Question
+
+
+class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One question and its expected answer."""
+
+    name: str
+    effect: Effect
+    rules: tuple[str, ...]
+    ask: dict[str, Any] = {}
+    """Members of a `Question`; `arguments` is written as YAML."""
+    input_schema: dict[str, Any] | None = None
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cases: tuple[Case, ...]
+    ask: dict[str, Any] = {}
+
+
+def read_cases(folders: Sequence[Path]) -> list[tuple[str, Case]]:
+    """(file, case) of every `*.tests.yaml`, defaults filled in. Raises `Misconfigured`."""
+    found: list[tuple[str, Case]] = []
+    for path in (path for folder in folders for path in sorted(folder.glob("*.tests.yaml"))):
+        try:
+            file = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), _File)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
+            raise Misconfigured(f"{path}: {error}", hint="see docs/concepts/policy.md") from error
+        found += ((str(path), msgspec.structs.replace(case, ask=file.ask | case.ask)) for case in file.cases)
+    return found
+
+
+def run_case(engine: PolicyEngine, case: Case) -> str:
+    """What differs from the expected answer; empty when nothing does. Raises `Misconfigured` for no question at all."""
+    fields = dict(case.ask)
+    if "arguments" in fields:
+        fields["arguments"] = msgspec.json.encode(fields["arguments"])
+    try:
+        question = Question(**msgspec.convert(fields, dict[str, Any]) | _tuples(fields))
+    except TypeError as error:
+        raise Misconfigured(f"the case {case.name!r} asks no question: {error}") from error
+    schema = None if case.input_schema is None else msgspec.json.encode(case.input_schema)
+    verdict = engine.decide(question, schema)
+    if (verdict.effect, verdict.rules) == (case.effect, tuple(sorted(case.rules))):
+        return ""
+    return f"expected {case.effect} by {list(case.rules)}, got {verdict.effect} by {list(verdict.rules)}"
+
+
+def _tuples(fields: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(fields[name]) for name in ("groups", "findings") if name in fields}

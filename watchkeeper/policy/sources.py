@@ -1,0 +1,151 @@
+"""Policies as they lie in files: read, split, checked against the schema, each with its id, reason and place."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cedarpy
+import msgspec
+
+from watchkeeper.core.content import content_folder
+from watchkeeper.core.errors import Misconfigured
+from watchkeeper.policy.reads import Reads, reads_of
+
+SCHEMA_FILE = "watchkeeper.cedarschema"
+ARGUMENTS_LINE = "type Arguments = {};"
+_CALL_TOOL = {"op": "==", "entity": {"type": "Action", "id": "call_tool"}}
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """One policy."""
+
+    id: str
+    reason: str
+    is_forbid: bool
+    tree: dict[str, Any]
+    """Cedar's JSON form."""
+    reads: Reads
+    """Which tool arguments it looks at."""
+    file: str
+    line: int
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong with a policy file."""
+
+    file: str
+    line: int
+    policy: str
+    text: str
+
+    def __str__(self) -> str:
+        name = f" {self.policy}:" if self.policy else ""
+        return f"{self.file}:{self.line}:{name} {self.text}"
+
+
+def base_schema() -> str:
+    """The text of the schema every policy is checked against. Raises `Misconfigured`."""
+    path = content_folder("policies") / SCHEMA_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(f"cannot read {path}: {error.strerror}", hint="reinstall watchkeeper") from error
+    if ARGUMENTS_LINE not in text:
+        raise Misconfigured(f"{path} has no line {ARGUMENTS_LINE!r}", hint="reinstall watchkeeper")
+    return text
+
+
+def check(folders: Sequence[Path]) -> list[Problem]:
+    """Everything wrong with the policies of these folders; empty when they can be loaded."""
+    return read(folders)[1]
+
+
+def read(folders: Sequence[Path]) -> tuple[list[Policy], list[Problem]]:
+    """The policies of every `*.cedar`, folder by folder, and what is wrong with them."""
+    schema = cedarpy.Schema.from_str(base_schema())
+    policies: list[Policy] = []
+    problems: list[Problem] = []
+    for folder in folders:
+        if not folder.is_dir():
+            problems.append(Problem(str(folder), 1, "", "there is no such folder"))
+        for path in sorted(folder.glob("*.cedar")):
+            found, wrong = _read_file(path, schema)
+            policies += found
+            problems += wrong
+    return policies, problems + _doubles(policies)
+
+
+def _doubles(policies: list[Policy]) -> list[Problem]:
+    first: dict[str, Policy] = {}
+    problems = []
+    for policy in policies:
+        other = first.setdefault(policy.id, policy)
+        if other is not policy:
+            text = f"this id is taken already, in {other.file}:{other.line}"
+            problems.append(Problem(policy.file, policy.line, policy.id, text))
+    return problems
+
+
+def _read_file(path: Path, schema: cedarpy.Schema) -> tuple[list[Policy], list[Problem]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        trees = json.loads(cedarpy.policies_to_json_str(text))
+    except OSError as error:
+        return [], [Problem(str(path), 1, "", f"cannot be read: {error.strerror}")]
+    except (ValueError, RecursionError) as error:
+        return [], [Problem(str(path), _line_of_error(str(error)), "", f"does not parse: {error}")]
+    if trees.get("templates"):
+        return [], [Problem(str(path), 1, "", "templates are not supported; write one policy for each link")]
+    policies: list[Policy] = []
+    problems: list[Problem] = []
+    for tree in trees["staticPolicies"].values():
+        policy, wrong = _policy(tree, path, text, schema)
+        problems += wrong
+        if policy and not wrong:
+            policies.append(policy)
+    return policies, problems
+
+
+def _policy(tree: dict[str, Any], path: Path, text: str, schema: cedarpy.Schema) -> tuple[Policy | None, list[Problem]]:
+    notes = tree.get("annotations", {})
+    name, reason = notes.get("id") or "", notes.get("reason") or ""
+    line = _line_of(text, name)
+    if not name:
+        return None, [Problem(str(path), line, "", 'a policy needs @id("…"), so that verdicts can name it')]
+    if not reason:
+        return None, [Problem(str(path), line, name, 'a policy needs @reason("…"), which the agent\'s model will read')]
+    reads = reads_of(tree)
+    policy = Policy(name, reason, tree["effect"] == "forbid", tree, reads, str(path), line)
+    if not reads:
+        wrong = validate([policy], schema)
+        return policy, [Problem(str(path), line, name, error) for error in wrong]
+    if tree["action"] != _CALL_TOOL:
+        wanted = 'reads context.arguments, so its scope must say action == Action::"call_tool"'
+        return policy, [Problem(str(path), line, name, wanted)]
+    return policy, []
+
+
+def validate(policies: Sequence[Policy], schema: cedarpy.Schema) -> list[str]:
+    """What the schema has against these policies."""
+    text = cedarpy.policies_from_json_str(policy_set(policies))
+    return [found.error for found in cedarpy.validate_policies(text, schema).errors]
+
+
+def policy_set(policies: Sequence[Policy]) -> str:
+    """Policies as one set in Cedar's JSON form, under their own ids."""
+    trees = {policy.id: policy.tree for policy in policies}
+    return json.dumps({"templates": {}, "staticPolicies": trees, "templateLinks": []})
+
+
+def _line_of(text: str, name: str) -> int:
+    found = re.search(rf'@id\s*\(\s*"{re.escape(name)}"\s*\)', text) if name else None
+    return text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def _line_of_error(text: str) -> int:
+    found = re.search(r"line (\d+)", text)
+    return int(found[1]) if found else 1
