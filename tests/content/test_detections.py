@@ -1,0 +1,36 @@
+"""The detections that come with the product: each passes its own tests, and other Sigma tools can read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sigma.collection import SigmaCollection
+
+from watchkeeper.core.content import content_folder
+from watchkeeper.detect import load_rules
+from watchkeeper.detect import test_rules as run_rule_tests
+
+FOLDER = content_folder("detections")
+
+
+@pytest.mark.behaviour("detect.rules-carry-tests")
+def test_every_rule_passes_the_tests_it_carries() -> None:
+    outcomes = run_rule_tests(FOLDER)
+    assert {outcome.source: outcome.wrong for outcome in outcomes if outcome.wrong} == {}
+    assert len(outcomes) >= 3
+
+
+@pytest.mark.behaviour("detect.rules-are-sigma")
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yml")), ids=lambda path: path.stem)
+def test_every_rule_is_plain_sigma_for_other_tools(path: Path) -> None:
+    (rule,) = SigmaCollection.from_yaml(path.read_text(encoding="utf-8")).rules
+    assert rule.errors == []
+
+
+def test_every_rule_says_where_it_errs_and_what_it_is_about() -> None:
+    for rule in load_rules([FOLDER]):
+        assert rule.falsepositives
+        assert any(tag.startswith("attack.") for tag in rule.tags)
+        assert rule.kinds, f"{rule.title} looks at every event"
+        assert Path(rule.source).stem == rule.name

@@ -1,0 +1,172 @@
+"""Reading Sigma rules: one file, one rule, its tests inside. A rule that could never fire is refused.
+
+The file stays plain Sigma for other tools: what is ours stands under the custom key `watchkeeper`
+(`playbook`, `group`, `tests.match`, `tests.clean`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from sigma.conditions import ConditionIdentifier, ConditionOR, ConditionSelector
+from sigma.exceptions import SigmaError
+from sigma.rule import SigmaRule
+
+from watchkeeper.core.errors import Misconfigured
+from watchkeeper.detect.conditions import compile_condition, kinds_of
+from watchkeeper.detect.model import Rule
+from watchkeeper.detect.values import Unsupported
+from watchkeeper.events import Event, Severity
+from watchkeeper.events.kinds import KINDS
+
+_DOMAINS = frozenset(kind.split(".")[0] for kind in KINDS)
+_GROUPS = frozenset({"server", "target", "actor", "tenant"})
+
+
+class _Tests(msgspec.Struct, forbid_unknown_fields=True):
+    match: list[dict[str, Any]] = []
+    clean: list[dict[str, Any]] = []
+
+
+class _Ours(msgspec.Struct, forbid_unknown_fields=True):
+    """The custom key `watchkeeper` of a rule."""
+
+    playbook: str = ""
+    group: tuple[str, ...] = ("server", "target")
+    tests: _Tests = msgspec.field(default_factory=_Tests)
+
+
+def load_rules(folders: Iterable[Path]) -> tuple[Rule, ...]:
+    """Every `*.yml` and `*.yaml` of the folders, by id. Raises `Misconfigured`, naming the file and the fault."""
+    rules: dict[str, Rule] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise Misconfigured(
+                f"there is no folder of rules at {folder}", hint="set detect.rules to one, or to nothing"
+            )
+        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".yml", ".yaml")):
+            rule = load_rule(path)
+            if rule.id in rules:
+                raise Misconfigured(f"{path}: the id {rule.id} belongs to {rules[rule.id].source} already")
+            rules[rule.id] = rule
+    return tuple(sorted(rules.values(), key=lambda rule: rule.id))
+
+
+def load_rule(path: Path) -> Rule:
+    """The rule of one file. Raises `Misconfigured`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path} cannot be read: {error}", hint="check its mode; save it as UTF-8") from error
+    return parse_rule(text, str(path))
+
+
+def parse_rule(text: str, source: str) -> Rule:
+    """The rule of a YAML text; `source` names it in errors. Raises `Misconfigured`."""
+    try:
+        document = yaml.load(text, Loader=_Strict)  # noqa: S506 — a SafeLoader that also refuses duplicate keys
+        if not isinstance(document, dict) or "correlation" in document or "filter" in document:
+            raise Unsupported("this is no single Sigma rule", hint="correlations and filters are not supported yet")
+        sigma = SigmaRule.from_dict(document)
+        ours = msgspec.convert(sigma.custom_attributes.get("watchkeeper", {}), _Ours)
+        return _rule(document, sigma, ours, source)
+    except Misconfigured as error:
+        raise Misconfigured(f"{source}: {error.reason}", hint=error.hint) from error
+    except (yaml.YAMLError, SigmaError, msgspec.ValidationError) as error:
+        raise Misconfigured(f"{source}: {error}", hint="see docs/concepts/detection.md") from error
+
+
+def _rule(document: dict[str, Any], sigma: SigmaRule, ours: _Ours, source: str) -> Rule:
+    domain = _domain(sigma)
+    trees = [condition.parse() for condition in sigma.detection.parsed_condition]
+    _refuse_unused(sigma)
+    tree = trees[0] if len(trees) == 1 else ConditionOR(trees)
+    holds, kinds = compile_condition(tree), kinds_of(tree)
+    _refuse_dead(kinds, domain)
+    if sigma.id is None or sigma.level is None:
+        raise Misconfigured("a rule needs an id (a UUID) and a level")
+    if not ours.group or not set(ours.group) <= _GROUPS:
+        raise Misconfigured(f"group may hold {', '.join(sorted(_GROUPS))}, not {', '.join(ours.group) or 'nothing'}")
+    decides = [document["logsource"], document["detection"], list(ours.group)]
+    return Rule(
+        id=str(sigma.id),
+        name=sigma.name or Path(source).stem,
+        title=sigma.title,
+        level=Severity[str(sigma.level).upper()],
+        tags=tuple(str(tag) for tag in sigma.tags),
+        falsepositives=tuple(sigma.falsepositives),
+        playbook=ours.playbook,
+        group=ours.group,
+        version=hashlib.sha256(msgspec.json.encode(decides, order="deterministic")).hexdigest()[:16],
+        kinds=kinds,
+        domain=domain,
+        holds=holds,
+        match=_examples(ours.tests.match),
+        clean=_examples(ours.tests.clean),
+        source=source,
+    )
+
+
+def _domain(sigma: SigmaRule) -> str:
+    log = sigma.logsource
+    if log.product != "mcp" or log.service not in (None, "watchkeeper"):
+        raise Unsupported(
+            f"the log source {log.product}/{log.service} is not ours", hint="write product: mcp, service: watchkeeper"
+        )
+    if log.category and log.category not in _DOMAINS:
+        raise Unsupported(f"there is no category {log.category}", hint=f"one of {', '.join(sorted(_DOMAINS))}")
+    return log.category or ""
+
+
+def _refuse_unused(sigma: SigmaRule) -> None:
+    """A selection that no condition names was meant to matter (or is a `timeframe`, which would be ignored)."""
+    used: set[str] = set()
+    for condition in sigma.detection.parsed_condition:
+        used |= _named(condition.parse(postprocess=False), sigma)
+    unused = set(sigma.detection.detections) - used
+    if unused:
+        raise Unsupported(f"the condition does not use {', '.join(sorted(unused))}", hint="name it, or remove it")
+
+
+def _named(node: Any, sigma: SigmaRule) -> set[str]:
+    if isinstance(node, ConditionIdentifier):
+        return {node.identifier}
+    if isinstance(node, ConditionSelector):
+        return {found.identifier for found in node.resolve_referenced_detections(sigma.detection)}
+    return set().union(*(_named(arg, sigma) for arg in node.args))
+
+
+def _refuse_dead(kinds: frozenset[str] | None, domain: str) -> None:
+    if kinds is None:
+        return
+    if not kinds:
+        raise Unsupported("the rule can never match: it asks for two kinds of event at once")
+    unknown = kinds - set(KINDS)
+    if unknown:
+        raise Unsupported(
+            f"no event has the kind {', '.join(sorted(unknown))}", hint="docs/reference/events.md lists them"
+        )
+    if domain and not any(kind.startswith(f"{domain}.") for kind in kinds):
+        raise Unsupported(f"the rule can never match: its category is {domain}, its kinds are not")
+    if all(kind.startswith(("detect.", "respond.")) for kind in kinds):
+        raise Unsupported("the rule can never match: events of detection and response are not matched again")
+
+
+def _examples(examples: list[dict[str, Any]]) -> tuple[Event, ...]:
+    return tuple(msgspec.convert({"v": 1, "id": "example", "time": 0} | example, Event) for example in examples)
+
+
+class _Strict(yaml.SafeLoader):
+    """Refuses a key that stands twice: the first of two selections would be silently gone."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        double = sorted({str(key) for key in keys if keys.count(key) > 1})
+        if double:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {double[0]} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)

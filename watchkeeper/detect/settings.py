@@ -1,0 +1,28 @@
+"""The `[detect]` section."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class DetectSettings(msgspec.Struct, frozen=True):
+    """Which rules run, and how closely they follow the journal."""
+
+    rules: Annotated[
+        str,
+        Meta(description="A folder with more Sigma rules, beside those that come with the product; empty for none."),
+    ] = ""
+    poll_milliseconds: Annotated[
+        int, Meta(description="Pause between two looks at the journal when there was nothing new.", ge=5, le=1000)
+    ] = 25
+    save_seconds: Annotated[
+        float,
+        Meta(
+            description="Seconds between two saves of how far detection has come; what lies between is looked at again "
+            "after a crash, and raises no alert twice.",
+            gt=0,
+        ),
+    ] = 1.0
