@@ -1,0 +1,103 @@
+"""What an action of a playbook implements; built-in ones and plug-ins enter by the entry points `watchkeeper.actions`.
+
+An action does one thing, typed, under an idempotency key. The engine may call it again with the same key after a
+crash: the second call must find the first one's effect instead of doubling it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.respond.ports import Definitions, Notifier, Orders
+
+
+class Reach(StrEnum):
+    """What an action leaves behind, and therefore who must agree to it."""
+
+    NONE = "none"
+    """It reads or tells; there is nothing to undo."""
+    REVERSIBLE = "reversible"
+    """It has an `undo`; it may be pre-authorised."""
+    IRREVERSIBLE = "irreversible"
+    """There is no way back: a person must approve."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What an action did."""
+
+    summary: str
+    evidence: dict[str, Any] = {}
+    """JSON types; kept in the step's event."""
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """Whether an effect is there."""
+
+    verified: bool
+    detail: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Services:
+    """What actions act upon."""
+
+    definitions: Definitions
+    orders: Orders
+    notifier: Notifier
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class ActionContext:
+    """Under which run and step an action is carried out."""
+
+    services: Services
+    key: str
+    """`run:step:attempt-group`; the same after a crash."""
+    incident: dict[str, Any]
+    """`id`, `number`, `title`, `tenant`, `server`, `severity`, `labels`, `principal` of the incident."""
+    report: str
+    """What the steps before this one came to, one a line."""
+    has_time: Callable[[], bool]
+    """Whether the step's deadline has not passed."""
+
+    def claim(self) -> None:
+        """Call it right before an effect. Raises `Unavailable` past the deadline: the step has failed already."""
+        if not self.has_time():
+            raise Unavailable("the step's deadline passed before it could act", hint="look at what held it up")
+
+
+class Action(Protocol):
+    """One thing a playbook can do."""
+
+    name: ClassVar[str]
+    reach: ClassVar[Reach]
+    Parameters: ClassVar[type[msgspec.Struct]]
+    """The typed members of `with`."""
+    evidence: ClassVar[frozenset[str]]
+    """The members its `Outcome.evidence` always has."""
+    touches: ClassVar[str]
+    """What it contains: `tools`, `principals`, `servers`; empty for an action that contains nothing."""
+
+    def run(self, parameters: Any, context: ActionContext) -> Outcome:
+        """Do it, once per `context.key`. Raises `WatchkeeperError` when it cannot."""
+        ...
+
+    def verify(self, parameters: Any, context: ActionContext) -> Proof | None:
+        """Whether the effect is there; `None` where there is nothing to prove."""
+        ...
+
+    def undo(self, parameters: Any, context: ActionContext) -> Outcome:
+        """Take it back. Only called for reversible actions."""
+        ...
+
+    def by_hand(self, parameters: Any) -> str:
+        """What a person does instead when the action failed."""
+        ...

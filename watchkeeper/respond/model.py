@@ -1,0 +1,192 @@
+"""What response speaks of: alerts, incidents, their timeline, the runs of playbooks. No I/O."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from watchkeeper.events.model import Event, Severity
+
+EXERCISE = "exercise"
+"""The label of drills, carried from alerts to incidents and their events. Drills never join real incidents."""
+ACTOR = "system:respond"
+"""Who acts when a playbook acts."""
+
+
+class IncidentState(StrEnum):
+    """Where an incident stands. `unverified` is no kind of `contained`: nobody has proven that the attack stopped."""
+
+    OPEN = "open"
+    CONTAINED = "contained"
+    """Every containment step was given as an order, acknowledged by every live gateway, and a probe was refused."""
+    UNVERIFIED = "unverified"
+    """Containment was tried, and at least one part of it could not be proven."""
+    CLOSED = "closed"
+
+
+class Mark(StrEnum):
+    """What a line of a timeline is about; faces choose a symbol by it."""
+
+    ATTACK = "attack"
+    ALERT = "alert"
+    ACTION = "action"
+    CONTAINED = "contained"
+    FAILED = "failed"
+    NOTE = ""
+
+
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A rule that matched, as the incident remembers it."""
+
+    id: str
+    """The event id of the alert; derived, so a replay brings the same one."""
+    time: int
+    rule: str
+    title: str = ""
+    severity: int = Severity.MEDIUM
+    tags: tuple[str, ...] = ()
+    tenant: str = "default"
+    server: str = ""
+    target: str = ""
+    principal: str = ""
+    playbook: str = ""
+    """The playbook that the rule's author wants for it."""
+    outcome: str = ""
+    """What the gateway had done about it: `deny` means that it was stopped."""
+    summary: str = ""
+    labels: tuple[str, ...] = ()
+    trigger: str = ""
+    """Id of the event that the rule matched first."""
+    trigger_time: int = 0
+
+
+def alert_of(event: Event) -> Alert:
+    """The alert in a `detect.alert.raised`."""
+    body = event.body
+    return Alert(
+        id=event.id,
+        time=event.time,
+        rule=str(body.get("rule", "")),
+        title=str(body.get("title", "")),
+        severity=int(event.severity),
+        tags=tuple(str(tag) for tag in body.get("tags") or ()),
+        tenant=event.tenant,
+        server=event.server,
+        target=event.target,
+        principal=str(body.get("principal") or ""),
+        playbook=str(body.get("playbook") or ""),
+        outcome=event.outcome,
+        summary=str(body.get("summary", "")),
+        labels=event.labels,
+        trigger=str(body.get("event", "")),
+        trigger_time=int(body.get("event_time") or event.time),
+    )
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A line of an incident's timeline."""
+
+    time: int
+    what: str
+    mark: Mark = Mark.NOTE
+    event: str = ""
+    """The journalled event that proves it."""
+    writer: str = ""
+    index: int = -1
+    """Its position in the journal; -1 until it is durable there."""
+
+
+class StepResult(msgspec.Struct, frozen=True):
+    """How a step of a run ended."""
+
+    step: str
+    action: str
+    state: str
+    """`completed`, `skipped` or `failed`."""
+    time: int
+    duration_us: int = 0
+    summary: str = ""
+    """What was done; or why it was skipped or failed."""
+    evidence: dict[str, Any] = {}
+    verified: bool | None = None
+    """For containment: whether its effect was proven. `None` where there is nothing to prove."""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One run of a playbook for an incident."""
+
+    id: str
+    incident: str
+    playbook: str
+    version: int
+    hash: str
+    state: str
+    """`begun`, `finished` or `parked`."""
+    outcome: str = ""
+    """`success` or `failure`, once finished."""
+    begun_at: int = 0
+    finished_at: int = 0
+    steps: tuple[StepResult, ...] = ()
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """Alerts that belong together, and what became of them."""
+
+    id: str
+    number: str
+    """`INC-2026-0001`, for people."""
+    tenant: str
+    title: str
+    severity: int
+    state: IncidentState
+    server: str
+    opened_at: int
+    updated_at: int
+    labels: tuple[str, ...] = ()
+    principal: str = ""
+    first_event_at: int = 0
+    """The first malicious event."""
+    alerted_at: int = 0
+    contained_at: int = 0
+    """When containment was verified; 0 while it is not."""
+    closed_at: int = 0
+    closed_by: str = ""
+    close_reason: str = ""
+    advice: str = ""
+    """What a person should do next; empty when nothing is owed."""
+    alert_count: int = 0
+
+    @property
+    def ttd_ms(self) -> float | None:
+        """Time to detect: first malicious event to first alert."""
+        return (self.alerted_at - self.first_event_at) / 1000 if self.first_event_at else None
+
+    @property
+    def ttc_ms(self) -> float | None:
+        """Time to contain: first alert to verified containment."""
+        return (self.contained_at - self.alerted_at) / 1000 if self.contained_at else None
+
+
+class Case(msgspec.Struct, frozen=True):
+    """Everything about one incident."""
+
+    incident: Incident
+    alerts: tuple[Alert, ...]
+    timeline: tuple[Entry, ...]
+    runs: tuple[Run, ...]
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """Something a person is told."""
+
+    key: str
+    """Idempotency key: the same one twice is one notification."""
+    time: int
+    incident: str
+    number: str
+    title: str
+    text: str
+    severity: int
+    labels: tuple[str, ...] = ()

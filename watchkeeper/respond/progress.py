@@ -1,0 +1,137 @@
+"""What runs of playbooks report back: steps, proofs, ends, and what all that makes of their incident."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import NotFound
+from watchkeeper.core.ids import derived_id
+from watchkeeper.events.model import VERSION, Event, Severity
+from watchkeeper.respond import _store
+from watchkeeper.respond._minutes import incident_event
+from watchkeeper.respond._store import IncidentRow, RunRow
+from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.model import ACTOR, IncidentState, Mark, StepResult
+from watchkeeper.respond.runner import Document
+
+
+class Progress:
+    """The minutes of all runs. Each report twice is one report: it may come again after a crash."""
+
+    def __init__(self, database: Database, ledger: Ledger, clock: Clock) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._clock = clock
+
+    def unfinished(self) -> list[Document]:
+        """Runs that were decided and have not ended: after a crash some may never have reached the engine."""
+        with self._database.read() as session:
+            rows = session.scalars(select(RunRow.document).where(RunRow.state.in_((_store.PENDING, _store.BEGUN))))
+            return [msgspec.json.decode(text) for text in rows]
+
+    def begun(self, run: str, event: Event) -> None:
+        """A run began."""
+        with self._database.write() as session:
+            row = self._run(session, run)
+            if row.state == _store.PENDING:
+                row.state = _store.BEGUN
+            what = f"playbook {row.playbook} version {row.version} began"
+            self._ledger.stage(session, event, row.incident, what, Mark.ACTION)
+        self._ledger.flush()
+
+    def step(self, run: str, result: StepResult, event: Event, extra: Sequence[Event] = ()) -> None:
+        """A step ended; `extra` are events that belong to it, such as a proof of containment."""
+        with self._database.write() as session:
+            row = self._run(session, run)
+            seq = len(_store.steps_of(session, run))
+            if session.get(_store.StepRow, (run, result.step)) is None:
+                session.add(_store.StepRow(run=run, step=result.step, seq=seq, result=_json(result)))
+            mark = Mark.FAILED if result.state == "failed" else Mark.ACTION
+            what = f"{result.action} {result.state}" + (f": {result.summary}" if result.summary else "")
+            self._ledger.stage(session, event, row.incident, what, mark)
+            for other in extra:
+                proven = other.outcome == "success"
+                told = "containment verified" if proven else "containment could not be verified"
+                self._ledger.stage(
+                    session, other, row.incident, f"{told}: {other.target}", Mark.CONTAINED if proven else Mark.FAILED
+                )
+        self._ledger.flush()
+
+    def finished(self, run: str, event: Event, state: IncidentState | None, advice: str) -> None:
+        """A run ended, and what follows for its incident: a state if anything was contained, and what is left to do."""
+        with self._database.write() as session:
+            row = self._run(session, run)
+            if row.state != _store.FINISHED:
+                row.state, row.outcome, row.finished_at = _store.FINISHED, event.outcome, event.time
+                self._conclude(session, row.incident, event, state, advice)
+            what = f"playbook {row.playbook} finished: {event.outcome}"
+            self._ledger.stage(session, event, row.incident, what, Mark.ACTION)
+        self._ledger.flush()
+
+    def parked(self, run: str, engine: str) -> None:
+        """A run belongs to an engine that is not this one: the incident says so."""
+        with self._database.write() as session:
+            row = session.get(RunRow, run)
+            if row is None or row.state in (_store.FINISHED, _store.PARKED):
+                return
+            row.state = _store.PARKED
+            advice = f"The playbook run {run} was begun by engine {engine} and is parked. Contain by hand."
+            event = self._parked(session, row, engine)
+            self._ledger.stage(session, event, row.incident, f"playbook {row.playbook} is parked", Mark.FAILED)
+            self._conclude(session, row.incident, event, IncidentState.UNVERIFIED, advice)
+        self._ledger.flush()
+
+    def _conclude(
+        self, session: Session, incident: str, event: Event, state: IncidentState | None, advice: str
+    ) -> None:
+        row = session.get(IncidentRow, incident)
+        if row is None or row.state == IncidentState.CLOSED.value:
+            return
+        if state is IncidentState.CONTAINED and row.state != IncidentState.CONTAINED.value:
+            row.contained_at = _proven_at(session, incident) or event.time
+        if state is not None:
+            row.state = state.value
+        row.advice = advice
+        row.updated_at = event.time
+        told = incident_event(
+            "respond.incident.updated", row, event.time, derived_id("incident updated", incident, event.id)
+        )
+        self._ledger.stage(session, told, incident, f"incident is {row.state}" if state else "")
+
+    def _run(self, session: Session, run: str) -> RunRow:
+        row = session.get(RunRow, run)
+        if row is None:
+            raise NotFound(f"there is no run {run}", hint="its incident was removed")
+        return row
+
+    def _parked(self, session: Session, row: RunRow, engine: str) -> Event:
+        incident = session.get_one(IncidentRow, row.incident)
+        return Event(
+            v=VERSION,
+            id=derived_id("run event", row.id, "respond.playbook.parked"),
+            time=self._clock.now(),
+            kind="respond.playbook.parked",
+            tenant=incident.tenant,
+            actor=ACTOR,
+            server=incident.server,
+            target=row.incident,
+            outcome="failure",
+            severity=Severity.HIGH,
+            labels=tuple(msgspec.json.decode(incident.labels)),
+            body={"run": row.id, "playbook": row.playbook, "version": row.version, "engine": engine},
+        )
+
+
+def _proven_at(session: Session, incident: str) -> int:
+    moments = [e.time for e in _store.timeline_of(session, incident) if e.mark is Mark.CONTAINED]
+    return max(moments, default=0)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

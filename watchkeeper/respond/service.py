@@ -1,0 +1,159 @@
+"""Response as one service of the watch process: reads alerts from the journal, opens incidents, sees runs through.
+
+It stands on its own cursor. Killed anywhere, the next start reads from the cursor, records what was staged, and goes on
+with every run that had not ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from watchkeeper.core.clock import Clock, SystemClock
+from watchkeeper.core.content import content_folder
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.plugins import load
+from watchkeeper.events import Event, Journal, JournalReader
+from watchkeeper.respond._dbos import DbosRunner
+from watchkeeper.respond.incidents import IncidentDesk, Shelf
+from watchkeeper.respond.interface import Action, Services
+from watchkeeper.respond.interpreter import RunInterpreter, Watch
+from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.model import alert_of
+from watchkeeper.respond.notifications import ConsoleNotifier
+from watchkeeper.respond.ports import Definitions, Notifier, Orders
+from watchkeeper.respond.progress import Progress
+from watchkeeper.respond.runner import Document, DurableRunner
+from watchkeeper.respond.settings import RespondSettings
+from watchkeeper.respond.shelf import check_actions, load_files
+
+RAISED = "detect.alert.raised"
+LIFTED = "gateway.order.lifted"
+_READ = frozenset({RAISED, LIFTED})
+_CURSOR_EVERY = 1_000
+"""Events without an alert after which the cursor is saved all the same."""
+
+_POLL_SECONDS = 0.02
+_RETRY_SECONDS = 0.25
+
+_log = logging.getLogger(__name__)
+
+
+def load_actions() -> dict[str, Action]:
+    """The installed actions by name. Raises `Misconfigured`."""
+    actions: dict[str, Action] = {name: kind() for name, kind in load("actions").items()}
+    check_actions(actions)
+    return actions
+
+
+def load_shelf(settings: RespondSettings, actions: Mapping[str, Action]) -> Shelf:
+    """The built-in playbooks and the operator's own. Raises `Misconfigured`."""
+    folders = [content_folder("playbooks")]
+    if settings.playbooks:
+        folders.append(Path(settings.playbooks))
+    paths = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    return Shelf(load_files(paths, actions), actions)
+
+
+@dataclass(frozen=True)
+class Connections:
+    """What `app` connects response to."""
+
+    database: Database
+    journal: Journal
+    reader: JournalReader
+    orders: Orders
+    definitions: Definitions
+
+
+class RespondService:
+    """Made by `app`, run in a thread of the watch process."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        settings: RespondSettings,
+        connections: Connections,
+        *,
+        clock: Clock | None = None,
+        runner: DurableRunner | None = None,
+        notifier: Notifier | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        self._reader = connections.reader
+        self._ledger = Ledger(connections.database, connections.journal, connections.reader)
+        shelf = load_shelf(settings, load_actions())
+        self.notifications = ConsoleNotifier(connections.database, self._ledger)
+        self.incidents = IncidentDesk(connections.database, self._ledger, clock, settings, shelf)
+        self._progress = Progress(connections.database, self._ledger, clock)
+        services = Services(connections.definitions, connections.orders, notifier or self.notifications, clock)
+        self._interpreter = RunInterpreter(shelf.actions, services, self._progress, watch)
+        self._runner: DurableRunner = runner or DbosRunner(data_dir / "playbooks.db")
+        self.healthy = False
+        self.failure = ""
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`. Raises `Conflict` while another process holds the runs."""
+        self._runner.open(self._interpreter)
+        try:
+            self._resume()
+            self.healthy = True
+            self._follow(stop)
+        finally:
+            self.healthy = False
+            self._runner.close()
+
+    def _resume(self) -> None:
+        """What an earlier life left: staged events, runs of another engine, runs that never began."""
+        self._ledger.flush()
+        parked = {run.run: run.engine for run in self._runner.parked()}
+        for run, engine in parked.items():
+            _log.error("playbook run %s was begun by engine %s; it is parked", run, engine)
+            self._progress.parked(run, engine)
+        self._begin([document for document in self._progress.unfinished() if document["run"] not in parked])
+
+    def _follow(self, stop: threading.Event) -> None:
+        cursor = self.incidents.cursor()
+        unsaved = 0
+        for record in chain.from_iterable(self._reader.tail(cursor, stop, poll=_POLL_SECONDS)):
+            after = cursor | {record.position.writer: record.position.index + 1}
+            kind = record.event.kind if record.event else ""
+            if record.event is not None and kind in _READ and not self._take(record.event, after, stop):
+                break
+            cursor = after
+            unsaved = 0 if kind in _READ else unsaved + 1
+            if unsaved >= _CURSOR_EVERY:
+                self.incidents.save_cursor(cursor)
+                unsaved = 0
+        self.incidents.save_cursor(cursor)
+
+    def _take(self, event: Event, cursor: dict[str, int], stop: threading.Event) -> bool:
+        """Whether it was taken: a full disk or a locked database passes, and the alert must not be lost."""
+        while not stop.is_set():
+            try:
+                due = self._digest(event, cursor)
+            except Unavailable as error:
+                self.healthy, self.failure = False, error.reason
+                stop.wait(_RETRY_SECONDS)
+                continue
+            self.healthy, self.failure = True, ""
+            self._begin(due)
+            self._ledger.flush()
+            return True
+        return False
+
+    def _digest(self, event: Event, cursor: dict[str, int]) -> Sequence[Document]:
+        if event.kind == RAISED:
+            return self.incidents.take(alert_of(event), cursor)
+        self.incidents.note_lifted(event, cursor)
+        return ()
+
+    def _begin(self, documents: Sequence[Document]) -> None:
+        for document in documents:
+            self._runner.begin(document["run"], document)

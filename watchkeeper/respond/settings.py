@@ -1,0 +1,21 @@
+"""The settings of response."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class RespondSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[respond]`"""
+
+    enabled: Annotated[bool, Meta(description="Whether playbooks run; incidents are opened in any case.")] = True
+    window_seconds: Annotated[
+        int,
+        Meta(ge=1, description="An alert joins an incident of the same server whose last alert is younger than this."),
+    ] = 3600
+    playbooks: Annotated[
+        str, Meta(description="A folder with your own playbooks, loaded beside the built-in ones; empty for none.")
+    ] = ""
