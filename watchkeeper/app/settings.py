@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from watchkeeper.core.settings import fields_of, read_settings
+from watchkeeper.detect import DetectSettings
 from watchkeeper.events.lake import LakeSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.respond.settings import RespondSettings
@@ -30,12 +31,6 @@ class PolicySettings(msgspec.Struct, frozen=True):
     folders: Annotated[
         tuple[str, ...], Meta(description="Further folders of Cedar policies, read after the starter set.")
     ] = ()
-
-
-class DetectSettings(msgspec.Struct, frozen=True):
-    """Detection rules beside the packaged ones."""
-
-    folders: Annotated[tuple[str, ...], Meta(description="Further folders of Sigma rules.")] = ()
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -56,6 +51,8 @@ class Loaded(msgspec.Struct, frozen=True):
     settings: Settings
     data_dir: Path
     path: Path | None = None
+    free_ports: bool = False
+    """Every port is left to the system."""
 
     def masked(self) -> dict[str, Any]:
         """The settings as plain data, with what may be secret replaced."""
@@ -77,19 +74,18 @@ def data_folder(given: Path | None) -> Path:
 
 
 def load(given: Path | None, data_dir: Path, *, free_ports: bool = False) -> Loaded:
-    """Read the settings: the given file, else `$WATCHKEEPER_CONFIG`, else `watchkeeper.toml` in the data folder if
-    there is one.
+    """The settings of the given file, else of `$WATCHKEEPER_CONFIG`, else of `watchkeeper.toml` in the data folder.
 
     With `free_ports`, every port is left to the system and no file is read: for a demo beside a running service.
     Raises `Misconfigured`.
     """
     if free_ports:
-        return Loaded(on_free_ports(Settings()), data_dir)
+        return Loaded(_on_free_ports(Settings()), data_dir, free_ports=True)
     path = given or _named_file() or _file_in(data_dir)
     return Loaded(read_settings(Settings, path, os.environ), data_dir, path)
 
 
-def on_free_ports(settings: Settings) -> Settings:
+def _on_free_ports(settings: Settings) -> Settings:
     """The same settings with every port chosen by the system."""
     return msgspec.structs.replace(
         settings,
@@ -116,9 +112,9 @@ def current_operator() -> str:
     return f"operator:{getpass.getuser()}"
 
 
-def python_path() -> str:
-    """`PATH` of this process, where packaged servers are looked up."""
-    return os.environ.get("PATH", os.defpath)
+def environment() -> Mapping[str, str]:
+    """This process's environment, of which a spawned server inherits a short allow list."""
+    return dict(os.environ)
 
 
 def _section(model: type[msgspec.Struct], values: Mapping[str, Any]) -> list[str]:

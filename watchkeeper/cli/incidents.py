@@ -9,6 +9,9 @@ import click
 from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
 
+SEVERITIES = {1: "informational", 2: "low", 3: "medium", 4: "high", 5: "critical"}
+"""OCSF `severity_id` in words."""
+
 
 @click.group()
 def incidents() -> None:
@@ -44,14 +47,19 @@ def show(incident: str, data: Path | None, as_json: bool) -> None:
     if as_json:
         output.as_json(found)
         return
-    output.text(f"{found['id']}  {found['state']}  {found['title']}")
+    incident = found["incident"]
+    output.text(f"{incident['number']}  {incident['state']}  {SEVERITIES[incident['severity']]}  {incident['title']}")
     for name, label in (("ttd_ms", "detected after"), ("ttc_ms", "contained after")):
-        value = found.get(name)
+        value = found[name]
         click.echo(f"  {label}: {'not known' if value is None else f'{value:.0f} ms'}")
+    if incident["advice"]:
+        output.text(f"  what to do: {incident['advice']}")
     click.echo()
     for entry in found["timeline"]:
-        output.text(f"  {output.moment(entry['time'])}  {entry['text']}")
-    click.echo(f"\nProve any of it: watchkeeper journal prove EVENT_ID (ids: incidents show {found['id']} --json)")
+        output.text(f"  {output.moment(entry['time'])}  {entry['what']}")
+    click.echo(
+        f"\nProve any of it: watchkeeper journal prove EVENT_ID (ids: incidents show {incident['number']} --json)"
+    )
 
 
 @incidents.command()
@@ -66,4 +74,4 @@ def close(incident: str, reason: str, data: Path | None, as_json: bool) -> None:
     if as_json:
         output.as_json(closed)
     else:
-        output.text(f"closed {closed['id']}")
+        output.text(f"closed {closed['number']}")

@@ -11,9 +11,11 @@ import msgspec
 from watchkeeper.app.settings import data_folder
 from watchkeeper.cli import options, output
 from watchkeeper.core.files import write_private
+from watchkeeper.events.journal import Report, verifier
 from watchkeeper.events.journal import prove as prove_event
-from watchkeeper.events.journal import verifier_source
 from watchkeeper.events.journal import verify as verify_journal
+
+VERDICTS = {0: "intact", 1: "TAMPERED", 2: "unusable", 3: "intact up to a point; the tail is not covered"}
 
 
 @click.group()
@@ -35,9 +37,9 @@ def verify(data_dir: Path | None, data: Path | None, as_json: bool) -> None:
     folder = data_folder(data_dir or data)
     shows_progress = sys.stderr.isatty() and not as_json
 
-    def progress(done: int, total: int) -> None:
+    def progress(writer: str, done: int, total: int) -> None:
         if shows_progress:
-            click.echo(f"\rverifying {done * 100 // max(1, total):3d} %", nl=False, err=True)
+            click.echo(f"\rverifying {writer}: {done * 100 // max(1, total):3d} %", nl=False, err=True)
 
     report = verify_journal(folder, progress=progress)
     if shows_progress:
@@ -45,8 +47,8 @@ def verify(data_dir: Path | None, data: Path | None, as_json: bool) -> None:
     if as_json:
         output.as_json(report)
     else:
-        output.text(report.summary())
-    sys.exit(report.exit_code)
+        _tell(report)
+    sys.exit(report.code)
 
 
 @journal.command()
@@ -71,7 +73,19 @@ def prove(event_id: str, out: Path | None, data: Path | None) -> None:
     click.echo(f"wrote {out}; check it: watchkeeper journal verifier > verifier.py && python verifier.py {out}")
 
 
-@journal.command()
-def verifier() -> None:
+@journal.command("verifier")
+def print_verifier() -> None:
     """Print the stand-alone verifier: one file, Python's standard library only."""
-    click.echo(verifier_source(), nl=False)
+    click.echo(Path(verifier.__file__).read_text(encoding="utf-8"), nl=False)
+
+
+def _tell(report: Report) -> None:
+    for log in report.logs:
+        output.text(f"{log.writer:10} {VERDICTS[log.code]}: {log.records} records in {log.commits} commits")
+        if log.reason:
+            output.text(f"{'':10} {log.reason}" + (f" ({log.file} at byte {log.offset})" if log.file else ""))
+        if log.erased:
+            output.text(f"{'':10} {log.erased} of them are erased: proven unchanged, unreadable for ever")
+        if log.root:
+            output.text(f"{'':10} root {log.root}\n{'':10} key  {log.key}")
+    output.text(f"{VERDICTS[report.code]}{': ' + report.reason if report.reason else ''}")

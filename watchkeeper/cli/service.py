@@ -19,16 +19,17 @@ from watchkeeper.core.errors import WatchkeeperError
 @click.argument("name", type=click.Choice(sorted(SERVICES)))
 @click.option("--supervised", is_flag=True, help="Stop when standard input ends: whoever started this is gone.")
 @click.option("--demo", is_flag=True, help="Also front the training server, for exercises.")
+@click.option("--free-ports", is_flag=True, help="Let the system choose every port; no settings file is read.")
 @options.config
 @options.data
-def service(name: str, supervised: bool, demo: bool, config: Path | None, data: Path | None) -> None:
+def service(name: str, supervised: bool, demo: bool, free_ports: bool, config: Path | None, data: Path | None) -> None:
     """Run one service in the foreground: gateway, watch or console.
 
     Prints one JSON line when it is ready, `{"ready": NAME, …}` or `{"error": {…}}`, then logs to standard error.
     """
     logs.configure()
     try:
-        run_service(name, load(config, data_folder(data)), supervised=supervised, demo=demo)
+        run_service(name, load(config, data_folder(data), free_ports=free_ports), supervised=supervised, demo=demo)
     except WatchkeeperError as error:
         refuse(error)
         sys.exit(error.exit_code)

@@ -148,7 +148,7 @@ class Demo:
             if len(incidents) != 1:
                 return []
             told = json.dumps(incidents[0], ensure_ascii=False, default=str)
-            return [str(incidents[0]["id"])] if all(tool in told for tool in wanted) else []
+            return [str(incidents[0]["incident"]["number"])] if all(tool in told for tool in wanted) else []
 
         return (await self._wait(whole))[0]
 

@@ -31,7 +31,7 @@ class Estate(Protocol):
         ...
 
     def incidents(self) -> list[Mapping[str, Any]]:
-        """The incidents opened since the exercise began, with `id`, `state`, `timeline`, `playbook`."""
+        """The incidents opened since the exercise began, with `incident`, `alerts`, `timeline` and `runs`."""
         ...
 
     def prove(self, event_id: str) -> Mapping[str, Any]:

@@ -1,0 +1,92 @@
+"""Supervision of real processes; the services are small scripts of this test, since the supervisor knows only their lines."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from watchkeeper.app.supervisor import Service, ServiceFailed, Supervisor
+from watchkeeper.core.errors import Unavailable
+
+READY = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print('{"ready": "%s", "port": 1}', flush=True)
+time.sleep(60)
+"""
+FAILS = (
+    """print('{"error": {"code": "conflict", "reason": "the port is taken", "hint": "choose another"}}', flush=True)"""
+)
+DIES = "import sys; sys.exit(3)"
+STUBBORN = READY.replace("lambda *_: sys.exit(0)", "signal.SIG_IGN")
+
+
+def service(folder: Path, name: str, script: str) -> Service:
+    made = Service(name, [], folder)
+    made._arguments = [sys.executable, "-c", script % name if "%s" in script else script]
+    return made
+
+
+def wait_until_dead(made: Service) -> None:
+    deadline = time.monotonic() + 10
+    while made.is_alive():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_services_start_and_stop_together(tmp_path: Path) -> None:
+    supervisor = Supervisor([service(tmp_path, "gateway", READY), service(tmp_path, "watch", READY)])
+    supervisor.start()
+    assert [s.facts["port"] for s in supervisor.services] == [1, 1]
+    assert supervisor.tend() == []
+    assert supervisor.stop() == []
+    assert not any(s.is_alive() for s in supervisor.services)
+
+
+@pytest.mark.behaviour("app.a-service-that-cannot-start-says-why")
+def test_one_that_cannot_start_says_why_and_leaves_nothing_running(tmp_path: Path) -> None:
+    supervisor = Supervisor([service(tmp_path, "gateway", READY), service(tmp_path, "console", FAILS)])
+    with pytest.raises(ServiceFailed) as caught:
+        supervisor.start()
+    assert caught.value.reason == "console: the port is taken"
+    assert caught.value.hint == "choose another"
+    assert not any(s.is_alive() for s in supervisor.services)
+
+
+def test_one_that_dies_early_points_to_its_log(tmp_path: Path) -> None:
+    with pytest.raises(ServiceFailed) as caught:
+        Supervisor([service(tmp_path, "watch", DIES)]).start()
+    assert "watch.log" in caught.value.hint
+
+
+def test_one_that_is_never_ready_is_told_within_its_time(tmp_path: Path) -> None:
+    silent = service(tmp_path, "watch", "import time; time.sleep(60)")
+    silent.start()
+    with pytest.raises(Unavailable):
+        silent.await_ready(within=0.2)
+    silent.stop(within=0)
+
+
+@pytest.mark.behaviour("app.a-service-that-dies-is-restarted")
+def test_one_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    supervisor = Supervisor([service(tmp_path, "gateway", READY)])
+    supervisor.start()
+    first = supervisor.services[0].pid
+    os.kill(first, signal.SIGKILL)
+    wait_until_dead(supervisor.services[0])
+    assert len(supervisor.tend()) == 1
+    assert supervisor.services[0].pid != first
+    supervisor.stop()
+
+
+def test_one_that_does_not_drain_is_killed_and_named(tmp_path: Path) -> None:
+    stubborn = service(tmp_path, "gateway", STUBBORN)
+    stubborn.start()
+    stubborn.await_ready()
+    assert not stubborn.stop(within=0.2)
+    assert not stubborn.is_alive()

@@ -1,0 +1,66 @@
+"""The console process: its services wired, its link made, its pages served."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
+from watchkeeper.app.labelling import journal_class
+from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.process import announce, stop_requested
+from watchkeeper.app.servers import effective
+from watchkeeper.app.settings import Loaded
+from watchkeeper.app.threads import Readers
+from watchkeeper.app.verification import Verification
+from watchkeeper.app.views import TrafficView
+from watchkeeper.core import control
+from watchkeeper.core.files import socket_path
+from watchkeeper.events import JournalReader
+from watchkeeper.respond import ConsoleNotifier, IncidentDesk, Ledger
+from watchkeeper.web import Services, bind, build, serve_on
+
+WRITER = "console"
+
+
+async def run_console(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
+    """Serve until told to stop. Raises what keeps it from starting."""
+    stop = stop_requested(supervised=supervised)
+    settings = loaded.settings.console
+    with (
+        bind(settings.host, settings.port) as listener,
+        opened(loaded.data_dir, WRITER, journal=journal_class(demo=demo)) as platform,
+    ):
+        verification = Verification(loaded.data_dir, platform.clock)
+        services = _services(loaded, platform, verification, demo=demo)
+        app = build(services, platform.operators, settings, platform.clock)
+        url = f"http://{settings.host}:{listener.getsockname()[1]}"
+        readers = Readers({"verification": verification.run})
+        async with await control.serve(socket_path(loaded.data_dir, WRITER), {"link": _link(platform, url)}):
+            readers.start()
+            announce(WRITER, {"url": url})
+            await serve_on(app, listener, stop)
+        await asyncio.to_thread(readers.stop, 10.0)
+
+
+def _services(loaded: Loaded, platform: Platform, verification: Verification, *, demo: bool) -> Services:
+    ledger = Ledger(platform.database, platform.journal, JournalReader(loaded.data_dir))
+    desk = IncidentDesk(platform.database, ledger, platform.clock, loaded.settings.respond)
+    return Services(
+        traffic=TrafficView(loaded.data_dir, platform.clock),
+        servers=ServersView(platform, effective(loaded, demo=demo)),
+        incidents=IncidentsView(platform, desk),
+        orders=OrdersView(platform),
+        journal=JournalView(platform, verification),
+        notifications=NotificationsView(ConsoleNotifier(platform.database, ledger)),
+        data_dir=str(loaded.data_dir),
+    )
+
+
+def _link(platform: Platform, url: str) -> control.Handler:
+    async def link(asked: dict[str, Any]) -> Any:
+        name = asked.get("name") or asked["by"].partition(":")[2]
+        token = await asyncio.to_thread(platform.operators.issue_link, name, asked["by"])
+        return {"url": f"{url}/enter#{token}"}
+
+    return link

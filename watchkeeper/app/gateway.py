@@ -1,0 +1,119 @@
+"""The gateway process: routes, guard, control socket, and the order in which they begin and end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from watchkeeper.app.labelling import journal_class
+from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.process import announce, stop_requested
+from watchkeeper.app.servers import effective
+from watchkeeper.app.settings import Loaded, environment
+from watchkeeper.core.content import content_folder
+from watchkeeper.gateway.containment import OrdersInForce
+from watchkeeper.gateway.control import GatewayControl
+from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.pipeline import Guard
+from watchkeeper.gateway.pool import HttpUpstream
+from watchkeeper.gateway.service import Gateway
+from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
+from watchkeeper.gateway.sightings import observing
+from watchkeeper.gateway.stdio import Limits, StdioUpstream
+from watchkeeper.gateway.upstream import Upstream
+from watchkeeper.inspection import Inspection
+from watchkeeper.policy import PolicyEngine
+from watchkeeper.protocol.spawn import Command, Spawner
+
+WRITER = "gateway"
+
+
+async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
+    """Serve every route until told to stop, then drain. Raises what keeps it from starting."""
+    stop = stop_requested(supervised=supervised)
+    servers = effective(loaded, demo=demo)
+    with opened(loaded.data_dir, WRITER, journal=journal_class(demo=demo)) as platform:
+        async with AsyncExitStack() as stack:
+            spawner = Spawner(environment())
+            stack.callback(spawner.close)
+            routes = _routes(loaded, servers, platform, spawner)
+            gateway, control = assemble(loaded, routes, platform)
+            await control.start()
+            stack.push_async_callback(control.close)
+            await gateway.start()
+            announce(WRITER, {"servers": _addresses(loaded, routes, gateway.ports)})
+            await stop.wait()
+            await gateway.drain(loaded.settings.gateway.drain_seconds)
+
+
+def assemble(loaded: Loaded, routes: list[Route], platform: Platform) -> tuple[Gateway, GatewayControl]:
+    """A gateway with everything that is on by default, and its control; neither is started."""
+    orders = OrdersInForce()
+    guard = Guard(
+        orders=orders,
+        pins=platform.pins,
+        inspection=Inspection.from_plugins(loaded.data_dir / "cache"),
+        policy=PolicyEngine.load(_policies(loaded)),
+        observe=observing(platform.pins),
+        groups_of=platform.clients.groups_of,
+    )
+    gateway = Gateway(
+        routes,
+        guard=guard,
+        identities=platform.clients,
+        journal=platform.journal,
+        clock=platform.clock,
+        settings=loaded.settings.gateway,
+    )
+    control = GatewayControl(
+        f"{os.getpid()}",
+        loaded.data_dir,
+        database=platform.database,
+        journal=platform.journal,
+        clock=platform.clock,
+        orders=orders,
+        pins=platform.pins,
+        identities=platform.clients,
+        guard=guard,
+        routes={route.name: route for route in routes},
+    )
+    return gateway, control
+
+
+def _policies(loaded: Loaded) -> list[Path]:
+    return [content_folder("policies"), *(Path(folder) for folder in loaded.settings.policy.folders)]
+
+
+def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Platform, spawner: Spawner) -> list[Route]:
+    settings = loaded.settings.gateway
+    return [
+        Route(
+            name=name,
+            host=settings.host,
+            port=server.port,
+            path=settings.path,
+            shadow=server.shadow,
+            durability=server.durability,
+            upstream=_upstream(name, server, settings, platform, spawner),
+        )
+        for name, server in servers.items()
+    ]
+
+
+def _upstream(
+    name: str, server: ServerSettings, settings: GatewaySettings, platform: Platform, spawner: Spawner
+) -> Upstream:
+    if server.url:
+        return HttpUpstream(server.url, settings, headers=server.headers)
+    limits = Limits(request_seconds=settings.answer_seconds, ceiling_seconds=settings.ceiling_seconds)
+    command = Command(argv=server.command, env=dict(server.env))
+    return StdioUpstream(name, command, spawner=spawner, recorder=platform.journal, clock=platform.clock, limits=limits)
+
+
+def _addresses(loaded: Loaded, routes: list[Route], ports: Mapping[str, int]) -> dict[str, Any]:
+    host = loaded.settings.gateway.host
+    shown = f"[{host}]" if ":" in host else host
+    return {route.name: f"http://{shown}:{ports[route.name]}{route.path}" for route in routes}

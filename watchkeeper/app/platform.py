@@ -1,0 +1,78 @@
+"""The control plane's parts on one data folder, opened by one process under a log of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchkeeper.app.migrate import migrate
+from watchkeeper.core.clock import Clock, SystemClock
+from watchkeeper.core.database import Database
+from watchkeeper.core.files import make_private_folder
+from watchkeeper.events import Journal
+from watchkeeper.gateway.identity import Identities
+from watchkeeper.gateway.orders import OrderBook
+from watchkeeper.registry import Pins
+from watchkeeper.web import Operators
+
+STATE = "state.db"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What administration, playbooks and pages act upon."""
+
+    data_dir: Path
+    clock: Clock
+    database: Database
+    journal: Journal
+    pins: Pins
+    orders: OrderBook
+    clients: Identities
+    operators: Operators
+
+
+def has_state(data_dir: Path) -> bool:
+    """Whether anything ever ran on this data folder."""
+    return (data_dir / STATE).is_file()
+
+
+def prepare(data_dir: Path) -> None:
+    """Make the folder and bring its tables up to date, before several processes open it at once."""
+    make_private_folder(data_dir)
+    database = Database.at(data_dir / STATE)
+    try:
+        migrate(database)
+    finally:
+        database.close()
+
+
+@contextmanager
+def opened(data_dir: Path, writer: str, journal: type[Journal] = Journal) -> Iterator[Platform]:
+    """Open the folder, its tables brought up to date; `writer` names this process's log.
+
+    Raises `Conflict` when another process writes that log, `Unavailable` when the folder cannot be written.
+    """
+    make_private_folder(data_dir)
+    clock = SystemClock()
+    database = Database.at(data_dir / STATE)
+    try:
+        migrate(database)
+        log = journal.open(data_dir, writer, clock)
+        try:
+            yield Platform(
+                data_dir=data_dir,
+                clock=clock,
+                database=database,
+                journal=log,
+                pins=Pins(database, log, clock),
+                orders=OrderBook(database, log, clock),
+                clients=Identities(database, log, clock),
+                operators=Operators(database, log, clock),
+            )
+        finally:
+            log.close()
+    finally:
+        database.close()

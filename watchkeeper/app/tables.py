@@ -1,0 +1,10 @@
+"""Every table of ours in one place: importing the domains' front doors registers them on `Base`."""
+
+from __future__ import annotations
+
+from watchkeeper import detect, gateway, registry, respond, web
+from watchkeeper.core.database import Base
+
+METADATA = Base.metadata
+DOMAINS = (detect, gateway, registry, respond, web)
+"""The domains that keep tables."""

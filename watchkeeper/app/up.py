@@ -1,0 +1,170 @@
+"""`up`: one data folder, three services, a client's snippet, a link for the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from watchkeeper.app.administration import Administration
+from watchkeeper.app.estate import RunningEstate, mint_anew
+from watchkeeper.app.platform import prepare
+from watchkeeper.app.servers import effective
+from watchkeeper.app.settings import Loaded
+from watchkeeper.app.supervisor import Service, Supervisor
+from watchkeeper.core.errors import Conflict
+from watchkeeper.core.files import Lock, make_private_folder, write_private
+from watchkeeper.exercise.demo import CLIENT, Demo, Told
+from watchkeeper.exercise.model import Report
+
+FIRST_CLIENT = "my-agent"
+"""The client whose snippet `up` prints."""
+
+
+class Up:
+    """A running estate, from entering the context to leaving it."""
+
+    def __init__(self, loaded: Loaded, *, demo: bool, told: Callable[[str], None]) -> None:
+        self._loaded = loaded
+        self._demo = demo
+        self._told = told
+        self._stack = ExitStack()
+        self._stop = threading.Event()
+        self._supervisor: Supervisor | None = None
+        self._facts: dict[str, Mapping[str, Any]] = {}
+
+    def __enter__(self) -> Self:
+        effective(self._loaded, demo=self._demo)  # a flaw of the settings is told before anything starts
+        with ExitStack() as stack:
+            make_private_folder(self._loaded.data_dir)
+            lock = Lock(self._loaded.data_dir / "run" / "up.lock")
+            try:
+                stack.enter_context(lock.acquire(f"{self._loaded.data_dir}"))
+            except Conflict as error:
+                raise Conflict(
+                    f"Watchkeeper already runs on {self._loaded.data_dir}",
+                    hint="use that one, stop it, or give this one another folder with --data",
+                ) from error
+            self._catch_signals(stack)
+            prepare(self._loaded.data_dir)
+            supervisor = self._supervisor = Supervisor(self._services())
+            supervisor.start()
+            stack.callback(self._stop_services)
+            self._facts = {service.name: service.facts for service in supervisor.services}
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Server → where it is served."""
+        return dict(self._facts["gateway"]["servers"])
+
+    def wait(self) -> None:
+        """Until Ctrl-C or SIGTERM, with a look after the services. Raises `ServiceFailed` when one keeps dying."""
+        assert self._supervisor is not None
+        while not self._stop.wait(0.5):
+            for line in self._supervisor.tend():
+                self._told(line)
+
+    def exercise(self, told: Told) -> Report:
+        """Run the demo's attacks against this estate."""
+        estate = RunningEstate(self._loaded.data_dir, self.urls)
+        return asyncio.run(Demo(estate, told).run())
+
+    def summary(self) -> str:
+        """What runs where, a snippet for one's own client, what to do next."""
+        snippet = self._snippet()
+        servers = "\n".join(f"  {name:12} {url}" for name, url in self.urls.items())
+        return f"""Watchkeeper is up. Everything listens on this machine only, unless the settings say otherwise.
+
+Servers, each behind the gateway at
+{servers}
+
+Console (this link works once, within 15 minutes; `watchkeeper console link` makes another)
+  {self.link()}
+
+For your own client, with a token of its own; also in {snippet}
+{_indented(snippet.read_text(encoding="utf-8"))}
+Next
+  watchkeeper pins list            what each tool is trusted to be
+  watchkeeper events search        every fact, as it happens
+  watchkeeper incidents list       what needs you
+  (add --data {self._loaded.data_dir} to each, or set WATCHKEEPER_DATA)"""
+
+    def link(self) -> str:
+        """A one-time link to the console."""
+        return str(Administration(self._loaded.data_dir).call("console.link", name="")["url"])
+
+    def after_demo(self) -> str:
+        """What to look at once the attacks are through."""
+        return f"""
+Look at it
+  {self.link()}
+  watchkeeper incidents list --data {self._loaded.data_dir}
+  watchkeeper pins diff training weather --data {self._loaded.data_dir}
+  watchkeeper journal verify {self._loaded.data_dir}"""
+
+    def _services(self) -> list[Service]:
+        loaded = self._loaded
+        arguments = ["--supervised", "--data", str(loaded.data_dir)]
+        if loaded.path is not None:
+            arguments += ["--config", str(loaded.path)]
+        if loaded.free_ports:
+            arguments += ["--free-ports"]
+        if self._demo:
+            arguments += ["--demo"]
+        # The gateway first, so that it stops first; the watch last, so that it reads what the others wrote.
+        return [Service(name, arguments, loaded.data_dir) for name in ("gateway", "console", "watch")]
+
+    def _snippet(self) -> Path:
+        """The file with the client's configuration; the token in it is minted once and kept there only."""
+        path = make_private_folder(self._loaded.data_dir / "clients") / f"{FIRST_CLIENT}.json"
+        token = _token_in(path) or mint_anew(Administration(self._loaded.data_dir), FIRST_CLIENT)
+        headers = {"Authorization": f"Bearer {token}"}
+        servers = {
+            name: {"type": "http", "url": url, "headers": headers}
+            for name, url in self.urls.items()
+            if name != "training"
+        }
+        write_private(path, msgspec.json.format(msgspec.json.encode({"mcpServers": servers}), indent=2) + b"\n")
+        return path
+
+    def _catch_signals(self, stack: ExitStack) -> None:
+        def stop(*_: object) -> None:
+            if self._stop.is_set():
+                sys.exit(130)  # asked twice: do not wait for the drain
+            self._stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(signal.signal, number, signal.signal(number, stop))
+
+    def _stop_services(self) -> None:
+        assert self._supervisor is not None
+        for name in self._supervisor.stop():
+            self._told(f"{name} did not drain in time and was ended; the journal recovers on the next start")
+
+
+def _token_in(path: Path) -> str:
+    try:
+        servers = msgspec.json.decode(path.read_bytes())["mcpServers"]
+        header = next(iter(servers.values()))["headers"]["Authorization"]
+        return str(header).removeprefix("Bearer ")
+    except (OSError, msgspec.DecodeError, KeyError, StopIteration, TypeError, AttributeError):
+        return ""
+
+
+def _indented(text: str) -> str:
+    return "".join(f"  {line}\n" for line in text.splitlines())
+
+
+__all__ = ["CLIENT", "FIRST_CLIENT", "Up"]

@@ -1,0 +1,96 @@
+"""The watch: fills the lake, judges, responds, and answers administration. One process per data folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from watchkeeper.app.administration import WATCH, Act, Desk
+from watchkeeper.app.labelling import journal_class
+from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.process import announce, stop_requested
+from watchkeeper.app.settings import Loaded
+from watchkeeper.app.threads import Readers
+from watchkeeper.core import control
+from watchkeeper.core.content import content_folder
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.files import socket_path
+from watchkeeper.detect import Detector, load_rules
+from watchkeeper.events import JournalReader, new_event
+from watchkeeper.events.lake import LakeReader
+from watchkeeper.respond import Connections, RespondService
+
+ACTOR = f"system:{WATCH}"
+_STOP_WITHIN = 10.0
+
+
+async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
+    """Serve until told to stop. Raises what keeps it from starting."""
+    stop = stop_requested(supervised=supervised)
+    with opened(loaded.data_dir, WATCH, journal=journal_class(demo=demo)) as platform:
+        detector, respond, lake = _parts(loaded, platform)
+        readers = Readers({"lake": lake.run, "detect": detector.run, "respond": respond.run})
+        handlers = _handlers(Desk(platform).acts) | {"status": _status(readers, lake, detector)}
+        async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
+            readers.start()
+            _record(platform, "admin.service.started")
+            announce(WATCH, {})
+            await _until_stopped(stop, readers)
+        await asyncio.to_thread(readers.stop, _STOP_WITHIN)
+        _record(platform, "admin.service.stopped")
+        if readers.failures:
+            raise Unavailable(f"the watch stopped: {readers.failures}", hint="look at its log")
+
+
+def _parts(loaded: Loaded, platform: Platform) -> tuple[Detector, RespondService, LakeReader]:
+    settings, journal = loaded.settings, platform.journal
+    folders = [content_folder("detections")]
+    if settings.detect.rules:
+        folders.append(Path(settings.detect.rules))
+    reader = JournalReader(loaded.data_dir)
+    detector = Detector(load_rules(folders), journal, reader, platform.database, settings=settings.detect)
+    connections = Connections(
+        database=platform.database,
+        journal=journal,
+        reader=JournalReader(loaded.data_dir),
+        orders=platform.orders,
+        definitions=platform.pins,
+    )
+    respond = RespondService(loaded.data_dir, settings.respond, connections, clock=platform.clock)
+    return detector, respond, LakeReader(loaded.data_dir, settings.lake)
+
+
+async def _until_stopped(stop: asyncio.Event, readers: Readers) -> None:
+    """A reader that dies ends the process: the supervisor starts it anew, and nobody believes in a blind watch."""
+    while not stop.is_set() and all(readers.alive().values()):
+        try:
+            await asyncio.wait_for(stop.wait(), timeout=0.5)
+        except TimeoutError:
+            continue
+
+
+def _handlers(acts: Mapping[str, Act]) -> dict[str, control.Handler]:
+    def handler(act: Act) -> control.Handler:
+        async def handle(asked: dict[str, Any]) -> Any:
+            return msgspec.to_builtins(await asyncio.to_thread(act, asked))
+
+        return handle
+
+    return {name: handler(act) for name, act in acts.items()}
+
+
+def _status(readers: Readers, lake: LakeReader, detector: Detector) -> control.Handler:
+    async def status(_: dict[str, Any]) -> Any:
+        lag, progress = await asyncio.to_thread(lambda: (lake.lag(), detector.progress()))
+        return msgspec.to_builtins({"readers": readers.alive(), "lake": lag, "detect": progress})
+
+    return status
+
+
+def _record(platform: Platform, kind: str) -> None:
+    event = new_event(platform.clock.now(), kind, actor=ACTOR, target=WATCH, outcome="success")
+    platform.journal.record(event)
