@@ -1,4 +1,4 @@
-"""Supervision of real processes; the services are small scripts of this test, since the supervisor knows only their lines."""
+"""Supervision of real processes; they are small scripts, since the supervisor knows a service only by its lines."""
 
 from __future__ import annotations
 

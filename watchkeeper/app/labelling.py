@@ -1,21 +1,19 @@
 """Events of an exercise carry the label `exercise`, wherever in the process they are made.
 
-Stands before the journal: whatever concerns an exercise's server or client is marked on its way in, so that no figure about
-the real estate counts it.
+Stands before the journal: whatever concerns an exercise's server or client is marked on its way in, so that no figure
+about the real estate counts it.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.events import Event, Journal
 from watchkeeper.exercise.demo import CLIENT, TRAINING
 
 LABEL = "exercise"
 _SERVERS = frozenset({TRAINING})
 _PRINCIPALS = frozenset({f"agent:{CLIENT}", CLIENT})
-_SYSTEM = SystemClock()
 
 
 class ExerciseJournal(Journal):

@@ -36,7 +36,7 @@ def migrate(database: Database) -> None:
         except CommandError as error:
             raise Misconfigured(
                 f"the control state is of another version: {error}",
-                hint=f"run the version that wrote it, or a newer one",
+                hint="run the version that wrote it, or a newer one",
             ) from error
 
 

@@ -59,7 +59,7 @@ class Loaded(msgspec.Struct, frozen=True):
         tree: dict[str, Any] = msgspec.to_builtins(self.settings)
         for server in tree["servers"].values():
             for field in _SECRET_FIELDS & set(server):
-                server[field] = {name: "…" for name in server[field]}
+                server[field] = dict.fromkeys(server[field], "…")
         return tree
 
 

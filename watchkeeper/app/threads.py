@@ -41,6 +41,6 @@ class Readers:
     def _run(self, name: str, run: Runs) -> None:
         try:
             run(self._stop)
-        except Exception as error:  # the outermost loop of a reader: its end must be known, never silent
+        except Exception as error:  # noqa: BLE001 — the outermost loop of a reader: its end must be known, never silent
             self.failures[name] = f"{type(error).__name__}: {error}"
             _log.exception("a reader ended", extra={"reader": name})
