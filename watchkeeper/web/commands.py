@@ -15,10 +15,12 @@ def shell_word(word: str) -> str:
     return "$'" + "".join(_escape(char) for char in word) + "'"
 
 
-def command(verb: str, *words: str) -> str:
-    """`watchkeeper VERB WORDS…`; a name that begins with a dash cannot become an option."""
+def command(verb: str, *words: str, data: str = "", **options: str) -> str:
+    """`watchkeeper VERB --OPTION VALUE… WORDS…`; a name that begins with a dash cannot become an option."""
+    chosen = {name: value for name, value in {**options, "data": data}.items() if value}
+    named = [part for name, value in chosen.items() for part in (f"--{name}", shell_word(value))]
     dashes = ["--"] if any(word.startswith("-") for word in words) else []
-    return " ".join(["watchkeeper", verb, *dashes, *(shell_word(word) for word in words)])
+    return " ".join(["watchkeeper", verb, *named, *dashes, *(shell_word(word) for word in words)])
 
 
 def link(*parts: str, **query: object) -> str:

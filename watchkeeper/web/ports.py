@@ -117,3 +117,5 @@ class Services:
     notifications: Notifications
     data_dir: str = "DATA_DIR"
     """Only for the commands that pages show."""
+    is_default_data: bool = True
+    """Whether commands find that folder without being told."""
