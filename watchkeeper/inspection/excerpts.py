@@ -23,7 +23,7 @@ def masked(secret: bytes) -> str:
 
 def escaped(text: str) -> str:
     """Control, format, surrogate and unassigned characters as `\\uXXXX`; line breaks, too."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(_visible(sign) for sign in text)
 

@@ -36,10 +36,8 @@ def redact(data: bytes, findings: Sequence[Finding], limit: int) -> str:
 
 
 def _trimmed(data: bytes, limit: int) -> str:
-    text = data[: limit * 4].decode("utf-8", "replace")
+    text = escaped(data[: limit * 4].decode("utf-8", "replace"))
     is_whole = len(data) <= limit * 4
-    if not (text.isascii() and text.isprintable()):
-        text = escaped(text)
     return text if is_whole and len(text) <= limit else text[: max(0, limit - len(CUT))] + CUT
 
 

@@ -40,6 +40,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     description: str
     false_positives: str
     tests: Examples
+    hint: str = ""
+    """A simpler pattern that every match contains, looked for in the fast pass; the pattern itself follows."""
     case: bool = False
     """True when upper and lower case differ."""
     check: Literal["", "assignment", "jwt", "github", "aws", "not-example"] = ""
@@ -119,9 +121,10 @@ def _check(rule: Rule, path: Path) -> None:
         raise Misconfigured(f"{where}: severity {rule.severity} is not 1 to 5")
     if len(rule.pattern) > MAX_PATTERN:
         raise Misconfigured(f"{where}: the pattern is longer than {MAX_PATTERN} characters")
-    try:
-        compiled = re2.compile(portable(rule.pattern), options=options(rule.case))
-    except (ValueError, re2.error) as error:
-        raise Misconfigured(f"{where}: {error}", hint="see docs/concepts/inspection.md") from error
-    if compiled.search(b""):
-        raise Misconfigured(f"{where}: the pattern matches nothing at all")
+    for pattern in (rule.pattern, rule.hint or rule.pattern):
+        try:
+            compiled = re2.compile(portable(pattern), options=options(rule.case))
+        except (ValueError, re2.error) as error:
+            raise Misconfigured(f"{where}: {error}", hint="see docs/concepts/inspection.md") from error
+        if compiled.search(b""):
+            raise Misconfigured(f"{where}: the pattern matches an empty text, so it would match everything")

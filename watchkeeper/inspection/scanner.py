@@ -33,17 +33,19 @@ class Scanner:
     def __init__(self, rules: Sequence[OwnedRule], cache: Path | None = None, matcher: Matcher | None = None) -> None:
         self._rules = list(rules)
         patterns = [(portable(rule.pattern), rule.case) for _, rule in rules]
-        self._matcher = matcher or make_matcher(patterns, cache)
+        hints = [(portable(rule.hint or rule.pattern), rule.case) for _, rule in rules]
+        self._matcher = matcher or make_matcher(hints, cache)
         self._compiled: list[Any] = [re2.compile(text, options=options(case)) for text, case in patterns]
         self._wanted = {s: frozenset(i for i, (_, r) in enumerate(rules) if s in r.surfaces) for s in Surface}
 
     def inspect(self, surface: Surface, data: bytes) -> tuple[Finding, ...]:
         """Every finding of the rules made for `surface`, rule by rule in the order of the text."""
         texts = readings(data)
-        hits: set[int] = set()
+        wanted, hits = self._wanted[surface], set[int]()
         for text in texts:
-            hits.update(self._matcher.hits(text))
-        hits &= self._wanted[surface]
+            for index in self._matcher.hits(text):
+                if index in wanted and index not in hits and self._compiled[index].search(text):
+                    hits.add(index)
         return self._look_closer(sorted(hits), data, texts) if hits else ()
 
     def _look_closer(self, hits: list[int], data: bytes, texts: list[bytes]) -> tuple[Finding, ...]:

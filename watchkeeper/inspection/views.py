@@ -1,7 +1,7 @@
 """The readings of one JSON text that are scanned, so that neither escapes nor disguises hide anything.
 
-1. *raw*: the bytes as they came; the only reading when they are plain ASCII without a backslash.
-2. *plain*: JSON escapes resolved in place. The text keeps its quotes and colons, so a pattern sees both readings alike.
+1. *raw*: the bytes as they came, when they hold no backslash; the only reading when they are plain ASCII, too.
+2. *plain*: JSON escapes resolved in place. The text keeps its quotes and colons, so a pattern sees both alike.
 3. *bare*: disguises taken off: Unicode compatibility forms, look-alike letters, invisible characters, terminal
    sequences, and up to two more layers of escapes (JSON inside a string of JSON).
 
@@ -17,17 +17,11 @@ MAX_LAYERS = 2
 _SHORT = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _UNICODE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-_INVISIBLE = dict.fromkeys(
-    (
-        *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164, 0xFEFF, 0xFFA0),
-        *range(0x200B, 0x2010),
-        *range(0x202A, 0x202F),
-        *range(0x2060, 0x2070),
-        *range(0xFE00, 0xFE10),
-        *range(0xE0100, 0xE01F0),
-    )
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\U000e0000-\U000e001f\U000e007f\U000e0100-\U000e01ef]+"
 )
-_TAGS = {0xE0000 + code: chr(code) if code >= 0x20 and code != 0x7F else None for code in range(0x80)}
+_TAGS = {chr(0xE0000 + code): chr(code) for code in range(0x20, 0x7F)}
 _CYRILLIC = (
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d"
     "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0408\u0405"
@@ -37,11 +31,15 @@ _GREEK = (
     "\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
 )
 _SIGNS = "\u2010\u2011\u2012\u2013\u2014\u2018\u2019\u201c\u201d"
-_LOOKALIKES = str.maketrans(
-    _CYRILLIC + _GREEK + _SIGNS,
-    "aeopcyxijshdqwABEKMHOPCTYXIJSaoipvtkABEZHIKMNOPTYX-----''\"\"",
+_LOOKALIKES = dict(
+    zip(
+        _CYRILLIC + _GREEK + _SIGNS,
+        "aeopcyxijshdqwABEKMHOPCTYXIJSaoipvtkABEZHIKMNOPTYX-----''\"\"",
+        strict=True,
+    )
 )
-_DISGUISE = _INVISIBLE | _TAGS | _LOOKALIKES
+_DISGUISES = _TAGS | _LOOKALIKES
+_DISGUISED = re.compile(f"[{''.join(_LOOKALIKES)}\U000e0020-\U000e007e]")
 
 
 def readings(data: bytes) -> list[bytes]:
@@ -49,11 +47,8 @@ def readings(data: bytes) -> list[bytes]:
     if data.isascii() and b"\\" not in data:
         return [data]
     plain = unescape(data) if b"\\" in data else data
-    found = [data] if plain is data else [data, plain]
     bared = bare(plain)
-    if bared != plain:
-        found.append(bared)
-    return found
+    return [plain] if bared == plain else [plain, bared]
 
 
 def unescape(data: bytes) -> bytes:
@@ -83,7 +78,10 @@ def bare_text(text: str) -> str:
         text = _TERMINAL.sub("", text)
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).translate(_DISGUISE)
+    text = _INVISIBLE.sub("", text)
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    return _DISGUISED.sub(lambda found: _DISGUISES[found[0]], text)
 
 
 def _resolve(match: re.Match[str]) -> str:
