@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -79,10 +79,12 @@ class Console:
             lstrip_blocks=True,
         )
         digest = {name: hashlib.sha256(data).hexdigest()[:12] for name, data in self.assets.items()}
+        told_nothing = self.services.is_default_data
         shared: dict[str, Any] = {
             "static": lambda name: f"/static/{name}?v={digest[name]}",
             "link": commands.link,
-            "command": commands.command,
+            "command": partial(commands.command, data="" if told_nothing else self.services.data_dir),
+            "plain_command": commands.command,
             "state": shapes.state,
             "severity": shapes.severity,
             "reading": reading,
@@ -136,9 +138,8 @@ class Console:
         """One word for the whole, on every page; bad news and missing news win over good news."""
         incidents = listed(self.services.incidents.list)
         writers = listed(self.services.journal.writers)
-        notes = [
-            f"the log of {w.name} is {w.verified}" for w in writers.value if w.verified in {"tampered", "unusable"}
-        ]
+        bad = [writer for writer in writers.value if writer.verified in {"tampered", "unusable"}]
+        notes = [f"the log of {writer.name} is {writer.verified}" for writer in bad]
         loose = [row for row in _open(incidents.value) if row.containment != "contained"]
         notes += [f"{_count(loose)} not contained"] if loose else []
         if notes:

@@ -35,7 +35,7 @@ def servers(request: PageRequest) -> Response[str]:
     ports = console.services.servers
     rows = listed(ports.servers)
     pins = {row.name: listed(partial(ports.pins, row.name)) for row in rows.value}
-    return console.page(request, "servers", "Servers and tools", servers=rows, pins=pins, approve=approve_words)
+    return console.page(request, "servers", "Servers and tools", servers=rows, pins=pins)
 
 
 @get("/definition", sync_to_thread=True)
@@ -56,14 +56,13 @@ def definition(request: PageRequest) -> Response[str]:
         change=change,
         lines=compare(change.value.old, change.value.new),
         history=listed(lambda: ports.history(server, kind, name)),
-        approve=approve_words,
+        approve=approve_options(pin, change.value.new_fingerprint or pin.fingerprint),
     )
 
 
-def approve_words(pin: Pin) -> tuple[str, ...]:
-    """The words of the approving command; tools are the default kind."""
-    kind = () if pin.kind == "tool" else ("--kind", pin.kind)
-    return ("pins approve", *kind, pin.server, pin.name)
+def approve_options(pin: Pin, fingerprint: str) -> dict[str, str]:
+    """Options of the approving command: exactly this definition; tools are the default kind."""
+    return {"kind": "" if pin.kind == "tool" else pin.kind, "fingerprint": fingerprint}
 
 
 def compare(old: str, new: str) -> Sequence[Line]:
