@@ -32,3 +32,32 @@ class Ruling(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     body: bytes | None = None
     """The message to forward instead, already inspected: a modification, or a list without its held entries."""
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """A client's HTTP request that was let in: authenticated, well-formed, not yet understood."""
+
+    verb: str
+    """`POST`, `GET` or `DELETE`."""
+    headers: list[tuple[bytes, bytes]]
+    """What may be forwarded, as received."""
+    principal: str
+    version: str = ""
+    """`MCP-Protocol-Version`."""
+    session: str = ""
+    """`Mcp-Session-Id`."""
+    mirrors: dict[bytes, bytes] = {}
+    """Headers that repeat the body (`mcp-method`, `mcp-name`, `mcp-param-*`), names in lower case."""
+    body: bytes = b""
+    survives: bool = False
+    """Set by the exchange: losing the client does not cancel this request."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A request that is turned away before anybody looks at its message."""
+
+    status: int
+    code: int
+    reason: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    principal: str = ""

@@ -1,8 +1,8 @@
 """What an upstream is to an exchange: something that takes one inbound message and gives one answer or stream.
 
 Two kinds implement it: the keep-alive pool for HTTP (`gateway.pool`) and spawned servers (`gateway.stdio`). Neither
-decides anything, and neither changes a byte of a message. Both raise `Unavailable`: `UpstreamFailed` when the server cannot be
-reached or breaks off, `UpstreamSilent` when it does not answer in time.
+decides anything, and neither changes a byte of a message. Both raise `UpstreamFailed` when the server cannot be reached
+or breaks off, `UpstreamSilent` when it does not answer in time.
 """
 
 from __future__ import annotations

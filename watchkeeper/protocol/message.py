@@ -18,6 +18,7 @@ Kind = Literal["request", "notification", "response", "error"]
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 """Where a modern request says its version, in `params._meta`."""
+CLIENT_KEY = "io.modelcontextprotocol/clientInfo"
 
 NAMED_BY = {
     "tools/call": "name",
@@ -36,7 +37,7 @@ _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _PARAMS = frozenset(
     {"_meta", "name", "arguments", "uri", "taskId", "cursor", "requestId", "inputResponses", "requestState"}
 )
-_META = frozenset({"progressToken", VERSION_KEY, "io.modelcontextprotocol/clientCapabilities"})
+_META = frozenset({"progressToken", VERSION_KEY, CLIENT_KEY, "io.modelcontextprotocol/clientCapabilities"})
 _RESULT = frozenset(
     {"_meta", "content", "structuredContent", "isError", "resultType", "inputRequests", "requestState", "instructions"}
     | {"tools", "prompts", "resources", "resourceTemplates", "contents", "messages", "nextCursor", "task"}
@@ -70,6 +71,10 @@ class Message(msgspec.Struct, frozen=True):
     error: bytes = b""
     version: str = ""
     """The protocol version the message names in its own `_meta`; only modern messages do."""
+    client: str = ""
+    """What the client calls itself (`clientInfo.name`): for display, never for a decision."""
+    trace: str = ""
+    """`traceparent` of its `_meta`, as sent."""
 
 
 class _Envelope(msgspec.Struct):
@@ -136,8 +141,18 @@ def _read_call(raw: bytes, tree: dict[str, Any], request_id: int | str | None) -
     _refuse_look_alikes(params, _PARAMS)
     raw_params = bytes(_envelope(raw).params)
     arguments = bytes(_params(raw_params).arguments) if "arguments" in params else b""
+    meta = _meta_of(params)
     return Message(
-        raw, kind, method, request_id, raw_params, _name_of(method, params), arguments, version=_version_of(params)
+        raw=raw,
+        kind=kind,
+        method=method,
+        id=request_id,
+        params=raw_params,
+        name=_name_of(method, params),
+        arguments=arguments,
+        version=_version_of(meta),
+        client=_client_of(meta.get(CLIENT_KEY) or params.get("clientInfo")),
+        trace=_text(meta.get("traceparent"), 64),
     )
 
 
@@ -162,13 +177,25 @@ def _name_of(method: str, params: dict[str, Any]) -> str:
     return name
 
 
-def _version_of(params: dict[str, Any]) -> str:
+def _meta_of(params: dict[str, Any]) -> dict[str, Any]:
     meta = params.get("_meta")
     if meta is None:
-        return ""
+        return {}
     if type(meta) is not dict:
         raise BadMessage("params._meta must be an object", rpc_code=INVALID_PARAMS)
     _refuse_look_alikes(meta, _META)
+    return meta
+
+
+def _client_of(info: object) -> str:
+    return _text(info.get("name"), 120) if type(info) is dict else ""
+
+
+def _text(value: object, limit: int) -> str:
+    return value[:limit] if type(value) is str else ""
+
+
+def _version_of(meta: dict[str, Any]) -> str:
     version = meta.get(VERSION_KEY, "")
     if type(version) is not str:
         raise BadMessage("the protocol version must be a string", rpc_code=INVALID_PARAMS)
@@ -176,7 +203,7 @@ def _version_of(params: dict[str, Any]) -> str:
 
 
 def _refuse_look_alikes(members: dict[str, Any], reserved: frozenset[str]) -> None:
-    """Refuse `Method`, or `params` with a long s: names that some parsers take for the reserved one and others do not."""
+    """Refuse `Method`, or `params` with a long s: names that only some parsers take for the reserved one."""
     strangers = members.keys() - reserved
     if strangers and any(_folded(name) in _FOLDED[reserved] for name in strangers):
         raise BadMessage("a member's name differs from a reserved one only by case or by look-alike letters")

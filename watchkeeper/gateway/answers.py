@@ -1,0 +1,239 @@
+"""The way back: a server's answer or stream, judged message by message and passed on as received.
+
+A whole answer is judged before a byte of it leaves; a stream is judged event by event and never collected. What cannot
+be read cannot be judged, and is withheld.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.gateway import replies
+from watchkeeper.gateway.model import Refusal, Ruling
+from watchkeeper.gateway.ports import LISTINGS, Guard
+from watchkeeper.gateway.record import Call, Chronicle
+from watchkeeper.gateway.upstream import Outbound
+from watchkeeper.policy.model import Effect
+from watchkeeper.protocol import errors, sse
+from watchkeeper.protocol.errors import BadMessage, error_body
+from watchkeeper.protocol.message import Message, parse_message
+
+_SHAPES = (
+    ("tools", "tools/list"),
+    ("prompts", "prompts/list"),
+    ("resourceTemplates", "resources/templates/list"),
+    ("resources", "resources/list"),
+    ("supportedVersions", "server/discover"),
+    ("serverInfo", "initialize"),
+)
+"""A replayed answer does not say what was asked; its members do."""
+
+
+class Answers:
+    """Judges what one route's server says."""
+
+    def __init__(self, guard: Guard, chronicle: Chronicle) -> None:
+        self._guard = guard
+        self._chronicle = chronicle
+
+    async def whole(self, call: Call, out: Outbound) -> Outbound:
+        """An answer that came in one piece; `call` learns how it ended."""
+        if not out.body:
+            return out
+        request = call.message
+        if out.status >= 400 or request.kind != "request":
+            return await self._aside(call, out)
+        try:
+            answer = parse_message(out.body)
+        except BadMessage as error:
+            return self._unreadable(call, error.reason)
+        if answer.kind not in ("response", "error") or not _answers(answer, request):
+            return self._unreadable(call, "its answer is to another request")
+        ruling = await self.judge(call, answer)
+        if replies.stops(ruling):
+            body = replies.denial(request, ruling.verdict, modern=call.era == "modern")
+            return Outbound(200, _without_body_headers(out), body)
+        if ruling.body is not None and ruling.verdict.enforced:
+            out.body = ruling.body
+        return out
+
+    async def judge(self, call: Call, answer: Message) -> Ruling:
+        """The ruling on the answer to a call, kept in the call."""
+        call.answer = answer
+        request, principal = call.message, call.request.principal
+        if request.method in LISTINGS:
+            ruling = await self._guard.on_listing(call.route, principal, request, answer)
+        else:
+            ruling = self._guard.on_answer(call.route, principal, request, answer)
+        call.answered = ruling
+        return ruling
+
+    async def _aside(self, call: Call, out: Outbound) -> Outbound:
+        """A body that is no result: an error page or an error. It passes as it is, for clients tell eras by it."""
+        try:
+            answer = parse_message(out.body)
+        except BadMessage:
+            text = msgspec.json.encode(out.body.decode("utf-8", "replace"))
+            answer = Message(out.body, "error", error=text)
+        if answer.kind not in ("response", "error"):
+            return self._unreadable(call, "its answer is a request of its own")
+        ruling = await self.judge(call, answer)
+        if replies.stops(ruling):
+            return replies.denied(call.message, ruling.verdict, modern=call.era == "modern")
+        return out
+
+    @staticmethod
+    def _unreadable(call: Call, why: str) -> Outbound:
+        call.ending = "upstream_failed"
+        text = f"the server's answer was withheld: {why}"
+        return Outbound(502, [replies.JSON], replies.failure(call.message, errors.UPSTREAM_FAILED, text))
+
+    # -- streams
+
+    async def stream(self, call: Call, out: Outbound) -> AsyncIterator[bytes]:
+        """The events of a call's answer. Yields what the client may have; records the call when its answer has come."""
+        assert out.events is not None
+        call.status = out.status
+        try:
+            async for raw in out.events:
+                call.sent += len(raw)
+                event = await self._of_call(call, raw)
+                if event:
+                    yield event
+        except Unavailable as error:
+            call.status, code = replies.failure_codes(error)
+            call.ending = error.code
+            if call.answered is None and call.message.kind == "request":
+                yield _event(replies.failure(call.message, code, str(error)))
+        else:
+            if call.answered is None and call.ending == "withheld":
+                text = "the server's answer was withheld: it cannot be read in exactly one way"
+                yield _event(replies.failure(call.message, errors.UPSTREAM_FAILED, text))
+        finally:
+            if not call.recorded:
+                call.ending = call.ending or ("" if call.answered is not None else "unanswered")
+                self._chronicle.decided_late(call)
+
+    async def listen(self, call: Call, out: Outbound) -> AsyncIterator[bytes]:
+        """The events of a GET stream: a server's own messages, and answers replayed after a break."""
+        assert out.events is not None
+        try:
+            async for raw in out.events:
+                event = await self._of_get(call, raw)
+                if event:
+                    yield event
+        except Unavailable:
+            return  # the stream ends; the client may ask for the rest with Last-Event-ID
+
+    async def _of_call(self, call: Call, raw: bytes) -> bytes:
+        fields = sse.read_fields(raw)
+        if not fields.data:
+            return raw
+        message = self._read(call, fields)
+        if message is None:
+            return sse.placeholder(fields)
+        if message.kind not in ("response", "error"):
+            return await self._own(call, raw, fields, message)
+        if call.answered is not None or not _answers(message, call.message):
+            self._note_withheld(call, "an answer to another request")
+            return sse.placeholder(fields)
+        ruling = await self.judge(call, message)
+        event = raw
+        if replies.stops(ruling):
+            modern = call.era == "modern"
+            event = sse.event_with(fields, replies.denial(call.message, ruling.verdict, modern=modern))
+        elif ruling.body is not None and ruling.verdict.enforced:
+            event = sse.event_with(fields, ruling.body)
+        return await self._recorded(call, ruling, fields, event)
+
+    async def _recorded(self, call: Call, ruling: Ruling, fields: sse.Fields, event: bytes) -> bytes:
+        try:
+            index = self._chronicle.decided(call)
+            if call.route.durability == "strict" or replies.stops(ruling):
+                await self._chronicle.durable(index)
+        except Unavailable:
+            return sse.event_with(fields, replies.not_recorded(call.message).body)
+        return event
+
+    async def _of_get(self, call: Call, raw: bytes) -> bytes:
+        fields = sse.read_fields(raw)
+        if not fields.data:
+            return raw
+        message = self._read(call, fields)
+        if message is None:
+            return sse.placeholder(fields)
+        if message.kind not in ("response", "error"):
+            return await self._own(call, raw, fields, message)
+        asked = Message(b"", "request", method=_asked(message), id=message.id)
+        if asked.method in LISTINGS:
+            ruling = await self._guard.on_listing(call.route, call.request.principal, asked, message)
+        else:
+            ruling = self._guard.on_answer(call.route, call.request.principal, asked, message)
+        return await self._carry_out(call, raw, fields, message, ruling, answers=True)
+
+    async def _own(self, call: Call, raw: bytes, fields: sse.Fields, message: Message) -> bytes:
+        ruling = self._guard.on_server_message(call.route, call.request.principal, message)
+        return await self._carry_out(call, raw, fields, message, ruling, answers=False)
+
+    async def _carry_out(
+        self, call: Call, raw: bytes, fields: sse.Fields, message: Message, ruling: Ruling, *, answers: bool
+    ) -> bytes:
+        is_stopped = replies.stops(ruling)
+        if ruling.findings or ruling.verdict.effect is not Effect.ALLOW:
+            try:
+                index = self._chronicle.server_message(call.request.principal, call.era, message, ruling)
+                if is_stopped or call.route.durability == "strict":
+                    await self._chronicle.durable(index)
+            except Unavailable:
+                is_stopped = True
+        if is_stopped and answers:
+            data = {"rules": list(ruling.verdict.rules), "correlation": ruling.verdict.correlation}
+            text = ruling.verdict.reason or "A policy does not allow this answer."
+            return sse.event_with(fields, error_body(message.id, errors.DENIED_BY_POLICY, text, data))
+        if is_stopped:
+            return sse.placeholder(fields)
+        if ruling.body is not None and ruling.verdict.enforced:
+            return sse.event_with(fields, ruling.body)
+        return raw
+
+    def _read(self, call: Call, fields: sse.Fields) -> Message | None:
+        try:
+            return parse_message(fields.data)
+        except BadMessage as error:
+            self._note_withheld(call, error.reason)
+            return None
+
+    def _note_withheld(self, call: Call, why: str) -> None:
+        if call.answered is None:
+            call.ending = "withheld"
+        refusal = Refusal(200, errors.UPSTREAM_FAILED, f"a server's message was withheld: {why}", (), "")
+        try:
+            self._chronicle.refused(refusal, era=call.era)
+        except Unavailable:
+            return  # it is withheld either way; the next call will notice that the journal fails
+
+
+def _answers(answer: Message, request: Message) -> bool:
+    if answer.id is None:
+        return answer.kind == "error"
+    return type(answer.id) is type(request.id) and answer.id == request.id
+
+
+def _asked(answer: Message) -> str:
+    if not answer.result.startswith(b"{"):
+        return ""
+    members = msgspec.json.decode(answer.result, type=dict[str, msgspec.Raw])
+    return next((method for member, method in _SHAPES if member in members), "")
+
+
+def _event(data: bytes) -> bytes:
+    return sse.event_with(sse.Fields(data, None, b"message"), data)
+
+
+def _without_body_headers(out: Outbound) -> list[tuple[bytes, bytes]]:
+    """The answer's headers, but those that describe a body which is no longer sent."""
+    gone = (b"content-type", b"etag", b"last-modified", b"content-md5", b"digest", b"content-digest", b"repr-digest")
+    return [replies.JSON, *(pair for pair in out.headers if pair[0].lower() not in gone)]

@@ -1,0 +1,162 @@
+"""Who comes in: everything that a request's head alone can decide, before a byte of its body is kept. Pure.
+
+In this order, each with the attack it stops:
+1. one `Host`, `Authorization`, `Content-Length`, `Mcp-*` …: two readers must not pick different ones (smuggling);
+2. one framing: `Content-Length` or `chunked`, never both (smuggling);
+3. `Host` and `Origin` are ours (DNS rebinding, cross-site requests);
+4. the path and the method are MCP's: what we do not know is refused, never waved through;
+5. a bearer token that is somebody's;
+6. a body we can read: JSON, not compressed, not too long.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from watchkeeper.gateway.model import Refusal, Request
+from watchkeeper.gateway.ports import Identities
+from watchkeeper.protocol import errors
+from watchkeeper.protocol.headers import HOP_BY_HOP, nominated
+
+_SINGLE = frozenset(
+    {b"host", b"authorization", b"content-length", b"content-type", b"content-encoding", b"transfer-encoding"}
+    | {b"origin", b"last-event-id", b"expect", b"connection"}
+)
+_STAYS_HERE = HOP_BY_HOP | {b"host", b"content-length", b"authorization", b"accept-encoding", b"expect"}
+_VERBS = {b"POST": "POST", b"GET": "GET", b"DELETE": "DELETE"}
+_CHALLENGE = b'Bearer realm="watchkeeper"'
+
+
+class Head(msgspec.Struct):
+    """A request line and its headers, as parsed."""
+
+    verb: bytes = b""
+    target: bytes = b""
+    headers: list[tuple[bytes, bytes]] = []
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What one port accepts."""
+
+    path: bytes
+    hosts: frozenset[bytes]
+    origins: frozenset[bytes]
+    max_body: int
+    identities: Identities
+
+
+def admit(head: Head, rules: Rules) -> Request | Refusal:
+    """The request without its body, or why it is turned away."""
+    known: dict[bytes, bytes] = {}
+    mirrors: dict[bytes, bytes] = {}
+    forward: list[tuple[bytes, bytes]] = []
+    for pair in head.headers:
+        name = pair[0].lower()
+        if name in known and (name in _SINGLE or name.startswith(b"mcp-")):
+            return _malformed(f"the {name.decode('ascii', 'replace')} header is doubled")
+        if b"_" in name and _is_protected(name.replace(b"_", b"-")):
+            return _malformed("a header imitates a protected one with an underscore")
+        known[name] = pair[1]
+        if name not in _STAYS_HERE:
+            forward.append(pair)
+            if name.startswith(b"mcp-"):
+                mirrors[name] = pair[1]
+    refusal = _framing(known) or _network(known, rules) or _endpoint(head, rules)
+    if refusal is not None:
+        return refusal
+    authorization = known.get(b"authorization")
+    principal = rules.identities.principal_of(authorization) if authorization is not None else None
+    if principal is None:
+        return _unauthenticated(authorization)
+    refusal = _body(head.verb, known, rules, principal)
+    if refusal is not None:
+        return refusal
+    for name in nominated(known.get(b"connection", b"")):
+        if _is_protected(name):
+            return _malformed("the Connection header names a protected header")
+        forward = [pair for pair in forward if pair[0].lower() != name]
+    return _request(head, forward, mirrors, principal)
+
+
+def _request(
+    head: Head, forward: list[tuple[bytes, bytes]], mirrors: dict[bytes, bytes], principal: str
+) -> Request | Refusal:
+    try:
+        version = mirrors.pop(b"mcp-protocol-version", b"").decode("ascii")
+        session = mirrors.pop(b"mcp-session-id", b"").decode("ascii")
+    except UnicodeDecodeError:
+        return _malformed("a header of MCP is not ASCII")
+    if not session.isprintable() or " " in session:
+        return _malformed("the session id is not visible ASCII")
+    return Request(
+        verb=_VERBS[head.verb], headers=forward, principal=principal, version=version, session=session, mirrors=mirrors
+    )
+
+
+def _is_protected(name: bytes) -> bool:
+    return name in _SINGLE or name.startswith(b"mcp-")
+
+
+def _malformed(reason: str) -> Refusal:
+    return Refusal(400, errors.INVALID_REQUEST, reason)
+
+
+def _framing(known: dict[bytes, bytes]) -> Refusal | None:
+    coding = known.get(b"transfer-encoding")
+    if coding is not None:
+        if b"content-length" in known:
+            return _malformed("a request has a length or is chunked, not both")
+        if coding.strip().lower() != b"chunked":
+            return _malformed("the only transfer coding accepted is chunked")
+    length = known.get(b"content-length")
+    if length is not None and not length.isdigit():
+        return _malformed("the content length is no number")
+    if known.get(b"expect", b"100-continue").lower() != b"100-continue":
+        return Refusal(417, errors.INVALID_REQUEST, "the only expectation met is 100-continue")
+    return None
+
+
+def _network(known: dict[bytes, bytes], rules: Rules) -> Refusal | None:
+    host = known.get(b"host")
+    if host is None:
+        return _malformed("the Host header is missing")
+    if host.lower() not in rules.hosts:
+        return Refusal(403, errors.FORBIDDEN, "this host name is not served here; see gateway.allowed_hosts")
+    origin = known.get(b"origin")
+    if origin is not None and origin.lower() not in rules.origins:
+        return Refusal(403, errors.FORBIDDEN, "this origin is not allowed; see gateway.allowed_origins")
+    return None
+
+
+def _endpoint(head: Head, rules: Rules) -> Refusal | None:
+    if head.target != rules.path:
+        return Refusal(404, errors.NOT_FOUND, "there is no such endpoint here")
+    if head.verb not in _VERBS:
+        allow = ((b"Allow", b"POST, GET, DELETE"),)
+        return Refusal(405, errors.METHOD_NOT_ALLOWED, "this method is not served here", allow)
+    return None
+
+
+def _unauthenticated(authorization: bytes | None) -> Refusal:
+    if authorization is None:
+        challenge, reason = _CHALLENGE, "a bearer token is needed"
+    else:
+        challenge, reason = _CHALLENGE + b', error="invalid_token"', "this bearer token is not known"
+    return Refusal(401, errors.UNAUTHENTICATED, reason, ((b"WWW-Authenticate", challenge),))
+
+
+def _body(verb: bytes, known: dict[bytes, bytes], rules: Rules, principal: str) -> Refusal | None:
+    if verb != b"POST":
+        if known.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in known:
+            return Refusal(400, errors.INVALID_REQUEST, "this method has no body", (), principal)
+        return None
+    media = known.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if media != b"application/json":
+        reason = "a message is sent as application/json"
+        return Refusal(415, errors.UNSUPPORTED_MEDIA, reason, (), principal)
+    if known.get(b"content-encoding", b"identity").lower() != b"identity":
+        return Refusal(415, errors.UNSUPPORTED_MEDIA, "a compressed message is not accepted", (), principal)
+    length = known.get(b"content-length", b"0")
+    if len(length) > 18 or int(length) > rules.max_body:
+        return Refusal(413, errors.TOO_LARGE, "the message is too large; see gateway.max_body_bytes", (), principal)
+    return None

@@ -1,0 +1,108 @@
+"""A port of ours: listening, the clients connected to it, their deadlines, and closing it without losing an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable
+
+from watchkeeper.core.errors import Conflict, Misconfigured, WatchkeeperError
+from watchkeeper.gateway.edges.admission import Rules
+from watchkeeper.gateway.edges.http import ClientConnection
+from watchkeeper.gateway.model import Refusal, Request, Route
+from watchkeeper.gateway.ports import Identities
+from watchkeeper.gateway.settings import GatewaySettings, is_loopback
+from watchkeeper.gateway.upstream import Outbound
+
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
+class Door:
+    """Serves one route on one port."""
+
+    def __init__(
+        self,
+        route: Route,
+        identities: Identities,
+        settings: GatewaySettings,
+        serve: Callable[[Request], Awaitable[Outbound]],
+        refused: Callable[[Refusal], Awaitable[None]],
+    ) -> None:
+        self.route = route
+        self.settings = settings
+        self.serve = serve
+        self.refused = refused
+        self.draining = False
+        self.connections: set[ClientConnection] = set()
+        self.port = route.port
+        self._identities = identities
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self.rules = self._make_rules()
+
+    async def open(self) -> None:
+        """Listen. Raises `Conflict` when the port is taken, `Misconfigured` when the address is not ours."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: ClientConnection(self), self.route.host, self.route.port, backlog=1024
+            )
+        except OSError as error:
+            raise _explain(self.route, error) from error
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.rules = self._make_rules()
+        self._sweeper = loop.create_task(self._sweep())
+
+    async def close(self, within: float) -> None:
+        """Take nobody new, let calls under way finish within so many seconds, then cut what is left."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.drain()
+        tasks = [connection.task for connection in self.connections if connection.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=within)
+        for connection in list(self.connections):
+            connection.abort()
+        await asyncio.gather(*tasks)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    def _make_rules(self) -> Rules:
+        names = [*self.settings.allowed_hosts]
+        names += _LOOPBACK_NAMES if is_loopback(self.route.host) else (self.route.host,)
+        hosts = {name.lower() for name in names} | {f"{name.lower()}:{self.port}" for name in names}
+        origins = {origin.lower() for origin in self.settings.allowed_origins}
+        origins |= {
+            f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts if host.endswith(f":{self.port}")
+        }
+        return Rules(
+            path=self.route.path.encode(),
+            hosts=frozenset(host.encode() for host in hosts),
+            origins=frozenset(origin.encode() for origin in origins),
+            max_body=self.settings.max_body_bytes,
+            identities=self._identities,
+        )
+
+    async def _sweep(self) -> None:
+        s = self.settings
+        pause = min(0.5, min(s.idle_seconds, s.header_seconds, s.body_seconds, s.write_seconds) / 4)
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(pause)
+            now = loop.time()
+            for connection in list(self.connections):
+                connection.check(now)
+
+
+def _explain(route: Route, error: OSError) -> WatchkeeperError:
+    if error.errno == errno.EADDRINUSE:
+        return Conflict(
+            f"port {route.port} on {route.host}, meant for {route.name}, is taken",
+            hint=f"stop what listens there, or set servers.{route.name}.port to a free one",
+        )
+    return Misconfigured(
+        f"cannot listen on {route.host}:{route.port} for {route.name}: {error.strerror}",
+        hint="set gateway.host to an address of this host, and a port you may use",
+    )

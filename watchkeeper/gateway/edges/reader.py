@@ -1,0 +1,131 @@
+"""Bytes of one client to requests: the parser's callbacks, and the limits on what comes in.
+
+Sees heads and bodies, not messages. What a head allows is said in `admission`; a request that is turned away is handed
+on like any other, so that its answer keeps its place in the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httptools
+import msgspec
+
+from watchkeeper.gateway.edges.admission import Head, Rules, admit
+from watchkeeper.gateway.model import Refusal, Request
+from watchkeeper.protocol import errors
+
+IDLE, HEAD, BODY = "idle", "head", "body"
+"""What the next bytes belong to."""
+
+_NOT_HTTP = Refusal(400, errors.INVALID_REQUEST, "this is not HTTP/1.1 as we read it")
+_NO_UPGRADE = Refusal(400, errors.INVALID_REQUEST, "this endpoint upgrades to nothing")
+_TOO_LARGE = Refusal(413, errors.TOO_LARGE, "the message is too large; see gateway.max_body_bytes")
+_HEAD_TOO_LARGE = Refusal(431, errors.HEADERS_TOO_LARGE, "the head is too large; see gateway.max_header_bytes")
+
+
+class Turn(msgspec.Struct):
+    """One request whose answer is due, or a refusal in its place."""
+
+    item: Request | Refusal
+    keep: bool
+    """Whether the connection may go on afterwards."""
+    chunked: bool = True
+    """Whether the client understands the chunked coding (HTTP/1.1)."""
+    bodiless: bool = False
+    """Whether the answer has no body (HEAD)."""
+
+
+class Reader:
+    """Feed it; it calls `on_turn` for each request, in order, and `on_expect` when a client waits for our go-ahead."""
+
+    def __init__(
+        self, rules: Rules, max_head: int, on_turn: Callable[[Turn], None], on_expect: Callable[[], None]
+    ) -> None:
+        self._rules = rules
+        self._max_head = max_head
+        self._on_turn = on_turn
+        self._on_expect = on_expect
+        self._parser = httptools.HttpRequestParser(self)
+        self._head = Head()
+        self._head_size = 0
+        self._coming: Request | Refusal | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self.stage = IDLE
+        self.deaf = False
+        """Nothing more is heard: the last turn closes the connection."""
+
+    def feed(self, data: bytes) -> None:
+        if self.deaf:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.turn_away(_NO_UPGRADE)
+        except httptools.HttpParserError:
+            self.turn_away(_NOT_HTTP)
+        if self.stage == HEAD:
+            self._head_size += len(data)
+            if self._head_size > self._max_head:
+                self.turn_away(_HEAD_TOO_LARGE)
+
+    def turn_away(self, refusal: Refusal) -> None:
+        """Refuse what is coming in and hear nothing more."""
+        if not self.deaf:
+            self.deaf = True
+            self.stage = IDLE
+            self._on_turn(Turn(refusal, keep=False, bodiless=self._head.verb == b"HEAD"))
+
+    # -- the parser's callbacks
+
+    def on_message_begin(self) -> None:
+        self.stage = HEAD
+        self._head = Head(headers=[])
+        self._coming = None
+        self._pieces = []
+        self._size = self._head_size = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._head.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.stage == HEAD:  # afterwards it is a trailer, which nobody asked for
+            self._head.headers.append((name, value))
+            self._head_size += len(name) + len(value)
+
+    def on_headers_complete(self) -> None:
+        if self.deaf:
+            return
+        self.stage = BODY
+        self._head.verb = self._parser.get_method()
+        if self._head_size > self._max_head:
+            self.turn_away(_HEAD_TOO_LARGE)
+            return
+        if self._parser.should_upgrade():
+            self.turn_away(_NO_UPGRADE)
+            return
+        self._coming = admit(self._head, self._rules)
+        expects = any(name.lower() == b"expect" for name, _ in self._head.headers)
+        if isinstance(self._coming, Refusal):
+            if expects or self._coming.status == 413:
+                self.turn_away(self._coming)
+        elif expects:
+            self._on_expect()
+
+    def on_body(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._rules.max_body:
+            self.turn_away(_TOO_LARGE)
+        elif not isinstance(self._coming, Refusal):
+            self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        keep = self._parser.should_keep_alive()  # asked after this callback, the parser always says no
+        if self.deaf or self._coming is None:
+            return
+        self.stage = IDLE
+        if isinstance(self._coming, Request):
+            self._coming.body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        chunked = self._parser.get_http_version() == "1.1"
+        self._on_turn(Turn(self._coming, keep, chunked, self._head.verb == b"HEAD"))

@@ -1,0 +1,208 @@
+"""The life of one request: understand it, ask the guard, carry the ruling out, remember.
+
+Above: an edge that has let it in and will write the answer. Below: an upstream that reaches the server. HTTP's statuses
+appear here because both ends speak it; sockets do not.
+
+Obligations, and what each one stops:
+
+1. Nothing passes that cannot be recorded (an attacker who fills the disk first).
+2. The body is read strictly, and headers that repeat it must agree with it (two readers, two messages).
+3. A session of the older era belongs to one principal on one route (session hijacking).
+4. Exactly the bytes that were judged are forwarded.
+5. A denial is on disk before the client hears of it; on a strict route so is everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.gateway import replies
+from watchkeeper.gateway.answers import Answers
+from watchkeeper.gateway.listing import Introduction
+from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
+from watchkeeper.gateway.ports import Guard, Recorder
+from watchkeeper.gateway.record import Call, Chronicle
+from watchkeeper.gateway.sessions import Sessions
+from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream
+from watchkeeper.policy.model import Effect, Verdict
+from watchkeeper.protocol.eras import era_of
+from watchkeeper.protocol.errors import INVALID_REQUEST, BadMessage
+from watchkeeper.protocol.headers import check_mirrors, check_parameters
+from watchkeeper.protocol.message import Message, parse_message
+
+_SESSION = b"mcp-session-id"
+_NONE = Message(b"", "notification")
+_UNJUDGED = Ruling(Verdict(Effect.ALLOW))
+_RECORDED_AT_ONCE = frozenset({"subscriptions/listen"})
+"""Requests whose answer may be hours away."""
+
+
+class Exchange:
+    """Serves the requests of one route."""
+
+    def __init__(
+        self, route: Route, upstream: Upstream, *, guard: Guard, journal: Recorder, clock: Clock, sessions: Sessions
+    ) -> None:
+        self._route = route
+        self._upstream = upstream
+        self._guard = guard
+        self._sessions = sessions
+        self._chronicle = Chronicle(route, journal, clock)
+        self._answers = Answers(guard, self._chronicle)
+        self._introduction = Introduction(route, upstream, guard)
+
+    async def serve(self, request: Request) -> Outbound:
+        """The answer to one admitted request. Cancelling means that the client went away."""
+        if not self._chronicle.healthy:
+            return replies.not_recorded(None)
+        if request.verb != "POST":
+            return await self._without_message(request)
+        started = time.perf_counter_ns()
+        try:
+            message = parse_message(request.body)
+            era = era_of(request.version, message)
+            if era == "modern":
+                self._check_headers(request, message)
+        except BadMessage as error:
+            return await self._reject(request, replies.malformed(error), error.reason, error.rpc_code)
+        client = message.client
+        if era == "modern":
+            _drop_session(request)
+        elif request.session:
+            session = self._sessions.of(self._route.name, request.session, request.principal)
+            if session is None:
+                return await self._reject(request, replies.no_such_session(), "the session is not this client's")
+            client = client or session.client
+        request.survives = era == "legacy"
+        if self._guard.needs_listing(self._route, message):
+            await self._introduction.make(request, message, era)
+        ruling = self._guard.on_request(self._route, request.principal, message)
+        call = Call(self._route, request, message, era, started, ruling, client)
+        if replies.stops(ruling):
+            return await self._finish(call, replies.denied(message, ruling.verdict, modern=era == "modern"))
+        return await self._forward(call)
+
+    async def refused(self, refusal: Refusal) -> None:
+        """Remember a request that the edge turned away."""
+        try:
+            self._chronicle.refused(refusal)
+        except Unavailable:
+            return  # it is refused either way
+
+    # -- with a message
+
+    def _check_headers(self, request: Request, message: Message) -> None:
+        check_mirrors(request.mirrors, message)
+        if message.method == "tools/call":
+            schema = self._guard.schema_of(self._route, message.name)
+            if schema is not None and b"x-mcp-header" in schema:
+                check_parameters(request.mirrors, message, schema)
+
+    async def _forward(self, call: Call) -> Outbound:
+        ruling, request, message = call.ruling, call.request, call.message
+        body = ruling.body if ruling.body is not None and ruling.verdict.enforced else message.raw
+        inbound = Inbound("POST", request.headers, body, message, request.principal, call.era, request.session)
+        try:
+            out = await self._upstream.send(inbound)
+            if out.events is not None:
+                return await self._begin_stream(call, out)
+            answer = await self._answers.whole(call, out)
+        except asyncio.CancelledError:
+            call.ending, call.status = "cancelled", 499
+            self._chronicle.decided_late(call)
+            raise
+        except Unavailable as error:
+            call.ending = error.code
+            self._chronicle.note("gateway.upstream.failed", actor=request.principal, reason=str(error))
+            return await self._finish(call, replies.failed(message, error))
+        self._learn_session(call, out)
+        return await self._finish(call, answer)
+
+    async def _begin_stream(self, call: Call, out: Outbound) -> Outbound:
+        self._learn_session(call, out)
+        call.status = out.status
+        if call.message.method in _RECORDED_AT_ONCE:
+            refusal = await self._remember(call, wait=call.route.durability == "strict")
+            if refusal is not None:
+                if out.cancel is not None:
+                    out.cancel()
+                return refusal
+        return Outbound(out.status, out.headers, b"", self._answers.stream(call, out), out.cancel)
+
+    async def _finish(self, call: Call, answer: Outbound) -> Outbound:
+        """Record the exchange; its answer may leave once that is done."""
+        call.status = answer.status
+        call.sent = len(answer.body)
+        is_stopped = replies.stops(call.ruling) or (call.answered is not None and replies.stops(call.answered))
+        return await self._remember(call, wait=is_stopped or call.route.durability == "strict") or answer
+
+    async def _remember(self, call: Call, *, wait: bool) -> Outbound | None:
+        """Record; what to answer instead when that fails."""
+        try:
+            index = self._chronicle.decided(call)
+            if wait:
+                await self._chronicle.durable(index)
+        except Unavailable:
+            return replies.not_recorded(call.message)
+        return None
+
+    async def _reject(self, request: Request, answer: Outbound, reason: str, code: int = INVALID_REQUEST) -> Outbound:
+        await self.refused(Refusal(answer.status, code, reason, (), request.principal))
+        return answer
+
+    def _learn_session(self, call: Call, out: Outbound) -> None:
+        """Bind the session id that an `initialize` answer brings; forget one that the server no longer knows."""
+        name, principal = self._route.name, call.request.principal
+        if call.era == "legacy" and call.message.method == "initialize" and out.status == 200:
+            minted = next((value for header, value in out.headers if header.lower() == _SESSION), b"")
+            session = minted.decode("latin-1")
+            if session and self._sessions.begin(name, session, principal, call.client):
+                self._chronicle.note("gateway.session.opened", actor=principal, era="legacy")
+        elif out.status == 404 and call.request.session:
+            self._end_session(call.request)
+
+    def _end_session(self, request: Request) -> None:
+        self._sessions.end(self._route.name, request.session)
+        self._chronicle.note("gateway.session.closed", actor=request.principal, era="legacy")
+
+    # -- without a message: the older era's GET stream and DELETE
+
+    async def _without_message(self, request: Request) -> Outbound:
+        try:
+            era = era_of(request.version, None)
+        except BadMessage as error:
+            return await self._reject(request, replies.malformed(error), error.reason, error.rpc_code)
+        if era == "modern":
+            _drop_session(request)
+        elif request.session and self._sessions.of(self._route.name, request.session, request.principal) is None:
+            return await self._reject(request, replies.no_such_session(), "the session is not this client's")
+        call = Call(self._route, request, _NONE, era, time.perf_counter_ns(), _UNJUDGED)
+        inbound = Inbound(request.verb, request.headers, b"", None, request.principal, era, request.session)
+        try:
+            out = await self._upstream.send(inbound)
+        except Unavailable as error:
+            self._chronicle.note("gateway.upstream.failed", actor=request.principal, reason=str(error))
+            return replies.failed(None, error)
+        try:
+            index = self._chronicle.opened(request, era, out.status)
+            if self._route.durability == "strict":
+                await self._chronicle.durable(index)
+        except Unavailable:
+            if out.cancel is not None:
+                out.cancel()
+            return replies.not_recorded(None)
+        if request.verb == "DELETE" and out.status < 300 and request.session:
+            self._end_session(request)
+        if out.events is not None:
+            return Outbound(out.status, out.headers, b"", self._answers.listen(call, out), out.cancel)
+        return await self._answers.whole(call, out)
+
+
+def _drop_session(request: Request) -> None:
+    """Sessions mean nothing in the modern era; what is ignored is not forwarded for a lax server to honour."""
+    if request.session:
+        request.session = ""
+        request.headers = [pair for pair in request.headers if pair[0].lower() != _SESSION]

@@ -1,0 +1,285 @@
+"""One connection to an HTTP server: a call at a time, answered whole or as a stream of events.
+
+Knows framing, limits and deadlines; which connection a call takes and whether it is tried again is the pool's word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+import httptools
+
+from watchkeeper.gateway.upstream import Headers, Outbound, UpstreamFailed, UpstreamSilent
+from watchkeeper.protocol.sse import Splitter, TooLong
+
+NEVER = float("inf")
+MAX_WAITING = 64
+"""Events held for a client that reads slowly, before the server is made to wait."""
+MAX_HEAD = 65_536
+
+
+class Limits(NamedTuple):
+    """Seconds a call may take."""
+
+    answer: float
+    """Until the answer begins."""
+    idle: float
+    """Between two pieces of a stream."""
+    ceiling: float
+    """Altogether."""
+
+
+class Broken(Exception):
+    """The link failed under a call."""
+
+    def __init__(self, reason: str, *, untouched: bool, late: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.untouched = untouched
+        """Not a byte of an answer had come."""
+        self.late = late
+
+
+class Link(asyncio.Protocol):
+    """Parser callbacks, and the one call they belong to."""
+
+    def __init__(self, give_back: Callable[[Link], None], forget: Callable[[Link], None], max_answer: int) -> None:
+        self._give_back = give_back
+        self._forget = forget
+        self._max_answer = max_answer
+        self._loop = asyncio.get_running_loop()
+        self._transport = cast(asyncio.Transport, None)
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[Outbound] | None = None
+        self._stream: EventStream | None = None
+        self._headers: Headers = []
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._status = 0
+        self._touched = False
+        self._until_close = False
+        self._limits = Limits(NEVER, NEVER, NEVER)
+        self._deadline = self._ceiling = NEVER
+        self._room: asyncio.Future[None] | None = None
+        self.usable = True
+        self.since = 0.0
+        """When the last answer was complete."""
+
+    async def call(self, data: bytes, limits: Limits) -> Outbound:
+        """Write a request and wait for its answer, or for the head of its stream. Raises `Broken`."""
+        if not self.usable:
+            raise Broken("closed the connection", untouched=True)
+        now = self._loop.time()
+        self._limits = limits
+        self._deadline = now + limits.answer
+        self._ceiling = now + limits.ceiling
+        self._touched = False
+        self._answer = self._loop.create_future()
+        self._transport.write(data)
+        try:
+            return await self._answer
+        except asyncio.CancelledError:
+            self.abort()  # the client went away: closing is how the server learns of it
+            raise
+
+    def abort(self) -> None:
+        """Cut the connection; whatever is under way fails."""
+        self.usable = False
+        self._transport.abort()
+
+    def check(self, now: float) -> None:
+        """Act on a deadline that has passed."""
+        if now >= self._deadline or now >= self._ceiling:
+            self._fail("did not answer in time", late=True)
+
+    def read_again(self) -> None:
+        """The client has caught up."""
+        if self.usable:
+            self._transport.resume_reading()
+            if self._stream is not None:
+                self._deadline = self._loop.time() + self._limits.idle
+
+    # -- the transport's callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.usable = False
+        self._forget(self)
+        if self._until_close and exc is None:
+            self.on_message_complete()
+        else:
+            self._fail("closed the connection before it had answered")
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None:
+            self.abort()  # nobody asked; whatever it is, it is no answer to the next call
+            return
+        self._touched = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail("does not speak HTTP/1.1 as we read it")
+        if self._stream is not None:
+            self._deadline = self._loop.time() + self._limits.idle
+            if len(self._stream.waiting) > MAX_WAITING:
+                self._transport.pause_reading()
+                self._stream.paused = True
+                self._deadline = NEVER  # it is the client who keeps the server waiting
+
+    # -- the parser's callbacks
+
+    def on_message_begin(self) -> None:
+        self._headers = []
+        self._pieces = []
+        self._size = 0
+        self._status = 0
+        self._until_close = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._status == 0:  # afterwards it is a trailer
+            self._headers.append((name, value))
+            self._size += len(name) + len(value)
+            if self._size > MAX_HEAD:
+                self._fail("sent a head that is too large")
+
+    def on_headers_complete(self) -> None:
+        self._status = self._parser.get_status_code()
+        self._size = 0
+        if self._status < 200 or self._answer is None:
+            return
+        known = {name.lower(): value.lower() for name, value in self._headers}
+        if known.get(b"content-encoding", b"identity") != b"identity":
+            self._fail("compressed its answer although it was asked not to")
+            return
+        framed = b"content-length" in known or b"transfer-encoding" in known
+        self._until_close = not framed and self._status not in (204, 304)
+        if known.get(b"content-type", b"").partition(b";")[0].strip() == b"text/event-stream" and not self._is_empty(
+            known
+        ):
+            self._begin_stream()
+
+    def on_body(self, data: bytes) -> None:
+        if self._stream is not None:
+            try:
+                self._stream.feed(data)
+            except TooLong as error:
+                self._fail(error.reason.removeprefix("the server "))
+            return
+        self._size += len(data)
+        if self._size > self._max_answer:
+            self._fail("sent an answer that is too large")
+        else:
+            self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        if self._status < 200:
+            if self._status == 101:
+                self._fail("switched to another protocol")
+            return
+        answer, stream = self._answer, self._stream
+        self._answer = self._stream = None
+        self._until_close = False
+        self._deadline = self._ceiling = NEVER
+        if answer is None:
+            return
+        keep = self.usable and self._parser.should_keep_alive()
+        if stream is not None:
+            stream.end()
+        elif not answer.done():
+            body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            answer.set_result(Outbound(self._status, self._headers, body))
+        self._rest(keep)
+
+    # -- inside
+
+    @staticmethod
+    def _is_empty(known: dict[bytes, bytes]) -> bool:
+        return known.get(b"content-length") == b"0"
+
+    def _begin_stream(self) -> None:
+        assert self._answer is not None
+        self._stream = EventStream(self, Splitter(self._max_answer))
+        if not self._answer.done():
+            self._answer.set_result(Outbound(self._status, self._headers, b"", self._stream, self._stream.cancel))
+
+    def _rest(self, keep: bool) -> None:
+        if not keep:
+            self.abort()
+            return
+        self.since = self._loop.time()
+        self._give_back(self)
+
+    def _fail(self, reason: str, *, late: bool = False) -> None:
+        answer, stream = self._answer, self._stream
+        self._answer = self._stream = None
+        self._deadline = self._ceiling = NEVER
+        if stream is not None:
+            stream.fail(UpstreamSilent(f"the server {reason}") if late else UpstreamFailed(f"the server {reason}"))
+        elif answer is not None and not answer.done():
+            answer.set_exception(Broken(reason, untouched=not self._touched, late=late))
+        if self.usable:
+            self.abort()
+
+
+class EventStream:
+    """The events of one answer, in order, as an asynchronous iterator."""
+
+    def __init__(self, link: Link, splitter: Splitter) -> None:
+        self.waiting: deque[bytes] = deque()
+        self.paused = False
+        self._link = link
+        self._splitter = splitter
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        self._error: Exception | None = None
+
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self.waiting:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        event = self.waiting.popleft()
+        if self.paused and len(self.waiting) < MAX_WAITING // 2:
+            self.paused = False
+            self._link.read_again()
+        return event
+
+    def feed(self, data: bytes) -> None:
+        """Bytes of the stream. Raises `TooLong`."""
+        self.waiting.extend(self._splitter.feed(data))
+        self._wake()
+
+    def end(self) -> None:
+        """The server ended the stream properly."""
+        if rest := self._splitter.flush():
+            self.waiting.append(rest)
+        self._ended = True
+        if self.paused:
+            self.paused = False
+            self._link.read_again()
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """The stream broke off; what came before it is still delivered."""
+        self._error = error
+        self._wake()
+
+    def cancel(self) -> None:
+        """Nobody reads on: close the connection unless the stream has ended."""
+        if not self._ended and self._error is None:
+            self._link.abort()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,177 @@
+"""HTTP servers behind the gateway: kept-alive connections, one call on each at a time.
+
+A kept-alive connection can close just as a call is written on it, and then nobody knows whether the call was carried
+out. The rules, conservative on purpose:
+
+1. A message that changes nothing (listings, reads, pings, GET, DELETE) is sent again, once, on a fresh connection, and
+   only if the old one was re-used and not a byte of an answer had come.
+2. Everything else is never sent twice. It takes a connection used within the last second or a fresh one, which makes
+   the race rare; when it happens all the same, the client is told that the call may have been carried out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from watchkeeper.gateway.link import Broken, Limits, Link
+from watchkeeper.gateway.settings import GatewaySettings
+from watchkeeper.gateway.upstream import Headers, Inbound, Outbound, UpstreamFailed, UpstreamSilent
+
+FRESH_SECONDS = 1.0
+"""A connection used within so many seconds is trusted with a message that must not be sent twice."""
+MAX_IDLE = 64
+"""Idle connections kept to one server."""
+
+_REPEATABLE = frozenset(
+    {"ping", "server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list"}
+    | {"resources/read", "prompts/get", "completion/complete", "tasks/get", "tasks/list", "tasks/result"}
+)
+_ENDLESS = frozenset({"subscriptions/listen"})
+
+
+class HttpUpstream:
+    """One MCP server at one URL."""
+
+    def __init__(self, url: str, settings: GatewaySettings, *, headers: Mapping[str, str] | None = None) -> None:
+        parts = urlsplit(url)
+        self._where = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+        self._host = parts.hostname or ""
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._port = parts.port or (443 if self._tls else 80)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._target = target.encode()
+        self._fixed = _fixed_headers(parts.netloc, headers or {})
+        self._replaced = frozenset(name.lower().encode() for name in headers or {})
+        self._settings = settings
+        self._idle: deque[Link] = deque()
+        self._links: set[Link] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def send(self, inbound: Inbound) -> Outbound:
+        """One message out, one answer or stream back."""
+        repeatable = _is_repeatable(inbound)
+        link = self._take(NEVER_STALE if repeatable else FRESH_SECONDS)
+        reused = link is not None
+        data = self._render(inbound)
+        limits = self._limits(inbound)
+        if link is None:
+            link = await self._connect()
+        try:
+            return await link.call(data, limits)
+        except Broken as error:
+            if error.late or not (reused and repeatable and error.untouched):
+                raise self._broken(error, repeatable) from error
+        link = await self._connect()
+        try:
+            return await link.call(data, limits)
+        except Broken as error:
+            raise self._broken(error, repeatable) from error
+
+    async def close(self) -> None:
+        """Cut every connection."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for link in list(self._links):
+            link.abort()
+        self._idle.clear()
+
+    # -- connections
+
+    def _take(self, max_age: float) -> Link | None:
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            link = self._idle.pop()  # the one used last
+            if link.usable and now - link.since <= min(max_age, self._settings.keepalive_seconds):
+                return link
+            if not link.usable or now - link.since > self._settings.keepalive_seconds:
+                link.abort()
+                continue
+            self._idle.append(link)
+            return None
+        return None
+
+    async def _connect(self) -> Link:
+        loop = asyncio.get_running_loop()
+        if self._sweeper is None:
+            self._sweeper = loop.create_task(self._sweep())
+        options: dict[str, Any] = {"ssl": self._tls, "server_hostname": self._host} if self._tls else {}
+        try:
+            async with asyncio.timeout(self._settings.connect_seconds):
+                _, link = await loop.create_connection(
+                    lambda: Link(self._give_back, self._links.discard, self._settings.max_answer_bytes),
+                    self._host,
+                    self._port,
+                    **options,
+                )
+        except TimeoutError as error:
+            raise UpstreamSilent(f"the server at {self._where} did not accept a connection in time") from error
+        except (OSError, ssl.SSLError) as error:
+            raise UpstreamFailed(
+                f"the server at {self._where} cannot be reached", hint="start it, or correct its url"
+            ) from error
+        self._links.add(link)
+        return link
+
+    def _give_back(self, link: Link) -> None:
+        if len(self._idle) < MAX_IDLE:
+            self._idle.append(link)
+        else:
+            link.abort()
+
+    async def _sweep(self) -> None:
+        s = self._settings
+        pause = min(0.5, min(s.answer_seconds, s.stream_idle_seconds, s.ceiling_seconds, s.keepalive_seconds) / 4)
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(pause)
+            now = loop.time()
+            while self._idle and now - self._idle[0].since > s.keepalive_seconds:
+                self._idle.popleft().abort()
+            for link in list(self._links):
+                link.check(now)
+
+    # -- one call
+
+    def _render(self, inbound: Inbound) -> bytes:
+        parts = [inbound.verb.encode(), b" ", self._target, b" HTTP/1.1\r\n", self._fixed]
+        for name, value in inbound.headers:
+            if not self._replaced or name.lower() not in self._replaced:
+                parts += (name, b": ", value, b"\r\n")
+        if inbound.verb == "POST":
+            parts.append(b"Content-Length: %d\r\n\r\n" % len(inbound.body))
+            parts.append(inbound.body)
+        else:
+            parts.append(b"\r\n")
+        return b"".join(parts)
+
+    def _limits(self, inbound: Inbound) -> Limits:
+        s = self._settings
+        if inbound.verb == "GET" or (inbound.message is not None and inbound.message.method in _ENDLESS):
+            return Limits(s.answer_seconds, NEVER_STALE, NEVER_STALE)
+        return Limits(s.answer_seconds, s.stream_idle_seconds, s.ceiling_seconds)
+
+    def _broken(self, error: Broken, repeatable: bool) -> UpstreamFailed | UpstreamSilent:
+        if error.late:
+            return UpstreamSilent(f"the server at {self._where} did not answer in time")
+        doubt = "" if repeatable else "; the call may have been carried out, and was not sent again"
+        return UpstreamFailed(f"the server at {self._where} {error.reason}{doubt}")
+
+
+NEVER_STALE = float("inf")
+
+
+def _is_repeatable(inbound: Inbound) -> bool:
+    if inbound.message is None:
+        return True
+    return inbound.message.kind == "request" and inbound.message.method in _REPEATABLE
+
+
+def _fixed_headers(netloc: str, extra: Mapping[str, str]) -> bytes:
+    headers: Headers = [(b"Host", netloc.rpartition("@")[2].encode()), (b"Accept-Encoding", b"identity")]
+    headers += [(name.encode(), value.encode()) for name, value in extra.items()]
+    return b"".join(name + b": " + value + b"\r\n" for name, value in headers)

@@ -1,0 +1,212 @@
+"""What the gateway remembers of each exchange: one event, with text only in redacted form.
+
+Every event about a message is made here. What an event says is decided elsewhere; whether it must be on disk before the
+client hears anything is said by the caller.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.events.model import Event, Severity, new_event
+from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
+from watchkeeper.gateway.ports import Recorder
+from watchkeeper.inspection.model import Finding
+from watchkeeper.inspection.redaction import redact
+from watchkeeper.policy.model import Effect
+from watchkeeper.protocol.message import Message
+
+LONGEST = 512
+"""Characters kept of an id, a method or a name."""
+EXCERPT = 2048
+"""Characters kept of arguments and of a result."""
+REFUSALS_PER_SECOND = 20
+"""Refused requests recorded one by one; beyond, they are counted in the next one's event."""
+
+
+class Call(msgspec.Struct):
+    """One exchange as far as it has come."""
+
+    route: Route
+    request: Request
+    message: Message
+    era: str
+    started: int
+    """`perf_counter_ns` when it came in."""
+    ruling: Ruling
+    client: str = ""
+    answer: Message | None = None
+    answered: Ruling | None = None
+    status: int = 0
+    sent: int = 0
+    """Bytes of the answer."""
+    ending: str = ""
+    """How it ended when not by an answer: `cancelled`, `upstream_failed`, `upstream_silent`, …"""
+    recorded: bool = False
+
+
+class Chronicle:
+    """Writes one route's events."""
+
+    def __init__(self, route: Route, journal: Recorder, clock: Clock) -> None:
+        self._route = route
+        self._journal = journal
+        self._clock = clock
+        self._second = 0
+        self._in_second = 0
+        self._passed_over = 0
+
+    @property
+    def healthy(self) -> bool:
+        return self._journal.healthy
+
+    def decided(self, call: Call) -> int:
+        """The exchange's one event. Raises `Unavailable`."""
+        call.recorded = True
+        message, verdict = call.message, call.ruling.verdict
+        findings = call.ruling.findings
+        body: dict[str, Any] = {
+            "method": _short(message.method or message.kind),
+            "id": _short(message.id),
+            "rules": verdict.rules,
+            "reason": verdict.reason,
+            "correlation": verdict.correlation,
+            "status": call.status,
+            "bytes_in": len(message.raw),
+            "bytes_out": call.sent,
+            "duration_us": (time.perf_counter_ns() - call.started) // 1000,
+            "route": call.route.name,
+        }
+        spoken = message.params or message.result or message.error
+        if spoken:
+            body["arguments"] = redact(spoken, findings, EXCERPT)
+        if call.ending:
+            body["ending"] = call.ending
+        if call.answered is not None:
+            found = call.answered.findings
+            body["answer"] = _in_short(call.answered)
+            if call.answer is not None:
+                body["result"] = redact(call.answer.result or call.answer.error, found, EXCERPT)
+            findings += found
+        if findings:
+            body["findings"] = [msgspec.structs.asdict(finding) for finding in findings]
+        return self._append(
+            "gateway.request.decided",
+            verdict.effect,
+            findings,
+            is_shadow=_is_shadow(call.ruling) or (call.answered is not None and _is_shadow(call.answered)),
+            actor=call.request.principal,
+            claimed=call.client,
+            target=message.name[:LONGEST],
+            era=call.era,
+            trace=_trace(message.trace),
+            body=body,
+        )
+
+    def decided_late(self, call: Call) -> None:
+        """The same for an exchange that nobody waits for any more."""
+        try:
+            self.decided(call)
+        except Unavailable:
+            return  # nobody is left to refuse; the next call will notice that the journal fails
+
+    def opened(self, request: Request, era: str, status: int) -> int:
+        """A GET or DELETE was passed on; it has no message to judge."""
+        body = {"method": request.verb, "status": status, "route": self._route.name, "rules": []}
+        event = self._event(
+            "gateway.request.decided", actor=request.principal, outcome=Effect.ALLOW.value, era=era, body=body
+        )
+        return self._journal.append(event)
+
+    def server_message(self, principal: str, era: str, message: Message, ruling: Ruling) -> int:
+        """A message that answers nothing, worth remembering: something was found, or it was not simply let through."""
+        body: dict[str, Any] = {
+            "method": _short(message.method or message.kind),
+            "id": _short(message.id),
+            **_in_short(ruling),
+            "reason": ruling.verdict.reason,
+            "correlation": ruling.verdict.correlation,
+            "findings": [msgspec.structs.asdict(finding) for finding in ruling.findings],
+            "route": self._route.name,
+        }
+        spoken = message.params or message.result or message.error
+        if spoken:
+            body["message"] = redact(spoken, ruling.findings, EXCERPT)
+        return self._append(
+            "gateway.message.decided",
+            ruling.verdict.effect,
+            ruling.findings,
+            is_shadow=_is_shadow(ruling),
+            actor=principal,
+            era=era,
+            body=body,
+        )
+
+    def refused(self, refusal: Refusal, *, era: str = "") -> int | None:
+        """A request that nobody looked at. None when too many come to record each."""
+        now = self._clock.now()
+        if now // 1_000_000 != self._second:
+            self._second, self._in_second = now // 1_000_000, 0
+        self._in_second += 1
+        if self._in_second > REFUSALS_PER_SECOND:
+            self._passed_over += 1
+            return None
+        body: dict[str, Any] = {
+            "status": refusal.status, "code": refusal.code, "reason": refusal.reason, "route": self._route.name
+        }  # fmt: skip
+        if self._passed_over:
+            body["passed_over"], self._passed_over = self._passed_over, 0
+        severity = Severity.LOW if refusal.status in (401, 403) else Severity.INFORMATIONAL
+        event = self._event(
+            "gateway.request.refused", actor=refusal.principal, outcome="deny", era=era, severity=severity, body=body
+        )
+        return self._journal.append(event)
+
+    def note(self, kind: str, *, actor: str, era: str = "", **body: Any) -> None:
+        """A fact beside the exchanges; lost only if the journal fails, which the next call will notice."""
+        try:
+            self._journal.append(self._event(kind, actor=actor, era=era, body=body))
+        except Unavailable:
+            return
+
+    async def durable(self, index: int) -> None:
+        """Wait until an event is on disk. Raises `Unavailable`."""
+        await self._journal.durable(index)
+
+    def _append(self, kind: str, effect: Effect, findings: tuple[Finding, ...], *, is_shadow: bool, **more: Any) -> int:
+        worst = max((finding.severity for finding in findings), default=1)
+        event = self._event(
+            kind,
+            outcome=effect.value,
+            severity=Severity(min(5, max(1, worst))),
+            labels=("shadow",) if is_shadow else (),
+            **more,
+        )
+        return self._journal.append(event)
+
+    def _event(self, kind: str, **fields: Any) -> Event:
+        return new_event(self._clock.now(), kind, server=self._route.name, **fields)
+
+
+def _is_shadow(ruling: Ruling) -> bool:
+    return not ruling.verdict.enforced
+
+
+def _short(value: int | str | None) -> int | str | None:
+    """A value that a sender chose, cut to a length that no journal minds."""
+    return value[:LONGEST] if isinstance(value, str) else value
+
+
+def _in_short(ruling: Ruling) -> dict[str, Any]:
+    return {"outcome": ruling.verdict.effect.value, "rules": ruling.verdict.rules}
+
+
+def _trace(parent: str) -> str:
+    """`trace_id-span_id` of a W3C traceparent; empty when it is none."""
+    parts = parent.split("-")
+    return f"{parts[1]}-{parts[2]}" if len(parts) == 4 and len(parts[1]) == 32 and len(parts[2]) == 16 else ""

@@ -1,0 +1,80 @@
+"""What the gateway says in its own words, in the shape that the message and its era ask for. Pure.
+
+A denied tool call is answered with a tool's result (`isError`), so that the model reads why; any other denied request
+with a JSON-RPC error. What answers nothing (a notification, a response) gets an HTTP status and a body without an id.
+"""
+
+from __future__ import annotations
+
+from watchkeeper.gateway.model import Ruling
+from watchkeeper.gateway.upstream import Outbound, UpstreamSilent
+from watchkeeper.policy.model import Effect, Verdict
+from watchkeeper.protocol import errors
+from watchkeeper.protocol.eras import SUPPORTED, WrongVersion
+from watchkeeper.protocol.errors import BadMessage, error_body, tool_refusal
+from watchkeeper.protocol.message import Message
+
+JSON = (b"Content-Type", b"application/json")
+
+
+def stops(ruling: Ruling) -> bool:
+    """Whether a message must not pass. Asking is not possible here, and what cannot be asked is denied."""
+    return ruling.verdict.enforced and ruling.verdict.effect in (Effect.DENY, Effect.ASK)
+
+
+def denial(message: Message, verdict: Verdict, *, modern: bool) -> bytes:
+    """The body that answers a denied request, or stands for a denied answer to it."""
+    text = _words(verdict)
+    if message.method == "tools/call":
+        return tool_refusal(message.id, text, modern=modern)
+    data = {"rules": list(verdict.rules), "correlation": verdict.correlation}
+    return error_body(message.id, errors.DENIED_BY_POLICY, text, data)
+
+
+def denied(message: Message, verdict: Verdict, *, modern: bool) -> Outbound:
+    """The answer to a denied message."""
+    if message.kind == "request":
+        return Outbound(200, [JSON], denial(message, verdict, modern=modern))
+    return Outbound(403, [JSON], error_body(None, errors.DENIED_BY_POLICY, _words(verdict)))
+
+
+def malformed(error: BadMessage) -> Outbound:
+    """400, with the code the specification names and, where it could be read, the id."""
+    data = {"supported": list(SUPPORTED), "requested": error.requested} if isinstance(error, WrongVersion) else None
+    return Outbound(400, [JSON], error_body(error.request_id, error.rpc_code, error.reason, data))
+
+
+def failed(message: Message | None, error: Exception) -> Outbound:
+    """The server behind us refused, broke off (502) or hung (504)."""
+    status, code = failure_codes(error)
+    return Outbound(status, [JSON], failure(message, code, str(error)))
+
+
+def failure_codes(error: Exception) -> tuple[int, int]:
+    """HTTP status and JSON-RPC code of an upstream's failure."""
+    return (504, errors.UPSTREAM_SILENT) if isinstance(error, UpstreamSilent) else (502, errors.UPSTREAM_FAILED)
+
+
+def failure(message: Message | None, code: int, text: str) -> bytes:
+    """A JSON-RPC error; its id is the request's if there was one."""
+    request_id = message.id if message is not None and message.kind == "request" else None
+    return error_body(request_id, code, text)
+
+
+def not_recorded(message: Message | None) -> Outbound:
+    """503: what cannot be recorded does not happen."""
+    text = (
+        "the gateway cannot record this call, so it was not let through; the operator must look at the journal's disk"
+    )
+    return Outbound(503, [JSON], failure(message, errors.NOT_RECORDED, text))
+
+
+def no_such_session() -> Outbound:
+    """404: for a session that ended, never was, or is somebody else's."""
+    return Outbound(404, [JSON], error_body(None, errors.NO_SUCH_SESSION, "there is no such session; initialize again"))
+
+
+def _words(verdict: Verdict) -> str:
+    reason = verdict.reason or "A policy does not allow this."
+    rules = f" Rules: {', '.join(verdict.rules)}." if verdict.rules else ""
+    return f"{reason}{rules} Correlation: {verdict.correlation or 'none'}."

@@ -1,0 +1,87 @@
+"""The gateway as one thing to start and to drain: a door for each route, and what all doors share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.errors import Misconfigured, Unavailable
+from watchkeeper.events.model import new_event
+from watchkeeper.gateway.edges.door import Door
+from watchkeeper.gateway.exchange import Exchange
+from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.ports import Guard, Identities, Recorder
+from watchkeeper.gateway.sessions import Sessions
+from watchkeeper.gateway.settings import GatewaySettings, check_gateway
+from watchkeeper.gateway.upstream import Upstream
+
+_ACTOR = "system:gateway"
+
+
+class Gateway:
+    """Serves routes from `start` until `drain`."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        *,
+        guard: Guard,
+        identities: Identities,
+        journal: Recorder,
+        clock: Clock,
+        settings: GatewaySettings,
+    ) -> None:
+        check_gateway(settings)
+        _check_routes(routes)
+        self._journal = journal
+        self._clock = clock
+        self._upstreams: list[Upstream] = []
+        self._doors: list[Door] = []
+        sessions = Sessions(settings.max_sessions)
+        for route in routes:
+            if route.upstream is None:
+                raise Misconfigured(f"the route {route.name} leads nowhere", hint="give its server a url or a command")
+            exchange = Exchange(route, route.upstream, guard=guard, journal=journal, clock=clock, sessions=sessions)
+            self._upstreams.append(route.upstream)
+            self._doors.append(Door(route, identities, settings, exchange.serve, exchange.refused))
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Route name → port; those the system chose are known after `start`."""
+        return {door.route.name: door.port for door in self._doors}
+
+    async def start(self) -> None:
+        """Listen on every port. Raises `Conflict` when one is taken, and then none is open."""
+        opened: list[Door] = []
+        try:
+            for door in self._doors:
+                await door.open()
+                opened.append(door)
+        except Exception:
+            for door in opened:
+                await door.close(0)
+            raise
+        self._note("gateway.process.started")
+
+    async def drain(self, within: float) -> None:
+        """Take nothing new, let calls under way finish within so many seconds, then close everything."""
+        await asyncio.gather(*(door.close(within) for door in self._doors))
+        await asyncio.gather(*(upstream.close() for upstream in self._upstreams), return_exceptions=True)
+        self._note("gateway.process.stopped")
+
+    def _note(self, kind: str) -> None:
+        body = {"ports": dict(self.ports)}
+        try:
+            self._journal.append(new_event(self._clock.now(), kind, actor=_ACTOR, outcome="success", body=body))
+        except Unavailable:
+            return  # the gateway refuses calls by itself while the journal fails
+
+
+def _check_routes(routes: Sequence[Route]) -> None:
+    names = [route.name for route in routes]
+    if len(set(names)) != len(names):
+        raise Misconfigured("two routes have the same name", hint="give each server a name of its own")
+    ports = [route.port for route in routes if route.port]
+    if len(set(ports)) != len(ports):
+        raise Misconfigured("two routes have the same port", hint="give each [servers.NAME] port another number")
