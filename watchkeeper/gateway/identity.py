@@ -120,7 +120,9 @@ class Identities:
         """Every client there ever was, by name, the newest last."""
         query = select(_store.ClientRow).where(_store.ClientRow.tenant == self._tenant)
         with self._database.read() as session:
-            rows = session.scalars(query.order_by(_store.ClientRow.name, _store.ClientRow.created_at)).all()
+            rows = session.scalars(
+                query.order_by(_store.ClientRow.name, _store.ClientRow.created_at, _store.ClientRow.id)
+            ).all()
         return tuple(_to_client(row) for row in rows)
 
     def reload(self) -> bool:

@@ -205,7 +205,7 @@ class Guard:
             if not self._pins.is_known(server, d)
         }
         observation = await self._observe(server, definitions, noticed)
-        findings = tuple(itertools.chain.from_iterable(noticed.values()))
+        findings = tuple(_unplaced(finding) for found in noticed.values() for finding in found)
         if orders := self._orders.all_denying(principal, server):
             return self._deny(route, findings, *_contained(orders))
         if method in GREETINGS:
@@ -252,6 +252,11 @@ class Guard:
 
 def _labels(findings: Findings) -> tuple[str, ...]:
     return tuple(sorted({finding.label for finding in findings}))
+
+
+def _unplaced(finding: Finding) -> Finding:
+    """A finding in one definition said of the whole listing, where its path and offsets mean nothing."""
+    return msgspec.structs.replace(finding, path="", start=0, end=0)
 
 
 def _contained(orders: tuple[Order, ...]) -> tuple[tuple[str, ...], str]:

@@ -57,20 +57,21 @@ class Noting:
             step = transitions.sighted(pin, chosen, self._now)
         if step.event:
             _store.put_pin(self._session, self._tenant, step.pin, self._generation)
-            self.facts.append(self._fact(key, step, group[chosen], findings))
+            self.facts.append(self._fact(key, step, findings))
         return step
 
     def _of(self, fingerprint: str) -> tuple[Finding, ...]:
         return self._findings.get(fingerprint, (NOT_INSPECTED,))
 
-    def _fact(self, key: str, step: transitions.Step, shown: Definition, findings: tuple[Finding, ...]) -> Event:
+    def _fact(self, key: str, step: transitions.Step, findings: tuple[Finding, ...]) -> Event:
         if step.event != transitions.CHANGED:
             return facts.pin_moved(self._now, self._tenant, step, findings=findings)
-        old = _store.canonical_of(self._session, self._tenant, key, step.pin.pinned)
-        return facts.pin_changed(self._now, self._tenant, step, old=old, new=shown.canonical, findings=findings)
+        old = _store.sighting_of(self._session, self._tenant, key, step.pin.pinned)
+        new = _store.sighting_of(self._session, self._tenant, key, step.pin.seen)
+        return facts.pin_changed(self._now, self._tenant, step, old=old, new=new)
 
     def _remember(self, server: str, key: str, definition: Definition) -> None:
-        if _store.canonical_of(self._session, self._tenant, key, definition.fingerprint):
+        if _store.sighting_of(self._session, self._tenant, key, definition.fingerprint):
             return
         findings = self._of(definition.fingerprint)
         self._session.add(

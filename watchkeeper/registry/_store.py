@@ -127,10 +127,10 @@ def pins_after(session: Session, tenant: str, known: int) -> list[tuple[Pin, byt
     return [(_to_pin(row), canonical or b"") for row, canonical in session.execute(query)]
 
 
-def canonical_of(session: Session, tenant: str, key: str, fingerprint: str) -> bytes:
-    """The definition with this fingerprint; empty when it was never seen."""
+def sighting_of(session: Session, tenant: str, key: str, fingerprint: str) -> Sighting | None:
+    """The definition with this fingerprint, if it was ever shown under this name."""
     row = session.get(DefinitionRow, (tenant, key, fingerprint))
-    return row.canonical if row else b""
+    return _to_sighting(row) if row else None
 
 
 def sightings(session: Session, tenant: str, key: str) -> list[Sighting]:
@@ -140,10 +140,11 @@ def sightings(session: Session, tenant: str, key: str) -> list[Sighting]:
         .where(DefinitionRow.tenant == tenant, DefinitionRow.key == key)
         .order_by(DefinitionRow.first_seen, DefinitionRow.fingerprint)
     )
-    return [
-        Sighting(row.fingerprint, row.canonical, row.first_seen, _FINDINGS.decode(row.findings))
-        for row in session.scalars(query)
-    ]
+    return [_to_sighting(row) for row in session.scalars(query)]
+
+
+def _to_sighting(row: DefinitionRow) -> Sighting:
+    return Sighting(row.fingerprint, row.canonical, row.first_seen, _FINDINGS.decode(row.findings))
 
 
 def _to_pin(row: PinRow) -> Pin:

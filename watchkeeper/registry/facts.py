@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -10,8 +10,10 @@ import msgspec
 from watchkeeper.events import Event, Severity, new_event
 from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
+from watchkeeper.inspection.redaction import redact
 from watchkeeper.registry import transitions
 from watchkeeper.registry.diff import unified
+from watchkeeper.registry.model import Sighting
 
 ACTOR = "system:registry"
 _MOST = 16_384
@@ -19,14 +21,14 @@ _MOST = 16_384
 _SEVERITIES = {transitions.CHANGED: Severity.HIGH, transitions.HELD: Severity.MEDIUM}
 
 
-def definition_seen(now: int, tenant: str, server: str, definition: Definition, findings: Collection[Finding]) -> Event:
+def definition_seen(now: int, tenant: str, server: str, definition: Definition, findings: Sequence[Finding]) -> Event:
     """A definition's first appearance in the history of its name."""
     body = {
         "definition": definition.kind,
         "fingerprint": definition.fingerprint,
         "bytes": len(definition.canonical),
-        "canonical": _cut(definition.canonical.decode("utf-8", "replace")),
-        "findings": [msgspec.to_builtins(f) for f in findings],
+        "canonical": redact(definition.canonical, findings, _MOST),
+        "findings": _plain(findings),
     }
     return new_event(
         now,
@@ -54,11 +56,9 @@ def pin_moved(
     return _about(now, tenant, step, actor, body)
 
 
-def pin_changed(
-    now: int, tenant: str, step: transitions.Step, *, old: bytes, new: bytes, findings: Collection[Finding]
-) -> Event:
+def pin_changed(now: int, tenant: str, step: transitions.Step, *, old: Sighting | None, new: Sighting | None) -> Event:
     """A server shows another definition than the pinned one: both fingerprints, and how they differ."""
-    text = unified(old, new, before="pinned", after="seen")
+    text = unified(_safe(old), _safe(new), before="pinned", after="seen")
     added, removed = _count(text)
     body = {
         "reason": step.pin.reason,
@@ -67,7 +67,7 @@ def pin_changed(
         "diff": _cut(text),
         "added": added,
         "removed": removed,
-        "findings": _plain(findings),
+        "findings": _plain(new.findings if new else ()),
     }
     return _about(now, tenant, step, ACTOR, body)
 
@@ -90,6 +90,11 @@ def _about(now: int, tenant: str, step: transitions.Step, actor: str, body: dict
 
 def _plain(findings: Collection[Finding]) -> list[Any]:
     return [msgspec.to_builtins(f) for f in findings]
+
+
+def _safe(shown: Sighting | None) -> bytes:
+    """A definition without the secrets that were found in it, still JSON."""
+    return redact(shown.canonical, shown.findings, 2 * len(shown.canonical) + _MOST).encode() if shown else b""
 
 
 def _count(diff: str) -> tuple[int, int]:
