@@ -1,17 +1,270 @@
-"""A control state, a journal and a clock of the test's own, and what of the gateway's facts is durable."""
+"""A gateway between a raw client and a raw server, on loopback; a control state, a journal and a clock of the test's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from watchkeeper.core.clock import ManualClock
+from watchkeeper.core.clock import ManualClock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.events import Event, Journal, JournalReader
+from watchkeeper.gateway.model import Route, Ruling
+from watchkeeper.gateway.pool import HttpUpstream
+from watchkeeper.gateway.service import Gateway
+from watchkeeper.gateway.settings import GatewaySettings
+from watchkeeper.policy.model import Effect, Verdict
+from watchkeeper.protocol.message import VERSION_KEY, Message
+
+TOKEN = b"Bearer token-of-alice"
+MODERN = "2026-07-28"
+WAIT = 10.0
+
 
 Recorded = Callable[[], list[Event]]
+
+
+class Got(msgspec.Struct):
+    """A request or an answer as it was on the wire."""
+
+    first: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    @property
+    def status(self) -> int:
+        return int(self.first.split()[1])
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+async def read_head(reader: asyncio.StreamReader) -> Got:
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT)).decode("latin-1").split("\r\n")
+    pairs = [line.partition(":") for line in head[1:-2]]
+    return Got(head[0], [(name, value.strip()) for name, _, value in pairs], b"")
+
+
+async def read_chunk(reader: asyncio.StreamReader) -> bytes:
+    """One chunk of a chunked body; empty at its end."""
+    size = int(await asyncio.wait_for(reader.readuntil(b"\r\n"), WAIT), 16)
+    data = await asyncio.wait_for(reader.readexactly(size + 2), WAIT)
+    return data[:-2]
+
+
+async def read_message(reader: asyncio.StreamReader, *, is_answer: bool) -> Got:
+    got = await read_head(reader)
+    if (got.header("transfer-encoding") or "") == "chunked":
+        while chunk := await read_chunk(reader):
+            got.body += chunk
+    elif (length := got.header("content-length")) is not None:
+        got.body = await asyncio.wait_for(reader.readexactly(int(length)), WAIT)
+    elif is_answer and got.status not in (204, 304) and got.status >= 200:
+        got.body = await asyncio.wait_for(reader.read(-1), WAIT)
+    return got
+
+
+Answer = Callable[[Got, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class RawServer:
+    """An MCP server of bytes: what it answers is written by the test, what it got is kept."""
+
+    def __init__(self) -> None:
+        self.got: list[Got] = []
+        self.bytes_seen = 0
+        self.connections = 0
+        self.closed = asyncio.Event()
+        """Set when a connection was closed from the other side."""
+        self.arrived = asyncio.Event()
+        self.answer: Answer = plain(b'{"jsonrpc":"2.0","id":1,"result":{}}')
+        self.port = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self.connections += 1
+        try:
+            while True:
+                got = await read_message(reader, is_answer=False)
+                self.got.append(got)
+                self.arrived.set()
+                await self.answer(got, reader, writer)
+                await writer.drain()
+                if writer.is_closing():
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError, asyncio.CancelledError):
+            self.closed.set()
+        finally:
+            writer.close()
+
+
+def plain(body: bytes, *, status: str = "200 OK", headers: str = "Content-Type: application/json\r\n") -> Answer:
+    async def answer(got: Got, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    return answer
+
+
+def raw(data: bytes, *, close: bool = False) -> Answer:
+    async def answer(got: Got, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        if close:
+            writer.close()
+
+    return answer
+
+
+SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def as_chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def stream(*events: bytes) -> Answer:
+    return raw(SSE_HEAD + b"".join(map(as_chunk, events)) + b"0\r\n\r\n")
+
+
+class Nobody:
+    """One client: alice; and bob."""
+
+    def principal_of(self, authorization: bytes) -> str | None:
+        return {TOKEN: "agent:alice", b"Bearer token-of-bob": "agent:bob"}.get(authorization)
+
+
+class Scripted:
+    """A guard that allows everything but what the test names."""
+
+    def __init__(self) -> None:
+        self.denied_methods: set[str] = set()
+        self.denied_words: set[bytes] = set()
+        """Answers and server messages with one of these are denied."""
+        self.listings: list[Message] = []
+        self.unlisted: set[str] = set()
+        self.replaced: dict[str, bytes] = {}
+        """Method → body that replaces its answer."""
+        self.schema: bytes | None = None
+
+    def _verdict(self, route: Route, denied: bool) -> Verdict:
+        if not denied:
+            return Verdict(Effect.ALLOW)
+        return Verdict(Effect.DENY, ("test.rule",), "The test says no.", not route.shadow, "c-1")
+
+    def on_request(self, route: Route, principal: str, message: Message) -> Ruling:
+        return Ruling(self._verdict(route, message.method in self.denied_methods))
+
+    def needs_listing(self, route: Route, message: Message) -> bool:
+        return message.method == "tools/call" and message.name in self.unlisted
+
+    def schema_of(self, route: Route, tool: str) -> bytes | None:
+        return self.schema
+
+    def on_answer(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+        denied = any(word in answer.raw for word in self.denied_words)
+        return Ruling(self._verdict(route, denied), (), self.replaced.get(request.method))
+
+    async def on_listing(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+        self.listings.append(answer)
+        self.unlisted.clear()
+        return self.on_answer(route, principal, request, answer)
+
+    def on_server_message(self, route: Route, principal: str, message: Message) -> Ruling:
+        return Ruling(self._verdict(route, any(word in message.raw for word in self.denied_words)))
+
+
+class House:
+    """One gateway, its server, its journal."""
+
+    def __init__(self, gateway: Gateway, server: RawServer, guard: Scripted, journal: Journal, data: Path) -> None:
+        self.gateway = gateway
+        self.server = server
+        self.guard = guard
+        self.journal = journal
+        self._data = data
+
+    @property
+    def port(self) -> int:
+        return self.gateway.ports["srv"]
+
+    def events(self, prefix: str = "gateway.request") -> list[Event]:
+        last = self.journal.append(Event(v=1, id="last", time=0, kind="gateway.process.started"))
+        self.journal.wait(last)
+        records = JournalReader(self._data).read({}, 10_000)
+        return [r.event for r in records if r.event is not None and r.event.kind.startswith(prefix)]
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+    async def send(self, data: bytes) -> Got:
+        async with self.connect() as (reader, writer):
+            writer.write(data)
+            return await read_message(reader, is_answer=True)
+
+    async def post(self, body: bytes, *extra: tuple[str, str], **options: Any) -> Got:
+        return await self.send(post(body, *extra, port=self.port, **options))
+
+
+def post(
+    body: bytes, *extra: tuple[str, str], port: int, token: bytes | None = TOKEN, verb: str = "POST", path: str = "/mcp"
+) -> bytes:
+    """A request of the legacy era unless `extra` says otherwise."""
+    lines = [f"{verb} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Accept: application/json, text/event-stream"]
+    if token is not None:
+        lines.append(f"Authorization: {token.decode()}")
+    if verb == "POST":
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in extra]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def call(method: str = "tools/call", *, id: Any = 1, modern: bool = False, **params: Any) -> bytes:
+    if method == "tools/call":
+        params = {"name": "echo", "arguments": {}} | params
+    if modern:
+        params = {"_meta": {VERSION_KEY: MODERN, "io.modelcontextprotocol/clientCapabilities": {}}} | params
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+
+
+def mirrors(method: str = "tools/call", name: str | None = "echo") -> list[tuple[str, str]]:
+    """The headers a modern request repeats its body in."""
+    pairs = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", method)]
+    return [*pairs, ("Mcp-Name", name)] if name is not None else pairs
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RawServer]:
+    one = RawServer()
+    await one.start()
+    yield one
+    await one.stop()
 
 
 @pytest.fixture
@@ -51,3 +304,31 @@ def recorded(tmp_path: Path) -> Recorded:
         return [event for event in events if event is not None and event.kind.startswith("gateway.")]
 
     return read
+
+
+@pytest.fixture
+async def make_house(
+    server: RawServer, journal: Journal, tmp_path: Path
+) -> AsyncIterator[Callable[..., Awaitable[House]]]:
+    gateways: list[Gateway] = []
+
+    async def make(*, shadow: bool = False, durability: str = "batched", url: str = "", **limits: Any) -> House:
+        settings = GatewaySettings(**limits)
+        upstream = HttpUpstream(url or f"http://127.0.0.1:{server.port}/mcp", settings)
+        route = Route(name="srv", shadow=shadow, durability=durability, upstream=upstream)
+        guard = Scripted()
+        gateway = Gateway(
+            [route], guard=guard, identities=Nobody(), journal=journal, clock=SystemClock(), settings=settings
+        )
+        await gateway.start()
+        gateways.append(gateway)
+        return House(gateway, server, guard, journal, tmp_path)
+
+    yield make
+    for gateway in gateways:
+        await gateway.drain(0)
+
+
+@pytest.fixture
+async def house(make_house: Callable[..., Awaitable[House]]) -> House:
+    return await make_house()
