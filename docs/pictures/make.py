@@ -58,7 +58,7 @@ def take(link: str, folder: Path, profile: str) -> None:
         driver.get(f"{base}/incidents")
         driver.find_element(By.CSS_SELECTOR, "a[href^='/incidents/']").click()
         driver.save_screenshot(str(folder / "incident.png"))
-        driver.get(f"{base}/servers/training/tool/weather")
+        driver.get(f"{base}/definition?server=training&kind=tool&name=weather")
         driver.save_screenshot(str(folder / "definition.png"))
     finally:
         driver.quit()

@@ -18,9 +18,10 @@ from watchkeeper.app.settings import current_operator, data_folder
 from watchkeeper.core import control
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.core.files import socket_path
+from watchkeeper.events import JournalReader
 from watchkeeper.gateway.orders import Order
 from watchkeeper.registry import Pin
-from watchkeeper.respond import IncidentDesk
+from watchkeeper.respond import IncidentDesk, Ledger, RespondSettings
 
 WATCH = "watch"
 CONSOLE = "console"
@@ -42,15 +43,15 @@ class Administration:
     def at(cls, data: Path | None) -> Self:
         return cls(data_folder(data))
 
-    def call(self, name: str, **arguments: Any) -> Any:
-        """Do `name`. Raises whatever it raises, and `NotFound` when nothing ever ran on this folder."""
+    def call(self, act: str, /, **arguments: Any) -> Any:
+        """Do `act`. Raises whatever it raises, and `NotFound` when nothing ever ran on this folder."""
         arguments.setdefault("by", current_operator())
-        if name == LINK:
+        if act == LINK:
             return self._link(arguments)
         try:
-            return control.ask(socket_path(self._data_dir, WATCH), name, arguments)
+            return control.ask(socket_path(self._data_dir, WATCH), act, arguments)
         except control.NoService:
-            return self._alone(name, arguments)
+            return self._alone(act, arguments)
 
     def _link(self, arguments: dict[str, Any]) -> Any:
         try:
@@ -83,7 +84,8 @@ class Desk:
 
     def __init__(self, platform: Platform) -> None:
         self._on = platform
-        self._incidents = IncidentDesk.on(platform.database, platform.journal, platform.clock)
+        ledger = Ledger(platform.database, platform.journal, JournalReader(platform.data_dir))
+        self._incidents = IncidentDesk(platform.database, ledger, platform.clock, RespondSettings())
         self.acts: dict[str, Act] = {
             "pins.list": self.list_pins,
             "pins.diff": self.diff_pin,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from watchkeeper import detect, gateway, registry, respond, web
+from watchkeeper import detect, registry, respond, web
 from watchkeeper.core.database import Base
+from watchkeeper.gateway import orders
 
 METADATA = Base.metadata
-DOMAINS = (detect, gateway, registry, respond, web)
+DOMAINS = (detect, orders, registry, respond, web)
 """The domains that keep tables."""

@@ -47,18 +47,18 @@ def show(incident: str, data: Path | None, as_json: bool) -> None:
     if as_json:
         output.as_json(found)
         return
-    incident = found["incident"]
-    output.text(f"{incident['number']}  {incident['state']}  {SEVERITIES[incident['severity']]}  {incident['title']}")
+    about = found["incident"]
+    output.text(f"{about['number']}  {about['state']}  {SEVERITIES[about['severity']]}  {about['title']}")
     for name, label in (("ttd_ms", "detected after"), ("ttc_ms", "contained after")):
         value = found[name]
         click.echo(f"  {label}: {'not known' if value is None else f'{value:.0f} ms'}")
-    if incident["advice"]:
-        output.text(f"  what to do: {incident['advice']}")
+    if about["advice"]:
+        output.text(f"  what to do: {about['advice']}")
     click.echo()
     for entry in found["timeline"]:
         output.text(f"  {output.moment(entry['time'])}  {entry['what']}")
     click.echo(
-        f"\nProve any of it: watchkeeper journal prove EVENT_ID (ids: incidents show {incident['number']} --json)"
+        f"\nProve any of it: watchkeeper journal prove EVENT_ID (ids: incidents show {about['number']} --json)"
     )
 
 
