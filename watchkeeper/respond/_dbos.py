@@ -79,6 +79,10 @@ class DbosRunner:
         with SetWorkflowID(run):
             DBOS.start_workflow(self._workflow, document)
 
+    def is_over(self, run: str) -> bool:
+        rows = DBOS.list_workflows(workflow_ids=[run], load_input=False, load_output=False)
+        return any(row.status not in _UNFINISHED for row in rows)
+
     def parked(self) -> list[ParkedRun]:
         rows = DBOS.list_workflows(status=_UNFINISHED, load_input=False, load_output=False)
         return [

@@ -100,6 +100,8 @@ class OutboxRow(Base):
     __tablename__ = "respond_outbox"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    recorder: Mapped[str] = mapped_column(String(64), index=True)
+    """The journal's writer that staged it, and therefore records it."""
     seq: Mapped[int] = mapped_column(BigInteger, index=True)
     record: Mapped[bytes] = mapped_column()
     is_recorded: Mapped[bool] = mapped_column(Boolean, default=False, index=True)

@@ -90,7 +90,7 @@ class _Contains:
                     self.kind, target, reason=parameters.reason, by=ACTOR, key=context.key, incident=incident
                 )
         evidence = {"order": order.id, "generation": order.generation, "target": target}
-        return Outcome(f"{self.name} {target}: {'in force already' if found else 'ordered'}", evidence)
+        return Outcome(f"{target}, {'in force already' if found else 'ordered'}", evidence)
 
     def verify(self, parameters: Any, context: ActionContext) -> Proof:
         order = self._in_force(self.target(parameters), context)

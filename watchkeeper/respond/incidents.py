@@ -28,6 +28,7 @@ from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import ACTOR, EXERCISE, Alert, Case, Entry, Incident, IncidentState, Mark
 from watchkeeper.respond.planning import facts_of, plan
 from watchkeeper.respond.playbook import Shelved
+from watchkeeper.respond.ports import At
 from watchkeeper.respond.runner import Document
 from watchkeeper.respond.settings import RespondSettings
 
@@ -82,7 +83,7 @@ class IncidentDesk:
         with self._database.write() as session:
             _store.save_cursor(session, dict(cursor))
 
-    def note_lifted(self, event: Event, cursor: Mapping[str, int]) -> None:
+    def note_lifted(self, event: Event, at: At, cursor: Mapping[str, int]) -> None:
         """Somebody took an order back: its incident is contained no longer, and may have to be contained anew."""
         with self._database.write() as session:
             _store.save_cursor(session, dict(cursor))
@@ -91,7 +92,7 @@ class IncidentDesk:
                 return
             reason = str(event.body.get("reason", ""))
             what = f"{event.actor} lifted the order on {event.target}: {reason}"
-            _store.add_entry(session, row.id, Entry(event.time, what, Mark.ACTION, event.id))
+            _store.add_entry(session, row.id, Entry(event.time, what, Mark.ACTION, event.id, at.writer, at.index))
             if row.state == IncidentState.CLOSED.value:
                 return
             row.round += 1
@@ -122,7 +123,7 @@ class IncidentDesk:
         row.alerted_at = min(row.alerted_at, alert.time)
         row.labels = _json(sorted({*msgspec.json.decode(row.labels), *alert.labels}))
         row.principal = row.principal or alert.principal
-        if row.state == IncidentState.CONTAINED.value and alert.outcome != "deny":
+        if row.state == IncidentState.CONTAINED.value and not alert.was_stopped:
             row.state = IncidentState.OPEN.value  # something got past what was contained
             row.advice = f"{alert.title or alert.rule} came after containment and was not stopped. Contain by hand."
         event = incident_event(
@@ -165,11 +166,12 @@ class IncidentDesk:
 
     def _tell(self, session: Session, row: IncidentRow, alert: Alert) -> None:
         where = "/".join(part for part in (alert.server, alert.target) if part)
-        happened = alert.summary or f"{alert.title or alert.rule} ({where})"
+        happened = alert.summary or f"{alert.title or alert.rule} on {where or 'no server'}"
         if alert.trigger:
-            _store.add_entry(session, row.id, Entry(alert.trigger_time, happened, Mark.ATTACK, alert.trigger))
+            at = (alert.trigger, alert.trigger_writer, alert.trigger_index)
+            _store.add_entry(session, row.id, Entry(alert.trigger_time, happened, Mark.ATTACK, *at))
         what = f"alert {alert.rule} on {where or 'no server'}: {alert.title}"
-        _store.add_entry(session, row.id, Entry(alert.time, what, Mark.ALERT, alert.id))
+        _store.add_entry(session, row.id, Entry(alert.time, what, Mark.ALERT, alert.id, alert.writer, alert.index))
 
     def _due(self, session: Session, row: IncidentRow) -> Sequence[Document]:
         if not self._settings.enabled:

@@ -20,7 +20,7 @@ from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events.model import VERSION, Event, Severity
 from watchkeeper.respond.interface import Action, ActionContext, Outcome, Proof, Services
-from watchkeeper.respond.model import ACTOR, IncidentState, StepResult
+from watchkeeper.respond.model import ACTOR, StepResult
 from watchkeeper.respond.planning import Plan, PlannedStep
 from watchkeeper.respond.progress import Progress
 from watchkeeper.respond.runner import Do, Document
@@ -53,31 +53,48 @@ class RunInterpreter:
         self._services = services
         self._progress = progress
         self._watch = watch or (lambda _where: None)
+        self._pause = threading.Event()
 
     def __call__(self, document: Document, do: Do) -> None:
+        try:
+            self._walk(document, do)
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            self._safely(lambda: self._progress.lost(str(document.get("run")), why))
+            raise
+
+    def _walk(self, document: Document, do: Do) -> None:
         run = msgspec.convert(document, _Order)
         do("begin", lambda: self._begin(run))
         results: list[StepResult] = []
+        why = ""
         for step in run.plan.steps:
-            result = self._durably(do, run, step, tuple(results))
+            planned = msgspec.structs.replace(step, skip=f"not reached: {why}") if why and not step.skip else step
+            result = self._durably(do, run, planned, tuple(results), is_due=not step.skip)
             results.append(result)
             if result.state == "failed" and step.on_failure != "continue":
+                why = f"{step.id} failed"
                 if step.on_failure == "undo":
                     results += self._take_back(do, run, tuple(results))
-                break
         do("finish", lambda: self._finish(run, tuple(results)))
         self._watch("finished")
 
     # -- one step ----------------------------------------------------------------------------------------------
 
-    def _durably(self, do: Do, run: _Order, step: PlannedStep, before: tuple[StepResult, ...]) -> StepResult:
-        kept = do(step.id, lambda: msgspec.to_builtins(self._take(run, step, before)))
+    def _durably(
+        self, do: Do, run: _Order, step: PlannedStep, before: tuple[StepResult, ...], *, is_due: bool
+    ) -> StepResult:
+        kept = do(step.id, lambda: _builtins(self._take(run, step, before, is_due)))
         self._watch(f"{step.id} done")
         return msgspec.convert(kept, StepResult)
 
-    def _take(self, run: _Order, step: PlannedStep, before: tuple[StepResult, ...]) -> StepResult:
+    def _take(self, run: _Order, step: PlannedStep, before: tuple[StepResult, ...], is_due: bool) -> StepResult:
+        recorded = self._progress.result(run.run, step.id)
+        if recorded is not None:  # killed between record and checkpoint: what is recorded is what happened
+            return recorded
         began, start = self._services.clock.now(), time.monotonic_ns()
-        result = StepResult(step=step.id, action=step.action, state="skipped", time=began, summary=step.skip)
+        contains = self._target(step) if is_due else ""
+        result = StepResult(step.id, step.action, "skipped", began, summary=step.skip, contains=contains)
         if step.broken:
             result = msgspec.structs.replace(result, state="failed", summary=step.broken)
         elif not step.skip:
@@ -139,7 +156,11 @@ class RunInterpreter:
 
     def _undo(self, run: _Order, step: PlannedStep, action: Action) -> Document:
         context = self._context(run, step, ())
-        result = StepResult(f"undo_{step.id}", step.action, "completed", self._services.clock.now())
+        undo = f"undo_{step.id}"
+        recorded = self._progress.result(run.run, undo)
+        if recorded is not None:
+            return _builtins(recorded)
+        result = StepResult(undo, step.action, "completed", self._services.clock.now(), contains=self._target(step))
         try:
             parameters = msgspec.convert(step.parameters, action.Parameters)
             outcome = _within(step.deadline_us, lambda: action.undo(parameters, context))
@@ -147,8 +168,7 @@ class RunInterpreter:
         except Exception as error:  # noqa: BLE001 — as in `_act`
             result = msgspec.structs.replace(result, state="failed", summary=f"taking it back failed: {error}")
         self._note(run, msgspec.structs.replace(step, id=result.step), result)
-        kept: Document = msgspec.to_builtins(result)
-        return kept
+        return _builtins(result)
 
     # -- records -----------------------------------------------------------------------------------------------
 
@@ -188,23 +208,16 @@ class RunInterpreter:
         outcome = "failure" if failed or any(r.verified is False for r in results) else "success"
         body = {"steps": {r.step: r.state for r in results}, "advice": advice}
         event = self._event(run, "respond.playbook.finished", "", body, outcome)
-        self._safely(lambda: self._progress.finished(run.run, event, self._state(run, results), advice))
+        self._safely(lambda: self._progress.finished(run.run, event, advice))
         return {}
 
-    def _state(self, run: _Order, results: tuple[StepResult, ...]) -> IncidentState | None:
-        """What the run proves about containment; `None` when it contained nothing and should not have."""
-        containing = {step.id for step in run.plan.steps if not step.skip and self._contains(step.action)}
-        if not containing:
-            return None
-        proven = {r.step for r in results if r.verified and r.state == "completed"}
-        taken_back = any(r.step.startswith("undo_") for r in results)
-        return IncidentState.CONTAINED if containing <= proven and not taken_back else IncidentState.UNVERIFIED
-
-    def _contains(self, name: str) -> bool:
-        action = self._actions.get(name)
-        return action is None or bool(
-            action.touches
-        )  # an action that is gone may have contained: unproven, not unneeded
+    def _target(self, step: PlannedStep) -> str:
+        """What a step contains, told apart from other containments; empty for a step that contains nothing."""
+        action = self._actions.get(step.action)
+        if action is not None and not action.touches:
+            return ""
+        named = [str(value) for name, value in sorted(step.parameters.items()) if name != "reason"]
+        return " ".join([step.action, *named])
 
     def _advice(self, run: _Order, result: StepResult) -> str:
         action = self._actions.get(result.action)
@@ -234,10 +247,20 @@ class RunInterpreter:
         )
 
     def _safely(self, note: Callable[[], None]) -> None:
-        try:
-            note()
-        except WatchkeeperError as error:
-            _log.error("a run could not note what it did: %s", error.reason)
+        """A full disk must not stop containment; what could not be noted is tried again, then told in the log."""
+        for pause in (0.2, 1.0, 0.0):
+            try:
+                note()
+            except WatchkeeperError as error:
+                _log.error("a run could not note what it did: %s", error.reason)
+                self._pause.wait(pause)
+            else:
+                return
+
+
+def _builtins(result: StepResult) -> Document:
+    kept: Document = msgspec.to_builtins(result)
+    return kept
 
 
 def _subject(kind: str) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -19,20 +21,33 @@ from watchkeeper.events.model import Event, decode, encode
 from watchkeeper.respond import _store
 from watchkeeper.respond._store import EntryRow, OutboxRow
 from watchkeeper.respond.model import Entry, Mark
-from watchkeeper.respond.ports import At, Finder, Recorder
+from watchkeeper.respond.ports import Finder, Recorder
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass
+class _Pen:
+    """What every ledger of one journal shares, so that two of them never record the same event."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    appended: dict[str, int] = field(default_factory=dict)
+    """Event id → index, of what the journal took and has not yet made durable."""
+    is_doubtful: bool = True
+    """Whether an earlier life may have recorded what is still staged."""
+
+
+_pens: WeakKeyDictionary[Recorder, _Pen] = WeakKeyDictionary()
+
+
 class Ledger:
-    """One to a watch process; safe from several threads."""
+    """Stages and records what this process tells; safe from several threads, and beside others of the same journal."""
 
     def __init__(self, database: Database, journal: Recorder, finder: Finder) -> None:
         self._database = database
         self._journal = journal
         self._finder = finder
-        self._recording = threading.Lock()
-        self._is_doubtful = True  # whether something staged may be in the journal already
+        self._pen = _pens.setdefault(journal, _Pen())
 
     def stage(self, session: Session, event: Event, incident: str = "", what: str = "", mark: Mark = Mark.NOTE) -> None:
         """Part of the caller's transaction: the event, and its line in the incident's timeline if `what` says one.
@@ -41,37 +56,48 @@ class Ledger:
         """
         if session.get(OutboxRow, event.id) is None:
             seq = _store.next_outbox_seq(session)
-            session.add(OutboxRow(id=event.id, seq=seq, record=encode(event), is_recorded=False))
+            writer, record = self._journal.writer, encode(event)
+            session.add(OutboxRow(id=event.id, recorder=writer, seq=seq, record=record, is_recorded=False))
             session.flush()
         if what:
             _store.add_entry(session, incident, Entry(event.time, what, mark, event.id))
 
-    def record(self, event: Event, incident: str = "", what: str = "", mark: Mark = Mark.NOTE) -> None:
-        """Stage and flush."""
-        with self._database.write() as session:
-            self.stage(session, event, incident, what, mark)
-        self.flush()
-
     def flush(self) -> None:
-        """Record what is staged, oldest first; at the start and after a failure the journal is asked what it has."""
-        with self._recording:
+        """Record what is staged, oldest first. What fails stays staged for the next time."""
+        with self._pen.lock:
             try:
-                for event_id, record in self._staged():
-                    at = self._finder.find(event_id) if self._is_doubtful else None
-                    self._mark(event_id, at or self._journal.record(decode(record)))
-                self._is_doubtful = False
+                indices = {event_id: self._record(event_id, record) for event_id, record in self._staged()}
+                if indices:
+                    self._journal.wait(max(indices.values()))
+                    self._mark(indices)
+                self._pen.is_doubtful = False
             except WatchkeeperError as error:
-                self._is_doubtful = True
                 _log.error("an event stays staged: %s", error.reason)
+
+    def _record(self, event_id: str, record: bytes) -> int:
+        if event_id in self._pen.appended:
+            return self._pen.appended[event_id]
+        at = self._finder.find(event_id) if self._pen.is_doubtful else None
+        index = at.index if at else self._journal.append(decode(record))
+        self._pen.appended[event_id] = index
+        return index
 
     def _staged(self) -> list[tuple[str, bytes]]:
         with self._database.read() as session:
             rows = session.execute(
-                select(OutboxRow.id, OutboxRow.record).where(OutboxRow.is_recorded.is_(False)).order_by(OutboxRow.seq)
+                select(OutboxRow.id, OutboxRow.record)
+                .where(OutboxRow.is_recorded.is_(False), OutboxRow.recorder == self._journal.writer)
+                .order_by(OutboxRow.seq)
             )
             return [(row.id, row.record) for row in rows]
 
-    def _mark(self, event_id: str, at: At) -> None:
+    def _mark(self, indices: dict[str, int]) -> None:
+        writer = self._journal.writer
         with self._database.write() as session:
-            session.execute(update(OutboxRow).where(OutboxRow.id == event_id).values(is_recorded=True, record=b""))
-            session.execute(update(EntryRow).where(EntryRow.event == event_id).values(writer=at.writer, index=at.index))
+            for event_id, index in indices.items():
+                told = update(OutboxRow).where(OutboxRow.id == event_id)
+                session.execute(told.values(is_recorded=True, record=b""))
+                line = update(EntryRow).where(EntryRow.event == event_id)
+                session.execute(line.values(writer=writer, index=index))
+        for event_id in indices:
+            self._pen.appended.pop(event_id, None)

@@ -60,11 +60,23 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     trigger: str = ""
     """Id of the event that the rule matched first."""
     trigger_time: int = 0
+    trigger_writer: str = ""
+    trigger_index: int = -1
+    """Where that event stands in the journal."""
+    writer: str = ""
+    index: int = -1
+    """Where the alert itself stands."""
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether the gateway let nothing of it through."""
+        return self.outcome not in ("allow", "modify") and "shadow" not in self.labels
 
 
-def alert_of(event: Event) -> Alert:
-    """The alert in a `detect.alert.raised`."""
+def alert_of(event: Event, writer: str = "", index: int = -1) -> Alert:
+    """The alert in a `detect.alert.raised` that stands at this position."""
     body = event.body
+    position = body.get("position") or {}
     return Alert(
         id=event.id,
         time=event.time,
@@ -82,6 +94,10 @@ def alert_of(event: Event) -> Alert:
         labels=event.labels,
         trigger=str(body.get("event", "")),
         trigger_time=int(body.get("event_time") or event.time),
+        trigger_writer=str(position.get("writer", "")),
+        trigger_index=int(position.get("index", -1)),
+        writer=writer,
+        index=index,
     )
 
 
@@ -110,6 +126,8 @@ class StepResult(msgspec.Struct, frozen=True):
     summary: str = ""
     """What was done; or why it was skipped or failed."""
     evidence: dict[str, Any] = {}
+    contains: str = ""
+    """What it was to contain (`hold_tool read_file files`); empty for a step that contains nothing or need not."""
     verified: bool | None = None
     """For containment: whether its effect was proven. `None` where there is nothing to prove."""
 

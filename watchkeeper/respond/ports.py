@@ -24,8 +24,14 @@ class At(Protocol):
 class Recorder(Protocol):
     """The journal, as far as we write to it."""
 
-    def record(self, event: Event) -> At:
-        """Record durably. Raises `Unavailable`."""
+    writer: str
+
+    def append(self, event: Event) -> int:
+        """Take an event; its index. Raises `Unavailable`."""
+        ...
+
+    def wait(self, index: int) -> None:
+        """Return once it is durable. Raises `Unavailable`."""
         ...
 
 

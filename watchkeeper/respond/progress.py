@@ -15,7 +15,7 @@ from watchkeeper.core.ids import derived_id
 from watchkeeper.events.model import VERSION, Event, Severity
 from watchkeeper.respond import _store
 from watchkeeper.respond._minutes import incident_event
-from watchkeeper.respond._store import IncidentRow, RunRow
+from watchkeeper.respond._store import IncidentRow, RunRow, StepRow
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import ACTOR, IncidentState, Mark, StepResult
 from watchkeeper.respond.runner import Document
@@ -50,8 +50,8 @@ class Progress:
         with self._database.write() as session:
             row = self._run(session, run)
             seq = len(_store.steps_of(session, run))
-            if session.get(_store.StepRow, (run, result.step)) is None:
-                session.add(_store.StepRow(run=run, step=result.step, seq=seq, result=_json(result)))
+            if session.get(StepRow, (run, result.step)) is None:
+                session.add(StepRow(run=run, step=result.step, seq=seq, result=_json(result)))
             mark = Mark.FAILED if result.state == "failed" else Mark.ACTION
             what = f"{result.action} {result.state}" + (f": {result.summary}" if result.summary else "")
             self._ledger.stage(session, event, row.incident, what, mark)
@@ -59,17 +59,28 @@ class Progress:
                 proven = other.outcome == "success"
                 told = "containment verified" if proven else "containment could not be verified"
                 self._ledger.stage(
-                    session, other, row.incident, f"{told}: {other.target}", Mark.CONTAINED if proven else Mark.FAILED
+                    session,
+                    other,
+                    row.incident,
+                    f"{told}: {other.body.get('target', '')}",
+                    Mark.CONTAINED if proven else Mark.FAILED,
                 )
         self._ledger.flush()
 
-    def finished(self, run: str, event: Event, state: IncidentState | None, advice: str) -> None:
+    def result(self, run: str, step: str) -> StepResult | None:
+        """How a step ended, if that was reported."""
+        with self._database.read() as session:
+            row = session.get(StepRow, (run, step))
+            return msgspec.json.decode(row.result, type=StepResult) if row else None
+
+    def finished(self, run: str, event: Event, advice: str) -> None:
         """A run ended, and what follows for its incident: a state if anything was contained, and what is left to do."""
         with self._database.write() as session:
             row = self._run(session, run)
             if row.state != _store.FINISHED:
                 row.state, row.outcome, row.finished_at = _store.FINISHED, event.outcome, event.time
-                self._conclude(session, row.incident, event, state, advice)
+                session.flush()
+                self._conclude(session, row.incident, event, _contained(session, row.incident), advice)
             what = f"playbook {row.playbook} finished: {event.outcome}"
             self._ledger.stage(session, event, row.incident, what, Mark.ACTION)
         self._ledger.flush()
@@ -87,13 +98,25 @@ class Progress:
             self._conclude(session, row.incident, event, IncidentState.UNVERIFIED, advice)
         self._ledger.flush()
 
+    def lost(self, run: str, why: str, *, is_over: bool = False) -> None:
+        """A run broke off outside its steps; with `is_over` it will not go on either."""
+        with self._database.write() as session:
+            row = session.get(RunRow, run)
+            if row is None or row.state == _store.FINISHED:
+                return
+            if is_over:
+                row.state, row.outcome, row.finished_at = _store.FINISHED, "failure", self._clock.now()
+            incident = session.get_one(IncidentRow, row.incident)
+            incident.state = IncidentState.UNVERIFIED.value
+            incident.advice = f"The playbook {row.playbook} broke off: {why}. Check what is in force, contain by hand."
+
     def _conclude(
         self, session: Session, incident: str, event: Event, state: IncidentState | None, advice: str
     ) -> None:
         row = session.get(IncidentRow, incident)
         if row is None or row.state == IncidentState.CLOSED.value:
             return
-        if state is IncidentState.CONTAINED and row.state != IncidentState.CONTAINED.value:
+        if state is IncidentState.CONTAINED and not row.contained_at:
             row.contained_at = _proven_at(session, incident) or event.time
         if state is not None:
             row.state = state.value
@@ -126,6 +149,19 @@ class Progress:
             labels=tuple(msgspec.json.decode(incident.labels)),
             body={"run": row.id, "playbook": row.playbook, "version": row.version, "engine": engine},
         )
+
+
+def _contained(session: Session, incident: str) -> IncidentState | None:
+    """What all runs of an incident prove together; `None` when there was nothing to contain.
+
+    The last word on each target counts: a hold that failed, was tried anew and then proven, is proven.
+    """
+    latest: dict[str, StepResult] = {}
+    for run in _store.runs_of(session, incident):
+        latest |= {step.contains: step for step in run.steps if step.contains}
+    if not latest:
+        return None
+    return IncidentState.CONTAINED if all(step.verified for step in latest.values()) else IncidentState.UNVERIFIED
 
 
 def _proven_at(session: Session, incident: str) -> int:

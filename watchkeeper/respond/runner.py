@@ -45,6 +45,10 @@ class DurableRunner(Protocol):
         """Start the run; a run of that id that has begun already is left alone. Returns without waiting for its end."""
         ...
 
+    def is_over(self, run: str) -> bool:
+        """Whether the run ended, well or not, and will not go on."""
+        ...
+
     def parked(self) -> list[ParkedRun]:
         """Unfinished runs of an unknown engine version: somebody has to be told."""
         ...

@@ -18,7 +18,7 @@ from watchkeeper.core.content import content_folder
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.plugins import load
-from watchkeeper.events import Event, Journal, JournalReader
+from watchkeeper.events import Event, Journal, JournalReader, Position
 from watchkeeper.respond._dbos import DbosRunner
 from watchkeeper.respond.incidents import IncidentDesk, Shelf
 from watchkeeper.respond.interface import Action, Services
@@ -116,7 +116,11 @@ class RespondService:
         for run, engine in parked.items():
             _log.error("playbook run %s was begun by engine %s; it is parked", run, engine)
             self._progress.parked(run, engine)
-        self._begin([document for document in self._progress.unfinished() if document["run"] not in parked])
+        for document in self._progress.unfinished():
+            if self._runner.is_over(document["run"]):
+                self._progress.lost(document["run"], "its end was never reported", is_over=True)
+            else:
+                self._begin([document])
 
     def _follow(self, stop: threading.Event) -> None:
         cursor = self.incidents.cursor()
@@ -124,7 +128,11 @@ class RespondService:
         for record in chain.from_iterable(self._reader.tail(cursor, stop, poll=_POLL_SECONDS)):
             after = cursor | {record.position.writer: record.position.index + 1}
             kind = record.event.kind if record.event else ""
-            if record.event is not None and kind in _READ and not self._take(record.event, after, stop):
+            if (
+                record.event is not None
+                and kind in _READ
+                and not self._take(record.event, record.position, after, stop)
+            ):
                 break
             cursor = after
             unsaved = 0 if kind in _READ else unsaved + 1
@@ -133,11 +141,11 @@ class RespondService:
                 unsaved = 0
         self.incidents.save_cursor(cursor)
 
-    def _take(self, event: Event, cursor: dict[str, int], stop: threading.Event) -> bool:
+    def _take(self, event: Event, at: Position, cursor: dict[str, int], stop: threading.Event) -> bool:
         """Whether it was taken: a full disk or a locked database passes, and the alert must not be lost."""
         while not stop.is_set():
             try:
-                due = self._digest(event, cursor)
+                due = self._digest(event, at, cursor)
             except Unavailable as error:
                 self.healthy, self.failure = False, error.reason
                 stop.wait(_RETRY_SECONDS)
@@ -148,10 +156,10 @@ class RespondService:
             return True
         return False
 
-    def _digest(self, event: Event, cursor: dict[str, int]) -> Sequence[Document]:
+    def _digest(self, event: Event, at: Position, cursor: dict[str, int]) -> Sequence[Document]:
         if event.kind == RAISED:
-            return self.incidents.take(alert_of(event), cursor)
-        self.incidents.note_lifted(event, cursor)
+            return self.incidents.take(alert_of(event, at.writer, at.index), cursor)
+        self.incidents.note_lifted(event, at, cursor)
         return ()
 
     def _begin(self, documents: Sequence[Document]) -> None:
