@@ -15,7 +15,9 @@ from watchkeeper.core.errors import Conflict, Unavailable
 def make_private_folder(path: Path) -> Path:
     """A folder with mode 0700, parents too; returns it. Raises `Unavailable` when it cannot be made."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
+            folder.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would give the parents the umask's mode
+        path.mkdir(mode=0o700, exist_ok=True)  # says so when it is a file
     except OSError as error:
         raise Unavailable(f"cannot make {path}: {error.strerror}", hint="choose another folder with --data") from error
     return path

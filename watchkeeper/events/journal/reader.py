@@ -119,16 +119,16 @@ class _LogReader:
         self._frame: Frame | None = None
 
     def read(self, start: int, limit: int) -> list[Record]:
+        """From `start`, at most `limit`; where nobody says what is durable, every whole frame is taken to be."""
         durable = read_mark(self._data_dir, self.writer)
+        if durable is not None:
+            limit = min(limit, durable - start)
         found: list[Record] = []
         while len(found) < limit:
-            index = start + len(found)
-            if durable is not None and index >= durable:
-                break
-            frame = self._frame_with(index, is_durable=durable is not None)
+            frame = self._frame_with(start + len(found), is_durable=durable is not None)
             if frame is None:
                 break
-            found += self._records(frame, index, limit - len(found))
+            found += self._records(frame, start + len(found), limit - len(found))
         return found
 
     def find(self, event_id: str, after: int | None, before: int | None) -> int | None:

@@ -34,7 +34,11 @@ class Sealing:
     def __init__(self, key_id: bytes, key: bytes, created: int) -> None:
         self.id = key_id
         self.cipher = AESGCM(key)
-        self.created = created
+        self._created = created
+
+    def is_old(self, now: int) -> bool:
+        """Whether it is time for a new one."""
+        return self._created < now - KEY_LIFETIME
 
 
 class SubjectKeys:
@@ -44,7 +48,8 @@ class SubjectKeys:
         """Raises `Untrusted` when others can read the file, `Unavailable` when it cannot be opened."""
         path = data_dir / "keys" / "subjects.db"
         self._lock = threading.Lock()
-        self._sealing: dict[str, Sealing] = {}
+        self._db: sqlite3.Connection | None = None
+        self._sealing: dict[tuple[str, str], Sealing] = {}
         self._opening: dict[bytes, AESGCM] = {}
         self._version = -1
         self._db = _connect(path, create=create)
@@ -57,12 +62,12 @@ class SubjectKeys:
     def for_sealing(self, subjects: Iterable[str], writer: str, now: int) -> dict[str, Sealing]:
         """A durable key for each subject. Raises `Unavailable` when a new one cannot be stored."""
         with self._guarded() as db:
-            oldest = now - KEY_LIFETIME
-            wanted = set(subjects)
-            missing = [s for s in wanted if s not in self._sealing or self._sealing[s].created < oldest]
+            known, wanted = self._sealing, set(subjects)
+            missing = [s for s in wanted if (key := known.get((writer, s))) is None or key.is_old(now)]
             if missing and db is not None:
-                self._sealing |= _find_or_make(db, missing, writer, now)
-            return {subject: self._sealing[subject] for subject in wanted}
+                for subject, key in _find_or_make(db, missing, writer, now).items():
+                    known[writer, subject] = key
+            return {subject: known[writer, subject] for subject in wanted}
 
     def for_opening(self, key_id: bytes) -> AESGCM | None:
         """The key of a block, or `None` when its subject was erased."""
@@ -81,7 +86,7 @@ class SubjectKeys:
                 return 0
             with db:
                 count = db.execute("DELETE FROM keys WHERE subject = ?", (subject,)).rowcount
-            self._sealing.pop(subject, None)
+            self._sealing.clear()
             self._opening.clear()
             return count
 
@@ -90,6 +95,9 @@ class SubjectKeys:
             if self._db is not None:
                 self._db.close()
                 self._db = None
+
+    def __del__(self) -> None:
+        self.close()
 
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection | None]:

@@ -210,7 +210,7 @@ def _bytes(text: object) -> bytes:
 
 
 def _say(code: int, line: str) -> NoReturn:
-    print(line, file=sys.stderr if code else sys.stdout)  # noqa: T201 — this file is a command
+    print(line, file=sys.stderr if code else sys.stdout)
     sys.exit(code)
 
 

@@ -1,0 +1,119 @@
+"""Reading while writers run, across files, in portions, by id."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from watchkeeper.core.errors import Untrusted
+from watchkeeper.core.ids import derived_id
+from watchkeeper.events import Event, Journal, JournalReader, JournalSettings, Position, Severity
+from watchkeeper.events.journal.segments import segments_in
+
+Make = Callable[..., Event]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 7, 1000])
+def test_any_portion_size_reads_everything_in_order_once(data_dir: Path, limit: int) -> None:
+    reader, cursor, numbers = JournalReader(data_dir), {"gateway": 1}, []
+    while records := reader.read(cursor, limit):
+        assert len(records) <= limit
+        numbers += [record.event.body["number"] for record in records if record.event]
+        cursor = {"gateway": records[-1].position.index + 1}
+    assert numbers == list(range(30))
+
+
+@pytest.mark.parametrize("start", range(32))
+def test_reading_may_begin_anywhere(data_dir: Path, start: int) -> None:
+    records = JournalReader(data_dir).read({"gateway": start})
+    assert [record.position.index for record in records] == list(range(start, 31))
+
+
+def test_no_writer_is_starved_by_a_busy_one(tmp_path: Path, make_event: Make) -> None:
+    for writer, count in (("console", 500), ("gateway", 500), ("watch", 2)):
+        journal = Journal.open(tmp_path, writer)
+        for number in range(count - 1):
+            journal.append(make_event(number))
+        journal.close()
+    records = JournalReader(tmp_path).read({}, limit=300)
+    counts = {writer: sum(r.position.writer == writer for r in records) for writer in ("console", "gateway", "watch")}
+    assert counts == {"console": 198, "gateway": 100, "watch": 2}
+    assert JournalReader(tmp_path).writers() == ["console", "gateway", "watch"]
+
+
+@pytest.mark.behaviour("journal.readers-follow-rotation")
+def test_a_reader_follows_a_live_writer_from_file_to_file(
+    tmp_path: Path, make_event: Make, small_settings: JournalSettings
+) -> None:
+    journal = Journal.open(tmp_path, "gateway", settings=small_settings)
+    stop, seen = threading.Event(), []
+
+    def follow() -> None:
+        for records in JournalReader(tmp_path).tail({"gateway": 1}, stop, poll=0.002):
+            seen.extend(record.event.body["number"] for record in records if record.event)
+            if len(seen) >= 300:
+                stop.set()
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    for number in range(300):
+        index = journal.append(make_event(number))
+        if number % 7 == 0:
+            journal.wait(index)
+    thread.join(30)
+    journal.close()
+    assert seen == list(range(300))
+    assert len(segments_in(tmp_path / "journal" / "gateway")) > 5
+
+
+def test_nothing_beyond_the_durable_mark_is_read(data_dir: Path) -> None:
+    (data_dir / "run" / "journal-gateway.durable").write_bytes((9).to_bytes(8, "big"))
+    assert [r.position.index for r in JournalReader(data_dir).read({})] == list(range(9))
+
+
+def test_without_a_durable_mark_every_whole_frame_is_read(
+    data_dir: Path, segments: Callable[[Path], list[Path]]
+) -> None:
+    (data_dir / "run" / "journal-gateway.durable").unlink()
+    last = segments(data_dir)[-1]
+    last.write_bytes(last.read_bytes() + b"WKJRNL\x01\n half a frame")
+    assert len(JournalReader(data_dir).read({})) == 31
+
+
+def test_a_reader_may_come_before_the_writer(tmp_path: Path, make_event: Make) -> None:
+    reader = JournalReader(tmp_path)
+    assert (reader.read({}), reader.writers(), reader.find("x")) == ([], [], None)
+    journal = Journal.open(tmp_path, "gateway")
+    journal.record(make_event(1))
+    assert len(reader.read({})) == 2
+    journal.close()
+
+
+@pytest.mark.behaviour("journal.find-by-id")
+def test_an_event_is_found_by_its_id_whatever_its_clock_says(tmp_path: Path, make_event: Make) -> None:
+    derived = Event(v=1, id=derived_id("rule", 1), time=5, kind="detect.alert.raised", severity=Severity.HIGH)
+    observed = [make_event(number) for number in range(50)]
+    journal = Journal.open(tmp_path, "gateway")
+    other = Journal.open(tmp_path, "watch")
+    for event in observed:
+        journal.append(event)
+    other.record(derived)
+    journal.close()
+    other.close()
+    reader = JournalReader(tmp_path)
+    assert reader.find(observed[31].id) == Position("gateway", 32)
+    assert reader.find(derived.id) == Position("watch", 1)
+    assert reader.find(derived_id("rule", 2)) is None
+    assert reader.find("get_current_time") is None
+
+
+def test_a_changed_byte_is_not_read_as_if_nothing_were(data_dir: Path, segments: Callable[[Path], list[Path]]) -> None:
+    path = segments(data_dir)[0]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Untrusted):
+        JournalReader(data_dir).read({})
