@@ -52,7 +52,10 @@ class Finding(msgspec.Struct, frozen=True):
 class Inspector(Protocol):
     """Looks at the raw JSON text of one surface. Must not raise, block or keep anything of what it saw."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Names it in findings, events and settings."""
+        ...
 
     def inspect(self, surface: Surface, data: bytes) -> tuple[Finding, ...]:
         """Every finding, in order of appearance; empty for clean text."""

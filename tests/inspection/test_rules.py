@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from watchkeeper.core.errors import Misconfigured
+from watchkeeper.inspection.rules import load_rules, portable
+
+RULE = """
+inspector: mine
+rules:
+  - id: mine.one
+    label: hidden_instruction
+    severity: {severity}
+    surfaces: [result]
+    pattern: '{pattern}'
+    description: d
+    false_positives: none
+    tests: {{match: [], clean: []}}
+"""
+
+
+@pytest.mark.parametrize("pattern", ["^a", "a$", r"\Sa", "(?i)a", "a\\pL", "café", "[a^]b"])
+def test_what_the_engines_read_differently_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        portable(pattern)
+
+
+def test_white_space_is_spelled_out_inside_and_outside_a_class() -> None:
+    assert portable(r"a\s[\s,]") == rb"a[\t\n\x0b\f\r ][\t\n\x0b\f\r ,]"
+
+
+def test_a_negated_class_may_begin_with_a_circumflex() -> None:
+    assert portable(r"[^a]\[") == rb"[^a]\["
+
+
+@pytest.mark.behaviour("inspection.bad-rule-named")
+@pytest.mark.parametrize(
+    ("pattern", "severity"), [("(", 3), ("a", 9), ("(?=a)", 3), ("(a)\\1", 3), ("a*", 3), ("a" * 2001, 3)]
+)
+def test_a_rule_that_cannot_work_is_named_with_its_file(tmp_path: Path, pattern: str, severity: int) -> None:
+    (tmp_path / "r.yaml").write_text(RULE.format(pattern=pattern, severity=severity))
+    with pytest.raises(Misconfigured) as caught:
+        load_rules(tmp_path, "mine")
+    assert str(tmp_path / "r.yaml") in caught.value.reason
+    assert "mine.one" in caught.value.reason
+
+
+def test_a_file_that_is_no_rule_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("rules: 3")
+    with pytest.raises(Misconfigured) as caught:
+        load_rules(tmp_path, "mine")
+    assert "r.yaml" in caught.value.reason
+
+
+def test_two_rules_of_one_id_are_refused(tmp_path: Path) -> None:
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(RULE.format(pattern="abc", severity=3))
+    with pytest.raises(Misconfigured):
+        load_rules(tmp_path, "mine")
+
+
+def test_an_inspector_without_rules_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(RULE.format(pattern="abc", severity=3))
+    with pytest.raises(Misconfigured):
+        load_rules(tmp_path, "other")
