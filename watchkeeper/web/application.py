@@ -13,7 +13,6 @@ from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException, NotFoundException
-from litestar.middleware import DefineMiddleware
 
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable, WatchkeeperError
@@ -55,7 +54,7 @@ def build(services: Services, operators: Operators, settings: ConsoleSettings, c
             asset,
             nowhere,
         ],
-        middleware=[DefineMiddleware(Guard, settings=settings, operators=operators)],
+        middleware=[Guard(settings, operators)],
         before_send=[set_headers],
         exception_handlers={HTTPException: _http_error, WatchkeeperError: _our_error, Exception: _unknown_error},
         openapi_config=None,

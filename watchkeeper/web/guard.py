@@ -17,7 +17,7 @@ from litestar import Request
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.exceptions import ClientException, NotAuthorizedException, PermissionDeniedException
-from litestar.middleware.base import AbstractMiddleware
+from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from watchkeeper.web.operators import Operators
@@ -51,19 +51,16 @@ async def set_headers(message: Message, scope: Scope) -> None:
         headers["Cache-Control"] = "no-store"
 
 
-class Guard(AbstractMiddleware):
+class Guard(ASGIMiddleware):
     """Obligations 1 to 3."""
 
-    scopes = {ScopeType.HTTP}  # noqa: RUF012 — the framework's own declaration
-    settings: ConsoleSettings
-    operators: Operators
+    scopes = (ScopeType.HTTP,)
 
-    def __init__(self, app: ASGIApp, settings: ConsoleSettings, operators: Operators) -> None:
-        super().__init__(app)
+    def __init__(self, settings: ConsoleSettings, operators: Operators) -> None:
         self.settings = settings
         self.operators = operators
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         request: Request[Any, Any, Any] = Request(scope)
         if not is_our_host(request.headers.get("host", ""), self.settings):
             raise ClientException("this console is not known under that host name")
@@ -76,7 +73,7 @@ class Guard(AbstractMiddleware):
             if secret:
                 await asyncio.to_thread(self.operators.refuse_cookie)
             raise NotAuthorizedException("you are not in")
-        await self.app(scope, receive, send)
+        await next_app(scope, receive, send)
 
 
 def cookie_name(settings: ConsoleSettings) -> str:
