@@ -59,13 +59,19 @@ def kinds_of(node: Any) -> frozenset[str] | None:
 
 def _every(tests: list[Test]) -> Test:
     def holds(fields: Any) -> bool:
-        return all(test(fields) for test in tests)
+        for test in tests:  # noqa: SIM110 — twice as fast as all() over a generator, for every event
+            if not test(fields):
+                return False
+        return True
 
     return holds
 
 
 def _some(tests: list[Test]) -> Test:
     def holds(fields: Any) -> bool:
-        return any(test(fields) for test in tests)
+        for test in tests:  # noqa: SIM110 — as above
+            if test(fields):
+                return True
+        return False
 
     return holds

@@ -25,7 +25,8 @@ from watchkeeper.detect.settings import DetectSettings
 from watchkeeper.events import Event, Journal, JournalReader, Position
 
 _OWN = ("detect.", "respond.")
-_CHUNK = 500
+_CHUNK = 4096
+"""Records of one look: as many as the journal commits at once."""
 _QUIET = 60 * SECOND
 """Between two records of one rule's failure."""
 _SETTINGS = DetectSettings()
@@ -42,7 +43,7 @@ class Progress(msgspec.Struct, frozen=True):
     unreadable: int
     """Records that nobody can read any more (erased)."""
     waiting: int
-    """Records of the journal it has not looked at yet; at most 500 are counted."""
+    """Records of the journal it has not looked at yet; at most 4096 are counted."""
     trouble: str
     """Why it stands still; empty while it does not."""
 
@@ -86,7 +87,7 @@ class Detector:
         self._save_or_say_why()
 
     def step(self) -> int:
-        """Deal with what the journal has now, up to 500 records; returns how many. Raises `Unavailable`."""
+        """Deal with what the journal has now, up to 4096 records; returns how many. Raises `Unavailable`."""
         cursor = self._started()
         records = self._reader.read(cursor, limit=_CHUNK)
         alerts: list[Event] = []

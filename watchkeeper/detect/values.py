@@ -101,6 +101,9 @@ def _fold(parts: list[Any]) -> list[Any]:
 def _text(path: Path, value: SigmaString) -> Test:
     if not "".join(str(part) for part in value.s):
         return lambda fields: not fields.values(path)
+    if all(isinstance(part, str) for part in value.s):
+        wanted = "".join(_fold(value.s))
+        return lambda fields: wanted in fields.folded(path)
     test = text_test(_fold(value.s))
     return lambda fields: any(test(text) for text in fields.folded(path))
 

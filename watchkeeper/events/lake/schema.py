@@ -55,33 +55,44 @@ SCHEMA = Schema([Field(name, kind, nullable=null) for name, (kind, null, _) in C
 PARTITIONS = ("tenant", "day")
 
 _MOVED = ("arguments", "result")
-_TEXT_COLUMNS = ("method", "reason")
-_NUMBER_COLUMNS = ("status", "duration_us")
+_json = msgspec.json.Encoder().encode
 
 
 def to_row(event: Event, writer: str = "", idx: int = 0) -> dict[str, Any]:
     """The row of an event; `time` and `day` as numbers."""
     time = min(max(event.time, 0), _LAST)
-    split = _TRACE.fullmatch(event.trace)
-    moved = {name: event.body[name] for name in _MOVED if isinstance(event.body.get(name), str)}
-    rest = {name: value for name, value in event.body.items() if name not in moved}
-    row: dict[str, Any] = {name: getattr(event, name) for name in _SAME}
-    return row | {
+    body = event.body
+    arguments, result = _typed(body.get("arguments"), str), _typed(body.get("result"), str)
+    trace, span = _split_trace(event.trace)
+    rules = body.get("rules")
+    return {
+        "id": event.id,
         "time": time,
-        "day": time // _DAY,
+        "v": event.v,
+        "kind": event.kind,
         # An empty partition value is null in Delta, and one null makes the whole table unreadable.
         "tenant": event.tenant or "default",
-        "trace_id": split[1] if split else event.trace,
-        "span_id": split[2] if split else "",
+        "actor": event.actor,
+        "claimed": event.claimed,
+        "server": event.server,
+        "target": event.target,
+        "era": event.era,
+        "trace_id": trace,
+        "span_id": span,
+        "outcome": event.outcome,
         "severity": int(event.severity),
-        "labels": list(event.labels),
-        **{name: _typed(rest.get(name), str) for name in _TEXT_COLUMNS},
-        **{name: _typed(rest.get(name), int) for name in _NUMBER_COLUMNS},
-        "rules": [rule for rule in _list(rest.get("rules")) if isinstance(rule, str)],
-        **{name: moved.get(name) for name in _MOVED},
-        "body": msgspec.json.encode(rest).decode(),
+        "labels": event.labels,
+        "method": _typed(body.get("method"), str),
+        "rules": [rule for rule in rules if isinstance(rule, str)] if isinstance(rules, (list, tuple)) else [],
+        "reason": _typed(body.get("reason"), str),
+        "status": _typed(body.get("status"), int),
+        "duration_us": _typed(body.get("duration_us"), int),
+        "arguments": arguments,
+        "result": result,
+        "body": _json({name: v for name, v in body.items() if name not in _MOVED or not isinstance(v, str)}).decode(),
         "writer": writer,
         "idx": idx,
+        "day": time // _DAY,
     }
 
 
@@ -133,5 +144,6 @@ def _typed(value: object, kind: type) -> Any:
     return None if isinstance(value, int) and abs(value) >= 2**63 else value
 
 
-def _list(value: object) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else []
+def _split_trace(trace: str) -> tuple[str, str]:
+    found = _TRACE.fullmatch(trace) if trace else None
+    return (found[1], found[2]) if found else (trace, "")
