@@ -32,7 +32,13 @@ FLAGS = (
     "--hide-scrollbars",
     f"--window-size={SIZE[0]},{SIZE[1]}",
 )
-PICTURES = {"console": "/", "traffic": "/traffic", "servers": "/servers", "incidents": "/incidents", "journal": "/journal"}
+PICTURES = {
+    "console": "/",
+    "traffic": "/traffic",
+    "servers": "/servers",
+    "incidents": "/incidents",
+    "journal": "/journal",
+}
 
 
 def browser(profile: str) -> webdriver.Chrome:
@@ -69,12 +75,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE)
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as profile:
-        with Up(load(None, Path(data), free_ports=True), demo=True, told=print) as up:
-            report = up.exercise(lambda step: print(step.name, step.seen, step.detail))
-            if not report.passed:
-                sys.exit("not every step was seen; no pictures")
-            take(up.link(), chosen.out, profile)
+    with (
+        tempfile.TemporaryDirectory() as data,
+        tempfile.TemporaryDirectory() as profile,
+        Up(load(None, Path(data), free_ports=True), demo=True, told=sys.stderr.write) as up,
+    ):
+        report = up.exercise(lambda step: None)
+        if not report.passed:
+            sys.exit(f"not every step was seen; no pictures: {report}")
+        take(up.link(), chosen.out, profile)
 
 
 if __name__ == "__main__":

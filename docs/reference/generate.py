@@ -67,8 +67,10 @@ def _command(command: click.Command, path: str) -> list[str]:
     level = "#" * min(4, path.count(" ") + 2)
     parts = [f"{level} `{path}`\n", "```text", command.get_help(context).rstrip(), "```\n"]
     if isinstance(command, click.Group):
-        for name in sorted(command.commands):
-            parts += _command(command.commands[name], f"{path} {name}")
+        for name in sorted(command.list_commands(context)):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            parts += _command(inner, f"{path} {name}")
     return parts
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from watchkeeper.events import Event, Journal
-from watchkeeper.exercise.demo import CLIENT, TRAINING
+from watchkeeper.exercise.stage import CLIENT, TRAINING
 
 LABEL = "exercise"
 _SERVERS = frozenset({TRAINING})

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from watchkeeper.app.administration import STATE
 from watchkeeper.app.migrate import migrate
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
@@ -16,8 +17,6 @@ from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.orders import OrderBook
 from watchkeeper.registry import Pins
 from watchkeeper.web import Operators
-
-STATE = "state.db"
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,6 @@ class Platform:
     orders: OrderBook
     clients: Identities
     operators: Operators
-
-
-def has_state(data_dir: Path) -> bool:
-    """Whether anything ever ran on this data folder."""
-    return (data_dir / STATE).is_file()
 
 
 def prepare(data_dir: Path) -> None:

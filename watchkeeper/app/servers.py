@@ -9,7 +9,7 @@ import msgspec
 
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.exercise.demo import TIME, TRAINING, training_state
+from watchkeeper.exercise.stage import TIME, TRAINING, training_state
 from watchkeeper.gateway.settings import ServerSettings, check_gateway, check_server
 
 

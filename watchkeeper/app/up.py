@@ -21,7 +21,7 @@ from watchkeeper.app.settings import Loaded
 from watchkeeper.app.supervisor import Service, Supervisor
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder, write_private
-from watchkeeper.exercise.demo import CLIENT, Demo, Told
+from watchkeeper.exercise.demo import Demo, Told
 from watchkeeper.exercise.model import Report
 
 FIRST_CLIENT = "my-agent"
@@ -165,6 +165,3 @@ def _token_in(path: Path) -> str:
 
 def _indented(text: str) -> str:
     return "".join(f"  {line}\n" for line in text.splitlines())
-
-
-__all__ = ["CLIENT", "FIRST_CLIENT", "Up"]

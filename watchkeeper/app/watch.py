@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from watchkeeper.app.administration import WATCH, Act, Desk
+from watchkeeper.app.administration import WATCH
+from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.process import announce, stop_requested

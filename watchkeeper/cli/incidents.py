@@ -57,9 +57,7 @@ def show(incident: str, data: Path | None, as_json: bool) -> None:
     click.echo()
     for entry in found["timeline"]:
         output.text(f"  {output.moment(entry['time'])}  {entry['what']}")
-    click.echo(
-        f"\nProve any of it: watchkeeper journal prove EVENT_ID (ids: incidents show {about['number']} --json)"
-    )
+    click.echo(f"\nProve any of it: watchkeeper journal prove EVENT_ID (ids: incidents show {about['number']} --json)")
 
 
 @incidents.command()

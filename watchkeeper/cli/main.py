@@ -1,25 +1,42 @@
-"""The command `watchkeeper` and its groups."""
+"""The command `watchkeeper` and its groups, each loaded when it is called: help must not wait for engines."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
 
 import click
 
-from watchkeeper.cli.clients import clients
-from watchkeeper.cli.config import config
-from watchkeeper.cli.console import console
-from watchkeeper.cli.demo import demo
-from watchkeeper.cli.events import events
-from watchkeeper.cli.incidents import incidents
-from watchkeeper.cli.journal import journal
-from watchkeeper.cli.pins import pins
-from watchkeeper.cli.quarantine import quarantine
-from watchkeeper.cli.service import service
-from watchkeeper.cli.up import up
+COMMANDS = (
+    "clients",
+    "config",
+    "console",
+    "demo",
+    "events",
+    "incidents",
+    "journal",
+    "pins",
+    "quarantine",
+    "service",
+    "up",
+)
+"""Module in this package and name of the command in it."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Commands(click.Group):
+    """Knows its commands by name and loads the one that is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"watchkeeper.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(version("watchkeeper"), prog_name="watchkeeper")
 def main() -> None:
     """Watchkeeper: the security operations platform for MCP systems.
@@ -29,7 +46,3 @@ def main() -> None:
     Exit codes: 0 all well · 2 wrong usage · 65 bad input · 66 not found · 70 a service failed · 73 in use ·
     75 try again later · 76 did not verify · 77 denied · 78 settings. `journal verify` and `demo` have their own.
     """
-
-
-for command in (clients, config, console, demo, events, incidents, journal, pins, quarantine, service, up):
-    main.add_command(command)

@@ -38,7 +38,7 @@ def list_(server: str, data: Path | None, as_json: bool) -> None:
                 r["kind"],
                 r["name"],
                 r["state"],
-                r["fingerprint"][:19],
+                r["seen"][:19],
                 output.moment(r["first_seen"]),
                 r["approved_by"] or "-",
             ]

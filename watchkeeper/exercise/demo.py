@@ -13,7 +13,6 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TypeVar
 
 from watchkeeper.core.errors import WatchkeeperError
@@ -22,20 +21,13 @@ from watchkeeper.events import Event
 from watchkeeper.exercise.agent import LEGACY, MODERN, Agent, connect
 from watchkeeper.exercise.model import Report, Step
 from watchkeeper.exercise.ports import Estate
+from watchkeeper.exercise.stage import CLIENT, TIME, TRAINING, training_state
 
-CLIENT = "demo-agent"
-TRAINING = "training"
-TIME = "time"
 WAIT = 15.0
 """Seconds to wait for what should be seen."""
 
 T = TypeVar("T")
 Told = Callable[[Step], None]
-
-
-def training_state(data_dir: Path) -> Path:
-    """The file by which an exercise tells the training server how to behave."""
-    return data_dir / "exercise" / "training.json"
 
 
 def fake_secret() -> str:

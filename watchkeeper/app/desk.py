@@ -1,0 +1,125 @@
+"""The acts of administration: what the watch answers, and what the command line does itself when none runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from watchkeeper.app.platform import Platform, opened
+from watchkeeper.core.errors import Conflict
+from watchkeeper.events import JournalReader
+from watchkeeper.gateway.orders import Order
+from watchkeeper.registry import Pin
+from watchkeeper.respond.incidents import IncidentDesk
+from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.settings import RespondSettings
+
+CLI = "cli"
+"""The log of a command that finds no service running."""
+_BUSY_FOR = 10.0
+"""Seconds to wait for another command that holds that log."""
+
+Act = Callable[[dict[str, Any]], Any]
+
+
+def alone(data_dir: Path, act: str, arguments: dict[str, Any]) -> Any:
+    """Do `act` in this process, while no watch runs. Raises `Conflict` when another command keeps the folder."""
+    with ExitStack() as stack:
+        platform = _open(stack, data_dir)
+        return msgspec.to_builtins(Desk(platform).acts[act](arguments))
+
+
+def _open(stack: ExitStack, data_dir: Path) -> Platform:
+    deadline = time.monotonic() + _BUSY_FOR
+    while True:
+        try:
+            return stack.enter_context(opened(data_dir, CLI))
+        except Conflict:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+class Desk:
+    """The acts themselves, on an open platform. Each takes the arguments and returns JSON types or structs."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._on = platform
+        ledger = Ledger(platform.database, platform.journal, JournalReader(platform.data_dir))
+        self._incidents = IncidentDesk(platform.database, ledger, platform.clock, RespondSettings())
+        self.acts: dict[str, Act] = {
+            "pins.list": self.list_pins,
+            "pins.diff": self.diff_pin,
+            "pins.approve": self.approve_pins,
+            "quarantine.list": self.list_orders,
+            "quarantine.lift": self.lift_order,
+            "incidents.list": self.list_incidents,
+            "incidents.show": self.show_incident,
+            "incidents.close": self.close_incident,
+            "clients.list": self.list_clients,
+            "clients.add": self.add_client,
+            "clients.revoke": self.revoke_client,
+        }
+
+    def list_pins(self, asked: dict[str, Any]) -> list[Pin]:
+        return list(self._on.pins.list(asked.get("server", "")))
+
+    def diff_pin(self, asked: dict[str, Any]) -> dict[str, Any]:
+        server, name, kind = asked["server"], asked["name"], asked.get("kind", "tool")
+        pin = self._on.pins.get(server, name, kind)
+        return {
+            "server": server,
+            "name": name,
+            "kind": kind,
+            "state": pin.state,
+            "reason": pin.reason,
+            "pinned": pin.pinned,
+            "seen": pin.seen,
+            "diff": self._on.pins.diff(server, name, kind),
+        }
+
+    def approve_pins(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        pins, by, server = self._on.pins, asked["by"], asked["server"]
+        if asked.get("everything"):
+            approved = list(pins.approve_all(server, by))
+        else:
+            approved = [
+                pins.approve(server, asked["kind"], asked["name"], by, fingerprint=asked.get("fingerprint", ""))
+            ]
+        return [{"server": p.server, "kind": p.kind, "name": p.name, "fingerprint": p.pinned} for p in approved]
+
+    def list_orders(self, asked: dict[str, Any]) -> list[Order]:
+        return list(self._on.orders.all() if asked.get("everything") else self._on.orders.in_force())
+
+    def lift_order(self, asked: dict[str, Any]) -> Order:
+        order = self._on.orders.lift(asked["order"], by=asked["by"], reason=asked["reason"])
+        self._on.orders.push()
+        return order
+
+    def list_incidents(self, asked: dict[str, Any]) -> Any:
+        return self._incidents.list(state=asked.get("state", ""))
+
+    def show_incident(self, asked: dict[str, Any]) -> Any:
+        case = self._incidents.show(asked["incident"])
+        times = {"ttd_ms": case.incident.ttd_ms, "ttc_ms": case.incident.ttc_ms}
+        return msgspec.to_builtins(case) | times
+
+    def close_incident(self, asked: dict[str, Any]) -> Any:
+        return self._incidents.close(asked["incident"], by=asked["by"], reason=asked["reason"])
+
+    def list_clients(self, _: dict[str, Any]) -> Any:
+        return list(self._on.clients.clients())
+
+    def add_client(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked["name"]
+        token = self._on.clients.mint(name, asked["by"], asked.get("groups", ()))
+        return {"name": name, "token": token}
+
+    def revoke_client(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self._on.clients.revoke(asked["name"], asked["by"])
+        return {"name": asked["name"]}

@@ -1,0 +1,17 @@
+"""Where an exercise plays: its servers, its client, and the file that tells the training server how to behave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CLIENT = "demo-agent"
+"""The client of an exercise."""
+TRAINING = "training"
+"""The packaged server that can be made hostile."""
+TIME = "time"
+"""An honest packaged server."""
+
+
+def training_state(data_dir: Path) -> Path:
+    """The file by which an exercise tells the training server how to behave."""
+    return data_dir / "exercise" / "training.json"
