@@ -231,6 +231,17 @@ def test_a_gateway_whose_process_ended_is_not_asked(presence: Presence, database
     assert presence.serving() == []
 
 
+def test_a_gateway_that_is_gone_is_struck_off_when_another_begins(
+    presence: Presence, database: Database, tmp_path: Path
+) -> None:
+    presence.enter("a", tmp_path / "a.sock", 3)
+    _alter(database, birth="another")
+    presence.enter("b", tmp_path / "b.sock", 3)
+    with database.read() as session:
+        assert session.get(_store.GatewayRow, ("default", "a")) is None
+    assert [s.id for s in presence.serving()] == ["b"]
+
+
 def test_a_process_that_took_over_a_dead_gateways_number_is_not_it(
     presence: Presence, database: Database, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Integer, String, Text, UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -94,5 +94,5 @@ def lock_generation(session: Session, tenant: str, subject: str) -> GenerationRo
 
 
 def generation(session: Session, tenant: str, subject: str) -> int:
-    row = session.get(GenerationRow, (tenant, subject))
-    return row.value if row else 0
+    row = GenerationRow
+    return session.scalar(select(row.value).where(row.tenant == tenant, row.subject == subject)) or 0

@@ -11,7 +11,7 @@ import socket
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.database import Database
@@ -46,7 +46,7 @@ class Presence:
         self._host = socket.gethostname()
 
     def enter(self, gateway_id: str, path: Path, acknowledged: int) -> None:
-        """A gateway begins, with these orders in force."""
+        """A gateway begins, with these orders in force; those that are gone are struck off."""
         now = self._clock.now()
         row = _store.GatewayRow(
             tenant=self._tenant,
@@ -60,6 +60,9 @@ class Presence:
             acknowledged=acknowledged,
         )
         with self._database.write() as session:
+            for other in session.scalars(self._everyone()).all():
+                if self._is_gone(other, now):
+                    session.delete(other)
             session.merge(row)
 
     def beat(self, gateway_id: str, acknowledged: int) -> None:
@@ -80,10 +83,13 @@ class Presence:
     def serving(self) -> list[Standing]:
         """Every gateway that may still serve clients, by id."""
         with self._database.read() as session:
-            query = select(_store.GatewayRow).where(_store.GatewayRow.tenant == self._tenant)
-            rows = session.scalars(query.order_by(_store.GatewayRow.id)).all()
+            rows = session.scalars(self._everyone()).all()
         now = self._clock.now()
         return [_to_standing(row, now) for row in rows if not self._is_gone(row, now)]
+
+    def _everyone(self) -> Select[_store.GatewayRow]:
+        row = _store.GatewayRow
+        return select(row).where(row.tenant == self._tenant).order_by(row.id)
 
     def _is_gone(self, row: _store.GatewayRow, now: int) -> bool:
         if row.host != self._host:

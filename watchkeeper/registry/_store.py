@@ -94,8 +94,7 @@ def lock_generation(session: Session, tenant: str) -> GenerationRow:
 
 
 def generation(session: Session, tenant: str) -> int:
-    row = session.get(GenerationRow, tenant)
-    return row.value if row else 0
+    return session.scalar(select(GenerationRow.value).where(GenerationRow.tenant == tenant)) or 0
 
 
 def get_pin(session: Session, tenant: str, key: str) -> Pin | None:

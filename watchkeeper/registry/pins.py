@@ -102,8 +102,8 @@ class Pins:
             pin = self._get(session, server, kind, name)
             if fingerprint and fingerprint != pin.seen:
                 raise Conflict(
-                    f"{server} shows another definition of {name} by now: {pin.seen}",
-                    hint=f"look at `watchkeeper pins diff {server} {name}` again, then approve that one",
+                    f"{server} shows another definition of {name!a} by now: {pin.seen}",
+                    hint="look at it with `watchkeeper pins diff`, then approve that one",
                 )
             step = transitions.approved(pin, by, self._clock.now())
             self._move(session, step, at, by)
@@ -203,7 +203,7 @@ class Pins:
     def _get(self, session: Session, server: str, kind: str, name: str) -> Pin:
         pin = _store.get_pin(session, self._tenant, _store.key_of(server, kind, name))
         if pin is None:
-            raise NotFound(f"{server} never showed a {kind} {name!r}", hint="see `watchkeeper pins list`")
+            raise NotFound(f"{server} never showed a {kind} {name!a}", hint="see `watchkeeper pins list`")
         return pin
 
     def _move(self, session: Session, step: transitions.Step, at: _store.GenerationRow, actor: str) -> None:
