@@ -141,7 +141,8 @@ class ServerProcess(asyncio.SubprocessProtocol):
             raise Unavailable("the server has ended")
         pipe.write(data)
         try:
-            await asyncio.wait_for(self._writable.wait(), patience)
+            async with asyncio.timeout(patience):  # not wait_for, which in 3.11 may swallow a cancellation
+                await self._writable.wait()
         except TimeoutError as error:
             raise Unavailable("the server does not read its input") from error
 
@@ -173,7 +174,8 @@ class ServerProcess(asyncio.SubprocessProtocol):
 
     async def _ends_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self.exited.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.exited.wait()
         except TimeoutError:
             return False
         return True

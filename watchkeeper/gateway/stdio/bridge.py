@@ -46,8 +46,8 @@ class StdioUpstream:
         """Raises `Misconfigured` when the command can never be started."""
         command.check()
         self._limits = limits or Limits()
-        self._launches = Launches(server, command, recorder, clock)
-        self._fleet = Fleet(server, command, spawner, self._launches, self._limits)
+        launches = Launches(server, command, recorder, clock)
+        self._fleet = Fleet(server, command, spawner, launches, self._limits)
         self._sessions: dict[str, Member] = {}
         self._shared: dict[str, asyncio.Task[Member | None]] = {}
         self._older_until = 0.0
@@ -81,8 +81,8 @@ class StdioUpstream:
             return await self._open(inbound.principal, message)
         if not session:
             return _without_session(message)
-        member = self._sessions.get(session)
-        if member is None or member.principal != inbound.principal:  # an id proves nothing: it is bound to who got it
+        member = self._session(session, inbound.principal)
+        if member is None:
             return answers.refusal(404, NO_SUCH_SESSION, "there is no such session", message.id if message else None)
         if inbound.verb == "DELETE":
             await self._fleet.end(member, "the client ended its session")
@@ -90,6 +90,13 @@ class StdioUpstream:
         if message is None:
             return member.conversation.attach() if _takes_events(inbound) else answers.not_acceptable()
         return await _pass_on(member.conversation, inbound, message)
+
+    def _session(self, session: str, principal: str) -> Member | None:
+        """An id proves nothing: it is bound to who got it, and it ends with its server."""
+        member = self._sessions.get(session)
+        if member is None or member.principal != principal or member.conversation.child.gone.is_set():
+            return None
+        return member
 
     async def _open(self, principal: str, initialize: Message) -> Outbound:
         member = await self._fleet.start(principal, "legacy")
@@ -113,15 +120,10 @@ class StdioUpstream:
         if child.gone.is_set():
             raise UpstreamFailed(f"{child.reason} right after initialize")
         session = secrets.token_urlsafe(32)
-        self._launches.opened(session, member.principal)
         self._sessions[session] = member
-        member.on_end = lambda reason: self._forget(session, member.principal, member.wanted or reason)
+        member.on_end = lambda: self._sessions.pop(session)
         said.headers.append((_SESSION, session.encode()))
         return said
-
-    def _forget(self, session: str, principal: str, reason: str) -> None:
-        del self._sessions[session]
-        self._launches.closed(session, principal, reason)
 
     # -- the modern era
 

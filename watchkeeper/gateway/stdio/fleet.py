@@ -33,10 +33,10 @@ class Member(msgspec.Struct, eq=False):
     principal: str
     era: str
     conversation: Conversation
-    wanted: str = ""
-    """Why we ended it; empty when it ended by itself."""
-    on_end: Callable[[str], None] | None = None
-    """Told the reason, once."""
+    wanted: bool = False
+    """Whether we ended it; else it ended by itself, or for what it did."""
+    on_end: Callable[[], object] | None = None
+    """Told once."""
 
 
 class Fleet:
@@ -69,9 +69,11 @@ class Fleet:
 
     async def end(self, member: Member, reason: str) -> None:
         """Stop a server and wait until it is gone."""
-        member.wanted = member.wanted or reason
+        child = member.conversation.child
+        if not child.gone.is_set():
+            member.wanted = True
         task = self._members.get(member)
-        await member.conversation.child.stop(member.wanted)
+        await child.stop(reason)
         if task is not None:
             await asyncio.shield(task)
 
@@ -128,9 +130,9 @@ class Fleet:
             await conversation.child.gone.wait()
             conversation.fail(conversation.child.reason)
             if member.on_end is not None:
-                member.on_end(conversation.child.reason)
+                member.on_end()
             await conversation.child.stop(conversation.child.reason)
-            self._launches.exited(conversation, member.principal, member.era, wanted=bool(member.wanted))
+            self._launches.exited(conversation, member.principal, member.era, wanted=member.wanted)
         finally:
             del self._members[member]
             self._places.remove(member.principal)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from typing import Any
 
@@ -52,14 +51,6 @@ class Launches:
     def failed_to_start(self, actor: str, era: str, reason: str) -> None:
         self._append_if_possible("gateway.upstream.failed", actor, era, "failure", {"reason": self._masked(reason)})
 
-    def opened(self, session: str, actor: str) -> None:
-        """Raises `Unavailable`."""
-        self._append("gateway.session.opened", actor, "legacy", "success", {"session": _short(session)})
-
-    def closed(self, session: str, actor: str, reason: str) -> None:
-        body = {"session": _short(session), "reason": reason}
-        self._append_if_possible("gateway.session.closed", actor, "legacy", "success", body)
-
     def _masked(self, text: str) -> str:
         for value in self._command.env.values():
             if value:
@@ -86,8 +77,3 @@ class Launches:
             body=body,
         )
         self._recorder.append(event)
-
-
-def _short(session: str) -> str:
-    """Enough to tell sessions apart, not enough to use one."""
-    return hashlib.sha256(session.encode()).hexdigest()[:16]
