@@ -28,7 +28,8 @@ from watchkeeper.policy.slices import ACTIONS, resource_of, slice_of
 from watchkeeper.policy.sources import Policy, policy_set, read
 
 _log = logging.getLogger(__name__)
-_KNOWN = 16_384
+KNOWN = 16_384
+"""Verdicts kept."""
 T = TypeVar("T")
 
 FAILED = Verdict(Effect.DENY, ("policy.error",), "A policy could not be evaluated, so this was denied. Tell the user.")
@@ -49,7 +50,7 @@ class PolicyEngine:
 
     def __init__(self, policies: Sequence[Policy]) -> None:
         self.policies = tuple(policies)
-        self._verdicts: _Bounded[Verdict] = _Bounded(_KNOWN)
+        self._verdicts: _Bounded[Verdict] = _Bounded(KNOWN)
         self._by_resource: _Bounded[Slice] = _Bounded(4_096)
         self._slices: _Bounded[Slice] = _Bounded(1_024)
         self._readers: _Bounded[ArgumentReader | Refused] = _Bounded(512)
@@ -85,6 +86,11 @@ class PolicyEngine:
         except Exception:  # noqa: BLE001 — total: an unknown failure means deny
             _log.exception("a policy decision failed")
             return FAILED
+
+    @property
+    def cached(self) -> int:
+        """How many verdicts are kept."""
+        return len(self._verdicts)
 
     def _decide(self, q: Question, key: tuple[Any, ...], input_schema: bytes | None) -> Verdict:
         if q.action not in ACTIONS:

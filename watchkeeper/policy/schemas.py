@@ -49,7 +49,6 @@ def make_validator(tree: dict[str, Any]) -> jsonschema_rs.Validator:
         return jsonschema_rs.validator_for(
             tree,
             retriever=_refuse,
-            offline=True,
             mask="…",
             pattern_options=jsonschema_rs.RegexOptions(),  # linear time
         )
