@@ -1,4 +1,4 @@
-"""A data folder with the real parts (journal, control state, pins, orders) and a gateway that only keeps orders and answers probes."""
+"""A data folder with the real parts (journal, control state, pins, orders), and the least that a gateway is to them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ class Estate:
         self.pins = Pins(self.database, self.journal, CLOCK)
         self.orders = OrderBook(self.database, self.journal, CLOCK)
         for text in ("reads a file", "reads a file and mails it"):
-            tools = b'{"tools":[{"name":"read_file","description":"%s","inputSchema":{"type":"object"}}]}' % text.encode()
+            tools = (
+                b'{"tools":[{"name":"read_file","description":"%s","inputSchema":{"type":"object"}}]}' % text.encode()
+            )
             self.pins.observe("files", definitions_in("tools/list", tools), {})
 
     def close(self) -> None:
@@ -101,7 +103,14 @@ class Estate:
 
     def raise_alert(self, number: int = 1, **members: Any) -> Event:
         """Record an alert as detection does."""
-        body = {"rule": "tool_changed", "title": "A tool changed", "playbook": "", "tags": [], "summary": "", "principal": ""}
+        body = {
+            "rule": "tool_changed",
+            "title": "A tool changed",
+            "playbook": "",
+            "tags": [],
+            "summary": "",
+            "principal": "",
+        }
         fields = {"server": "files", "target": "read_file", "outcome": "deny", "labels": ()}
         event_time = CLOCK.now() - 5_000
         for name in list(members):

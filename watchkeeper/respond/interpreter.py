@@ -216,6 +216,8 @@ class RunInterpreter:
         action = self._actions.get(step.action)
         if action is not None and not action.touches:
             return ""
+        if step.broken:
+            return f"{step.action} of the step {step.id}"
         named = [str(value) for name, value in sorted(step.parameters.items()) if name != "reason"]
         return " ".join([step.action, *named])
 

@@ -1,0 +1,94 @@
+"""The engine behind the port: what DBOS must do for us, and must not."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from watchkeeper.respond import IncidentState
+from watchkeeper.respond._dbos import DbosRunner
+from watchkeeper.respond.model import alert_of
+from watchkeeper.respond.runner import ParkedRun
+
+CHILD = textwrap.dedent("""
+    import os, sys
+    from pathlib import Path
+    from watchkeeper.respond._dbos import DbosRunner
+    runner = DbosRunner(Path(sys.argv[1]), engine_version=sys.argv[3])
+    runner.open(lambda document, do: os._exit(9))
+    runner.begin(sys.argv[2], {})
+    import threading
+    threading.Event().wait(30)
+""")
+
+
+def interrupted(path: Path, run: str, engine: str) -> None:
+    """A run that another process began, and died in."""
+    done = subprocess.run([sys.executable, "-c", CHILD, path, run, engine], timeout=60, check=False)
+    assert done.returncode == 9
+
+
+@pytest.mark.behaviour("respond.unknown-engine-is-reported")
+def test_a_run_of_another_engine_version_is_parked_and_its_incident_says_so(estate, gate):
+    event = estate.rug_pull()
+    (document,) = estate.service().incidents.take(alert_of(event))
+    interrupted(estate.data / "playbooks.db", document["run"], "watchkeeper-0")
+    with estate.responding() as service:
+        estate.until(lambda: bool(estate.events("respond.playbook.parked")))
+        (incident,) = service.incidents.list()
+        (run,) = service.incidents.show(incident.id).runs
+    assert (incident.state, run.state) == (IncidentState.UNVERIFIED, "parked")
+    assert "watchkeeper-0" in incident.advice
+    assert estate.orders.all() == ()
+
+
+def test_a_parked_run_is_named_with_the_engine_that_began_it(tmp_path):
+    interrupted(tmp_path / "playbooks.db", "run-1", "watchkeeper-0")
+    runner = DbosRunner(tmp_path / "playbooks.db")
+    runner.open(lambda document, do: None)
+    try:
+        assert runner.parked() == [ParkedRun(run="run-1", engine="watchkeeper-0")]
+        assert not runner.is_over("run-1")
+    finally:
+        runner.close()
+
+
+def test_the_same_run_begun_twice_runs_once_and_keeps_the_results_of_its_steps(tmp_path):
+    ended, seen = threading.Event(), []
+
+    def interpret(document, do):
+        seen.append(do("one", lambda: {"told": document["word"]}))
+        ended.set()
+
+    runner = DbosRunner(tmp_path / "playbooks.db")
+    runner.open(interpret)
+    try:
+        runner.begin("run-1", {"word": "grüezi"})
+        assert ended.wait(20)
+        runner.begin("run-1", {"word": "other"})
+    finally:
+        runner.close()
+    assert seen == [{"told": "grüezi"}]
+
+
+@pytest.mark.behaviour("respond.engine-store")
+def test_what_the_engine_stores_is_json_in_a_private_wal_file(tmp_path):
+    path, ended = tmp_path / "private" / "playbooks.db", threading.Event()
+    runner = DbosRunner(path)
+    runner.open(lambda document, do: ended.set())
+    runner.begin("run-1", {"word": "plain"})
+    assert ended.wait(20)
+    with sqlite3.connect(path) as link:
+        (mode,) = link.execute("PRAGMA journal_mode").fetchone()
+        rows = link.execute("SELECT serialization, application_version FROM workflow_status").fetchall()
+    link.close()
+    runner.close()
+    assert (mode, rows) == ("wal", [("portable_json", "watchkeeper-1")])
+    assert os.stat(path.parent).st_mode & 0o777 == 0o700

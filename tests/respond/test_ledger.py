@@ -1,0 +1,90 @@
+"""An event of ours is in the journal exactly once, wherever the process died."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.events import Event, new_event
+from watchkeeper.respond import Ledger
+
+
+def fact(event_id: str) -> Event:
+    return msgspec.structs.replace(new_event(1, "respond.incident.opened"), id=event_id)
+
+
+class Flaky:
+    """A journal that can be full, or lose its process between append and its answer."""
+
+    writer = "tester"
+
+    def __init__(self, journal) -> None:
+        self.journal = journal
+        self.is_full = False
+        self.dies_waiting = False
+
+    def append(self, event):
+        if self.is_full:
+            raise Unavailable("the disk is full")
+        return self.journal.append(event)
+
+    def wait(self, index):
+        self.journal.wait(index)
+        if self.dies_waiting:
+            raise Unavailable("nobody knows")
+
+
+def staged(estate, ledger, *ids):
+    with estate.database.write() as session:
+        for event_id in ids:
+            ledger.stage(session, fact(event_id))
+
+
+def recorded(estate):
+    return [event.id for event in estate.events("respond.incident.opened")]
+
+
+@pytest.mark.behaviour("respond.recorded-once")
+def test_what_was_recorded_before_a_crash_is_not_recorded_again_after_it(estate):
+    before = Flaky(estate.journal)
+    before.dies_waiting = True
+    first = Ledger(estate.database, before, estate.reader)
+    staged(estate, first, "a", "b")
+    first.flush()
+    after = Ledger(estate.database, Flaky(estate.journal), estate.reader)
+    staged(estate, after, "c")
+    after.flush()
+    assert recorded(estate) == ["a", "b", "c"]
+
+
+def test_what_a_full_disk_refused_is_recorded_when_there_is_room(estate):
+    journal = Flaky(estate.journal)
+    ledger = Ledger(estate.database, journal, estate.reader)
+    journal.is_full = True
+    staged(estate, ledger, "a")
+    ledger.flush()
+    assert recorded(estate) == []
+    journal.is_full = False
+    ledger.flush()
+    assert recorded(estate) == ["a"]
+
+
+def test_the_same_event_staged_twice_is_one(estate):
+    ledger = Ledger(estate.database, estate.journal, estate.reader)
+    staged(estate, ledger, "a")
+    ledger.flush()
+    staged(estate, ledger, "a")
+    ledger.flush()
+    assert recorded(estate) == ["a"]
+
+
+def test_two_ledgers_of_one_journal_record_once_and_leave_the_others_alone(estate):
+    one, two = (Ledger(estate.database, estate.journal, estate.reader) for _ in range(2))
+    other = Flaky(estate.journal)
+    other.writer = "console"
+    staged(estate, Ledger(estate.database, other, estate.reader), "theirs")
+    staged(estate, one, "a")
+    two.flush()
+    one.flush()
+    assert recorded(estate) == ["a"]
