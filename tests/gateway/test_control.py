@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,23 @@ async def test_a_gateway_that_lost_the_control_state_keeps_its_orders_and_says_s
     link.commit()
     link.close()
     await until(lambda: not control.failure)
+
+
+@pytest.mark.behaviour("gateway.processes-learn-tokens")
+async def test_a_revocation_arrives_though_the_gateway_can_record_nothing(
+    start: Start, book: OrderBook, journal: Journal, database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    control = await start()
+    with closing(Journal.open(tmp_path, "cli", clock)) as other:
+        elsewhere = Identities(database, other, clock)
+        token = (await asyncio.to_thread(elsewhere.mint, "claude", "operator:ada")).encode()
+        await until(lambda: control._identities.principal_of(b"Bearer " + token) is not None)
+        await asyncio.to_thread(journal.close)
+        await asyncio.to_thread(hold, OrderBook(database, other, clock))
+        await asyncio.to_thread(elsewhere.revoke, "claude", "operator:ada")
+    await until(lambda: control._identities.principal_of(b"Bearer " + token) is None)
+    assert "journal" in control.failure
+    assert await asyncio.to_thread(book.push) == {"a": 0}, "in force, but not acknowledged without its fact"
 
 
 async def test_a_stopped_gateway_is_not_in_the_register(start: Start, database: Database, clock: ManualClock) -> None:

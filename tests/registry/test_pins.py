@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Conflict, Denied, NotFound, Unavailable
+from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from watchkeeper.events import Event, Journal, Severity, encode
 from watchkeeper.inspection.fingerprints import Definition, definitions_in
 from watchkeeper.inspection.inspection import Inspection
@@ -278,9 +279,21 @@ def test_a_listing_without_news_is_answered_from_memory(
 ) -> None:
     shown = tools(("read", "Reads."), ("write", "<IMPORTANT>"))
     pins.observe("files", shown, {shown[0].fingerprint: (), shown[1].fingerprint: (POISON,)})
-    database.close()
-    assert pins.recall("files", shown) == Observation(frozenset({("tool", "write")}))
+    with database.write() as session:
+        session.execute(text("ALTER TABLE registry_pins RENAME TO gone"))
+    assert pins.recall("files", shown) == see(shown) == Observation(frozenset({("tool", "write")}))
     assert pins.recall("files", tools(("read", "else"))) is None
+
+
+@pytest.mark.behaviour("registry.names-bounded")
+def test_a_server_that_invents_names_without_end_is_refused(
+    pins: Pins, see: See, tools: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watchkeeper.registry.pins.MOST", 2)
+    see(tools(("a", ""), ("b", "")))
+    with pytest.raises(Invalid):
+        see(tools(("a", ""), ("c", "")))
+    assert see(tools(("a", "changed"))).held == {("tool", "a")}, "what is known is still watched"
 
 
 def test_the_pinned_schema_is_the_one_that_was_approved(pins: Pins, see: See, tools: Listing) -> None:

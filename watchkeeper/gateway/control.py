@@ -19,7 +19,7 @@ import msgspec
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.control import serve
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Invalid, NotFound
+from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
@@ -104,10 +104,18 @@ class GatewayControl:
             self.path.unlink(missing_ok=True)
 
     def refresh(self) -> None:
-        """Take over what any process changed: orders, pins, tokens. Blocking; raises `Unavailable`."""
-        self._take_orders()
-        self._pins.reload()
-        self._identities.reload()
+        """Take over what any process changed: orders, pins, tokens; what fails does not keep the others from arriving.
+
+        Blocking. Raises the first failure, `Unavailable` when the control state or the journal cannot be used.
+        """
+        failures: list[WatchkeeperError] = []
+        for take_over in (self._take_orders, self._pins.reload, self._identities.reload):
+            try:
+                take_over()
+            except WatchkeeperError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _take_orders(self) -> int:
         with self._taking:
@@ -139,9 +147,9 @@ class GatewayControl:
         while not self._stop.wait(POLL):
             looks += 1
             try:
-                self.refresh()
                 if looks % _BEATS == 0:
                     self._presence.beat(self.gateway_id, self._acknowledged)
+                self.refresh()
                 self._report("")
             except Exception as error:  # noqa: BLE001 — the thread's outermost loop: it must outlive whatever happens
                 self._report(str(error) or type(error).__name__)

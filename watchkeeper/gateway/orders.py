@@ -232,7 +232,7 @@ def _doubt(standings: list[Standing], acknowledged: dict[str, int], order: Order
         return "the order was lifted"
     if not standings:
         return "no gateway is running"
-    late = sorted(s.id for s in standings if acknowledged.get(s.id, -1) < order.generation)
+    late = sorted(s.id for s in standings if acknowledged.get(s.id, s.acknowledged) < order.generation)
     return f"not acknowledged by {', '.join(late)}" if late else ""
 
 

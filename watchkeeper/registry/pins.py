@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Conflict, Denied, NotFound
+from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound
 from watchkeeper.events import Event, Journal
 from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
@@ -33,6 +33,10 @@ from watchkeeper.registry.model import TOOL, Observation, Pin, PinState, Sightin
 
 Findings = Mapping[str, tuple[Finding, ...]]
 """Fingerprint → what the inspectors noticed in that definition."""
+
+
+MOST = 20_000
+"""Names that are pinned of one server."""
 
 
 class _Schema(msgspec.Struct):
@@ -84,7 +88,8 @@ class Pins:
         """Take note of what a server lists, and say what of it is held.
 
         `findings` are those of every definition that is not known yet. Raises `Unavailable` when the control state or
-        the journal cannot be written: then nothing was noted, and nothing of the listing may pass.
+        the journal cannot be written, and `Invalid` when the server has shown too many names: then nothing was noted,
+        and nothing of the listing may pass.
         """
         groups = grouped(definitions)
         known = self._recall(server, groups)
@@ -187,6 +192,7 @@ class Pins:
         changed: set[tuple[str, str]] = set()
         with self._database.write() as session:
             at = _store.lock_generation(session, self._tenant)
+            self._refuse_crowd(server, groups)
             noting = Noting(session, self._tenant, at.value + 1, self._clock.now(), findings)
             for key, group in groups.items():
                 step = noting.note(server, *key, group)
@@ -199,6 +205,13 @@ class Pins:
                 self._record(noting.facts)
         self.reload()
         return Observation(frozenset(held), frozenset(changed))
+
+    def _refuse_crowd(self, server: str, groups: Groups) -> None:
+        """A server that invents names without end would fill memory: its listing is refused as a whole."""
+        known = sum(of == server for of, _, _ in tuple(self._pins))
+        fresh = sum((server, *key) not in self._pins for key in groups)
+        if fresh and known + fresh > MOST:
+            raise Invalid(f"{server} has shown more than {MOST} names", hint="look at what it lists; it may be hostile")
 
     def _get(self, session: Session, server: str, kind: str, name: str) -> Pin:
         pin = _store.get_pin(session, self._tenant, _store.key_of(server, kind, name))
