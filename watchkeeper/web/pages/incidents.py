@@ -29,7 +29,8 @@ def incidents(request: PageRequest) -> Response[str]:
 
 
 @get("/incidents/{incident_id:str}", sync_to_thread=True)
-def one_incident(request: PageRequest, incident_id: str) -> Response[str]:
+def one_incident(request: PageRequest) -> Response[str]:
     """One incident."""
     console = console_of(request)
-    return console.page(request, "incident", "Incident", incident=console.services.incidents.show(incident_id))
+    incident = console.services.incidents.show(request.path_params["incident_id"])
+    return console.page(request, "incident", "Incident", incident=incident)

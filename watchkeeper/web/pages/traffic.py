@@ -39,10 +39,10 @@ def traffic(request: PageRequest) -> Response[str]:
 
 
 @get("/events/{event_id:str}", sync_to_thread=True)
-def one_event(request: PageRequest, event_id: str) -> Response[str]:
+def one_event(request: PageRequest) -> Response[str]:
     """One event: everything that was recorded, where it lies, and how to prove it."""
     console = console_of(request)
-    found = console.services.traffic.find(event_id)
+    found = console.services.traffic.find(request.path_params["event_id"])
     body = {key: value for key, value in found.event.body.items() if key not in _SHOWN}
     return console.page(
         request,

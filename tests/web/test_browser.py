@@ -1,0 +1,233 @@
+"""The console in a real, headless Chromium: the link, the pages, hostile strings, live refresh."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import NoAlertPresentException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.ui import WebDriverWait
+
+from watchkeeper.core.clock import SECOND
+from watchkeeper.events import Event, new_event
+from watchkeeper.web.model import (
+    Alert,
+    DefinitionChange,
+    Incident,
+    IncidentRow,
+    Moment,
+    Notification,
+    OrderRow,
+    Pin,
+    PinMoment,
+    Server,
+    Step,
+    Writer,
+)
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+DRIVER = shutil.which("chromedriver")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1440,900",
+)
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)><svg onload=alert(3)>',
+    "' autofocus onfocus=alert(4) x='",
+    "javascript:alert(5)",
+    "</pre></table></main><base href=//evil.example/><meta http-equiv=refresh content=0;url=//evil.example>",
+    "{{ 7*7 }}{% raw %}${7*7}",
+    "\u202egnp.exe\u2066\u200b\ufeff\U000e0069\U000e0067",
+    "\x1b[2J\x1b]0;owned\x07\r\x00",
+    "<style>*{display:none}</style><link rel=stylesheet href=//evil.example/x.css>",
+    "&lt;b&gt;&#x202e;",
+    "https://evil.example/?steal",
+    "a" * 200_000,
+    "e" + "\u0301" * 400,
+)
+WATCH_FOR_VIOLATIONS = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
+"""
+PATHS = ("/", "/traffic", "/servers", "/incidents", "/journal")
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[WebDriver]:
+    if CHROMIUM is None or DRIVER is None:
+        pytest.skip("no Chromium with chromedriver on this machine")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("unhandledPromptBehavior", "ignore")
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH_FOR_VIOLATIONS})
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def enter(browser: WebDriver, console: Any) -> None:
+    browser.get(f"{console.url}/enter#{console.operators.issue_link('ada', 'operator:root')}")
+    WebDriverWait(browser, 20).until(lambda b: b.find_element(By.CSS_SELECTOR, "[data-token]").get_attribute("value"))
+    browser.find_element(By.CSS_SELECTOR, "button.primary").click()
+    WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.LINK_TEXT, "Traffic"))
+
+
+def assert_inert(browser: WebDriver) -> None:
+    with pytest.raises(NoAlertPresentException):
+        _ = browser.switch_to.alert.text
+    assert browser.execute_script("return window.violations") == []
+    assert [row["message"] for row in browser.get_log("browser") if "/static/" not in row["message"]] == []
+    bodies = browser.execute_script(
+        "return [...document.querySelectorAll('script, style, base, meta[http-equiv], iframe, [onerror], [onload],"
+        " [onfocus], [autofocus], [style]')].map((node) => node.outerHTML)"
+    )
+    assert [body for body in bodies if "/static/live.js" not in body] == []
+    links = browser.execute_script("return [...document.links].map((link) => link.protocol + '//' + link.host)")
+    assert set(links) == {browser.execute_script("return location.origin")}
+
+
+@pytest.mark.behaviour("web.link-flow-in-a-browser")
+def test_a_one_time_link_leads_in_and_is_nowhere_in_the_address_afterwards(browser: WebDriver, console: Any) -> None:
+    token = console.operators.issue_link("ada", "operator:root")
+    browser.get(f"{console.url}/enter#{token}")
+    WebDriverWait(browser, 20).until(lambda b: b.find_element(By.CSS_SELECTOR, "[data-token]").get_attribute("value"))
+    assert token not in browser.current_url
+    browser.find_element(By.CSS_SELECTOR, "button.primary").click()
+    WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.LINK_TEXT, "Traffic"))
+    assert browser.current_url == f"{console.url}/"
+    assert browser.execute_script("return document.cookie") == ""
+
+    browser.find_element(By.CSS_SELECTOR, ".who button").click()
+    WebDriverWait(browser, 20).until(lambda b: b.current_url.endswith("/enter"))
+    browser.get(f"{console.url}/enter#{token}")
+    WebDriverWait(browser, 20).until(lambda b: b.find_element(By.CSS_SELECTOR, "[data-token]").get_attribute("value"))
+    browser.find_element(By.CSS_SELECTOR, "button.primary").click()
+    WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".door-failure"))
+    assert "was used" in browser.find_element(By.CSS_SELECTOR, ".door-failure").text
+
+
+def test_every_page_renders_without_a_violation_or_an_error(browser: WebDriver, console: Any, busy_desk: Any) -> None:
+    enter(browser, console)
+    event = f"/events/{busy_desk.events[60].id}"
+    definition = "/definition?server=notes&kind=tool&name=search_notes"
+    for path in (*PATHS, event, definition, "/incidents/inc-0198f2c4"):
+        browser.get(console.url + path)
+        assert browser.find_element(By.CSS_SELECTOR, "h1").is_displayed()
+        width = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert width[0] <= width[1], path
+        assert_inert(browser)
+
+
+@pytest.mark.behaviour("web.hostile-strings-inert")
+def test_hostile_strings_stay_text_on_every_page(
+    browser: WebDriver, console: Any, desk: Any, make_event: Callable[..., Event]
+) -> None:
+    paths = fill_with_hostility(desk, console.clock.now(), make_event)
+    enter(browser, console)
+    for path in paths:
+        browser.get(console.url + path)
+        assert browser.find_elements(By.CSS_SELECTOR, "nav a"), path
+        assert_inert(browser)
+        assert "<script>alert(1)</script>" in browser.find_element(By.TAG_NAME, "main").text, path
+        assert len(browser.page_source) < 3_000_000
+        width = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert width[0] <= width[1], path
+
+
+@pytest.mark.behaviour("web.live-refresh")
+def test_a_new_call_appears_by_itself_and_a_dead_console_is_said(
+    browser: WebDriver, console: Any, desk: Any, make_event: Callable[..., Event]
+) -> None:
+    enter(browser, console)
+    browser.get(f"{console.url}/traffic")
+    assert "No traffic yet" in browser.find_element(By.TAG_NAME, "main").text
+    desk.events.append(make_event(console.clock.now(), "deny", target="<i>fresh</i>"))
+    WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, "table.traffic tbody tr"))
+    assert "<i>fresh</i>" in browser.find_element(By.CSS_SELECTOR, "table.traffic").text
+    assert_inert(browser)
+
+    desk.events.append(make_event(console.clock.now() + SECOND, target="second"))
+    WebDriverWait(browser, 20).until(lambda b: len(b.find_elements(By.CSS_SELECTOR, "table.traffic tbody tr")) == 2)
+
+    browser.execute_script("globalThis.fetch = () => Promise.reject(new TypeError('gone'))")
+    WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".freshness.stale"))
+    assert "No answer from the console" in browser.find_element(By.CSS_SELECTOR, ".freshness").text
+
+
+def test_a_page_whose_session_ended_shows_the_door(browser: WebDriver, console: Any) -> None:
+    enter(browser, console)
+    browser.get(f"{console.url}/traffic")
+    console.clock.advance(13 * 3600 * SECOND)
+    WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, "[data-token]"))
+
+
+def test_the_pages_can_be_walked_by_keyboard_alone(browser: WebDriver, console: Any, busy_desk: Any) -> None:
+    enter(browser, console)
+    names = browser.execute_script(
+        "return [...document.querySelectorAll('a, button, input, select')].filter((n) => !n.hidden)"
+        ".map((n) => [n.tabIndex, (n.textContent || n.getAttribute('aria-label') || n.name || '').trim()])"
+    )
+    assert names[0] == [0, "Skip to the content"]
+    assert all(index == 0 and name for index, name in names)
+
+
+def fill_with_hostility(desk: Any, now: int, make_event: Callable[..., Event]) -> list[str]:
+    """Every string that an agent or a server can choose is hostile, on every page."""
+    for text in HOSTILE:
+        body = dict.fromkeys(("reason", "correlation", "method", text[:80]), text)
+        body |= {"rules": [text], "arguments": text, "result": f'{{"x": "{text[:3000]}"}}', "id": text}
+        body["findings"] = [dict.fromkeys(("inspector", "rule", "label", "path", "excerpt", "severity"), text)]
+        fields = {"actor": text, "claimed": text, "server": text, "target": text, "trace": text, "era": text}
+        desk.events.append(make_event(now, text, **fields, body=body, labels=(text,)))
+        desk.events.append(make_event(now, "deny", **fields, body=body, labels=("exercise",)))
+        desk.events.append(new_event(now, "gateway.request.refused", server=text, body=body))
+        desk.rows.append(Server(text, text, text, status=text, detail=text))
+        desk.definitions.append(Pin(text, text, text, text, text, now, text, now, text))
+        desk.logs.append(Writer(text, 1, 1, now, text, text, now, 1, text))
+        desk.told.append(Notification(now, text, text, text))
+        order = OrderRow(text, text, text, text, text, now, text, None, text)
+        desk.orders += [order, replace(order, lifted_at=now)]
+    bad, everything = HOSTILE[0], HOSTILE
+    row = IncidentRow("i", bad, 5, bad, now, now, bad, bad, 1, bad)
+    desk.cases += [
+        Incident(replace(row, id=text or "i", title=text, state=text, containment=text)) for text in everything
+    ]
+    whole = Incident(
+        row,
+        bad,
+        [Alert(now, text, text, 5, text) for text in everything],
+        [Moment(now, text, text, text) for text in everything],
+        bad,
+        [Step(text, text, now, text) for text in everything],
+        desk.orders,
+    )
+    desk.cases.append(whole)
+    joined = "\n".join(everything)
+    desk.change = DefinitionChange(joined[::-1], joined, bad, bad, everything)
+    desk.life += [PinMoment(now, text, text, text) for text in everything]
+    desk.definitions.append(Pin("s", "tool", bad, bad, bad, now, bad, now, bad))
+    definition = "/definition?server=s&kind=tool&name=%3Cscript%3Ealert(1)%3C%2Fscript%3E"
+    return [*PATHS, f"/events/{desk.events[0].id}", definition, "/incidents/i"]
