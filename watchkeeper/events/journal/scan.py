@@ -20,7 +20,7 @@ from watchkeeper.events.journal import note as notes
 from watchkeeper.events.journal.frame import BadFrame, Frame
 from watchkeeper.events.journal.note import BadNote
 from watchkeeper.events.journal.segments import Segment, segments_in
-from watchkeeper.events.journal.tree import Tree, leaf_hash
+from watchkeeper.events.journal.tree import Tree, leaf_hashes
 
 _WINDOW = 4 * 1024 * 1024
 _NOTE_BYTES = 1024
@@ -136,7 +136,7 @@ class Scan:
         if checkpoint.frame != frame.covered:
             return self._tampered("a checkpoint is about other bytes", path, at)
         # 4. the entries lead to the root that was signed
-        self.tree.extend([leaf_hash(entry) for entry in frame.entries])
+        self.tree.extend(leaf_hashes(frame.entries))
         if checkpoint.size != self.tree.size or checkpoint.root != self.tree.root():
             return self._tampered("the entries do not lead to the checkpoint's root", path, at)
         return True

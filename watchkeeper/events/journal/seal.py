@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from hmac import digest as hmac_digest
+from hashlib import sha256
 
 import zstandard
 from cryptography.exceptions import InvalidTag
@@ -30,9 +30,32 @@ class BadBlock(ValueError):
     """A block whose key is there does not open, or does not fit its entries: changed after it was written."""
 
 
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+_INNER_REST, _OUTER_REST = b"\x36" * 32, b"\x5c" * 32
+"""HMAC's pads (RFC 2104) for keys of 32 bytes, the block of SHA-256 being 64."""
+
+
 def entry_of(salt: bytes, record: bytes) -> bytes:
-    """The entry of a record."""
-    return ENTRY_VERSION + hmac_digest(salt, record, "sha256")
+    """The entry of a record: version ‖ HMAC-SHA256(salt, record).
+
+    Written out as its two hashes: OpenSSL 3 spends three times as long on setting up an HMAC as on computing one.
+    """
+    inner = sha256(salt.translate(_INNER) + _INNER_REST + record).digest()
+    return ENTRY_VERSION + sha256(salt.translate(_OUTER) + _OUTER_REST + inner).digest()
+
+
+def _entries_of(salts: bytes, batch: list[Pending]) -> list[bytes]:
+    """`entry_of` for each record of a batch and its 32 bytes of `salts`."""
+    keys = zip(_cut(salts.translate(_INNER)), _cut(salts.translate(_OUTER)), batch, strict=True)
+    return [
+        ENTRY_VERSION + sha256(outer + _OUTER_REST + sha256(inner + _INNER_REST + record).digest()).digest()
+        for inner, outer, (_, record) in keys
+    ]
+
+
+def _cut(noise: bytes) -> list[bytes]:
+    return [noise[i : i + SALT_BYTES] for i in range(0, len(noise), SALT_BYTES)]
 
 
 class Sealer:
@@ -41,15 +64,13 @@ class Sealer:
     def __init__(self, writer: str, keys: SubjectKeys) -> None:
         self._writer = writer
         self._keys = keys
-        self._compressor = zstandard.ZstdCompressor(level=1)
+        self._compressor = zstandard.ZstdCompressor(level=-1)  # 10 % larger than level 1, in half its time
 
     def seal(self, first: int, batch: list[Pending], now: int) -> tuple[list[bytes], list[Block]]:
         """(entries, blocks). Raises `Unavailable` when a subject's key cannot be stored."""
         noise = os.urandom(SALT_BYTES * len(batch))
-        salts = [noise[i : i + SALT_BYTES] for i in range(0, len(noise), SALT_BYTES)]
-        entries = [
-            ENTRY_VERSION + hmac_digest(salt, record, "sha256") for salt, (_, record) in zip(salts, batch, strict=True)
-        ]
+        salts = _cut(noise)
+        entries = _entries_of(noise, batch)
         members: dict[str, list[int]] = {}
         for offset, (subject, _) in enumerate(batch):
             members.setdefault(subject, []).append(offset)
@@ -88,7 +109,7 @@ class Opener:
                 raise BadBlock("a block does not open under its own key") from error
             _split(content, found)
         for entry, opened in zip(frame.entries, found, strict=True):
-            if opened is not None and ENTRY_VERSION + hmac_digest(opened[0], opened[1], "sha256") != entry:
+            if opened is not None and entry_of(opened[0], opened[1]) != entry:
                 raise BadBlock("a record is not the one its entry was made from")
         return found
 
