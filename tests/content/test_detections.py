@@ -8,8 +8,9 @@ import pytest
 from sigma.collection import SigmaCollection
 
 from watchkeeper.core.content import content_folder
-from watchkeeper.detect import load_rules
+from watchkeeper.detect import load_rules, parse_rule
 from watchkeeper.detect import test_rules as run_rule_tests
+from watchkeeper.detect.check import check
 
 FOLDER = content_folder("detections")
 
@@ -34,3 +35,17 @@ def test_every_rule_says_where_it_errs_and_what_it_is_about() -> None:
         assert any(tag.startswith("attack.") for tag in rule.tags)
         assert rule.kinds, f"{rule.title} looks at every event"
         assert Path(rule.source).stem == rule.name
+
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "concepts" / "detection.md"
+
+
+def test_the_documented_rule_passes_its_tests() -> None:
+    example = DOCUMENT.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    assert check(parse_rule(example, "documented.yml")).wrong == ()
+
+
+def test_the_documented_list_of_rules_is_the_list_of_rules() -> None:
+    lines = DOCUMENT.read_text(encoding="utf-8").splitlines()
+    listed = {tuple(cell.strip(" `") for cell in line.split("|")[1:3]) for line in lines if line.startswith("| `")}
+    assert listed == {(rule.name, rule.level.name.lower()) for rule in load_rules([FOLDER])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, w
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.errors import Conflict
 from watchkeeper.events.journal import Journal, JournalReader
-from watchkeeper.events.lake import SCHEMA, LakeReader, LakeSettings
+from watchkeeper.events.lake import COLUMNS, SCHEMA, LakeReader, LakeSettings
 from watchkeeper.events.lake import table as tables
 from watchkeeper.events.lake.schema import to_batch, to_event, to_row
 from watchkeeper.events.lake.table import LakeTable, lake_folder
@@ -286,6 +287,20 @@ def test_an_event_with_an_impossible_tenant_time_or_number_does_not_stop_the_lak
     assert positions(tmp_path) == in_journal(tmp_path)
 
 
+@pytest.mark.behaviour("lake.journal-is-the-truth")
+@pytest.mark.parametrize("events", [3, 20])
+def test_a_lake_of_another_journal_is_set_aside_and_filled_again(tmp_path: Path, events: int) -> None:
+    record(tmp_path, calls(10))
+    with LakeReader(tmp_path) as lake:
+        lake.fill()
+    for folder in ("journal", "run", "keys"):  # restored from nothing: shorter, or grown past the lake's cursor
+        shutil.rmtree(tmp_path / folder, ignore_errors=True)
+    record(tmp_path, calls(events))
+    with LakeReader(tmp_path) as lake:
+        lake.fill()
+    assert positions(tmp_path) == in_journal(tmp_path)
+
+
 def test_an_event_becomes_a_row_and_the_same_event_again() -> None:
     event = new_event(
         T,
@@ -329,3 +344,33 @@ def test_running_fills_until_stopped_and_once_more(tmp_path: Path) -> None:
     stop.set()
     LakeReader(tmp_path).run(stop)
     assert positions(tmp_path) == in_journal(tmp_path)
+
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "concepts" / "lake.md"
+
+
+@pytest.mark.behaviour("lake.schema-is-documented")
+def test_the_documented_columns_are_the_columns() -> None:
+    names = {"Utf8": "text", "Int32": "int32", "Int64": "int64", "Date32": "date"}
+
+    def named(kind: object) -> str:
+        text = str(kind).removeprefix("arro3.core.DataType<").strip().removesuffix(">")
+        return (
+            "list of text" if text.startswith("List") else "timestamp (µs, UTC)" if "Timestamp" in text else names[text]
+        )
+
+    rows = [
+        f"| `{name}` | {named(kind)} | {'yes' if may_be_null else ''} | {meaning} |"
+        for name, (kind, may_be_null, meaning) in COLUMNS.items()
+    ]
+    table = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    assert table == rows
+
+
+def test_the_documented_query_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path, calls(2, outcome="deny"))
+    with LakeReader(tmp_path) as lake:
+        lake.fill()
+    example = DOCUMENT.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    exec(example.replace("watchkeeper-data", str(tmp_path)))
+    assert "files" in capsys.readouterr().out

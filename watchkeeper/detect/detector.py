@@ -27,6 +27,7 @@ from watchkeeper.events import Event, Journal, JournalReader, Position
 _OWN = ("detect.", "respond.")
 _CHUNK = 4096
 """Records of one look: as many as the journal commits at once."""
+_COUNTED = 500
 _QUIET = 60 * SECOND
 """Between two records of one rule's failure."""
 _SETTINGS = DetectSettings()
@@ -43,7 +44,7 @@ class Progress(msgspec.Struct, frozen=True):
     unreadable: int
     """Records that nobody can read any more (erased)."""
     waiting: int
-    """Records of the journal it has not looked at yet; at most 4096 are counted."""
+    """Records of the journal it has not looked at yet; at most 500 are counted."""
     trouble: str
     """Why it stands still; empty while it does not."""
 
@@ -112,7 +113,7 @@ class Detector:
 
     def progress(self) -> Progress:
         """Counted now."""
-        waiting = len(self._reader.read(dict(self._cursor), limit=_CHUNK)) if self._cursor is not None else 0
+        waiting = len(self._reader.read(dict(self._cursor), limit=_COUNTED)) if self._cursor is not None else 0
         return Progress(**self._counts, waiting=waiting, trouble=self._trouble)
 
     def _started(self) -> dict[str, int]:
@@ -169,16 +170,18 @@ class Detector:
             self._trouble = ""
             return done
         except WatchkeeperError as error:
-            self._complain(error)
-            return 0
+            self._complain(error.reason)
+        except Exception as error:  # noqa: BLE001 — the outermost loop: it tries again, and says why it stands still
+            self._complain(f"{type(error).__name__}: {error}")
+        return 0
 
     def _save_or_say_why(self) -> None:
         try:
             self.save()
         except WatchkeeperError as error:
-            self._complain(error)
+            self._complain(error.reason)
 
-    def _complain(self, error: WatchkeeperError) -> None:
-        if error.reason != self._trouble:
-            _log.warning("detection stands still", extra={"why": error.reason})
-        self._trouble = error.reason
+    def _complain(self, why: str) -> None:
+        if why != self._trouble:
+            _log.warning("detection stands still", extra={"why": why})
+        self._trouble = why

@@ -17,7 +17,7 @@ import msgspec
 from watchkeeper.core.clock import SECOND, Clock, SystemClock
 from watchkeeper.core.errors import Conflict, Unavailable, WatchkeeperError
 from watchkeeper.core.files import Lock
-from watchkeeper.events.journal.model import Record
+from watchkeeper.events.journal.model import Position, Record
 from watchkeeper.events.journal.reader import JournalReader
 from watchkeeper.events.lake.schema import to_row
 from watchkeeper.events.lake.settings import LakeSettings
@@ -25,6 +25,8 @@ from watchkeeper.events.lake.table import LakeTable, lake_folder
 
 _SETTINGS = LakeSettings()
 _SYSTEM = SystemClock()
+_COUNTED = 1000
+"""Records that `lag` counts, at most."""
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +69,8 @@ class LakeReader:
             if self._table is None:
                 self._lock = Lock(self._folder.parent / "lock").acquire("the lake")
                 self._table = LakeTable(self._folder)
+                if not self._is_of_this_journal(self._table):
+                    self._table.begin_anew("it holds records that the journal does not")
         return self
 
     def close(self) -> None:
@@ -121,7 +125,7 @@ class LakeReader:
         """How far behind the lake is, counted now."""
         with self._guard:
             waiting = 0
-            limit = self._settings.flush_rows
+            limit = _COUNTED
             if self._table is not None:
                 waiting = len(self._journal.read(self._table.cursor(self._journal.writers()), limit=limit))
             seconds = (self._clock.now() - self._caught_up_at) / SECOND if waiting else 0.0
@@ -131,6 +135,22 @@ class LakeReader:
         if self._table is None:
             raise Unavailable("the lake is not open", hint="call open() first")
         return self._table
+
+    def _is_of_this_journal(self, table: LakeTable) -> bool:
+        """Whether the last record of each writer that the lake counts is the journal's own.
+
+        A journal that was restored from an older copy is shorter: rows that it fills again would never come in.
+        """
+        cursor = table.cursor(self._journal.writers())
+        for writer, index in cursor.items():
+            if not index:
+                continue
+            records = self._journal.read(cursor | {writer: index - 1}, limit=1 + len(cursor))
+            mine = [record for record in records if record.position == Position(writer, index - 1)]
+            event = mine[0].event if mine else None
+            if not mine or not table.has(mine[0].position, event.id if event else None):
+                return False
+        return True
 
     def _append(self, table: LakeTable, records: Sequence[Record]) -> None:
         moves: dict[str, tuple[int, int]] = {}
@@ -152,6 +172,11 @@ class LakeReader:
         except Conflict:
             pass  # somebody moved the table; the next look begins at its new cursor
         except WatchkeeperError as error:
-            if error.reason != self._failure:
-                _log.warning("the lake stands still", extra={"why": error.reason})
-            self._failure = error.reason
+            self._complain(error.reason)
+        except Exception as error:  # noqa: BLE001 — the outermost loop: a fault of the engine must not stop detection
+            self._complain(f"{type(error).__name__}: {error}")
+
+    def _complain(self, why: str) -> None:
+        if why != self._failure:
+            _log.warning("the lake stands still", extra={"why": why})
+        self._failure = why

@@ -36,6 +36,7 @@ from sqlglot import exp
 
 from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.core.files import make_private_folder, sync_folder, write_private
+from watchkeeper.events.journal.model import Position
 from watchkeeper.events.lake.engine import TABLE, query
 from watchkeeper.events.lake.schema import COLUMNS, PARTITIONS, SCHEMA, to_batch
 
@@ -75,7 +76,8 @@ class LakeTable:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._mark = folder.parent / "durable.json"
-        self._delta = self._open()
+        self._delta: DeltaTable
+        self._open()
 
     @property
     def version(self) -> int:
@@ -109,6 +111,21 @@ class LakeTable:
         except (DeltaError, OSError) as error:
             self._reload()
             raise Unavailable(f"the lake cannot be written: {error}", hint="check the disk and its space") from error
+
+    def has(self, position: Position, event_id: str | None) -> bool:
+        """Whether the row at this position is that event; yes when nobody can read the record any more."""
+        if event_id is None:
+            return True
+        at = exp.column("writer").eq(exp.Literal.string(position.writer))
+        where = exp.and_(at, exp.column("idx").eq(exp.Literal.number(position.index)))
+        return [row["id"] for row in query(self._delta, exp.select("id").from_(TABLE).where(where))] == [event_id]
+
+    def begin_anew(self, why: str) -> None:
+        """Set the table aside and begin an empty one, to be filled from the journal."""
+        _log.warning("the lake is set aside and filled again from the journal", extra={"why": why})
+        self._set_aside()
+        self._delta = _create(self._folder)
+        self._sync()
 
     def commits_since_checkpoint(self) -> int:
         try:
@@ -145,20 +162,16 @@ class LakeTable:
         with suppress(DeltaError, OSError):
             self._delta = DeltaTable(self._folder)
 
-    def _open(self) -> DeltaTable:
+    def _open(self) -> None:
         make_private_folder(self._folder.parent)
         try:
             delta = _create(self._folder)
             self._believe(delta)
         except (DeltaError, OSError, ValueError, Unavailable) as error:
-            _log.warning(
-                "the lake is damaged; it is set aside and filled again from the journal", extra={"why": str(error)}
-            )
-            self._set_aside()
-            delta = _create(self._folder)
+            self.begin_anew(str(error))
+            return
         self._delta = delta
         self._sync()
-        return delta
 
     def _believe(self, delta: DeltaTable) -> None:
         """Read back what was committed and perhaps not fsynced before this process began. Raises `ValueError`."""
