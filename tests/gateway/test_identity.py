@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.core.clock import ManualClock
@@ -53,6 +53,7 @@ def test_anything_else_is_nobody(identities: Identities, form: str) -> None:
     assert identities.principal_of(form.format(token).encode()) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_header_makes_it_fail(header: bytes) -> None:
     known = Identities.__new__(Identities)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.core.clock import SECOND, ManualClock
@@ -332,6 +332,7 @@ names = st.text(alphabet="ab/", min_size=1, max_size=3)
 kinds = st.sampled_from(OrderKind)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(kinds, names), max_size=6), names, names, names)
 def test_what_is_denied_is_what_some_order_names(
     given_: list[tuple[OrderKind, str]], principal: str, server: str, tool: str

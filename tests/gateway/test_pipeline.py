@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.core.clock import ManualClock
@@ -412,6 +412,7 @@ async def test_policy_is_asked_about_what_the_message_does(
     assert asked == [Question("claude", (), action, "files", target, pin, (), message.arguments)]
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -48,11 +48,13 @@ def test_line_breaks_in_a_text_do_not_forge_lines_of_the_diff() -> None:
 """)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_nothing_a_server_writes_stays_invisible(text: str) -> None:
     assert all(c.isprintable() for c in visible(text) if c != "\n")
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_two_texts_that_differ_have_a_diff(one: str, two: str) -> None:
     assert (unified(shown(one), shown(two), before="a", after="b") == "") == (one == two)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.inspection.model import HIDDEN_INSTRUCTION, Finding
@@ -30,6 +30,7 @@ def play(pin: Pin, what: list[str]) -> Pin:
     return pin
 
 
+@settings(deadline=None)
 @given(shown, st.booleans(), moves)
 def test_only_what_was_trusted_or_approved_is_ever_usable(start: str, poisoned: bool, what: list[str]) -> None:
     pin = play(first(start, *((POISON,) if poisoned else ())), what)
@@ -43,6 +44,7 @@ def test_only_what_was_trusted_or_approved_is_ever_usable(start: str, poisoned: 
         assert "approve" in what
 
 
+@settings(deadline=None)
 @given(shown, moves)
 def test_a_hold_by_hand_ends_only_by_approval(start: str, what: list[str]) -> None:
     pin = transitions.held(first(start), "because", "operator:ada", 2).pin
@@ -50,12 +52,14 @@ def test_a_hold_by_hand_ends_only_by_approval(start: str, what: list[str]) -> No
     assert (after.state, after.held_by) == (PinState.HELD, "operator:ada")
 
 
+@settings(deadline=None)
 @given(shown, moves, shown)
 def test_seeing_the_same_again_changes_nothing(start: str, what: list[str], last: str) -> None:
     pin = transitions.sighted(play(first(start), what), last, 3).pin
     assert transitions.sighted(pin, last, 4) == transitions.Step(pin)
 
 
+@settings(deadline=None)
 @given(shown, moves, st.lists(shown, min_size=2, max_size=3, unique=True))
 def test_several_definitions_under_one_name_never_pass_as_the_pinned_one(
     start: str, what: list[str], group: list[str]

@@ -15,7 +15,7 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events.model import Event, Severity, new_event
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
-from watchkeeper.gateway.ports import Recorder
+from watchkeeper.gateway.ports import LISTINGS, Recorder
 from watchkeeper.inspection.model import Finding
 from watchkeeper.inspection.redaction import redact
 from watchkeeper.policy.model import Effect
@@ -90,7 +90,8 @@ class Chronicle:
         if call.answered is not None:
             found = call.answered.findings
             body["answer"] = _in_short(call.answered)
-            if call.answer is not None:
+            if call.answer is not None and (call.answer.error or message.method not in LISTINGS):
+                # what a listing shows has facts of its own, in the registry; it is inspected there and only once
                 body["result"] = redact(call.answer.result or call.answer.error, found, EXCERPT)
             findings += found
         if findings:

@@ -1,0 +1,37 @@
+"""What is remembered of an exchange, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from watchkeeper.core.clock import ManualClock
+from watchkeeper.events import Event, Journal
+from watchkeeper.gateway.model import Request, Route, Ruling
+from watchkeeper.gateway.record import Call, Chronicle
+from watchkeeper.policy.model import Effect, Verdict
+from watchkeeper.protocol.message import parse_message
+
+ROUTE = Route(name="files")
+ALLOWED = Ruling(Verdict(Effect.ALLOW))
+
+
+@pytest.mark.behaviour("gateway.listings-recorded-once")
+@pytest.mark.parametrize(
+    ("method", "answer", "kept"),
+    [
+        ("tools/list", b'{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}', None),
+        ("initialize", b'{"jsonrpc":"2.0","id":1,"result":{"instructions":""}}', None),
+        ("tools/list", b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"no"}}', '{"code":1,"message":"no"}'),
+        ("ping", b'{"jsonrpc":"2.0","id":1,"result":{}}', "{}"),
+    ],
+)
+def test_what_a_listing_shows_is_left_to_the_registry(
+    journal: Journal, clock: ManualClock, recorded: Callable[[], list[Event]], method: str, answer: bytes, kept: str
+) -> None:
+    message = parse_message(b'{"jsonrpc":"2.0","id":1,"method":"%s"}' % method.encode())
+    request = Request(verb="POST", headers=[], body=message.raw, principal="agent:claude")
+    call = Call(ROUTE, request, message, "modern", 0, ALLOWED, answer=parse_message(answer), answered=ALLOWED)
+    journal.wait(Chronicle(ROUTE, journal, clock).decided(call))
+    assert recorded()[-1].body.get("result") == kept
