@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.inspection import Surface, matcher
-from watchkeeper.inspection.matcher import HyperscanMatcher, Re2Matcher, make_matcher
+from watchkeeper.inspection.matcher import HyperscanMatcher, Matcher, Pattern, Re2Matcher, make_matcher
 from watchkeeper.inspection.rules import Rule, load_rules, portable
 from watchkeeper.inspection.scanner import OwnedRule, Scanner
 
@@ -113,7 +114,7 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", [Re2Matcher, HyperscanMatcher])
-def test_a_pattern_that_does_not_compile_is_misconfigured(engine: type[Re2Matcher]) -> None:
+def test_a_pattern_that_does_not_compile_is_misconfigured(engine: Callable[[list[Pattern]], Matcher]) -> None:
     if engine is HyperscanMatcher and matcher.hyperscan is None:
         pytest.skip("no hyperscan wheel on this platform")
     with pytest.raises(Misconfigured):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -135,13 +135,12 @@ class _Bounded(dict[Any, T]):
     def __init__(self, limit: int) -> None:
         super().__init__()
         self._limit = limit
-        self._lock = threading.Lock()
 
     def put(self, key: Any, value: T) -> T:
-        with self._lock:
-            if len(self) >= self._limit:
+        while len(self) >= self._limit:
+            with suppress(RuntimeError, StopIteration):  # another thread was quicker
                 self.pop(next(iter(self)), None)
-            self[key] = value
+        self[key] = value
         return value
 
 

@@ -122,7 +122,8 @@ def _policy(tree: dict[str, Any], path: Path, text: str, schema: cedarpy.Schema)
     policy = Policy(name, reason, tree["effect"] == "forbid", tree, reads, str(path), line)
     if not reads:
         wrong = validate([policy], schema)
-        return policy, [Problem(str(path), line, name, error) for error in wrong]
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        return policy, [Problem(str(path), line, name, f"{wrong[0]}{more}")] if wrong else []
     if tree["action"] != _CALL_TOOL:
         wanted = 'reads context.arguments, so its scope must say action == Action::"call_tool"'
         return policy, [Problem(str(path), line, name, wanted)]
@@ -132,7 +133,7 @@ def _policy(tree: dict[str, Any], path: Path, text: str, schema: cedarpy.Schema)
 def validate(policies: Sequence[Policy], schema: cedarpy.Schema) -> list[str]:
     """What the schema has against these policies."""
     text = cedarpy.policies_from_json_str(policy_set(policies))
-    return [found.error for found in cedarpy.validate_policies(text, schema).errors]
+    return sorted(found.error for found in cedarpy.validate_policies(text, schema).errors)
 
 
 def policy_set(policies: Sequence[Policy]) -> str:

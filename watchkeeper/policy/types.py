@@ -88,7 +88,7 @@ def _of_kind(kind: str, schema: dict[str, Any], root: dict[str, Any], level: int
     required = schema.get("required", ())
     members: dict[str, tuple[CedarType, bool]] = {}
     for name, below in schema["properties"].items():
-        if found := _type_of(below, root, level + 1):
+        if _is_plain(name) and (found := _type_of(below, root, level + 1)):
             members[name] = (found, name in required and not _can_be_null(below, root, 0))
     return CedarType("Record", members=members)
 
@@ -151,8 +151,13 @@ def _record(value: dict[str, Any], kind: CedarType, path: str) -> dict[str, Any]
     return out
 
 
+def _is_plain(name: str) -> bool:
+    """Whether a server's name for a member can stand in a schema and in a reason as it is."""
+    return name.isascii() and name.isprintable() and not {'"', "\\"} & set(name)
+
+
 def _safe(path: str) -> str:
-    return path if path.isascii() and path.isprintable() and len(path) <= 60 else "an argument"
+    return path if _is_plain(path) and len(path) <= 60 else "an argument"
 
 
 __all__ = ["CedarType", "Unrepresentable", "UnusableSchema", "encode", "record_of"]

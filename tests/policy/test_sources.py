@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from watchkeeper.core.content import content_folder
+from watchkeeper.core.errors import Misconfigured
+from watchkeeper.policy import PolicyEngine, check
+
+GOOD = '@id("a") @reason("r") permit (principal, action, resource);\n'
+
+
+@pytest.mark.behaviour("policy.bad-policy-named")
+@pytest.mark.parametrize(
+    ("text", "line", "policy"),
+    [
+        ("permit (principal, action, resource)", 1, ""),
+        ("permit (principal, action, resource);", 1, ""),
+        ('\n@id("x") permit (principal, action, resource);', 2, "x"),
+        (GOOD + "\n" + GOOD, 1, "a"),
+        ('\n\n@id("x") @reason("r") forbid (principal, action, resource) when { context.pinn == "x" };', 3, "x"),
+        ('@id("x") @reason("r") forbid (principal, action, resource) when { context.pin == 3 };', 1, "x"),
+        ('@id("x") @reason("r") forbid (principal == User::"a", action, resource);', 1, "x"),
+        ('@id("x") @reason("r") forbid (principal, action == Action::"cal_tool", resource);', 1, "x"),
+        ('@id("x") @reason("r") forbid (principal, action, resource) when { context.arguments.a == 1 };', 1, "x"),
+        ('@id("x") @reason("r") permit (principal == ?principal, action, resource);', 1, ""),
+    ],
+)
+def test_a_wrong_policy_is_named_with_file_and_line(tmp_path: Path, text: str, line: int, policy: str) -> None:
+    file = tmp_path / "p.cedar"
+    file.write_text(text)
+    (problem,) = check([tmp_path])
+    assert (problem.file, problem.line, problem.policy) == (str(file), line, policy)
+    with pytest.raises(Misconfigured) as caught:
+        PolicyEngine.load([tmp_path])
+    assert f"{file}:{line}:" in caught.value.reason
+
+
+def test_a_folder_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    (problem,) = check([tmp_path / "missing"])
+    assert problem.file == str(tmp_path / "missing")
+
+
+def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "p.cedar").write_bytes(b"\xff\xfe")
+    assert [problem.file for problem in check([tmp_path])] == [str(tmp_path / "p.cedar")]
+
+
+def test_an_id_of_the_starter_set_cannot_be_taken_again(tmp_path: Path) -> None:
+    (tmp_path / "p.cedar").write_text(GOOD.replace('"a"', '"starter.held-definition"'))
+    (problem,) = check([content_folder("policies"), tmp_path])
+    assert problem.policy == "starter.held-definition"
+
+
+def test_good_policies_have_no_problems(tmp_path: Path) -> None:
+    (tmp_path / "p.cedar").write_text(GOOD)
+    assert check([content_folder("policies"), tmp_path]) == []
