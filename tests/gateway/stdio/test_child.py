@@ -84,7 +84,7 @@ async def test_answers_with_ids_we_never_gave_are_dropped(route: Any, events: An
 
 
 async def test_a_server_that_never_answers_initialize_is_stopped(route: Any, events: Any) -> None:
-    driver = route(FLAWED, "never_answers", request_seconds=0.5)
+    driver = route(FLAWED, "never_answers", start_seconds=0.5)
     with pytest.raises(UpstreamSilent):
         await driver.initialize()
     assert events.of("gateway.upstream.exited")[0].body["reason"] == "it did not answer initialize"

@@ -13,8 +13,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import ElicitResult
 
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.gateway.model import Route, Ruling
@@ -124,3 +125,43 @@ async def test_a_client_in_auto_mode_falls_back_for_an_older_server(connect: Con
 async def test_a_client_in_auto_mode_stays_modern_for_a_modern_only_server(connect: Connect) -> None:
     async with connect((str(FIXTURES / "stdio_modern.py"),), "auto") as client:
         assert client.protocol_version == "2026-07-28"
+
+
+SDK = (str(FIXTURES / "stdio_sdk.py"),)
+
+
+@pytest.mark.behaviour("stdio.elicitation-through")
+async def test_a_server_of_the_older_era_elicits_through_the_gateway(connect: Connect) -> None:
+    async def answer(*_: Any) -> ElicitResult:
+        return ElicitResult(action="accept", content={"sure": True})
+
+    async with connect(SDK, "legacy", elicitation_callback=answer) as client:
+        results = await asyncio.gather(*(client.call_tool("ask", {}) for _ in range(4)))
+        assert [text_of(result) for result in results] == ["accept True"] * 4
+
+
+@pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
+async def test_progress_reaches_the_call_that_asked_for_it(connect: Connect, era: str) -> None:
+    async with connect(SDK, era) as client:
+
+        async def call() -> list[float]:
+            heard: list[float] = []
+
+            async def hear(progress: float, total: float | None, message: str | None) -> None:
+                heard.append(progress)
+
+            assert text_of(await client.call_tool("report", {}, progress_callback=hear)) == "done"
+            return heard
+
+        assert await asyncio.gather(call(), call(), call()) == [[1, 2, 3]] * 3
+
+
+@pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
+async def test_a_call_that_its_client_gives_up_is_cancelled_at_the_server(connect: Connect, era: str) -> None:
+    async with connect(SDK, era) as client:
+        assert text_of(await client.call_tool("cancelled", {})) == ""  # it runs by now
+        with pytest.raises(MCPError):
+            await client.call_tool("wait", {"name": "given up"}, read_timeout_seconds=1)
+        async with asyncio.timeout(20):
+            while "given up" not in text_of(await client.call_tool("cancelled", {})):
+                await asyncio.sleep(0)

@@ -34,7 +34,8 @@ def test_every_member_is_found_where_a_parser_finds_it(value: dict[str, Any], in
 @pytest.mark.behaviour("stdio.ids-by-byte-range")
 def test_only_the_id_of_the_request_itself_is_exchanged() -> None:
     raw = (
-        b'\t{ "params" : {"id":1,"s":"\\"id\\":1, \\\\","a":[{"id":1}],"_meta":{"id":1,"progressToken" : "a\\u0062" }} , '
+        b'\t{ "params" : {"id":1,"s":"\\"id\\":1, \\\\","a":[{"id":1}],'
+        b'"_meta":{"id":1,"progressToken" : "a\\u0062" }} , '
         b'"jsonrpc":"2.0","method":"m","\\u0069d" :  "one" , "x":1.0e+2}'
     )
     request = renumber(raw, 42)

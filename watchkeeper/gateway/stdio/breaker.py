@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Breaker:
-    """Opens after a few failed starts in a row, for longer each time; one good start closes it."""
+    """Opens after a few failed starts in a row, for longer each time; one good start ends its life."""
 
     def __init__(self, tolerated: int = 3, first: float = 1.0, longest: float = 30.0) -> None:
         self._tolerated = tolerated
@@ -23,8 +23,3 @@ class Breaker:
         if self._failures >= self._tolerated:
             exponent = min(self._failures - self._tolerated, 16)
             self._until = now + min(self._longest, self._first * 2**exponent)
-
-    def worked(self) -> None:
-        """A server answered."""
-        self._failures = 0
-        self._until = 0.0

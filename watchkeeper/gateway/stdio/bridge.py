@@ -104,16 +104,16 @@ class StdioUpstream:
             said = await self._initialize(member, initialize)
         except BaseException as error:  # cancelled, too: nobody else knows of this server
             if isinstance(error, Unavailable):
-                self._fleet.note(worked=False)
+                self._fleet.note(principal, worked=False)
             await self._fleet.end(member, "it did not answer initialize")
             raise
-        self._fleet.note(worked=True)
+        self._fleet.note(principal, worked=True)
         if answers.code_in(said.body) is not None:
             await self._fleet.end(member, "it refused initialize")
         return said
 
     async def _initialize(self, member: Member, initialize: Message) -> Outbound:
-        said = await member.conversation.ask(initialize, streams=False)
+        said = await member.conversation.ask(initialize, streams=False, seconds=self._limits.start_seconds)
         child = member.conversation.child
         if answers.code_in(said.body) is not None:
             return said
@@ -164,7 +164,7 @@ class StdioUpstream:
             await self._fleet.end(member, "the gateway stops")
             raise
         if is_modern and not conversation.child.gone.is_set():
-            self._fleet.note(worked=True)
+            self._fleet.note(principal, worked=True)
             return member
         await self._fleet.end(member, "it does not speak the modern era")
         if is_modern:

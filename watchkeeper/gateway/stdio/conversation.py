@@ -105,7 +105,9 @@ class Conversation:
             if reference is None or len(calls) != 1:
                 return answers.accepted()  # over already, or never begun: nothing to stop
             raw = exchange(raw, [(reference.span, b"%d" % calls[0].number)])
-            self._end_after(calls[0], self._limits.stop_seconds, self._give_up)
+            await self.child.write(raw)
+            self._give_up(calls[0])
+            return answers.accepted()
         await self.child.write(raw)
         return answers.accepted()
 
@@ -180,7 +182,7 @@ class Conversation:
         self._cancel(call, "no answer in time")
 
     def _give_up(self, call: Call) -> None:
-        """The client cancelled it and the server, as it should, does not answer: let the exchange end."""
+        """The client cancelled it and the server, as it should, does not answer: end the exchange here."""
         self._finish(call)
         call.stream.end(error_body(call.request.id, answers.CANCELLED, "cancelled by the client"))
 
@@ -215,6 +217,8 @@ class Conversation:
 
     def _on_answer(self, message: Message) -> None:
         call = self._open.get(message.id) if type(message.id) is int else None
+        if message.id is None and len(self._open) == 1:  # an error about a message it could not read: there is but one
+            call = next(iter(self._open.values()))
         if call is None:
             self._drop(message, "it answers nothing that is open")
             return

@@ -50,7 +50,7 @@ class Fleet:
         self._limits = limits
         self._places: list[str] = []
         self._members: dict[Member, asyncio.Task[None]] = {}
-        self._breaker = Breaker()
+        self._breakers: dict[str, Breaker] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -77,12 +77,12 @@ class Fleet:
         if task is not None:
             await asyncio.shield(task)
 
-    def note(self, *, worked: bool) -> None:
-        """A new server did, or did not, come to its first answer."""
+    def note(self, principal: str, *, worked: bool) -> None:
+        """A new server did, or did not, come to its first answer. Counted by principal: none can shut out another."""
         if worked:
-            self._breaker.worked()
+            self._breakers.pop(principal, None)
         else:
-            self._breaker.failed(asyncio.get_running_loop().time())
+            self._breakers.setdefault(principal, Breaker()).failed(asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         """End every server."""
@@ -98,7 +98,8 @@ class Fleet:
             raise Full("every server that may run for this route is in use; close a session or try later")
         if self._places.count(principal) >= self._limits.children_per_principal:
             raise Full("this client has as many servers open as it may; close a session or try later")
-        wait = self._breaker.wait(asyncio.get_running_loop().time())
+        breaker = self._breakers.get(principal)
+        wait = breaker.wait(asyncio.get_running_loop().time()) if breaker else 0
         if wait > 0:
             raise UpstreamFailed(f"the server keeps ending right after its start; it is tried again in {wait:.0f} s")
 
@@ -108,7 +109,7 @@ class Fleet:
         try:
             await child.start(self._spawner, conversation.receive)
         except Unavailable as error:
-            self.note(worked=False)
+            self.note(principal, worked=False)
             self._launches.failed_to_start(principal, era, error.reason)
             _log.error("%s", error.reason, extra={"server": self._server, "hint": error.hint})
             raise UpstreamFailed("the server could not be started") from error

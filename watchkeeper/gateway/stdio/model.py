@@ -13,11 +13,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     children_per_principal: int = 16
     idle_seconds: float = 1800.0
     """A server nobody has used for so long is stopped."""
+    start_seconds: float = 60.0
+    """How long a new server may take to answer `initialize`; package runners download before they start."""
     request_seconds: float = 120.0
     """How long a request may be silent; progress starts the time anew."""
     ceiling_seconds: float = 900.0
     """How long a request may last, whatever its progress."""
-    probe_seconds: float = 10.0
+    probe_seconds: float = 30.0
     """How long a new server may take to say which era it speaks."""
     write_seconds: float = 10.0
     """How long a server may leave its input unread."""

@@ -45,7 +45,7 @@ def renumber(raw: bytes, number: int) -> Request:
 def restore(raw: bytes, client_id: bytes, number: int) -> bytes:
     """A child's answer with the client's id again, also where a result names its subscription."""
     top = members(raw)
-    edits = [(top["id"], client_id)]
+    edits = [(top["id"], client_id)] if "id" in top else []
     subscription = _path(raw, top, "result", "_meta").get(SUBSCRIPTION)
     if subscription is not None and number_in(subscription.of(raw)) == number:
         edits.append((subscription, client_id))
