@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watchkeeper.inspection import Finding, Inspection, Surface, redact
-from watchkeeper.inspection.redaction import CUT, WITHHELD
+from watchkeeper.inspection import BROKEN, Finding, Inspection, Surface, redact
+from watchkeeper.inspection.redaction import CUT, UNSEEN, WITHHELD
 from watchkeeper.inspection.secrets import Secrets
 
 TOKEN = "ghp" + "_k3Jx9QmT2vLp7RwZ4nYc8BdF1hGs6Ua5Ke0T"
@@ -21,6 +21,12 @@ def redacted(data: bytes, limit: int = 4096) -> str:
 
 def test_text_without_findings_is_kept() -> None:
     assert redact(b'{"a":1}', (), 100) == '{"a":1}'
+
+
+@pytest.mark.behaviour("inspection.redaction")
+def test_what_was_not_inspected_is_withheld() -> None:
+    failed = Finding("rules", "inspection.failed", BROKEN, 5)
+    assert redact(f'"{TOKEN}"'.encode(), (failed,), 100) == UNSEEN
 
 
 def test_it_is_cut_at_the_limit_with_a_mark() -> None:

@@ -205,6 +205,14 @@ def test_an_argument_that_a_policy_reads_cannot_slip_past_it_undeclared(
     assert policies.decide(call(arguments), schema(tree)).rules == ("policy.arguments",)
 
 
+def test_more_values_than_the_schema_allows_to_check_in_time_are_denied(make: Make, forbid: Forbid) -> None:
+    options = {"anyOf": [{"properties": {f"p{n}": {"type": "integer"}}} for n in range(400)]}
+    tree = {"type": "object", "properties": {"amount": {"type": "integer"}, "list": {"items": options}}}
+    policies = make(forbid("big", "context.arguments has amount && context.arguments.amount > 1000"))
+    assert policies.decide(call({"amount": 1, "list": [{}] * 100}), schema(tree)).rules == ("allow",)
+    assert policies.decide(call({"amount": 1, "list": [{}] * 15_000}), schema(tree)).rules == ("policy.arguments",)
+
+
 def test_arguments_that_no_policy_reads_may_be_anything(make: Make, forbid: Forbid) -> None:
     tree = {"type": "object", "properties": {"amount": {"type": "integer"}, "note": {}}}
     policies = make(forbid("big", "context.arguments has amount && context.arguments.amount > 1000"))

@@ -26,6 +26,7 @@ def usable(tree: Any) -> Any:
         {"$ref": "#anchor"},
         {"$ref": 7},
         {"$dynamicRef": "#a"},
+        {"properties": {"a": {"$id": "inner", "$defs": {"d": {}}, "$ref": "#/$defs/d"}}, "$defs": {"d": {}}},
     ],
 )
 def test_a_reference_that_is_not_local_and_defined_is_refused(tree: Any) -> None:

@@ -9,19 +9,23 @@ import json
 from collections.abc import Sequence
 
 from watchkeeper.inspection.excerpts import escaped
+from watchkeeper.inspection.inspection import BROKEN
 from watchkeeper.inspection.model import SECRET, Finding
 from watchkeeper.inspection.strings import Pairs, parse, step
 
 CUT = "…[cut]"
 WITHHELD = "[withheld: it holds a secret that cannot be cut out]"
+UNSEEN = "[withheld: it was not inspected]"
 _Spans = dict[str, list[tuple[int, int, str]]]
 
 
 def redact(data: bytes, findings: Sequence[Finding], limit: int) -> str:
     """`data` as text of at most `limit` characters, without the secrets among `findings`.
 
-    `findings` must be those of these very bytes; without any, only the kept part of the text is looked at.
+    `findings` must be those of these very bytes; what an inspector failed on is withheld, for it may hold anything; without any, only the kept part of the text is looked at.
     """
+    if any(finding.label == BROKEN for finding in findings):
+        return UNSEEN[:limit]
     secrets = [finding for finding in findings if finding.label == SECRET]
     if not secrets:
         return _trimmed(data, limit)

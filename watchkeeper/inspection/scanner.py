@@ -6,9 +6,10 @@ string (with its key, so that `"password": "…"` is seen), the match is checked
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import re2
 
@@ -27,6 +28,16 @@ OwnedRule = tuple[str, Rule]
 """An inspector's name and one of its rules."""
 
 
+class Place(NamedTuple):
+    """Where a rule matched, and what."""
+
+    rule: int
+    path: str
+    start: int
+    end: int
+    text: bytes
+
+
 class Scanner:
     """Immutable and safe for many threads."""
 
@@ -39,51 +50,56 @@ class Scanner:
         self._wanted = {s: frozenset(i for i, (_, r) in enumerate(rules) if s in r.surfaces) for s in Surface}
 
     def inspect(self, surface: Surface, data: bytes) -> tuple[Finding, ...]:
-        """Every finding of the rules made for `surface`, rule by rule in the order of the text."""
+        """Every finding of the rules made for `surface`, in the order of the text."""
         texts = readings(data)
         wanted, hits = self._wanted[surface], set[int]()
         for text in texts:
             for index in self._matcher.hits(text):
                 if index in wanted and index not in hits and self._compiled[index].search(text):
                     hits.add(index)
-        return self._look_closer(sorted(hits), data, texts) if hits else ()
+        return self._look_closer(hits, data, texts) if hits else ()
 
-    def _look_closer(self, hits: list[int], data: bytes, texts: list[bytes]) -> tuple[Finding, ...]:
+    def _look_closer(self, hits: set[int], data: bytes, texts: list[bytes]) -> tuple[Finding, ...]:
         members = members_of(data)
+        places = self._in_whole(hits, data, texts) if members is None else self._in_members(hits, members)
+        counts: Counter[int] = Counter()
         found: list[Finding] = []
-        for index in hits:
-            places = self._in_members(index, members) if members is not None else self._in_whole(index, data, texts)
-            for count, finding in enumerate(places):
-                found.append(finding if count < MAX_FINDINGS else self._finding(index, "", 0, 0, ""))
-                if count == MAX_FINDINGS:
-                    break
+        for place in places:
+            counts[place.rule] += 1
+            if counts[place.rule] <= MAX_FINDINGS:
+                found.append(self._finding(place))
+            elif counts[place.rule] == MAX_FINDINGS + 1:
+                found.append(self._finding(Place(place.rule, "", 0, 0, b"")))
         return _without_secrets_in_excerpts(found)
 
-    def _in_members(self, index: int, members: list[Member]) -> Iterator[Finding]:
+    def _in_members(self, hits: set[int], members: list[Member]) -> Iterator[Place]:
         for member in members:
-            text = f'"{member.key}":"{member.value}"' if member.key else f'"{member.value}"'
-            plain = text.encode("utf-8", "replace")
+            plain = (f'"{member.key}":"{member.value}"' if member.key else f'"{member.value}"').encode(
+                "utf-8", "replace"
+            )
             offset = len(plain) - 1 - len(member.value.encode("utf-8", "replace"))
-            spans = list(self._spans(index, plain))
-            for start, end in spans:
-                is_inside = start >= offset and end < len(plain) and not member.is_key
-                low, high = (start - offset, end - offset) if is_inside else (0, 0)
-                yield self._finding(
-                    index, "" if member.is_key else member.pointer, low, high, self._excerpt(index, plain[start:end])
-                )
-            if not spans and (bared := bare(plain)) != plain:
+            path = "" if member.is_key else member.pointer
+            seen: set[int] = set()
+            for index in sorted(hits.intersection(self._matcher.hits(plain))):
+                for start, end in self._spans(index, plain):
+                    seen.add(index)
+                    is_exact = start >= offset and end < len(plain) and not member.is_key
+                    low, high = (start - offset, end - offset) if is_exact else (0, 0)
+                    yield Place(index, path, low, high, plain[start:end])
+            bared = bare(plain)
+            if bared == plain:
+                continue
+            for index in sorted(hits.intersection(self._matcher.hits(bared)) - seen):
                 for start, end in self._spans(index, bared):
-                    excerpt = self._excerpt(index, bared[start:end])
-                    yield self._finding(index, "" if member.is_key else member.pointer, 0, 0, excerpt)
+                    yield Place(index, path, 0, 0, bared[start:end])
 
-    def _in_whole(self, index: int, data: bytes, texts: list[bytes]) -> Iterator[Finding]:
-        for text in texts:
-            spans = list(self._spans(index, text))
-            for start, end in spans:
-                low, high = (start, end) if text is data else (0, 0)
-                yield self._finding(index, "", low, high, self._excerpt(index, text[start:end]))
-            if spans:
-                return
+    def _in_whole(self, hits: set[int], data: bytes, texts: list[bytes]) -> Iterator[Place]:
+        """A text without addressable strings: exact only where it was read as it came."""
+        for index in sorted(hits):
+            for text in texts:
+                for start, end in self._spans(index, text):
+                    low, high = (start, end) if text is data else (0, 0)
+                    yield Place(index, "", low, high, text[start:end])
 
     def _spans(self, index: int, text: bytes) -> Iterator[tuple[int, int]]:
         check = CHECKS[self._rules[index][1].check]
@@ -92,12 +108,10 @@ class Scanner:
             if check(text[start:end]):
                 yield start, end
 
-    def _excerpt(self, index: int, text: bytes) -> str:
-        return masked(text) if self._rules[index][1].label == SECRET else shown(text)
-
-    def _finding(self, index: int, path: str, start: int, end: int, excerpt: str) -> Finding:
-        inspector, rule = self._rules[index]
-        return Finding(inspector, rule.id, rule.label, rule.severity, path, start, end, excerpt)
+    def _finding(self, place: Place) -> Finding:
+        inspector, rule = self._rules[place.rule]
+        excerpt = masked(place.text) if rule.label == SECRET else shown(place.text)
+        return Finding(inspector, rule.id, rule.label, rule.severity, place.path, place.start, place.end, excerpt)
 
 
 def _without_secrets_in_excerpts(found: list[Finding]) -> tuple[Finding, ...]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-MAX_STRINGS = 50_000
+MAX_STRINGS = 20_000
 _PLAIN_KEY = re.compile(r"[A-Za-z_$@][A-Za-z0-9_$@.-]{0,17}")
 
 

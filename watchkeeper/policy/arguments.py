@@ -19,12 +19,14 @@ import cedarpy
 import jsonschema_rs
 
 from watchkeeper.policy.reads import Reads
-from watchkeeper.policy.schemas import MAX_ARGUMENTS_DEPTH, UnusableSchema, make_validator, parse_schema
+from watchkeeper.policy.schemas import MAX_ARGUMENTS_DEPTH, UnusableSchema, make_validator, parse_schema, work_of
 from watchkeeper.policy.sources import ARGUMENTS_LINE, Policy, base_schema, validate
 from watchkeeper.policy.types import Unrepresentable, encode, record_of
 
 _RESERVED = ("__entity", "__extn", "__expr")
 _MAX_NODES = 20_000
+_MAX_VISITS = 5_000_000
+"""Values in the arguments, times schema nodes that may apply to one: about a second."""
 
 
 class Refused(Exception):
@@ -48,6 +50,7 @@ class ArgumentReader:
         try:
             tree = parse_schema(input_schema)
             self._validator: jsonschema_rs.Validator = make_validator(tree)
+            self._most = _MAX_VISITS // work_of(tree)
             self._record = record_of(tree, reads)
         except UnusableSchema as error:
             raise Refused("policy.schema", f"The input schema of this tool {error}. It cannot be called.") from error
@@ -71,7 +74,7 @@ class ArgumentReader:
     def _parse(self, raw: bytes) -> dict[str, Any]:
         try:
             tree = json.loads(raw, parse_float=Decimal, parse_constant=_refuse_constant)
-            _bound(tree)
+            _bound(tree, min(_MAX_NODES, self._most))
             error = next(iter(self._validator.iter_errors(json.loads(raw))), None)
         except (ValueError, RecursionError, ArithmeticError) as problem:
             raise Refused("policy.arguments", "The arguments cannot be read, or are nested too deeply.") from problem
@@ -82,13 +85,13 @@ class ArgumentReader:
         return tree
 
 
-def _bound(tree: Any) -> None:
+def _bound(tree: Any, most: int) -> None:
     stack: list[tuple[Any, int]] = [(tree, 0)]
     seen = 0
     while stack:
         node, depth = stack.pop()
         seen += 1
-        if depth > MAX_ARGUMENTS_DEPTH or seen > _MAX_NODES:
+        if depth > MAX_ARGUMENTS_DEPTH or seen > most:
             raise ValueError("too deep or too many")
         if isinstance(node, dict):
             if any(name in node for name in _RESERVED):

@@ -77,6 +77,7 @@ def _refuse(_uri: str) -> NoReturn:
 def _bound(root: dict[str, Any]) -> None:
     """Refuse schemas too deep, or whose references multiply the work (a "billion laughs" in JSON Schema)."""
     stack: list[tuple[Any, int]] = [(root, 0)]
+    identifiers = ("$id", "id") if "draft-04" in str(root.get("$schema")) else ("$id",)
     while stack:
         node, depth = stack.pop()
         if depth > MAX_DEPTH:
@@ -84,11 +85,18 @@ def _bound(root: dict[str, Any]) -> None:
         if isinstance(node, dict):
             if not _REFUSED.isdisjoint(node):
                 raise UnusableSchema("uses dynamic references, which are not supported")
+            if depth and any(isinstance(node.get(name), str) for name in identifiers):
+                raise UnusableSchema("names a part of itself, so that its references mean two things")
             stack += ((child, depth + 1) for child in node.values())
         elif isinstance(node, list):
             stack += ((child, depth + 1) for child in node)
-    if _Work(root).of(root, MAX_ARGUMENTS_DEPTH) > MAX_WORK:
+    if work_of(root) > MAX_WORK:
         raise UnusableSchema("takes too much work to check")
+
+
+def work_of(root: dict[str, Any]) -> int:
+    """How many schema nodes are visited for one value, nested as deeply as arguments may be; at most `MAX_WORK` + 1."""
+    return _Work(root).of(root, MAX_ARGUMENTS_DEPTH)
 
 
 class _Work:
