@@ -273,18 +273,20 @@ def test_a_running_detector_raises_the_alert_while_the_event_is_fresh(
 
 
 KILLED = textwrap.dedent("""
-    import sys, threading
+    import sys
     from pathlib import Path
     from watchkeeper.core.database import Database
-    from watchkeeper.detect import Detector, DetectSettings, load_rules
+    from watchkeeper.detect import Detector, DetectSettings, detector as detector_module, load_rules
     from watchkeeper.events import Journal, JournalReader
     data = Path(sys.argv[1])
     journal = Journal.open(data, "watch")
     database = Database.at(data / "state.db")
     settings = DetectSettings(save_seconds=0.01)
     detector = Detector(load_rules([data / "rules"]), journal, JournalReader(data), database, settings=settings)
-    print("ready", flush=True)
-    detector.run(threading.Event())
+    detector_module._CHUNK = 37
+    while True:
+        if detector.step():
+            print("stepped", flush=True)
 """)
 
 
@@ -296,7 +298,7 @@ def test_a_detector_killed_at_random_moments_loses_and_doubles_no_alert(
     dice = random.Random(11)
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "denied.yml").write_text(RULE)
-    expected = set()
+    expected, raised = set(), []
     for round_ in range(5):
         for i in range(700):
             event = call(round_ * 1000 + i)
@@ -305,15 +307,18 @@ def test_a_detector_killed_at_random_moments_loses_and_doubles_no_alert(
         gateway.wait(last)
         process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path], stdout=subprocess.PIPE)
         assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+        for _ in range(dice.randint(1, 14)):
+            assert process.stdout.readline() == b"stepped\n"
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(dice.uniform(0.0, 0.06))
+            process.wait(dice.uniform(0.0, 0.02))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
+        raised.append(len(alerts(tmp_path)))
     watch = Journal.open(tmp_path, "watch")
     drain(Detector(load_rules([tmp_path / "rules"]), watch, JournalReader(tmp_path), database))
     watch.close()
+    assert any(0 < count < 700 * at for at, count in enumerate(raised, 1)), "no kill came in the middle"
     found = Counter(alert.body["event"] for alert in alerts(tmp_path))
     assert set(found) == expected
     assert max(found.values()) == 1
