@@ -22,7 +22,8 @@ _Spans = dict[str, list[tuple[int, int, str]]]
 def redact(data: bytes, findings: Sequence[Finding], limit: int) -> str:
     """`data` as text of at most `limit` characters, without the secrets among `findings`.
 
-    `findings` must be those of these very bytes; what an inspector failed on is withheld, for it may hold anything; without any, only the kept part of the text is looked at.
+    `findings` must be those of these very bytes; what an inspector failed on is withheld, for it may hold anything.
+    Without any, only the kept part of the text is looked at.
     """
     if any(finding.label == BROKEN for finding in findings):
         return UNSEEN[:limit]
