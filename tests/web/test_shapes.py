@@ -31,3 +31,8 @@ def test_missing_values_are_unknown() -> None:
 
 def test_a_time_beyond_the_calendar_does_not_break_a_page() -> None:
     assert shapes.full_time(10**30).startswith("1970")
+
+
+@pytest.mark.parametrize("value", [0, 6, "4", None, [], 2**70, "<b>"])
+def test_a_severity_that_is_none_is_unknown(value: object) -> None:
+    assert shapes.severity(value)[2] == "unknown"

@@ -60,9 +60,9 @@ def state(word: object) -> tuple[str, str, str]:
     return STATES.get(text, ("?", "warn", text.replace("_", " ")[:40]))
 
 
-def severity(value: int) -> tuple[str, str, str]:
+def severity(value: object) -> tuple[str, str, str]:
     """(symbol, tone, word) of an OCSF severity."""
-    return SEVERITIES.get(int(value), ("?", "warn", UNKNOWN))
+    return SEVERITIES.get(value, ("?", "warn", UNKNOWN)) if isinstance(value, int) else ("?", "warn", UNKNOWN)
 
 
 def clock_time(microseconds: int | None) -> str:

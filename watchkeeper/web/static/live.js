@@ -89,6 +89,7 @@ function takeToken() {
 
 prepare(document);
 takeToken();
+addEventListener("hashchange", takeToken);
 if (every > 0) {
   setFreshness(false);
   document.addEventListener("visibilitychange", () => document.hidden || refresh().catch(() => setFreshness(true)));
