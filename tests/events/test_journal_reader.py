@@ -117,3 +117,17 @@ def test_a_changed_byte_is_not_read_as_if_nothing_were(data_dir: Path, segments:
     path.write_bytes(content)
     with pytest.raises(Untrusted):
         JournalReader(data_dir).read({})
+
+
+def test_a_reader_goes_on_after_the_log_it_followed_was_cut_and_grew_again(
+    one_file: Path, segments: Callable[[Path], list[Path]], make_event: Make
+) -> None:
+    reader = JournalReader(one_file)
+    assert len(reader.read({})) == 31
+    (path,) = segments(one_file)
+    path.write_bytes(path.read_bytes()[:-100])
+    journal = Journal.open(one_file, "gateway")
+    for number in range(20):
+        journal.record(make_event(number))
+    journal.close()
+    assert [record.position.index for record in reader.read({"gateway": 31})] == list(range(31, 47))

@@ -166,6 +166,15 @@ def test_an_event_beyond_the_limit_is_refused_and_harms_nothing(tmp_path: Path, 
     journal.close()
 
 
+@pytest.mark.parametrize("value", ["\ud800", object(), {(1,): 2}], ids=["surrogate", "object", "key"])
+def test_an_event_that_is_no_json_is_refused_and_harms_nothing(tmp_path: Path, make_event: Make, value: object) -> None:
+    journal = Journal.open(tmp_path, "gateway")
+    with pytest.raises(Invalid):
+        journal.append(Event(v=1, id="x", time=1, kind="gateway.request.decided", body={"value": value}))
+    assert journal.record(make_event(1)).index == 1
+    journal.close()
+
+
 @pytest.mark.parametrize("writer", ["", "../x", "Gateway", "a/b", "a" * 40, "a\x00"])
 def test_a_writer_is_named_by_a_plain_word(tmp_path: Path, writer: str) -> None:
     with pytest.raises(Invalid):

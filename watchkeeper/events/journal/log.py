@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 
@@ -72,17 +73,16 @@ class Log:
         if not _WRITER.fullmatch(writer):
             raise Invalid(f"no name for a writer: {writer!r}", hint="lower-case letters, digits and hyphens")
         folder = make_private_folder(data_dir / "journal" / writer)
-        lock = Lock(folder / "lock").acquire(f"the journal of {writer}")
-        try:
-            signer = Signer(writer, _load_key(data_dir, writer, folder))
-            log = cls(folder, lock, signer, SubjectKeys(data_dir, create=True), clock)
-            log._recover(settings)
-        except OSError as error:
-            lock.close()
-            raise Unavailable(f"the journal of {writer} cannot be opened: {error}", hint="check the disk") from error
-        except BaseException:
-            lock.close()
-            raise
+        with ExitStack() as undo:
+            lock = undo.enter_context(Lock(folder / "lock").acquire(f"the journal of {writer}"))
+            try:
+                signer = Signer(writer, _load_key(data_dir, writer, folder))
+                log = cls(folder, lock, signer, SubjectKeys(data_dir, create=True), clock)
+                undo.callback(log._let_go)
+                log._recover(settings)
+            except OSError as error:
+                raise Unavailable(f"cannot open the journal of {writer}: {error}", hint="check the disk") from error
+            undo.pop_all()
         return log
 
     @property
@@ -111,6 +111,9 @@ class Log:
     def close(self) -> None:
         """Let go of the files and the lock."""
         self._copy_checkpoint()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._segments.close()
         self._mark.close()
         self._keys.close()

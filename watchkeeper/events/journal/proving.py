@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from watchkeeper.core.errors import NotFound, Untrusted
+from watchkeeper.core.errors import NotFound, Unavailable, Untrusted
 from watchkeeper.events.journal.model import Position
 from watchkeeper.events.journal.note import origin_of, verifier_key
 from watchkeeper.events.journal.reader import JournalReader
@@ -46,6 +46,8 @@ def prove_position(data_dir: Path, position: Position, progress: Progress | None
     keys = SubjectKeys(data_dir)
     try:
         content = _content_at(scan, index, Opener(writer, keys), progress, writer)
+    except OSError as error:
+        raise Unavailable(f"the journal of {writer} cannot be read: {error}", hint="check its mode") from error
     finally:
         keys.close()
     if scan.damage is not None and not scan.damage.is_torn:

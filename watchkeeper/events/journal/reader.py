@@ -39,7 +39,10 @@ class JournalReader:
     def writers(self) -> list[str]:
         """Everyone who has a log here, sorted."""
         folder = self._data_dir / "journal"
-        return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        try:
+            return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        except OSError as error:
+            raise Unavailable(f"cannot read {folder}: {error.strerror}", hint="check its mode") from error
 
     def read(self, cursor: dict[str, int], limit: int = 1000) -> list[Record]:
         """At most `limit` durable records, from `cursor[writer]` (default 0) on; no writer is starved.
@@ -125,10 +128,14 @@ class _LogReader:
             limit = min(limit, durable - start)
         found: list[Record] = []
         while len(found) < limit:
-            frame = self._frame_with(start + len(found), is_durable=durable is not None)
+            index = start + len(found)
+            frame = self._frame_with(index, is_durable=durable is not None)
+            if frame is None and self._place is not None and durable is not None:
+                self._place = None  # the file may have been cut and have grown again since we stopped there
+                frame = self._frame_with(index, is_durable=True)
             if frame is None:
                 break
-            found += self._records(frame, start + len(found), limit - len(found))
+            found += self._records(frame, index, limit - len(found))
         return found
 
     def find(self, event_id: str, after: int | None, before: int | None) -> int | None:
@@ -203,15 +210,9 @@ class _LogReader:
 
 def _heads(segment: Segment) -> Iterator[tuple[int, Head]]:
     offset = 0
-    with segment.path.open("rb") as file:
-        while True:
-            file.seek(offset)
-            try:
-                head = frames.read_head(file.read(frames.HEAD_BYTES))
-            except BadFrame:
-                return
-            yield offset, head
-            offset += head.size
+    while (head := _read_head(segment.path, offset)) is not None:
+        yield offset, head
+        offset += head.size
 
 
 def _read_head(path: Path, offset: int) -> Head | None:

@@ -86,10 +86,15 @@ class Journal:
     def append(self, event: Event) -> int:
         """Take an event; its index, before it is durable. Any thread; never waits for the disk.
 
-        Raises `Unavailable` when the journal is closed, failing, or too far behind, and `Invalid` for an event beyond
-        16 MiB.
+        Raises `Unavailable` when the journal is closed, failing, or too far behind, and `Invalid` for an event that
+        is no JSON or beyond 16 MiB.
         """
-        record = encode(event)
+        try:
+            record = encode(event)
+        except (UnicodeEncodeError, TypeError, ValueError, RecursionError) as error:
+            raise Invalid(
+                f"an event cannot be written as JSON: {error!r}", hint="use JSON types in its body"
+            ) from error
         if len(record) > MAX_RECORD:
             raise Invalid(f"an event of {len(record)} bytes is too large to record", hint="cut its body")
         with self._lock:
@@ -212,10 +217,11 @@ class Journal:
         except Unavailable as error:
             self._fail(error.reason, is_final=isinstance(error, NotWritten) and error.is_final)
             return False
+        size = sum(len(record) for _, record in batch)
         with self._lock:
             self.failure = ""
             self.durable_index += len(batch)
-            self._pending_bytes -= sum(len(record) for _, record in batch)
+            self._pending_bytes -= size
             self._release()
         return True
 
