@@ -47,6 +47,8 @@ class Splitter:
         for line in lines:
             self._lines.append(line)
             self._size += len(line)
+            if self._size > self._limit:
+                raise TooLong("the server sent an event that is too long")
             if line in _BLANK:
                 events.append(b"".join(self._lines))
                 self._lines.clear()
