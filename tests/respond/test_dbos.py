@@ -92,3 +92,31 @@ def test_what_the_engine_stores_is_json_in_a_private_wal_file(tmp_path):
     runner.close()
     assert (mode, rows) == ("wal", [("portable_json", "watchkeeper-1")])
     assert os.stat(path.parent).st_mode & 0o777 == 0o700
+
+
+OFFLINE = textwrap.dedent("""
+    import os, sys, threading
+    from pathlib import Path
+
+    def guard(event, arguments):
+        if event in ("socket.connect", "socket.bind", "socket.getaddrinfo"):
+            os.write(2, f"{event} {arguments}".encode())
+            os._exit(7)
+
+    sys.addaudithook(guard)
+    from watchkeeper.respond._dbos import DbosRunner
+    ended = threading.Event()
+    runner = DbosRunner(Path(sys.argv[1]))
+    runner.open(lambda document, do: (do("one", dict), ended.set()))
+    runner.begin("run-1", {})
+    assert ended.wait(30)
+    runner.close()
+""")
+
+
+@pytest.mark.behaviour("respond.engine-is-offline")
+def test_the_engine_opens_no_connection_and_says_nothing_on_the_console(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE, tmp_path / "playbooks.db"], capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

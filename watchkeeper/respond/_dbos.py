@@ -47,7 +47,7 @@ class DbosRunner:
     def open(self, interpreter: Interpreter) -> None:
         make_private_folder(self._path.parent)
         self._lock.acquire(f"the playbook engine of {self._path.parent}")
-        logging.getLogger("dbos").setLevel(logging.ERROR)  # before anything of it speaks on the console
+        _quieten()
         self._engine = _engine(self._path)
         DBOS(
             config={
@@ -111,6 +111,14 @@ class DbosRunner:
         if self._engine is not None:
             self._engine.dispose()
         self._lock.close()
+
+
+def _quieten() -> None:
+    """Its errors into our log; nothing of it on the console."""
+    log = logging.getLogger("dbos")
+    log.setLevel(logging.ERROR)
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())  # it brings a console handler of its own only where there is none
 
 
 def _do(name: str, step: Step) -> Document:

@@ -65,7 +65,7 @@ class RunInterpreter:
 
     def _walk(self, document: Document, do: Do) -> None:
         run = msgspec.convert(document, _Order)
-        do("begin", lambda: self._begin(run))
+        self._begin(run)
         results: list[StepResult] = []
         why = ""
         for step in run.plan.steps:
@@ -76,7 +76,7 @@ class RunInterpreter:
                 why = f"{step.id} failed"
                 if step.on_failure == "undo":
                     results += self._take_back(do, run, tuple(results))
-        do("finish", lambda: self._finish(run, tuple(results)))
+        self._finish(run, tuple(results))
         self._watch("finished")
 
     # -- one step ----------------------------------------------------------------------------------------------
@@ -172,10 +172,9 @@ class RunInterpreter:
 
     # -- records -----------------------------------------------------------------------------------------------
 
-    def _begin(self, run: _Order) -> Document:
+    def _begin(self, run: _Order) -> None:
         event = self._event(run, "respond.playbook.started", "", {"hash": run.playbook["hash"]})
         self._safely(lambda: self._progress.begun(run.run, event))
-        return {}
 
     def _note(self, run: _Order, step: PlannedStep, result: StepResult) -> None:
         body = {
@@ -199,7 +198,7 @@ class RunInterpreter:
             )
         self._safely(lambda: self._progress.step(run.run, result, event, extra))
 
-    def _finish(self, run: _Order, results: tuple[StepResult, ...]) -> Document:
+    def _finish(self, run: _Order, results: tuple[StepResult, ...]) -> None:
         failed = [r for r in results if r.state == "failed"]
         advice = "\n".join(self._advice(run, r) for r in results if r.state == "failed" or r.verified is False)
         waiting = [r for r in results if r.state == "skipped" and "approval" in r.summary]
@@ -209,7 +208,6 @@ class RunInterpreter:
         body = {"steps": {r.step: r.state for r in results}, "advice": advice}
         event = self._event(run, "respond.playbook.finished", "", body, outcome)
         self._safely(lambda: self._progress.finished(run.run, event, advice))
-        return {}
 
     def _target(self, step: PlannedStep) -> str:
         """What a step contains, told apart from other containments; empty for a step that contains nothing."""

@@ -36,14 +36,13 @@ class Progress:
             return [msgspec.json.decode(text) for text in rows]
 
     def begun(self, run: str, event: Event) -> None:
-        """A run began."""
+        """A run began. Recorded with its first step: nothing waits for it."""
         with self._database.write() as session:
             row = self._run(session, run)
             if row.state == _store.PENDING:
                 row.state = _store.BEGUN
             what = f"playbook {row.playbook} version {row.version} began"
             self._ledger.stage(session, event, row.incident, what, Mark.ACTION)
-        self._ledger.flush()
 
     def step(self, run: str, result: StepResult, event: Event, extra: Sequence[Event] = ()) -> None:
         """A step ended; `extra` are events that belong to it, such as a proof of containment."""
@@ -109,6 +108,11 @@ class Progress:
             incident = session.get_one(IncidentRow, row.incident)
             incident.state = IncidentState.UNVERIFIED.value
             incident.advice = f"The playbook {row.playbook} broke off: {why}. Check what is in force, contain by hand."
+            told = derived_id("incident updated", row.id, "broke off")
+            event = incident_event("respond.incident.updated", incident, self._clock.now(), told)
+            what = f"playbook {row.playbook} broke off: {why}"
+            self._ledger.stage(session, event, row.incident, what, Mark.FAILED)
+        self._ledger.flush()
 
     def _conclude(
         self, session: Session, incident: str, event: Event, state: IncidentState | None, advice: str
