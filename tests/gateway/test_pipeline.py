@@ -319,7 +319,7 @@ async def test_an_error_instead_of_a_list_is_inspected_as_an_answer(guard: Guard
 # shadow, failures
 
 
-@pytest.mark.behaviour("gateway.shadow-stops-nothing")
+@pytest.mark.behaviour("gateway.shadow-verdict-not-enforced")
 async def test_a_shadow_route_stops_nothing_and_says_what_it_would_have_stopped(
     guard: Guard, orders: OrdersInForce
 ) -> None:

@@ -64,17 +64,18 @@ class OrdersInForce:
 
     def denies(self, principal: str, server: str, tool: str = "") -> Order | None:
         """The first order that stops this principal from reaching this tool of this server."""
-        if not self._snapshot:
-            return None
         orders = self.all_denying(principal, server, tool)
         return orders[0] if orders else None
 
     def all_denying(self, principal: str, server: str, tool: str = "") -> tuple[Order, ...]:
         """Every order that stops it, the widest first; a probe proves an order by finding it here."""
-        found = list(self._snapshot.get((OrderKind.QUARANTINE_SERVER, server), ()))
-        found += self._snapshot.get((OrderKind.QUARANTINE_PRINCIPAL, principal.removeprefix(AGENT)), ())
+        snapshot = self._snapshot
+        if not snapshot:
+            return ()
+        found = list(snapshot.get((OrderKind.QUARANTINE_SERVER, server), ()))
+        found += snapshot.get((OrderKind.QUARANTINE_PRINCIPAL, principal.removeprefix(AGENT)), ())
         if tool:
-            found += self._snapshot.get((OrderKind.HOLD_TOOL, f"{server}/{tool}"), ())
+            found += snapshot.get((OrderKind.HOLD_TOOL, f"{server}/{tool}"), ())
         return tuple(found)
 
     def held_tools(self, server: str) -> frozenset[str]:
