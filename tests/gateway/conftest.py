@@ -1,4 +1,4 @@
-"""A gateway between a raw client and a raw server, on loopback; a control state, a journal and a clock of the test's own."""
+"""A gateway between a raw client and a raw server, on loopback; and a control state, journal and clock."""
 
 from __future__ import annotations
 
@@ -137,7 +137,10 @@ def raw(data: bytes, *, close: bool = False) -> Answer:
     return answer
 
 
-SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
+SSE_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
 
 
 def as_chunk(data: bytes) -> bytes:

@@ -52,7 +52,7 @@ SHAPE = {
     "id object": b'{"jsonrpc":"2.0","id":{},"method":"ping"}',
     "Method": b'{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}',
     "long s": '{"jsonrpc":"2.0","id":1,"method":"ping","param\u017f":{"name":"x"}}'.encode(),
-    "kelvin": '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","to\u212aen":1,"Arguments":{}}}'.encode(),
+    "kelvin": '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"progressTo\u212aen":1}}}'.encode(),
     "full width": '{"jsonrpc":"2.0","id":1,"method":"ping","\uff4dethod":"x"}'.encode(),
     "NAME in params": b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","NAME":"b"}}',
     "look-alike in meta": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"ProgressToken":1}}}',

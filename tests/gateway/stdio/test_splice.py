@@ -46,12 +46,12 @@ def test_only_the_id_of_the_request_itself_is_exchanged() -> None:
 def test_an_answer_gets_the_id_back_and_keeps_every_other_byte() -> None:
     raw = b'{"result":{"id":7,"z":0.10,"_meta":{"io.modelcontextprotocol/subscriptionId":7}},"jsonrpc":"2.0","id": 7 }'
     expected = raw.replace(b'"id": 7 ', b'"id": "q" ').replace(b'subscriptionId":7', b'subscriptionId":"q"')
-    assert restore(raw, b'"q"', 7) == expected
+    assert restore(raw, b'"q"', 7, is_listen=True) == expected
 
 
 def test_a_subscription_that_is_not_ours_is_left_alone() -> None:
     raw = b'{"id":7,"result":{"_meta":{"io.modelcontextprotocol/subscriptionId":8}}}'
-    assert restore(raw, b"1", 7) == raw.replace(b'"id":7', b'"id":1')
+    assert restore(raw, b"1", 7, is_listen=True) == raw.replace(b'"id":7', b'"id":1')
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_what_two_parsers_could_read_differently_is_refused(raw: bytes) -> None:
         members(raw)
 
 
-@pytest.mark.parametrize("raw", [b"[1]", b"1", b'"x"', b"", b" "])
+@pytest.mark.parametrize("raw", [b"[1]", b"1", b'"x"', b"{}", b" { } "])
 def test_what_is_no_object_has_no_members(raw: bytes) -> None:
     assert members(raw) == {}
 
