@@ -16,6 +16,7 @@ from watchkeeper.inspection.strings import Pairs, parse, step
 CUT = "…[cut]"
 WITHHELD = "[withheld: it holds a secret that cannot be cut out]"
 UNSEEN = "[withheld: it was not inspected]"
+_PRINTABLE = bytes(range(0x20, 0x7F))
 _Spans = dict[str, list[tuple[int, int, str]]]
 
 
@@ -41,7 +42,9 @@ def redact(data: bytes, findings: Sequence[Finding], limit: int) -> str:
 
 
 def _trimmed(data: bytes, limit: int) -> str:
-    text = escaped(data[: limit * 4].decode("utf-8", "replace"))
+    head = data[: limit * 4]
+    is_plain = not head.translate(None, _PRINTABLE)
+    text = head.decode("ascii") if is_plain else escaped(head.decode("utf-8", "replace"))
     is_whole = len(data) <= limit * 4
     return text if is_whole and len(text) <= limit else text[: max(0, limit - len(CUT))] + CUT
 

@@ -15,6 +15,8 @@ import unicodedata
 
 MAX_LAYERS = 2
 _SHORT = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_SHORT_BYTES = {ord(letter): sign.encode() for letter, sign in _SHORT.items()}
+_U = ord("u")
 _UNICODE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 _INVISIBLE = re.compile(
@@ -42,6 +44,9 @@ _DISGUISES = _TAGS | _LOOKALIKES
 _DISGUISED = re.compile(f"[{''.join(_LOOKALIKES)}\U000e0020-\U000e007e]")
 
 
+_ASCII = bytes(range(128))
+
+
 def readings(data: bytes) -> list[bytes]:
     """The readings to scan, most literal first."""
     if data.isascii() and b"\\" not in data:
@@ -53,12 +58,21 @@ def readings(data: bytes) -> list[bytes]:
 
 def unescape(data: bytes) -> bytes:
     """JSON escapes resolved, once. What is no escape stays."""
-    if b"\\u" in data:
-        return _UNICODE.sub(_resolve, data.decode("utf-8", "replace")).encode("utf-8", "replace")
-    kept = data.replace(b"\\\\", b"\x00")
-    for letter, sign in _SHORT.items():
-        kept = kept.replace(b"\\" + letter.encode(), sign.encode())
-    return kept.replace(b'\\"', b'"').replace(b"\\/", b"/").replace(b"\x00", b"\\")
+    pieces = data.split(b"\\")  # finding one byte is several times faster than finding two
+    out = [pieces[0]]
+    is_literal = False
+    for piece in pieces[1:]:
+        if is_literal:
+            out.append(piece)
+            is_literal = False
+        elif not piece:
+            out.append(b"\\")
+            is_literal = True
+        elif piece[0] == _U:
+            return _UNICODE.sub(_resolve, data.decode("utf-8", "replace")).encode("utf-8", "replace")
+        else:
+            out += (_SHORT_BYTES.get(piece[0], piece[:1]), piece[1:])
+    return b"".join(out)
 
 
 def bare(data: bytes) -> bytes:
@@ -67,7 +81,7 @@ def bare(data: bytes) -> bytes:
         if b"\\" not in data:
             break
         data = unescape(data)
-    if data.isascii() and b"\x1b" not in data:
+    if b"\x1b" not in data and not _is_disguised(data.translate(None, _ASCII).decode("utf-8", "replace")):
         return data
     return bare_text(data.decode("utf-8", "replace")).encode("utf-8", "replace")
 
@@ -82,6 +96,15 @@ def bare_text(text: str) -> str:
     if not unicodedata.is_normalized("NFKC", text):
         text = unicodedata.normalize("NFKC", text)
     return _DISGUISED.sub(lambda found: _DISGUISES[found[0]], text)
+
+
+def _is_disguised(beyond_ascii: str) -> bool:
+    """Whether characters beyond ASCII, taken by themselves, hold anything that `bare_text` would change."""
+    return bool(
+        _INVISIBLE.search(beyond_ascii)
+        or _DISGUISED.search(beyond_ascii)
+        or not unicodedata.is_normalized("NFKC", beyond_ascii)
+    )
 
 
 def _resolve(match: re.Match[str]) -> str:
