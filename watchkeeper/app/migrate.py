@@ -43,6 +43,7 @@ def migrate(database: Database) -> None:
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     return config
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watchkeeper.app.administration import STATE
-from watchkeeper.app.migrate import migrate
+from watchkeeper.app.revision import is_current
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.files import make_private_folder
@@ -34,13 +34,24 @@ class Platform:
 
 
 def prepare(data_dir: Path) -> None:
-    """Make the folder and bring its tables up to date, before several processes open it at once."""
+    """Make the folder and bring its tables up to date, before several processes open it at once.
+
+    Raises `Unavailable` when the folder cannot be written, `Misconfigured` when a newer version wrote the tables.
+    """
     make_private_folder(data_dir)
     database = Database.at(data_dir / STATE)
     try:
-        migrate(database)
+        _bring_up_to_date(database)
     finally:
         database.close()
+
+
+def _bring_up_to_date(database: Database) -> None:
+    if is_current(database):
+        return
+    from watchkeeper.app.migrate import migrate  # noqa: PLC0415 — a second of imports, needed once per version
+
+    migrate(database)
 
 
 @contextmanager
@@ -53,7 +64,7 @@ def opened(data_dir: Path, writer: str, journal: type[Journal] = Journal) -> Ite
     clock = SystemClock()
     database = Database.at(data_dir / STATE)
     try:
-        migrate(database)
+        _bring_up_to_date(database)
         log = journal.open(data_dir, writer, clock)
         try:
             yield Platform(

@@ -1,6 +1,6 @@
 """The first tables
 
-Revision c3eef9863bba, after .
+Revision 0001, after .
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "c3eef9863bba"
+revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from watchkeeper.app.migrate import _config, migrate
+from watchkeeper.app.revision import NEWEST, is_current
+from watchkeeper.app.tables import METADATA
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Misconfigured
+
+
+@pytest.mark.behaviour("app.migrations-are-whole")
+def test_the_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
+    database = Database.at(tmp_path / "state.db")
+    assert not is_current(database)
+    migrate(database)
+    migrate(database)
+    assert is_current(database)
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    assert ScriptDirectory.from_config(_config()).get_current_head() == NEWEST
+    database.close()
+
+
+@pytest.mark.behaviour("app.newer-state-is-refused")
+def test_a_state_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    database = Database.at(tmp_path / "state.db")
+    migrate(database)
+    with database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = 'ffff'"))
+    with pytest.raises(Misconfigured):
+        migrate(database)
+    with database.read() as session:
+        assert session.execute(text("SELECT version_num FROM alembic_version")).scalar() == "ffff"
+    database.close()
