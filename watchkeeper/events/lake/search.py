@@ -27,7 +27,7 @@ from watchkeeper.events.lake.table import cursor_of, lake_folder
 from watchkeeper.events.model import Event
 
 DEFAULT_RANGE = 24 * 3600 * SECOND
-_CHUNK = 1000
+_CHUNK = 4096
 _SYSTEM = SystemClock()
 _MOST = 100_000
 _Key = tuple[int, str, int]

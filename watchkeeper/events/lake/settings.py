@@ -28,7 +28,7 @@ class LakeSettings(msgspec.Struct, frozen=True):
             ge=2,
             le=300,
         ),
-    ] = 200
+    ] = 50
     compact_megabytes: Annotated[
         int, Meta(description="Size of a merged file, compressed; bounds what a merge rewrites.", ge=1, le=1024)
     ] = 32
