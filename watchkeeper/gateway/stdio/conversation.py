@@ -222,7 +222,7 @@ class Conversation:
         if call is None:
             self._drop(message, "it answers nothing that is open")
             return
-        body = restore(message.raw, call.client_id, call.number)
+        body = restore(message.raw, call.client_id, call.number, is_listen=call.request.method == LISTEN)
         self.answered += 1
         self._finish(call)
         call.stream.end(body)

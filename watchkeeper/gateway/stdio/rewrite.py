@@ -42,10 +42,12 @@ def renumber(raw: bytes, number: int) -> Request:
     return Request(exchange(raw, edits), top["id"].of(raw), token.of(raw) if token else b"", LOG_LEVEL in meta)
 
 
-def restore(raw: bytes, client_id: bytes, number: int) -> bytes:
-    """A child's answer with the client's id again, also where a result names its subscription."""
+def restore(raw: bytes, client_id: bytes, number: int, *, is_listen: bool) -> bytes:
+    """A child's answer with the client's id again; a listen request's result also names the subscription by it."""
     top = members(raw)
     edits = [(top["id"], client_id)] if "id" in top else []
+    if not is_listen:
+        return exchange(raw, edits)
     subscription = _path(raw, top, "result", "_meta").get(SUBSCRIPTION)
     if subscription is not None and number_in(subscription.of(raw)) == number:
         edits.append((subscription, client_id))
@@ -67,7 +69,7 @@ def reference_in(raw: bytes, method: str) -> Reference | None:
     member = {"notifications/progress": "progressToken", "notifications/cancelled": "requestId"}.get(method)
     span = params.get(member) if member else None
     if member is None or span is None:
-        meta = members(raw, params["_meta"].start) if "_meta" in params else {}
+        meta = members(raw, params["_meta"]) if "_meta" in params else {}
         member, span = SUBSCRIPTION, meta.get(SUBSCRIPTION)
     return Reference(member, span, number_in(span.of(raw))) if span else None
 
@@ -83,5 +85,5 @@ def _path(raw: bytes, top: dict[str, Span], *names: str) -> dict[str, Span]:
     for name in names:
         if name not in here:
             return {}
-        here = members(raw, here[name].start)
+        here = members(raw, here[name])
     return here
