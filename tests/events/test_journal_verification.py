@@ -77,6 +77,15 @@ def test_a_log_without_any_key_is_2(data_dir: Path) -> None:
     assert check(data_dir).code == 2
 
 
+def test_without_any_subject_keys_the_hashes_are_checked_and_it_says_so(data_dir: Path, segments: Segments) -> None:
+    (data_dir / "keys" / "subjects.db").unlink()
+    report = check(data_dir)
+    assert (report.code, report.logs[0].erased) == (0, 31)
+    assert "no record could be compared" in report.reason
+    flip(segments(data_dir)[0], 2000)
+    assert check(data_dir).code == 1
+
+
 def test_a_damaged_signing_key_is_2(data_dir: Path) -> None:
     write_private(data_dir / "keys" / "journal-gateway.pem", b"-----BEGIN nothing")
     assert check(data_dir).code == 2

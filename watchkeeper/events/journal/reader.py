@@ -23,8 +23,8 @@ from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.subjects import SubjectKeys
 from watchkeeper.events.model import Event, decode
 
-_NEAR = 120 * 1_000_000
-"""Microseconds between an event's id and its commit, at most, for the quick search."""
+_NEAR = 2 * 1_000_000
+"""Microseconds between an event's id and its commit, nearly always; else the whole log is searched."""
 
 
 class JournalReader:

@@ -39,7 +39,7 @@ class LogReport(msgspec.Struct, frozen=True, kw_only=True):
     records: int = 0
     """Records that were proven, from the first on."""
     erased: int = 0
-    """Of those, records whose subject's key is gone: proven to be unchanged, unreadable for ever."""
+    """Of those, records whose subject's key is not there: proven to be unchanged, and unreadable."""
     commits: int = 0
     root: str = ""
     """Hex root of the tree over `records`."""
@@ -52,6 +52,7 @@ class Report(msgspec.Struct, frozen=True):
 
     code: int
     reason: str
+    """Why the code is not 0; with code 0, what could not be looked at although everything that was fits."""
     logs: tuple[LogReport, ...] = ()
 
 
@@ -70,10 +71,14 @@ def verify(data_dir: Path, progress: Progress | None = None, *, patience: float 
         return Report(UNUSABLE, error.reason)
     try:
         logs = tuple(_verify_log(data_dir, writer, keys, progress, patience) for writer in writers)
+        has_keys = keys.is_present
     finally:
         keys.close()
     worst = min(logs, key=lambda log: _WORST_FIRST.index(log.code))
-    return Report(worst.code, f"{worst.writer}: {worst.reason}" if worst.reason else "", logs)
+    reason = f"{worst.writer}: {worst.reason}" if worst.reason else ""
+    if worst.code == INTACT and not has_keys:
+        reason = "there are no subject keys here: hashes and signatures fit, no record could be compared"
+    return Report(worst.code, reason, logs)
 
 
 def public_key_of(data_dir: Path, writer: str) -> bytes:

@@ -188,10 +188,7 @@ class Journal:
             while not self._is_due():
                 if self._is_closing and not self._pending:
                     return []
-                self._is_idle = not self._pending
-                left = self._oldest + settings.commit_within_ms / 1000 - time.monotonic()
-                self._work.wait(None if self._is_idle else max(0.0, left))
-                self._is_idle = False
+                self._wait_for_work(settings.commit_within_ms / 1000)
             batch: list[Pending] = []
             size = 0
             while self._pending and len(batch) < settings.batch_records and size < _BATCH_BYTES:
@@ -200,6 +197,19 @@ class Journal:
             if self._pending:
                 self._oldest = time.monotonic()
             return batch
+
+    def _wait_for_work(self, within: float) -> None:
+        """Until the oldest record is due or somebody calls; holds the lock.
+
+        Only after a quiet while does the thread sleep so deeply that an append must wake it: waking costs more than
+        appending.
+        """
+        if self._pending:
+            self._work.wait(max(0.0, self._oldest + within - time.monotonic()))
+        elif not self._work.wait(within) and not self._pending and not self._is_closing:
+            self._is_idle = True
+            self._work.wait()
+            self._is_idle = False
 
     def _is_due(self) -> bool:
         if not self._pending:
