@@ -92,7 +92,7 @@ class ServersView:
         detail = "" if name in live else "no running gateway says that it serves this"
         return Server(
             name=name,
-            runs=server.url or " ".join(server.command),
+            runs=server.url or " ".join((Path(server.command[0]).name, *server.command[1:])),
             address=live.get(name, ""),
             shadow=server.shadow,
             status=status,

@@ -9,6 +9,7 @@ from pathlib import Path
 from watchkeeper.core.clock import Clock
 from watchkeeper.events import JournalReader
 from watchkeeper.events.journal import LogReport, verify
+from watchkeeper.events.journal.mark import read_mark
 from watchkeeper.web.model import Writer
 
 EVERY = 300.0
@@ -46,7 +47,7 @@ class Verification:
         newest = max((int(size.st_mtime * 1_000_000) for size in sizes), default=0)
         return Writer(
             name=name,
-            events=found.records if found else None,
+            events=read_mark(self._data_dir, name),
             size_bytes=sum(size.st_size for size in sizes),
             checkpoint_at=newest or None,
             root=found.root if found else "",
