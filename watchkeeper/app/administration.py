@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-from watchkeeper.app.settings import current_operator, data_folder
+from watchkeeper.app.settings import STATE, current_operator, data_folder
 from watchkeeper.core import control
 from watchkeeper.core.errors import NotFound
 from watchkeeper.core.files import socket_path
@@ -17,8 +17,6 @@ from watchkeeper.core.files import socket_path
 WATCH = "watch"
 CONSOLE = "console"
 LINK = "console.link"
-STATE = "state.db"
-"""The control state's file in the data folder."""
 
 
 class Administration:

@@ -45,7 +45,7 @@ async def run_console(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
 
 def _services(loaded: Loaded, platform: Platform, verification: Verification, *, demo: bool) -> Services:
     ledger = Ledger(platform.database, platform.journal, JournalReader(loaded.data_dir))
-    desk = IncidentDesk(platform.database, ledger, platform.clock, loaded.settings.respond)
+    desk = IncidentDesk(platform.database, ledger, platform.clock)
     return Services(
         traffic=TrafficView(loaded.data_dir, platform.clock),
         servers=ServersView(platform, effective(loaded, demo=demo)),

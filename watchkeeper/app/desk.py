@@ -17,7 +17,6 @@ from watchkeeper.gateway.orders import Order
 from watchkeeper.registry import Pin
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.ledger import Ledger
-from watchkeeper.respond.settings import RespondSettings
 
 CLI = "cli"
 """The log of a command that finds no service running."""
@@ -51,7 +50,7 @@ class Desk:
     def __init__(self, platform: Platform) -> None:
         self._on = platform
         ledger = Ledger(platform.database, platform.journal, JournalReader(platform.data_dir))
-        self._incidents = IncidentDesk(platform.database, ledger, platform.clock, RespondSettings())
+        self._incidents = IncidentDesk(platform.database, ledger, platform.clock)
         self.acts: dict[str, Act] = {
             "pins.list": self.list_pins,
             "pins.diff": self.diff_pin,

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchkeeper.app.administration import STATE
 from watchkeeper.app.revision import is_current
+from watchkeeper.app.settings import STATE
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.files import make_private_folder

@@ -22,6 +22,8 @@ from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.web.settings import ConsoleSettings
 
 FILE_NAME = "watchkeeper.toml"
+STATE = "state.db"
+"""The control state's file in the data folder."""
 _SECRET_FIELDS = frozenset({"env", "headers"})
 
 

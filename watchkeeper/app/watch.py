@@ -23,7 +23,7 @@ from watchkeeper.core.files import socket_path
 from watchkeeper.detect import Detector, load_rules
 from watchkeeper.events import JournalReader, new_event
 from watchkeeper.events.lake import LakeReader
-from watchkeeper.respond import Connections, RespondService
+from watchkeeper.respond.service import Connections, RespondService
 
 ACTOR = f"system:{WATCH}"
 _STOP_WITHIN = 10.0
