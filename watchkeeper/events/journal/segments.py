@@ -1,9 +1,9 @@
 """The files of a log: `<first index>.seg`, appended to and synced, a new one when the current is full.
 
-Never leaves half a frame behind if it can help it: a failed write is cut off again. Space is not allocated ahead, though
-that would halve the time of a sync: after a power cut the end of a commit could then be there without its middle, which
-is what tampering looks like; a growing file never shows bytes that were not written. Knows bytes and offsets, not
-their meaning.
+Never leaves half a frame behind if it can help it: a failed write is cut off again. Space is not allocated ahead,
+though that would halve the time of a sync: after a power cut the end of a commit could then be there without its
+middle, which is what tampering looks like; a growing file never shows bytes that were not written. Knows bytes and
+offsets, not their meaning.
 """
 
 from __future__ import annotations
