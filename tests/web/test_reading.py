@@ -12,9 +12,11 @@ from watchkeeper.web import reading
 
 def test_the_harder_of_the_two_verdicts_counts(make_event: Callable[..., Event]) -> None:
     event = make_event(
-        1, "allow", body={"answer": {"outcome": "deny", "rules": ["r2"], "reason": "why"}, "rules": ["r1"]}
+        1,
+        "allow",
+        body={"answer": {"outcome": "deny", "rules": ["r2"], "reason": "why"}, "rules": ["r1"], "reason": "fine"},
     )
-    assert (reading.verdict(event), reading.rules(event), reading.reason(event)) == ("deny", ["r1", "r2"], "why")
+    assert (reading.verdict(event), reading.rules(event), reading.reason(event)) == ("deny", ["r2", "r1"], "why")
     assert reading.is_stopped(event)
 
 
@@ -32,3 +34,8 @@ def test_a_body_of_another_shape_reads_as_nothing(make_event: Callable[..., Even
     assert reading.findings(event) == []
     assert isinstance(reading.method(event), str)
     assert reading.took(event) in (7, None)
+
+
+def test_a_denied_answer_is_not_explained_by_the_permission_of_its_call(make_event: Callable[..., Event]) -> None:
+    event = make_event(1, "allow", body={"answer": {"outcome": "deny", "rules": ["r2"]}, "reason": "known agents may"})
+    assert reading.reason(event) == ""

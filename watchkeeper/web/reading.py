@@ -33,14 +33,13 @@ def is_exercise(event: Event) -> bool:
 
 
 def rules(event: Event) -> list[str]:
-    """The ids of the rules that spoke, on the call and on its answer."""
-    spoken = [*_list(event.body.get("rules")), *_list(_answer(event).get("rules"))]
-    return list(dict.fromkeys(str(rule) for rule in spoken))
+    """The ids of the rules that spoke, those of the harder verdict first."""
+    return list(dict.fromkeys(str(rule) for part in _parts(event) for rule in _list(part.get("rules"))))
 
 
 def reason(event: Event) -> str:
-    """Why, as the model was told."""
-    return _text(event.body.get("reason")) or _text(_answer(event).get("reason"))
+    """Why, as the model was told: the harder verdict's reason, and never the other's."""
+    return _text(_parts(event)[0].get("reason"))
 
 
 def method(event: Event) -> str:
@@ -57,6 +56,13 @@ def took(event: Event) -> int | None:
 def findings(event: Event) -> list[dict[str, Any]]:
     """What inspectors noticed."""
     return [item for item in _list(event.body.get("findings")) if isinstance(item, dict)]
+
+
+def _parts(event: Event) -> list[dict[str, Any]]:
+    """The ruling on the call and that on its answer, the harder one first."""
+    parts = [event.body, _answer(event)]
+    is_answer_harder = verdict(event) != event.outcome and _answer(event).get("outcome") == verdict(event)
+    return parts[::-1] if is_answer_harder else parts
 
 
 def _answer(event: Event) -> dict[str, Any]:
