@@ -138,6 +138,16 @@ def test_conditions_combine_selections(condition: str, a: bool, b: bool, expecte
         ("s:\n  kind: detect.alert.raised\ncondition: s", "not matched again"),
         ("s:\n  server: a\ns:\n  server: b\ncondition: s", "twice"),
         ("s:\n  '|cidr': 10.0.0.0/8\ncondition: s", "CIDR"),
+        ("s:\n  server: a\ncondition: 5", ""),
+        ("s:\n  server: a\ncondition: null", ""),
+        ("s:\n  server: a", ""),
+        ("s: {}\ncondition: s", ""),
+        ("s:\n  server: {a: b}\ncondition: s", ""),
+        ("s:\n  server: [[a]]\ncondition: s", ""),
+        ("s:\n  server: []\nt:\n  5: a\ncondition: s and t", ""),
+        ("s:\n  server|cidr: nonsense\ncondition: s", ""),
+        ("s:\n  server|gt: a\ncondition: s", ""),
+        ("s:\n  server|exists: a\ncondition: s", ""),
     ],
 )
 def test_what_is_not_carried_out_is_refused_with_file_and_construct(detection: str, named: str) -> None:

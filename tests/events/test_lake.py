@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -17,7 +18,7 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 
 from watchkeeper.core.clock import ManualClock
-from watchkeeper.core.errors import Conflict
+from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.events.journal import Journal, JournalReader
 from watchkeeper.events.lake import COLUMNS, SCHEMA, LakeReader, LakeSettings
 from watchkeeper.events.lake import table as tables
@@ -349,6 +350,46 @@ def test_running_fills_until_stopped_and_once_more(tmp_path: Path) -> None:
     stop.set()
     LakeReader(tmp_path).run(stop)
     assert positions(tmp_path) == in_journal(tmp_path)
+
+
+@pytest.mark.behaviour("lake.full-disk")
+@pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
+def test_a_full_disk_is_said_and_afterwards_nothing_is_missing_or_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    record(tmp_path, calls(10))
+    with LakeReader(tmp_path) as lake:
+        with monkeypatch.context() as disk:
+            if moment == "before the commit":
+                disk.setattr(tables, "write_deltalake", full)
+            else:
+                disk.setattr(tables, "_sync_file", full)
+            with pytest.raises(Unavailable):
+                lake.step()
+        lake.fill()
+    assert positions(tmp_path) == in_journal(tmp_path)
+
+
+def test_a_fault_of_the_engine_is_said_and_does_not_end_the_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path, calls(3))
+    stop = threading.Event()
+    lake = LakeReader(tmp_path, LakeSettings(flush_seconds=0.01))
+    said: list[str] = []
+
+    def broken(*_: object, **__: object) -> None:
+        said.append(lake.lag().failure)
+        if len(said) > 1:
+            stop.set()
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(tables, "write_deltalake", broken)
+    lake.run(stop)
+    assert "RuntimeError: a fault" in said
 
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "concepts" / "lake.md"

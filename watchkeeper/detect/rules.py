@@ -28,6 +28,19 @@ _DOMAINS = frozenset(kind.split(".")[0] for kind in KINDS)
 _GROUPS = frozenset({"server", "target", "actor", "tenant"})
 
 
+_NOT_A_RULE = (
+    yaml.YAMLError,
+    SigmaError,
+    msgspec.ValidationError,
+    # what pySigma raises beside its own errors, for values of a wrong kind
+    AttributeError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
 class _Tests(msgspec.Struct, forbid_unknown_fields=True):
     match: list[dict[str, Any]] = []
     clean: list[dict[str, Any]] = []
@@ -77,7 +90,7 @@ def parse_rule(text: str, source: str) -> Rule:
         return _rule(document, sigma, ours, source)
     except Misconfigured as error:
         raise Misconfigured(f"{source}: {error.reason}", hint=error.hint) from error
-    except (yaml.YAMLError, SigmaError, msgspec.ValidationError) as error:
+    except _NOT_A_RULE as error:
         raise Misconfigured(f"{source}: {error}", hint="see docs/concepts/detection.md") from error
 
 
