@@ -31,7 +31,7 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
 child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
 child.stdout.readline()
-print(os.getpid(), child.pid, flush=True)
+print(os.getpid(), child.pid, os.getcwd(), flush=True)
 time.sleep(600)
 """
 
@@ -131,7 +131,7 @@ async def test_a_server_inherits_none_of_our_descriptors(spawner: Spawner) -> No
 @pytest.mark.behaviour("stdio.no-orphans")
 async def test_stopping_ends_a_family_that_ignores_being_asked(spawner: Spawner) -> None:
     process, output = await start(spawner, "-c", FAMILY)
-    family = [int(pid) for pid in (await output.line()).split()]
+    family = [int(pid) for pid in (await output.line()).split()[:2]]
     await process.stop(0.2)
     assert process.returncode == -signal.SIGKILL
     assert wait_until(lambda: not any(map(is_running, family)))
@@ -198,8 +198,10 @@ asyncio.run(main())
 """
     with subprocess.Popen([sys.executable, "-c", gateway, FAMILY], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        family = [int(pid) for pid in process.stdout.readline().split()]
-        assert len(family) == 2
+        *pids, folder = process.stdout.readline().split()
+        family = [int(pid) for pid in pids]
+        assert (len(family), Path(folder.decode()).is_dir()) == (2, True)
         process.kill()
         process.wait()
         assert wait_until(lambda: not any(map(is_running, family)))
+        assert wait_until(lambda: not Path(folder.decode()).exists())

@@ -1,13 +1,14 @@
 """A program of its own, not a module: ends the servers of a process that died without ending them itself.
 
-Reads `+GROUP` and `-GROUP` lines from its standard input, whose other end only that process holds. At the end of the
-input every group still listed is asked to stop, then killed. Standard library only; started with `-I -S` in a
-session of its own.
+Reads `+GROUP FOLDER` and `-GROUP` lines from its standard input, whose other end only that process holds. At the end of
+the input every group still listed is asked to stop, then killed, and its private folder, if it has one, removed.
+Standard library only; started with `-I -S` in a session of its own.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -20,23 +21,28 @@ def main() -> None:
     """Follow the list until its writer is gone, then end what is left on it."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    groups = _read(set())
+    folders = _read()
+    groups = set(folders)
     _signal(groups, signal.SIGTERM)
     deadline = time.monotonic() + GRACE
     while groups and time.monotonic() < deadline:
         time.sleep(0.05)
         groups = {group for group in groups if _signal({group}, 0)}
     _signal(groups, signal.SIGKILL)
+    for folder in folders.values():
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read(groups: set[int]) -> set[int]:
+def _read() -> dict[int, bytes]:
+    folders: dict[int, bytes] = {}
     for line in sys.stdin.buffer:
-        number = int(line[1:])
+        group, _, folder = line[1:].rstrip(b"\n").partition(b" ")
         if line[:1] == b"+":
-            groups.add(number)
+            folders[int(group)] = folder
         else:
-            groups.discard(number)
-    return groups
+            folders.pop(int(group), None)
+    return folders
 
 
 def _signal(groups: set[int], number: int) -> bool:

@@ -224,7 +224,8 @@ class Spawner:
         except OSError as error:
             _remove(command, cwd)
             raise Unavailable(f"{command.argv[0]!r} cannot be started: {error.strerror}") from error
-        self._tell_reaper(b"+%d\n" % process.pid)
+        scratch = b"" if command.cwd or "\n" in cwd else os.fsencode(cwd)
+        self._tell_reaper(b"+%d %b\n" % (process.pid, scratch))
         process.on_stopped = lambda: self._release(process, command, cwd)
         return process
 
@@ -242,7 +243,7 @@ class Spawner:
         program = shutil.which(command.argv[0], path=env["PATH"])
         if program is None:
             raise Unavailable(f"there is no program {command.argv[0]!r}", hint="install it, or write its full path")
-        return program, env, command.cwd or tempfile.mkdtemp(prefix="server-")
+        return program, env, command.cwd or tempfile.mkdtemp(prefix="watchkeeper-server-")
 
     def _release(self, process: ServerProcess, command: Command, cwd: str) -> None:
         self._tell_reaper(b"-%d\n" % process.pid)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway.upstream import UpstreamFailed, UpstreamSilent
 
 PATIENCE = 20.0
@@ -126,6 +127,25 @@ async def test_a_program_that_does_not_exist_is_a_clear_failure(route: Any, even
     with pytest.raises(UpstreamFailed, match="exit code 1"):
         await driver.initialize()
     assert events.of("gateway.upstream.exited")[0].body["returncode"] == 1
+
+
+@pytest.mark.behaviour("stdio.unrecorded-launch-undone")
+async def test_a_launch_that_cannot_be_recorded_does_not_stand(
+    route: Any, events: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    driver = route(FLAWED, "leaves_a_grandchild", str(tmp_path / "pids"))
+
+    def refuse(_: object) -> int:
+        raise Unavailable("the disk is full")
+
+    monkeypatch.setattr(events, "append", refuse)
+    with pytest.raises(Unavailable, match="the disk is full"):
+        await driver.initialize()
+    monkeypatch.undo()
+    written = (tmp_path / "pids").read_text() if (tmp_path / "pids").exists() else ""
+    async with asyncio.timeout(PATIENCE):
+        while any(is_running(int(pid)) for pid in written.split()):
+            await asyncio.sleep(0)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
