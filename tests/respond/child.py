@@ -17,7 +17,8 @@ from watchkeeper.core.database import Database
 from watchkeeper.events import Journal, JournalReader
 from watchkeeper.gateway.orders import Order, OrderBook, OrderKind
 from watchkeeper.registry.pins import Pins
-from watchkeeper.respond import Connections, RespondService, RespondSettings
+from watchkeeper.respond import RespondSettings
+from watchkeeper.respond.service import Connections, RespondService
 
 
 def die() -> None:

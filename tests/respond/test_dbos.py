@@ -38,7 +38,7 @@ def interrupted(path: Path, run: str, engine: str) -> None:
 @pytest.mark.behaviour("respond.unknown-engine-is-reported")
 def test_a_run_of_another_engine_version_is_parked_and_its_incident_says_so(estate, gate):
     event = estate.rug_pull()
-    (document,) = estate.service().incidents.take(alert_of(event))
+    (document,) = estate.service().intake.take(alert_of(event))
     interrupted(estate.data / "playbooks.db", document["run"], "watchkeeper-0")
     with estate.responding() as service:
         estate.until(lambda: bool(estate.events("respond.playbook.parked")))

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Conflict, Invalid, NotFound
 from watchkeeper.respond import Alert, IncidentDesk, IncidentState, Ledger, RespondSettings
+from watchkeeper.respond.intake import Intake
 
 START = 1_790_000_000 * SECOND
 
@@ -19,7 +20,13 @@ def clock():
 @pytest.fixture
 def desk(estate, clock):
     ledger = Ledger(estate.database, estate.journal, estate.reader)
-    return IncidentDesk(estate.database, ledger, clock, RespondSettings(window_seconds=60))
+    return IncidentDesk(estate.database, ledger, clock)
+
+
+@pytest.fixture
+def intake(estate, clock):
+    ledger = Ledger(estate.database, estate.journal, estate.reader)
+    return Intake(estate.database, ledger, clock, RespondSettings(window_seconds=60))
 
 
 def alert(number: int = 1, **members) -> Alert:
@@ -28,37 +35,37 @@ def alert(number: int = 1, **members) -> Alert:
 
 
 @pytest.mark.behaviour("respond.alerts-are-grouped")
-def test_alerts_of_one_server_are_one_incident_and_of_two_servers_two(desk):
-    desk.take(alert(1))
-    desk.take(alert(2, target="write", severity=5))
-    desk.take(alert(3, server="mail"))
+def test_alerts_of_one_server_are_one_incident_and_of_two_servers_two(intake, desk):
+    intake.take(alert(1))
+    intake.take(alert(2, target="write", severity=5))
+    intake.take(alert(3, server="mail"))
     mail, files = sorted(desk.list(), key=lambda i: i.server, reverse=True)
     assert (files.server, files.alert_count, files.severity) == ("files", 2, 5)
     assert (mail.server, mail.alert_count) == ("mail", 1)
     assert {files.number, mail.number} == {"INC-2026-0001", "INC-2026-0002"}
 
 
-def test_an_alert_after_the_window_or_of_another_tenant_opens_another_incident(desk):
-    desk.take(alert(1))
-    desk.take(alert(2, time=START + 100 * SECOND))
-    desk.take(alert(3, tenant="other", time=START + 101 * SECOND))
+def test_an_alert_after_the_window_or_of_another_tenant_opens_another_incident(intake, desk):
+    intake.take(alert(1))
+    intake.take(alert(2, time=START + 100 * SECOND))
+    intake.take(alert(3, tenant="other", time=START + 101 * SECOND))
     assert [i.alert_count for i in desk.list()] == [1, 1, 1]
 
 
 @pytest.mark.behaviour("respond.replay-changes-nothing")
-def test_the_same_alert_again_changes_nothing(desk, clock):
-    desk.take(alert(1), {"watch": 5})
+def test_the_same_alert_again_changes_nothing(intake, desk, clock):
+    intake.take(alert(1), {"watch": 5})
     (before,) = desk.list()
     clock.advance(SECOND)
-    desk.take(alert(1), {"watch": 6})
+    intake.take(alert(1), {"watch": 6})
     assert desk.list() == (before,)
-    assert desk.cursor() == {"watch": 6}
+    assert intake.cursor() == {"watch": 6}
 
 
-def test_a_closed_incident_is_joined_by_nothing(desk):
-    desk.take(alert(1))
+def test_a_closed_incident_is_joined_by_nothing(intake, desk):
+    intake.take(alert(1))
     closed = desk.close("INC-2026-0001", "operator:ada", "a test of ours")
-    desk.take(alert(2))
+    intake.take(alert(2))
     assert (closed.state, closed.closed_by) == (IncidentState.CLOSED, "operator:ada")
     assert sorted(i.state.value for i in desk.list()) == ["closed", "open"]
     assert [i.number for i in desk.list(state="closed")] == ["INC-2026-0001"]
@@ -68,24 +75,24 @@ def test_a_closed_incident_is_joined_by_nothing(desk):
 
 @pytest.mark.behaviour("respond.agents-close-nothing")
 @pytest.mark.parametrize("by", ["agent:desk", "system:respond", ""])
-def test_only_an_operator_closes_an_incident(desk, by):
-    desk.take(alert(1))
+def test_only_an_operator_closes_an_incident(intake, desk, by):
+    intake.take(alert(1))
     with pytest.raises(Invalid):
         desk.close("INC-2026-0001", by, "it is fine")
 
 
-def test_times_are_those_of_the_facts_and_not_of_the_desk(desk):
-    desk.take(alert(2, trigger="e2", trigger_time=START + SECOND))
-    desk.take(alert(1, trigger="e1", trigger_time=START - SECOND))
+def test_times_are_those_of_the_facts_and_not_of_the_desk(intake, desk):
+    intake.take(alert(2, trigger="e2", trigger_time=START + SECOND))
+    intake.take(alert(1, trigger="e1", trigger_time=START - SECOND))
     case = desk.show("INC-2026-0001")
     assert (case.incident.first_event_at, case.incident.alerted_at) == (START - SECOND, START + SECOND)
     assert (case.incident.ttd_ms, case.incident.ttc_ms) == (2000.0, None)
     assert [entry.event for entry in case.timeline if entry.mark.value == "attack"] == ["e1", "e2"]
 
 
-def test_incidents_are_found_by_what_they_are_about(desk):
-    desk.take(alert(1, title="A tool changed", principal="agent:desk"))
-    desk.take(alert(2, server="mail", title="A secret left"))
+def test_incidents_are_found_by_what_they_are_about(intake, desk):
+    intake.take(alert(1, title="A tool changed", principal="agent:desk"))
+    intake.take(alert(2, server="mail", title="A secret left"))
     assert [i.server for i in desk.list("secret")] == ["mail"]
     assert [i.server for i in desk.list("agent:desk")] == ["files"]
     with pytest.raises(Invalid):
@@ -98,15 +105,15 @@ def test_incidents_are_found_by_what_they_are_about(desk):
 @pytest.mark.parametrize(
     ("outcome", "labels", "state"), [("deny", (), "contained"), ("allow", (), "open"), ("deny", ("shadow",), "open")]
 )
-def test_what_gets_past_containment_opens_the_incident_again(estate, desk, outcome, labels, state):
-    desk.take(alert(1))
+def test_what_gets_past_containment_opens_the_incident_again(estate, intake, desk, outcome, labels, state):
+    intake.take(alert(1))
     with estate.database.write() as session:
         session.execute(text("UPDATE respond_incidents SET state = 'contained'"))
-    desk.take(alert(2, outcome=outcome, labels=labels))
+    intake.take(alert(2, outcome=outcome, labels=labels))
     assert desk.list()[0].state.value == state
 
 
-def test_an_alert_survives_its_trip_through_the_store(desk):
+def test_an_alert_survives_its_trip_through_the_store(intake, desk):
     wanted = alert(1, tags=("a.b",), labels=("exercise",), summary="s", principal="agent:x", writer="watch", index=3)
-    desk.take(wanted)
+    intake.take(wanted)
     assert desk.show("INC-2026-0001").alerts == (msgspec.structs.replace(wanted),)

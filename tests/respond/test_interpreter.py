@@ -11,7 +11,7 @@ import pytest
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.respond import ConsoleNotifier, IncidentDesk, IncidentState, Ledger, RespondSettings
-from watchkeeper.respond.incidents import Shelf
+from watchkeeper.respond.intake import Intake, Shelf
 from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach, Services
 from watchkeeper.respond.interpreter import RunInterpreter
 from watchkeeper.respond.model import alert_of
@@ -98,11 +98,12 @@ class Scene:
         text = f"{head}{extra}steps:\n{steps}"
         shelf = Shelf([shelve(text.encode(), self.actions, name="p.yaml")], self.actions)
         self.ledger = Ledger(estate.database, estate.journal, estate.reader)
-        self.desk = IncidentDesk(estate.database, self.ledger, CLOCK, RespondSettings(), shelf)
+        self.desk = IncidentDesk(estate.database, self.ledger, CLOCK)
+        intake = Intake(estate.database, self.ledger, CLOCK, RespondSettings(), shelf)
         services = Services(estate.pins, estate.orders, ConsoleNotifier(estate.database, self.ledger), CLOCK)
         self.progress = Progress(estate.database, self.ledger, CLOCK)
         self.interpreter = RunInterpreter(self.actions, services, self.progress)
-        (self.document,) = self.desk.take(alert_of(estate.rug_pull()))
+        (self.document,) = intake.take(alert_of(estate.rug_pull()))
 
     def play(self) -> dict[str, str]:
         self.interpreter(self.document, lambda name, step: step())

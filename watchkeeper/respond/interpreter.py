@@ -19,6 +19,7 @@ import msgspec
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events.model import VERSION, Event, Severity
+from watchkeeper.respond.deadlines import within
 from watchkeeper.respond.interface import Action, ActionContext, Outcome, Proof, Services
 from watchkeeper.respond.model import ACTOR, StepResult
 from watchkeeper.respond.planning import Plan, PlannedStep
@@ -116,7 +117,7 @@ class RunInterpreter:
             return action.run(parameters, context), action.verify(parameters, context)
 
         try:
-            outcome, proof = _within(step.deadline_us, carry_out)
+            outcome, proof = within(step.deadline_us, carry_out)
         except WatchkeeperError as error:
             return msgspec.structs.replace(result, state="failed", summary=error.reason)
         except Exception as error:  # noqa: BLE001 — the outermost loop of a step: it fails the step, never the run
@@ -163,7 +164,7 @@ class RunInterpreter:
         result = StepResult(undo, step.action, "completed", self._services.clock.now(), contains=self._target(step))
         try:
             parameters = msgspec.convert(step.parameters, action.Parameters)
-            outcome = _within(step.deadline_us, lambda: action.undo(parameters, context))
+            outcome = within(step.deadline_us, lambda: action.undo(parameters, context))
             result = msgspec.structs.replace(result, summary=outcome.summary, evidence=outcome.evidence)
         except Exception as error:  # noqa: BLE001 — as in `_act`
             result = msgspec.structs.replace(result, state="failed", summary=f"taking it back failed: {error}")
@@ -270,29 +271,3 @@ def _subject(kind: str) -> str:
 def _line(result: StepResult) -> str:
     proof = {True: ", verified", False: ", NOT verified", None: ""}[result.verified]
     return f"{result.action} {result.state}{proof}" + (f": {result.summary}" if result.summary else "")
-
-
-class _TooLate(WatchkeeperError):
-    """A step's deadline passed."""
-
-    code = "deadline"
-
-
-def _within(deadline_us: int, work: Callable[[], Any]) -> Any:
-    """The result of `work`, in a thread of its own, so that it cannot hold up the run. Raises `_TooLate` too."""
-    box: dict[str, Any] = {}
-
-    def target() -> None:
-        try:
-            box["value"] = work()
-        except BaseException as error:  # noqa: BLE001 — handed to the caller's thread, whatever it is
-            box["error"] = error
-
-    thread = threading.Thread(target=target, name="playbook-step", daemon=True)
-    thread.start()
-    thread.join(deadline_us / 1_000_000)
-    if thread.is_alive():
-        raise _TooLate(f"its deadline of {deadline_us / 1_000_000:g} s passed")
-    if "error" in box:
-        raise box["error"]
-    return box["value"]

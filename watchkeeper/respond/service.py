@@ -20,7 +20,8 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.plugins import load
 from watchkeeper.events import Event, Journal, JournalReader, Position
 from watchkeeper.respond._dbos import DbosRunner
-from watchkeeper.respond.incidents import IncidentDesk, Shelf
+from watchkeeper.respond.incidents import IncidentDesk
+from watchkeeper.respond.intake import Intake, Shelf
 from watchkeeper.respond.interface import Action, Services
 from watchkeeper.respond.interpreter import RunInterpreter, Watch
 from watchkeeper.respond.ledger import Ledger
@@ -90,7 +91,8 @@ class RespondService:
         self._ledger = Ledger(connections.database, connections.journal, connections.reader)
         shelf = load_shelf(settings, load_actions())
         self.notifications = ConsoleNotifier(connections.database, self._ledger)
-        self.incidents = IncidentDesk(connections.database, self._ledger, clock, settings, shelf)
+        self.incidents = IncidentDesk(connections.database, self._ledger, clock)
+        self.intake = Intake(connections.database, self._ledger, clock, settings, shelf)
         self._progress = Progress(connections.database, self._ledger, clock)
         services = Services(connections.definitions, connections.orders, notifier or self.notifications, clock)
         self._interpreter = RunInterpreter(shelf.actions, services, self._progress, watch)
@@ -123,7 +125,7 @@ class RespondService:
                 self._begin([document])
 
     def _follow(self, stop: threading.Event) -> None:
-        cursor = self.incidents.cursor()
+        cursor = self.intake.cursor()
         unsaved = 0
         for record in chain.from_iterable(self._reader.tail(cursor, stop, poll=_POLL_SECONDS)):
             after = cursor | {record.position.writer: record.position.index + 1}
@@ -137,9 +139,9 @@ class RespondService:
             cursor = after
             unsaved = 0 if kind in _READ else unsaved + 1
             if unsaved >= _CURSOR_EVERY:
-                self.incidents.save_cursor(cursor)
+                self.intake.save_cursor(cursor)
                 unsaved = 0
-        self.incidents.save_cursor(cursor)
+        self.intake.save_cursor(cursor)
 
     def _take(self, event: Event, at: Position, cursor: dict[str, int], stop: threading.Event) -> bool:
         """Whether it was taken: a full disk or a locked database passes, and the alert must not be lost."""
@@ -158,8 +160,8 @@ class RespondService:
 
     def _digest(self, event: Event, at: Position, cursor: dict[str, int]) -> Sequence[Document]:
         if event.kind == RAISED:
-            return self.incidents.take(alert_of(event, at.writer, at.index), cursor)
-        self.incidents.note_lifted(event, at, cursor)
+            return self.intake.take(alert_of(event, at.writer, at.index), cursor)
+        self.intake.note_lifted(event, at, cursor)
         return ()
 
     def _begin(self, documents: Sequence[Document]) -> None:
