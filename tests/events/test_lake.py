@@ -342,6 +342,7 @@ def test_the_lake_says_how_far_it_is_behind(tmp_path: Path) -> None:
         assert (lake.lag().rows, lake.lag().seconds) == (waiting, 3.0)
         lake.fill()
         assert (lake.lag().rows, lake.lag().seconds, lake.lag().failure) == (0, 0.0, "")
+    assert (lake.lag().is_more, lake.lag().failure) == (True, "nobody fills it")
 
 
 def test_running_fills_until_stopped_and_once_more(tmp_path: Path) -> None:

@@ -124,12 +124,12 @@ class LakeReader:
     def lag(self) -> Lag:
         """How far behind the lake is, counted now."""
         with self._guard:
-            waiting = 0
-            limit = _COUNTED
-            if self._table is not None:
-                waiting = len(self._journal.read(self._table.cursor(self._journal.writers()), limit=limit))
-            seconds = (self._clock.now() - self._caught_up_at) / SECOND if waiting else 0.0
-            return Lag(waiting, waiting >= limit, seconds, self._failure)
+            seconds = (self._clock.now() - self._caught_up_at) / SECOND
+            if self._table is None:
+                return Lag(0, True, seconds, self._failure or "nobody fills it")
+            cursor = self._table.cursor(self._journal.writers())
+            waiting = len(self._journal.read(cursor, limit=_COUNTED))
+            return Lag(waiting, waiting >= _COUNTED, seconds if waiting else 0.0, self._failure)
 
     def _opened(self) -> LakeTable:
         if self._table is None:
