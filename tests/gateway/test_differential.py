@@ -44,6 +44,8 @@ EVENTS = (
     b'id: a-2\r\nevent: message\r\ndata: {"jsonrpc":"2.0","method":"vendor/progress","params":{"x":1.0}}\r\n\r\n',
     b'id: a-3\ndata: {"jsonrpc":"2.0","id":1,\ndata: "result":{"content":[],"vendor":null}}\n\n',
 )
+ODD = b'{"params":{"arguments":{"A":1,"a":2.0},"name":"\\u0065cho"} ,"method":"tools/call","id":1,"jsonrpc":"2.0"}'
+SESSION = "Content-Type: application/json\r\nMcp-Session-Id: abc\r\n"
 LEGACY = ("MCP-Protocol-Version", "2025-11-25")
 MODERN_CALL = [*mirrors(), ("Mcp-Param-Vendor", "=?base64?w6Q=?="), ("X-Vendor", "Ünï".encode().decode("latin-1"))]
 
@@ -57,15 +59,12 @@ MESSAGES = {
     "legacy call, streamed": (legacy("tools/call"), stream(*EVENTS)),
     "initialize": (
         legacy("initialize", protocolVersion="2025-11-25", clientInfo={"name": "x", "vendor": 1}),
-        plain(RESULT, headers="Content-Type: application/json\r\nMcp-Session-Id: abc\r\nSet-Cookie: a=b\r\n" + "X-V: 1\r\n" * 2),
+        plain(RESULT, headers=SESSION + "Set-Cookie: a=b\r\nX-V: 1\r\nX-V: 2\r\n"),
     ),
     "no version at all": (("POST", call("ping"), []), plain(RESULT)),
     "vendor method": (legacy("vendor/do-it", vendor={"deep": [None, 1.50]}), plain(RESULT)),
     "odd spelling": (
-        legacy(
-            "",
-            body=b'{"params":{"arguments":{"A":1,"a":2.0},"name":"\\u0065cho"} ,"method":"tools/call","id":1,"jsonrpc":"2.0"}',
-        ),
+        legacy("", body=ODD),
         plain(RESULT),
     ),
     "notification": (
@@ -96,7 +95,7 @@ MESSAGES = {
     ),
     "modern unknown method": (
         ("POST", call("vendor/x", modern=True), mirrors("vendor/x", None)),
-        plain(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"?","data":{"v":1.0}}}', status="404 Not Found"),
+        plain(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"?","data":1.0}}', status="404 Not Found"),
     ),
     "modern refused version": (
         ("POST", call("ping", modern=True), mirrors("ping", None)),
@@ -106,7 +105,7 @@ MESSAGES = {
         ("POST", call(modern=True), mirrors()),
         plain(b'{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","requestState":"\\u00e9"}}'),
     ),
-    "server error page": (legacy("tools/call"), plain(b"<html>", status="503 Service Unavailable", headers="Retry-After: 5\r\n")),
+    "server error page": (legacy("tools/call"), plain(b"<html>", status="500 Internal Server Error")),
 }  # fmt: skip
 
 
