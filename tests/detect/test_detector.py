@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -174,6 +175,21 @@ def test_a_saved_cursor_is_where_the_next_one_begins(
     first.save()
     second = Detector(rules(), watch, JournalReader(tmp_path), database)
     assert second.step() == 0
+
+
+@pytest.mark.behaviour("detect.restored-journal")
+def test_events_of_a_restored_shorter_journal_are_looked_at(tmp_path: Path, watch: Journal, database: Database) -> None:
+    for _ in range(2):
+        shutil.rmtree(tmp_path / "journal" / "gateway", ignore_errors=True)
+        (tmp_path / "run" / "journal-gateway.durable").unlink(missing_ok=True)
+        gateway = Journal.open(tmp_path, "gateway")
+        for i in range(3 if not alerts(tmp_path) else 1):
+            gateway.record(call(i))
+        gateway.close()
+        detector = Detector(rules(), watch, JournalReader(tmp_path), database)
+        drain(detector)
+        detector.save()
+    assert len({alert.id for alert in alerts(tmp_path)}) == len(alerts(tmp_path)) == 4
 
 
 class FailingJournal:

@@ -19,7 +19,8 @@ def alert_for(rule: Rule, event: Event, position: Position, now: int) -> Event:
     group = rule.group_of(event)
     return Event(
         v=VERSION,
-        id=derived_id("alert", rule.id, rule.version, group, position.writer, position.index),
+        # the event's own id too: a restored journal gives its places to other events
+        id=derived_id("alert", rule.id, rule.version, group, position.writer, position.index, event.id),
         time=now,
         kind=RAISED,
         tenant=event.tenant,
@@ -74,7 +75,7 @@ def failure_for(rule: Rule, event: Event, position: Position, now: int, *, why: 
     """The record of a rule that could not be evaluated; `silent` failures before it were not recorded."""
     return Event(
         v=VERSION,
-        id=derived_id("failure", rule.id, rule.version, position.writer, position.index),
+        id=derived_id("failure", rule.id, rule.version, position.writer, position.index, event.id),
         time=now,
         kind=FAILED,
         tenant=event.tenant,

@@ -3,8 +3,9 @@
 1. Alerts are made durable before the cursor moves past their events (a lost alert).
 2. An alert's id follows from its rule and its event. On start, the ids recorded since the saved cursor are read back,
    and an alert that is among them is not recorded again (a doubled alert).
-3. What detection and response record themselves is never matched (a loop).
-4. A rule that fails on an event is recorded, at most once a minute, and the others go on (one bad rule stops all).
+3. A cursor beyond the end of a journal that was restored begins anew (events never looked at).
+4. What detection and response record themselves is never matched (a loop).
+5. A rule that fails on an event is recorded, at most once a minute, and the others go on (one bad rule stops all).
 """
 
 from __future__ import annotations
@@ -119,13 +120,19 @@ class Detector:
     def _started(self) -> dict[str, int]:
         """The cursor; on the first call, loaded, with the ids of what was recorded since it was saved."""
         if self._cursor is None:
-            cursor = self._cursors.load()
+            saved = self._cursors.load()
+            cursor = {writer: index for writer, index in saved.items() if self._is_in_journal(saved, writer, index - 1)}
             at = dict(cursor)
             while records := self._reader.read(at, limit=_CHUNK):
                 at |= {record.position.writer: record.position.index + 1 for record in records}
                 self._recorded |= {r.event.id for r in records if r.event and r.event.kind in (RAISED, FAILED)}
             self._cursor = cursor
         return self._cursor
+
+    def _is_in_journal(self, cursor: dict[str, int], writer: str, index: int) -> bool:
+        """Whether a record stands there; in a journal restored from an older copy it may not."""
+        records = self._reader.read(cursor | {writer: index}, limit=1 + len(cursor))
+        return any(record.position == Position(writer, index) for record in records)
 
     def _judge(self, event: Event, position: Position) -> list[Event]:
         rules = self._routes.get(event.kind)
