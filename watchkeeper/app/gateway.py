@@ -108,7 +108,11 @@ def _upstream(
 ) -> Upstream:
     if server.url:
         return HttpUpstream(server.url, settings, headers=server.headers)
-    limits = Limits(request_seconds=settings.answer_seconds, ceiling_seconds=settings.ceiling_seconds)
+    limits = Limits(
+        request_seconds=settings.answer_seconds,
+        ceiling_seconds=settings.ceiling_seconds,
+        line_bytes=settings.max_answer_bytes,
+    )
     command = Command(argv=server.command, env=dict(server.env))
     return StdioUpstream(name, command, spawner=spawner, recorder=platform.journal, clock=platform.clock, limits=limits)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -26,15 +27,15 @@ from watchkeeper.exercise.stage import CLIENT, TIME, TRAINING, training_state
 WAIT = 15.0
 """Seconds to wait for what should be seen."""
 
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
 T = TypeVar("T")
 Told = Callable[[Step], None]
 
 
 def fake_secret() -> str:
-    """Text of the shape of a cloud provider's access key; made anew, so that it is nobody's."""
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-    seed = time.time_ns()
-    return "AKIA" + "".join(letters[(seed * (n + 7) // 31) % 32] for n in range(16))
+    """Text of the shape of a cloud provider's access key; drawn anew, so that it is nobody's."""
+    return "AKIA" + "".join(secrets.choice(_BASE32) for _ in range(16))
 
 
 class Demo:
