@@ -23,7 +23,7 @@ def overview(request: PageRequest) -> Response[str]:
         "Overview",
         activity=activity,
         bars=bars(activity.value.buckets),
-        denials=listed(lambda: services.traffic.recent(TrafficQuery(outcome="stopped", limit=6))),
+        denials=listed(lambda: services.traffic.recent(TrafficQuery(outcome="stopped", limit=5))),
         incidents=listed(services.incidents.list),
         orders=listed(services.orders.all),
         servers=listed(services.servers.servers),
