@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from watchkeeper.core.plugins import load
 from watchkeeper.inspection.model import Finding, Inspector, Surface
 from watchkeeper.inspection.rulebook import RuleInspector
 from watchkeeper.inspection.scanner import OwnedRule, Scanner
+
+_log = logging.getLogger(__name__)
 
 BROKEN = "inspection_failed"
 """Label of the finding that stands for an inspector that raised. Policies must treat it as the worst case."""
@@ -42,6 +45,7 @@ class Inspection:
         try:
             found = self._scanner.inspect(surface, data) if self._scanner else ()
         except Exception:  # noqa: BLE001 — a control that broke must be seen, and must not take the exchange with it
+            _log.exception("the rules could not be scanned")
             found = (_broken("rules"),)
         return found + self._ask_others(surface, data) if self._others else found
 
@@ -51,6 +55,7 @@ class Inspection:
             try:
                 found += inspector.inspect(surface, data)
             except Exception:  # noqa: BLE001 — a plug-in may raise anything
+                _log.error("an inspector failed", extra={"inspector": inspector.name})  # its message may quote the text
                 found.append(_broken(inspector.name))
         return tuple(found)
 
