@@ -5,6 +5,7 @@ Decrypts with the subjects' keys; checks checksums and entries, not signatures: 
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from bisect import bisect_right
@@ -50,7 +51,7 @@ class JournalReader:
         Raises `Untrusted` when what is durable cannot be read as it was written.
         """
         with self._lock:
-            logs = [self._log_of(writer) for writer in self.writers()]
+            logs = self._all()
             share = max(1, limit // max(1, len(logs)))
             taken: dict[str, list[Record]] = {}
             for quota in (share, limit):  # a fair share each, then whoever has more fills the rest
@@ -79,7 +80,7 @@ class JournalReader:
         An id of an observed fact carries its time, and the search begins with what was committed about then.
         """
         with self._lock:
-            logs = [self._log_of(writer) for writer in self.writers()]
+            logs = self._all()
             when = _time_of(event_id)
             if when is not None:
                 for log in logs:
@@ -100,11 +101,16 @@ class JournalReader:
                 self._keys.close()
                 self._keys = None
 
-    def _log_of(self, writer: str) -> _LogReader:
+    def _all(self) -> list[_LogReader]:
+        """A reader for each log, the keys as they are now."""
         if self._keys is None or not self._keys.is_present:
             self._keys = SubjectKeys(self._data_dir)
             self._logs.clear()
-        return self._logs.setdefault(writer, _LogReader(self._data_dir, writer, self._keys))
+        self._keys.refresh()
+        for writer in self.writers():
+            if writer not in self._logs:
+                self._logs[writer] = _LogReader(self._data_dir, writer, self._keys)
+        return [self._logs[writer] for writer in sorted(self._logs)]
 
 
 class _LogReader:
@@ -115,11 +121,11 @@ class _LogReader:
         self._data_dir = data_dir
         self._folder = data_dir / "journal" / writer
         self._opener = Opener(writer, keys)
-        self._keys = keys
         self._segments: list[Segment] = []
         self._place: tuple[int, Segment, int] | None = None
         """(index, segment, offset) of a frame's beginning."""
         self._frame: Frame | None = None
+        self._file = _OpenFile()
 
     def read(self, start: int, limit: int) -> list[Record]:
         """From `start`, at most `limit`; where nobody says what is durable, every whole frame is taken to be."""
@@ -132,6 +138,7 @@ class _LogReader:
             frame = self._frame_with(index, is_durable=durable is not None)
             if frame is None and self._place is not None and durable is not None:
                 self._place = None  # the file may have been cut and have grown again since we stopped there
+                self._file.close()
                 frame = self._frame_with(index, is_durable=True)
             if frame is None:
                 break
@@ -143,12 +150,12 @@ class _LogReader:
         needle = event_id.encode()
         durable = read_mark(self._data_dir, self.writer)
         for segment in segments_in(self._folder):
-            for offset, head in _heads(segment):
+            for offset, head in self._heads(segment):
                 if durable is not None and head.first >= durable:
                     return None
                 if (after is not None and head.time < after) or (before is not None and head.time > before):
                     continue
-                frame = _read_frame(segment.path, offset)
+                frame = self._file.frame(segment.path, offset)
                 if frame is None:
                     return None
                 for place, opened in enumerate(self._open(frame)):
@@ -181,7 +188,7 @@ class _LogReader:
         place = self._place if self._place and self._place[0] <= index else self._segment_with(index)
         while place is not None:
             first, segment, offset = place
-            head = _read_head(segment.path, offset)
+            head = self._file.head(segment.path, offset)
             if head is None:
                 following = self._segment_with(first)
                 if following is None or following[1] == segment:
@@ -189,7 +196,7 @@ class _LogReader:
                     return None
                 place = following
             elif index < head.first + head.count:
-                self._frame = _read_frame(segment.path, offset)
+                self._frame = self._file.frame(segment.path, offset)
                 if self._frame is None and is_durable:
                     raise Untrusted(
                         f"the journal of {self.writer} was changed ({segment.path.name}, byte {offset})",
@@ -201,6 +208,12 @@ class _LogReader:
                 place = (head.first + head.count, segment, offset + head.size)
         return None
 
+    def _heads(self, segment: Segment) -> Iterator[tuple[int, Head]]:
+        offset = 0
+        while (head := self._file.head(segment.path, offset)) is not None:
+            yield offset, head
+            offset += head.size
+
     def _segment_with(self, index: int) -> tuple[int, Segment, int] | None:
         """The start of the file that holds `index`."""
         self._segments = segments_in(self._folder)
@@ -208,35 +221,43 @@ class _LogReader:
         return (self._segments[at].first, self._segments[at], 0) if at >= 0 else None
 
 
-def _heads(segment: Segment) -> Iterator[tuple[int, Head]]:
-    offset = 0
-    while (head := _read_head(segment.path, offset)) is not None:
-        yield offset, head
-        offset += head.size
+class _OpenFile:
+    """The file that was read last, kept open."""
 
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._handle = -1
 
-def _read_head(path: Path, offset: int) -> Head | None:
-    try:
-        return frames.read_head(_read(path, offset, frames.HEAD_BYTES))
-    except BadFrame:
-        return None
+    def head(self, path: Path, offset: int) -> Head | None:
+        try:
+            return frames.read_head(self._read(path, offset, frames.HEAD_BYTES))
+        except BadFrame:
+            return None
 
+    def frame(self, path: Path, offset: int) -> Frame | None:
+        head = self.head(path, offset)
+        try:
+            return frames.parse(self._read(path, offset, head.size)) if head else None
+        except BadFrame:
+            return None
 
-def _read_frame(path: Path, offset: int) -> Frame | None:
-    try:
-        head = frames.read_head(_read(path, offset, frames.HEAD_BYTES))
-        return frames.parse(_read(path, offset, head.size))
-    except BadFrame:
-        return None
+    def close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+        self._path, self._handle = None, -1
 
+    def __del__(self) -> None:
+        self.close()
 
-def _read(path: Path, offset: int, size: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(size)
-    except OSError as error:
-        raise Unavailable(f"cannot read {path}: {error.strerror}", hint="check its mode and the disk") from error
+    def _read(self, path: Path, offset: int, size: int) -> bytes:
+        try:
+            if path != self._path:
+                self.close()
+                self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                self._path = path
+            return os.pread(self._handle, size, offset)
+        except OSError as error:
+            raise Unavailable(f"cannot read {path}: {error.strerror}", hint="check its mode and the disk") from error
 
 
 def _event(record: bytes) -> Event | None:

@@ -70,7 +70,10 @@ class SubjectKeys:
             return {subject: known[writer, subject] for subject in wanted}
 
     def for_opening(self, key_id: bytes) -> AESGCM | None:
-        """The key of a block, or `None` when its subject was erased."""
+        """The key of a block, or `None` when its subject was erased, as of the last `refresh`."""
+        known = self._opening.get(key_id)
+        if known is not None:
+            return known
         with self._guarded() as db:
             if key_id not in self._opening and db is not None:
                 row = db.execute("SELECT key FROM keys WHERE id = ?", (key_id,)).fetchone()
@@ -78,6 +81,11 @@ class SubjectKeys:
                     return None
                 self._opening[key_id] = AESGCM(row[0])
             return self._opening.get(key_id)
+
+    def refresh(self) -> None:
+        """Forget keys that another process may have erased. Readers call it once for every portion they hand out."""
+        with self._guarded():
+            pass
 
     def erase(self, subject: str) -> int:
         """Delete every key of a subject; how many there were. The records stay provable and become unreadable."""
