@@ -21,8 +21,10 @@ from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.detect import Detector, DetectSettings, Rule, load_rules, parse_rule
+from watchkeeper.detect import DetectSettings, Rule
 from watchkeeper.detect.alerts import alert_for
+from watchkeeper.detect.detector import Detector
+from watchkeeper.detect.rules import load_rules, parse_rule
 from watchkeeper.events import Event, Journal, JournalReader, Position, Severity, new_event
 
 T = 1_790_000_000_000_000

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.detect import Rule, parse_rule
+from watchkeeper.detect import Rule
+from watchkeeper.detect.rules import parse_rule
 from watchkeeper.events import Event
 
 KINDS = ["gateway.request.decided", "gateway.message.decided", "registry.pin.changed"]

@@ -20,9 +20,10 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, w
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.events.journal import Journal, JournalReader
-from watchkeeper.events.lake import COLUMNS, SCHEMA, LakeReader, LakeSettings
+from watchkeeper.events.lake import LakeSettings
 from watchkeeper.events.lake import table as tables
-from watchkeeper.events.lake.schema import to_batch, to_event, to_row
+from watchkeeper.events.lake.reader import LakeReader
+from watchkeeper.events.lake.schema import COLUMNS, SCHEMA, to_batch, to_event, to_row
 from watchkeeper.events.lake.table import LakeTable, lake_folder
 from watchkeeper.events.model import Event, Severity, new_event
 

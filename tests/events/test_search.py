@@ -12,8 +12,9 @@ from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.events.journal import Journal
 from watchkeeper.events.journal.subjects import SubjectKeys
-from watchkeeper.events.lake import Filter, LakeReader, Search, parse_time
-from watchkeeper.events.lake.filters import matches
+from watchkeeper.events.lake.filters import Filter, matches, parse_time
+from watchkeeper.events.lake.reader import LakeReader
+from watchkeeper.events.lake.search import Search
 from watchkeeper.events.lake.table import lake_folder
 from watchkeeper.events.model import Event, Severity, new_event
 

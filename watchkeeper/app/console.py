@@ -10,7 +10,7 @@ from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.servers import effective
-from watchkeeper.app.settings import Loaded
+from watchkeeper.app.settings import Loaded, data_folder
 from watchkeeper.app.threads import Readers
 from watchkeeper.app.verification import Verification
 from watchkeeper.app.views import TrafficView
@@ -54,6 +54,7 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         journal=JournalView(platform, verification),
         notifications=NotificationsView(ConsoleNotifier(platform.database, ledger)),
         data_dir=str(loaded.data_dir),
+        is_default_data=loaded.data_dir == data_folder(None),
     )
 
 

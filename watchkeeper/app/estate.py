@@ -16,7 +16,7 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import Conflict, NotFound, Untrusted
 from watchkeeper.events import Event
 from watchkeeper.events.journal import prove, verifier
-from watchkeeper.events.lake import Search
+from watchkeeper.events.lake.search import Search
 
 
 class RunningEstate:

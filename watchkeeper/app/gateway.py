@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import Platform, opened
@@ -44,7 +43,8 @@ async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
             await control.start()
             stack.push_async_callback(control.close)
             await gateway.start()
-            announce(WRITER, {"servers": _addresses(loaded, routes, gateway.ports)})
+            control.addresses = _addresses(loaded, routes, gateway.ports)
+            announce(WRITER, {"servers": control.addresses})
             await stop.wait()
             await gateway.drain(loaded.settings.gateway.drain_seconds)
 
@@ -117,7 +117,7 @@ def _upstream(
     return StdioUpstream(name, command, spawner=spawner, recorder=platform.journal, clock=platform.clock, limits=limits)
 
 
-def _addresses(loaded: Loaded, routes: list[Route], ports: Mapping[str, int]) -> dict[str, Any]:
+def _addresses(loaded: Loaded, routes: list[Route], ports: Mapping[str, int]) -> dict[str, str]:
     host = loaded.settings.gateway.host
     shown = f"[{host}]" if ":" in host else host
     return {route.name: f"http://{shown}:{ports[route.name]}{route.path}" for route in routes}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.events import Event
-from watchkeeper.events.lake import Search
+from watchkeeper.events.lake.search import Search
 from watchkeeper.web.model import Activity, Bucket, RecordedEvent, TrafficQuery
+from watchkeeper.web.reading import is_stopped
 
 SPAN = 60 * SECOND
 BUCKETS = 30
@@ -17,7 +18,6 @@ MOST = 5_000
 
 DECIDED = "gateway.request.decided"
 REFUSED = "gateway.request.refused"
-_STOPPED = frozenset({"deny", "ask", "modify"})
 
 
 class TrafficView:
@@ -41,7 +41,7 @@ class TrafficView:
         )
         if query.outcome != "stopped":
             return found.events
-        return [event for event in found.events if _is_stopped(event)][: query.limit]
+        return [event for event in found.events if is_stopped(event)][: query.limit]
 
     def activity(self) -> Activity:
         now = self._clock.now()
@@ -61,12 +61,7 @@ class TrafficView:
         return RecordedEvent(event, position.writer, position.index)
 
 
-def _is_stopped(event: Event) -> bool:
-    answer = event.body.get("answer") or {}
-    return event.kind == REFUSED or event.outcome in _STOPPED or answer.get("outcome") in _STOPPED
-
-
 def _bucket(start: int, events: Sequence[Event]) -> Bucket:
     mine = [event for event in events if start <= event.time < start + SPAN]
-    refused = sum(_is_stopped(event) for event in mine)
+    refused = sum(is_stopped(event) for event in mine)
     return Bucket(start=start, allowed=len(mine) - refused, refused=refused)

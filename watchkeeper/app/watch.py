@@ -20,9 +20,10 @@ from watchkeeper.core import control
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import socket_path
-from watchkeeper.detect import Detector, load_rules
+from watchkeeper.detect.detector import Detector
+from watchkeeper.detect.rules import load_rules
 from watchkeeper.events import JournalReader, new_event
-from watchkeeper.events.lake import LakeReader
+from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.respond.service import Connections, RespondService
 
 ACTOR = f"system:{WATCH}"

@@ -11,7 +11,8 @@ from watchkeeper.app.settings import data_folder
 from watchkeeper.cli import options, output
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.events import Event
-from watchkeeper.events.lake import Search, parse_time
+from watchkeeper.events.lake.filters import parse_time
+from watchkeeper.events.lake.search import Search
 
 NO_LAKE = "there is no lake yet"
 

@@ -51,7 +51,9 @@ def list_(server: str, data: Path | None, as_json: bool) -> None:
 @pins.command()
 @click.argument("server")
 @click.argument("name")
-@click.option("--kind", default="tool", show_default=True, help="tool, prompt, resource, resource_template or instructions.")
+@click.option(
+    "--kind", default="tool", show_default=True, help="tool, prompt, resource, resource_template or instructions."
+)
 @options.data
 @options.as_json
 @options.errors_told
@@ -69,7 +71,9 @@ def diff(server: str, name: str, kind: str, data: Path | None, as_json: bool) ->
 @pins.command()
 @click.argument("server")
 @click.argument("name", required=False, default="")
-@click.option("--kind", default="tool", show_default=True, help="tool, prompt, resource, resource_template or instructions.")
+@click.option(
+    "--kind", default="tool", show_default=True, help="tool, prompt, resource, resource_template or instructions."
+)
 @click.option("--fingerprint", default="", help="Approve only if the definition is still this one (from `pins diff`).")
 @click.option("--all", "everything", is_flag=True, help="Approve every definition of the server.")
 @options.data

@@ -1,19 +1,10 @@
-"""Rules over the journal's tail: facts in, alerts out. Judges; never acts."""
+"""Rules over the journal's tail: facts in, alerts out. Judges; never acts.
 
-from watchkeeper.detect.check import Outcome, test_rules
-from watchkeeper.detect.detector import Detector, Progress
+Rooms: `rules` reads Sigma, `detector` follows the journal, `check` runs the tests inside the rules. This door stays light, so
+that reading the settings does not load the rule engine.
+"""
+
 from watchkeeper.detect.model import Rule
-from watchkeeper.detect.rules import load_rule, load_rules, parse_rule
 from watchkeeper.detect.settings import DetectSettings
 
-__all__ = [
-    "DetectSettings",
-    "Detector",
-    "Outcome",
-    "Progress",
-    "Rule",
-    "load_rule",
-    "load_rules",
-    "parse_rule",
-    "test_rules",
-]
+__all__ = ["DetectSettings", "Rule"]
