@@ -9,6 +9,8 @@ import click
 from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
 
+KINDS = "tool, prompt, resource, resource_template or instructions."
+
 
 @click.group()
 def pins() -> None:
@@ -51,9 +53,7 @@ def list_(server: str, data: Path | None, as_json: bool) -> None:
 @pins.command()
 @click.argument("server")
 @click.argument("name")
-@click.option(
-    "--kind", default="tool", show_default=True, help="tool, prompt, resource, resource_template or instructions."
-)
+@click.option("--kind", default="tool", show_default=True, help=KINDS)
 @options.data
 @options.as_json
 @options.errors_told
@@ -71,9 +71,7 @@ def diff(server: str, name: str, kind: str, data: Path | None, as_json: bool) ->
 @pins.command()
 @click.argument("server")
 @click.argument("name", required=False, default="")
-@click.option(
-    "--kind", default="tool", show_default=True, help="tool, prompt, resource, resource_template or instructions."
-)
+@click.option("--kind", default="tool", show_default=True, help=KINDS)
 @click.option("--fingerprint", default="", help="Approve only if the definition is still this one (from `pins diff`).")
 @click.option("--all", "everything", is_flag=True, help="Approve every definition of the server.")
 @options.data

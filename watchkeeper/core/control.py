@@ -48,7 +48,7 @@ _CODES: dict[str, type[errors.WatchkeeperError]] = {
 async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
     """Listen on `path`; the caller closes the server. A stale socket file is replaced: whoever calls holds the lock."""
     make_private_folder(path.parent)
-    path.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)  # noqa: ASYNC240 — once, before anything is served
     before = os.umask(0o177)
     try:
         return await asyncio.start_unix_server(lambda r, w: _talk(r, w, handlers), path, limit=_LIMIT)
@@ -76,9 +76,9 @@ def ask(path: Path, name: str, arguments: Mapping[str, Any] | None = None, *, ti
     return _unpack(answer)
 
 
-async def ask_async(path: Path, name: str, arguments: Mapping[str, Any] | None = None, *, timeout: float = 30.0) -> Any:
+async def ask_async(path: Path, name: str, arguments: Mapping[str, Any] | None = None) -> Any:
     """`ask`, off the event loop."""
-    return await asyncio.to_thread(ask, path, name, arguments, timeout=timeout)
+    return await asyncio.to_thread(ask, path, name, arguments)
 
 
 def _unpack(answer: bytes) -> Any:

@@ -18,7 +18,7 @@ def visible(text: str, *, limit: int = 0, keep: str = "") -> str:
     """
     cut = bool(limit) and len(text) > limit
     shown = "".join(
-        c if c in keep or c.isascii() and c.isprintable() else _show(c) for c in (text[:limit] if cut else text)
+        c if c in keep or (c.isascii() and c.isprintable()) else _show(c) for c in (text[:limit] if cut else text)
     )
     return f"{shown}… ({len(text)} characters)" if cut else shown
 
