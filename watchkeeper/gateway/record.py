@@ -24,7 +24,9 @@ from watchkeeper.protocol.message import Message
 LONGEST = 512
 """Characters kept of an id, a method or a name."""
 EXCERPT = 2048
-"""Characters kept of arguments and of a result."""
+"""Characters kept of arguments and of a result in which something was found."""
+CLEAN_EXCERPT = 512
+"""Characters kept where nothing was: enough to see what a call was about."""
 REFUSALS_PER_SECOND = 20
 """Refused requests recorded one by one; beyond, they are counted in the next one's event."""
 
@@ -84,7 +86,7 @@ class Chronicle:
         }
         spoken = message.params or message.result or message.error
         if spoken:
-            body["arguments"] = redact(spoken, findings, EXCERPT)
+            body["arguments"] = redact(spoken, findings, EXCERPT if findings else CLEAN_EXCERPT)
         if call.ending:
             body["ending"] = call.ending
         if call.answered is not None:
@@ -92,7 +94,8 @@ class Chronicle:
             body["answer"] = _in_short(call.answered)
             if call.answer is not None and (call.answer.error or message.method not in LISTINGS):
                 # what a listing shows has facts of its own, in the registry; it is inspected there and only once
-                body["result"] = redact(call.answer.result or call.answer.error, found, EXCERPT)
+                said = call.answer.result or call.answer.error
+                body["result"] = redact(said, found, EXCERPT if found else CLEAN_EXCERPT)
             findings += found
         if findings:
             body["findings"] = [msgspec.structs.asdict(finding) for finding in findings]

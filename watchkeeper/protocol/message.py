@@ -204,6 +204,7 @@ def _version_of(meta: dict[str, Any]) -> str:
 
 def _refuse_look_alikes(members: dict[str, Any], reserved: frozenset[str]) -> None:
     """Refuse `Method`, or `params` with a long s: names that only some parsers take for the reserved one."""
-    strangers = members.keys() - reserved
-    if strangers and any(_folded(name) in _FOLDED[reserved] for name in strangers):
+    if members.keys() <= reserved:
+        return
+    if any(_folded(name) in _FOLDED[reserved] for name in members.keys() - reserved):
         raise BadMessage("a member's name differs from a reserved one only by case or by look-alike letters")

@@ -11,6 +11,8 @@ In this order, each with the attack it stops:
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from watchkeeper.gateway.model import Refusal, Request
@@ -51,15 +53,16 @@ def admit(head: Head, rules: Rules) -> Request | Refusal:
     mirrors: dict[bytes, bytes] = {}
     forward: list[tuple[bytes, bytes]] = []
     for pair in head.headers:
-        name = pair[0].lower()
-        if name in known and (name in _SINGLE or name.startswith(b"mcp-")):
+        trait = _trait(pair[0])
+        name = trait.name
+        if trait.is_single and name in known:
             return _malformed(f"the {name.decode('ascii', 'replace')} header is doubled")
-        if b"_" in name and _is_protected(name.replace(b"_", b"-")):
+        if trait.imitates:
             return _malformed("a header imitates a protected one with an underscore")
         known[name] = pair[1]
-        if name not in _STAYS_HERE:
+        if trait.is_forwarded:
             forward.append(pair)
-            if name.startswith(b"mcp-"):
+            if trait.is_mirror:
                 mirrors[name] = pair[1]
     refusal = _framing(known) or _network(known, rules) or _endpoint(head, rules)
     if refusal is not None:
@@ -71,7 +74,7 @@ def admit(head: Head, rules: Rules) -> Request | Refusal:
     refusal = _body(head.verb, known, rules, principal)
     if refusal is not None:
         return refusal
-    for name in nominated(known.get(b"connection", b"")):
+    for name in nominated(known[b"connection"]) if b"connection" in known else ():
         if _is_protected(name):
             return _malformed("the Connection header names a protected header")
         forward = [pair for pair in forward if pair[0].lower() != name]
@@ -91,6 +94,24 @@ def _request(
     return Request(
         verb=_VERBS[head.verb], headers=forward, principal=principal, version=version, session=session, mirrors=mirrors
     )
+
+
+class _Trait(msgspec.Struct, frozen=True):
+    """What a header's name alone says."""
+
+    name: bytes
+    """In lower case."""
+    is_single: bool
+    is_mirror: bool
+    is_forwarded: bool
+    imitates: bool
+
+
+@lru_cache(maxsize=1024)
+def _trait(name: bytes) -> _Trait:
+    name = name.lower()
+    imitates = b"_" in name and _is_protected(name.replace(b"_", b"-"))
+    return _Trait(name, _is_protected(name), name.startswith(b"mcp-"), name not in _STAYS_HERE, imitates)
 
 
 def _is_protected(name: bytes) -> bool:

@@ -52,6 +52,7 @@ class Reader:
         self._coming: Request | Refusal | None = None
         self._pieces: list[bytes] = []
         self._size = 0
+        self._expects = False
         self.stage = IDLE
         self.deaf = False
         """Nothing more is heard: the last turn closes the connection."""
@@ -85,6 +86,7 @@ class Reader:
         self._coming = None
         self._pieces = []
         self._size = self._head_size = 0
+        self._expects = False
 
     def on_url(self, url: bytes) -> None:
         self._head.target += url
@@ -93,6 +95,8 @@ class Reader:
         if self.stage == HEAD:  # afterwards it is a trailer, which nobody asked for
             self._head.headers.append((name, value))
             self._head_size += len(name) + len(value)
+            if len(name) == 6 and name.lower() == b"expect":
+                self._expects = True
 
     def on_headers_complete(self) -> None:
         if self.deaf:
@@ -106,11 +110,10 @@ class Reader:
             self.turn_away(_NO_UPGRADE)
             return
         self._coming = admit(self._head, self._rules)
-        expects = any(name.lower() == b"expect" for name, _ in self._head.headers)
         if isinstance(self._coming, Refusal):
-            if expects or self._coming.status == 413:
+            if self._expects or self._coming.status == 413:
                 self.turn_away(self._coming)
-        elif expects:
+        elif self._expects:
             self._on_expect()
 
     def on_body(self, data: bytes) -> None:
