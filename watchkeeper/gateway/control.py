@@ -61,6 +61,8 @@ class GatewayControl:
         self.path = socket_path(data_dir, f"gateway-{gateway_id}")
         self.failure = ""
         """Why the control state cannot be followed now; empty while it can."""
+        self.addresses: dict[str, str] = {}
+        """Where clients reach each route; whoever starts the listeners fills it."""
         self._journal = journal
         self._clock = clock
         self._orders = orders
@@ -177,6 +179,7 @@ class GatewayControl:
             "pins": self._pins.generation,
             "clients": self._identities.generation,
             "routes": sorted(self._routes),
+            "addresses": self.addresses,
             "failure": self.failure,
         }
 
