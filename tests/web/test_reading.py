@@ -39,3 +39,9 @@ def test_a_body_of_another_shape_reads_as_nothing(make_event: Callable[..., Even
 def test_a_denied_answer_is_not_explained_by_the_permission_of_its_call(make_event: Callable[..., Event]) -> None:
     event = make_event(1, "allow", body={"answer": {"outcome": "deny", "rules": ["r2"]}, "reason": "known agents may"})
     assert reading.reason(event) == ""
+    assert reading.because(event) == ""
+
+
+def test_where_no_reason_was_recorded_the_findings_speak(make_event: Callable[..., Event]) -> None:
+    event = make_event(1, "deny", body={"findings": [{"label": "hidden_instruction"}, {"label": "secret"}, {}, 3]})
+    assert reading.because(event) == "Noticed: hidden instruction, secret"

@@ -42,6 +42,12 @@ def reason(event: Event) -> str:
     return _text(_parts(event)[0].get("reason"))
 
 
+def because(event: Event) -> str:
+    """The reason; where none was recorded, what was noticed."""
+    labels = {_text(finding.get("label")).replace("_", " ") for finding in findings(event)} - {""}
+    return reason(event) or ("Noticed: " + ", ".join(sorted(labels)) if labels else "")
+
+
 def method(event: Event) -> str:
     """`tools/call` and the like."""
     return _text(event.body.get("method"))
