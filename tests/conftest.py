@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings as hypothesis_settings
+
+hypothesis_settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
+hypothesis_settings.load_profile("no deadline")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,12 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 
 from watchkeeper.events import Event, Journal, JournalSettings, new_event
-
-hypothesis_settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
-hypothesis_settings.load_profile("no deadline")
 
 START = 1_790_000_000_000_000
 

@@ -29,7 +29,7 @@ async def run_console(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
     settings = loaded.settings.console
     with (
         bind(settings.host, settings.port) as listener,
-        opened(loaded.data_dir, WRITER, journal=journal_class(demo=demo)) as platform,
+        opened(loaded.data_dir, WRITER, journal_class(demo=demo), loaded.settings.journal) as platform,
     ):
         verification = Verification(loaded.data_dir, platform.clock)
         services = _services(loaded, platform, verification, demo=demo)

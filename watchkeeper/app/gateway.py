@@ -34,7 +34,7 @@ async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
     """Serve every route until told to stop, then drain. Raises what keeps it from starting."""
     stop = stop_requested(supervised=supervised)
     servers = effective(loaded, demo=demo)
-    with opened(loaded.data_dir, WRITER, journal=journal_class(demo=demo)) as platform:
+    with opened(loaded.data_dir, WRITER, journal_class(demo=demo), loaded.settings.journal) as platform:
         async with AsyncExitStack() as stack:
             spawner = Spawner(environment())
             stack.callback(spawner.close)

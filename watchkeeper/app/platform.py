@@ -12,7 +12,7 @@ from watchkeeper.app.settings import STATE
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.files import make_private_folder
-from watchkeeper.events import Journal
+from watchkeeper.events import Journal, JournalSettings
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.orders import OrderBook
 from watchkeeper.registry import Pins
@@ -55,7 +55,9 @@ def _bring_up_to_date(database: Database) -> None:
 
 
 @contextmanager
-def opened(data_dir: Path, writer: str, journal: type[Journal] = Journal) -> Iterator[Platform]:
+def opened(
+    data_dir: Path, writer: str, journal: type[Journal] = Journal, settings: JournalSettings | None = None
+) -> Iterator[Platform]:
     """Open the folder, its tables brought up to date; `writer` names this process's log.
 
     Raises `Conflict` when another process writes that log, `Unavailable` when the folder cannot be written.
@@ -65,7 +67,7 @@ def opened(data_dir: Path, writer: str, journal: type[Journal] = Journal) -> Ite
     database = Database.at(data_dir / STATE)
     try:
         _bring_up_to_date(database)
-        log = journal.open(data_dir, writer, clock)
+        log = journal.open(data_dir, writer, clock, settings)
         try:
             yield Platform(
                 data_dir=data_dir,

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from watchkeeper.core.settings import fields_of, read_settings
 from watchkeeper.detect import DetectSettings
+from watchkeeper.events.journal import JournalSettings
 from watchkeeper.events.lake import LakeSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.respond.settings import RespondSettings
@@ -41,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True):
     gateway: GatewaySettings = GatewaySettings()
     servers: dict[str, ServerSettings] = {}
     policy: PolicySettings = PolicySettings()
+    journal: JournalSettings = JournalSettings()
     lake: LakeSettings = LakeSettings()
     detect: DetectSettings = DetectSettings()
     respond: RespondSettings = RespondSettings()

@@ -33,7 +33,7 @@ _STOP_WITHIN = 10.0
 async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
     """Serve until told to stop. Raises what keeps it from starting."""
     stop = stop_requested(supervised=supervised)
-    with opened(loaded.data_dir, WATCH, journal=journal_class(demo=demo)) as platform:
+    with opened(loaded.data_dir, WATCH, journal_class(demo=demo), loaded.settings.journal) as platform:
         detector, respond, lake = _parts(loaded, platform)
         readers = Readers({"lake": lake.run, "detect": detector.run, "respond": respond.run})
         handlers = _handlers(Desk(platform).acts) | {"status": _status(readers, lake, detector)}
