@@ -8,6 +8,11 @@ import json
 import pytest
 
 from tests.gateway.conftest import TOKEN, WAIT, House, call, plain, post, read_message
+from watchkeeper.core.clock import SystemClock
+from watchkeeper.core.errors import Conflict, Misconfigured
+from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.service import Gateway
+from watchkeeper.gateway.settings import GatewaySettings, ServerSettings, check_gateway, check_server
 
 OK = b'{"jsonrpc":"2.0","id":1,"result":{}}'
 
@@ -241,12 +246,6 @@ async def test_a_client_that_does_not_read_makes_the_server_wait(make_house) -> 
 
 @pytest.mark.behaviour("gateway.port-taken")
 async def test_a_taken_port_says_which_and_what_to_do(house: House) -> None:
-    from watchkeeper.core.clock import SystemClock
-    from watchkeeper.core.errors import Conflict
-    from watchkeeper.gateway.model import Route
-    from watchkeeper.gateway.service import Gateway
-    from watchkeeper.gateway.settings import GatewaySettings
-
     route = Route(name="second", port=house.port, upstream=house.server)
     gateway = Gateway(
         [route],
@@ -259,3 +258,40 @@ async def test_a_taken_port_says_which_and_what_to_do(house: House) -> None:
     with pytest.raises(Conflict, match=f"port {house.port} .* is taken") as caught:
         await gateway.start()
     assert "servers.second.port" in caught.value.hint
+
+
+@pytest.mark.behaviour("gateway.settings-that-cannot-work")
+@pytest.mark.parametrize(
+    ("server", "named"),
+    [
+        ({}, "either url or command"),
+        ({"url": "http://x/mcp", "command": ("x",)}, "either url or command"),
+        ({"url": "ftp://x"}, "url"),
+        ({"url": "http://x:99999/"}, "url"),
+        ({"url": "http://user:secret@x/"}, "credentials"),
+        ({"command": ("x",), "durability": "maybe"}, "durability"),
+        ({"command": ("x",), "port": 70_000}, "port"),
+        ({"url": "http://x/", "headers": {"A": "b\r\nC: d"}}, "headers"),
+    ],
+)
+def test_a_servers_section_that_cannot_work_says_why(server: dict, named: str) -> None:
+    with pytest.raises(Misconfigured, match=named) as caught:
+        check_server("one", ServerSettings(**server))
+    assert caught.value.reason.startswith("servers.one")
+    assert caught.value.hint
+    assert "secret" not in caught.value.reason + caught.value.hint
+
+
+def test_a_gateway_section_that_cannot_work_says_why() -> None:
+    for settings in (GatewaySettings(path="mcp"), GatewaySettings(port=70_000)):
+        with pytest.raises(Misconfigured):
+            check_gateway(settings)
+
+
+async def test_two_routes_cannot_share_a_port_or_a_name(house: House) -> None:
+    for routes in ([Route(name="a", port=1), Route(name="b", port=1)], [Route(name="a"), Route(name="a")]):
+        with pytest.raises(Misconfigured, match="two routes"):
+            Gateway(
+                routes, guard=house.guard, identities=None, journal=house.journal, clock=SystemClock(),
+                settings=GatewaySettings(),
+            )  # fmt: skip

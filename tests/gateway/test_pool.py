@@ -7,6 +7,9 @@ import asyncio
 import pytest
 
 from tests.gateway.conftest import House, call, plain, raw, stream
+from watchkeeper.gateway.pool import HttpUpstream
+from watchkeeper.gateway.settings import GatewaySettings
+from watchkeeper.gateway.upstream import Inbound
 
 OK = b'{"jsonrpc":"2.0","id":1,"result":{}}'
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -103,6 +106,14 @@ async def test_an_answer_that_is_too_large_is_a_502(make_house) -> None:
     assert b"too long" in (await house.post(call("ping"))).body
 
 
+@pytest.mark.behaviour("gateway.redirects-refused")
+async def test_a_redirect_around_the_gateway_is_refused(house: House) -> None:
+    house.server.answer = plain(b"", status="307 Temporary Redirect", headers="Location: http://elsewhere.example/\r\n")
+    got = await house.post(call("ping"))
+    assert (got.status, got.header("location")) == (502, None)
+    assert "set the final address" in got.json["error"]["message"]
+
+
 class ClosesAfterOne:
     """Answers the first request of each connection and reads the second one before it closes without a word."""
 
@@ -161,10 +172,6 @@ async def test_bytes_nobody_asked_for_end_the_connection(house: House) -> None:
 
 
 async def test_configured_headers_replace_the_clients(house: House, make_house) -> None:
-    from watchkeeper.gateway.pool import HttpUpstream
-    from watchkeeper.gateway.settings import GatewaySettings
-    from watchkeeper.gateway.upstream import Inbound
-
     upstream = HttpUpstream(
         f"http://127.0.0.1:{house.server.port}/a?b=c", GatewaySettings(), headers={"Authorization": "Bearer up"}
     )

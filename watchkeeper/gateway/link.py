@@ -156,6 +156,9 @@ class Link(asyncio.Protocol):
         if known.get(b"content-encoding", b"identity") != b"identity":
             self._fail("compressed its answer although it was asked not to")
             return
+        if 300 <= self._status < 400 and self._status != 304:
+            self._fail("redirects elsewhere; set the final address as its url")  # a client would go there without us
+            return
         framed = b"content-length" in known or b"transfer-encoding" in known
         self._until_close = not framed and self._status not in (204, 304)
         if known.get(b"content-type", b"").partition(b";")[0].strip() == b"text/event-stream" and not self._is_empty(

@@ -203,6 +203,8 @@ def _is_shadow(ruling: Ruling) -> bool:
 
 def _short(value: int | str | None) -> int | str | None:
     """A value that a sender chose, cut to a length that no journal minds."""
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        value = str(value)
     return value[:LONGEST] if isinstance(value, str) else value
 
 

@@ -65,7 +65,7 @@ class Door:
             await asyncio.wait(tasks, timeout=within)
         for connection in list(self.connections):
             connection.abort()
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._sweeper is not None:
             self._sweeper.cancel()
 
