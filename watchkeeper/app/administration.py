@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from watchkeeper.app.settings import STATE, current_operator, data_folder
 from watchkeeper.core import control
-from watchkeeper.core.errors import NotFound
+from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.core.files import socket_path
 
 WATCH = "watch"
@@ -57,3 +57,12 @@ class Administration:
         from watchkeeper.app.desk import alone  # noqa: PLC0415 — heavy, and only needed while no service runs
 
         return alone(self._data_dir, act, arguments)
+
+
+def mint_anew(administration: Administration, client: str) -> str:
+    """A token for a client, its old one revoked if it had one."""
+    try:
+        return str(administration.call("clients.add", name=client)["token"])
+    except Conflict:
+        administration.call("clients.revoke", name=client)
+        return str(administration.call("clients.add", name=client)["token"])

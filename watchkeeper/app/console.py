@@ -7,7 +7,7 @@ from typing import Any
 
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
 from watchkeeper.app.labelling import journal_class
-from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, data_folder
@@ -38,9 +38,11 @@ async def run_console(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
         readers = Readers({"verification": verification.run})
         async with await control.serve(socket_path(loaded.data_dir, WRITER), {"link": _link(platform, url)}):
             readers.start()
+            note_service(platform, loaded, WRITER, "admin.service.started")
             announce(WRITER, {"url": url})
             await serve_on(app, listener, stop)
         await asyncio.to_thread(readers.stop, 10.0)
+        note_service(platform, loaded, WRITER, "admin.service.stopped")
 
 
 def _services(loaded: Loaded, platform: Platform, verification: Verification, *, demo: bool) -> Services:

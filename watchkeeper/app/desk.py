@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.core.errors import Conflict
-from watchkeeper.events import JournalReader
+from watchkeeper.events import JournalReader, new_event
 from watchkeeper.gateway.orders import Order
 from watchkeeper.registry import Pin
 from watchkeeper.respond.incidents import IncidentDesk
@@ -63,6 +64,7 @@ class Desk:
             "clients.list": self.list_clients,
             "clients.add": self.add_client,
             "clients.revoke": self.revoke_client,
+            "exercise.note": self.note_exercise,
         }
 
     def list_pins(self, asked: dict[str, Any]) -> list[Pin]:
@@ -122,3 +124,16 @@ class Desk:
     def revoke_client(self, asked: dict[str, Any]) -> dict[str, Any]:
         self._on.clients.revoke(asked["name"], asked["by"])
         return {"name": asked["name"]}
+
+    def note_exercise(self, asked: dict[str, Any]) -> dict[str, Any]:
+        event = new_event(
+            self._on.clock.now(),
+            "exercise.step.seen",
+            actor=asked["by"],
+            target=asked["name"],
+            outcome="success" if asked["seen"] else "failure",
+            labels=(LABEL,),
+            body={"title": asked["title"], "ms": asked["ms"], "detail": asked["detail"]},
+        )
+        self._on.journal.record(event)
+        return {"event": event.id}

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from watchkeeper.app.administration import Administration
+from watchkeeper.app.administration import Administration, mint_anew
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.core.errors import Conflict, NotFound, Untrusted
+from watchkeeper.core.errors import NotFound, Untrusted
 from watchkeeper.events import Event
 from watchkeeper.events.journal import prove, verifier
 from watchkeeper.events.lake.search import Search
@@ -63,12 +63,3 @@ class RunningEstate:
         if checked.returncode:
             raise Untrusted(f"the verifier refused the proof: {checked.stderr or checked.stdout}")
         return proof
-
-
-def mint_anew(administration: Administration, client: str) -> str:
-    """A token for a client, its old one revoked if it had one."""
-    try:
-        return str(administration.call("clients.add", name=client)["token"])
-    except Conflict:
-        administration.call("clients.revoke", name=client)
-        return str(administration.call("clients.add", name=client)["token"])

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from watchkeeper.app.labelling import journal_class
-from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
@@ -40,6 +40,7 @@ async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
             stack.callback(spawner.close)
             routes = _routes(loaded, servers, platform, spawner)
             gateway, control = assemble(loaded, routes, platform)
+            note_service(platform, loaded, WRITER, "admin.service.started")
             await control.start()
             stack.push_async_callback(control.close)
             await gateway.start()
@@ -47,6 +48,7 @@ async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
             announce(WRITER, {"servers": control.addresses})
             await stop.wait()
             await gateway.drain(loaded.settings.gateway.drain_seconds)
+        note_service(platform, loaded, WRITER, "admin.service.stopped")
 
 
 def assemble(loaded: Loaded, routes: list[Route], platform: Platform) -> tuple[Gateway, GatewayControl]:

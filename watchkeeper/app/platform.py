@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from watchkeeper.app.revision import is_current
-from watchkeeper.app.settings import STATE
+from watchkeeper.app.settings import STATE, Loaded
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.files import make_private_folder
-from watchkeeper.events import Journal, JournalSettings
+from watchkeeper.events import Journal, JournalSettings, new_event
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.orders import OrderBook
 from watchkeeper.registry import Pins
@@ -83,3 +86,14 @@ def opened(
             log.close()
     finally:
         database.close()
+
+
+def note_service(platform: Platform, loaded: Loaded, service: str, kind: str) -> None:
+    """Record that a service began or ended, and by which settings: their hash, never the settings."""
+    digest = hashlib.sha256(msgspec.json.encode(loaded.settings, order="sorted")).hexdigest()
+    actor, now = f"system:{service}", platform.clock.now()
+    if kind == "admin.service.started":
+        body = {"file": str(loaded.path or ""), "sha256": digest}
+        event = new_event(now, "admin.config.loaded", actor=actor, target=service, outcome="success", body=body)
+        platform.journal.append(event)
+    platform.journal.record(new_event(now, kind, actor=actor, target=service, outcome="success"))

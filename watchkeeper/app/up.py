@@ -13,16 +13,14 @@ from typing import Any, Self
 
 import msgspec
 
-from watchkeeper.app.administration import Administration
-from watchkeeper.app.estate import RunningEstate, mint_anew
+from watchkeeper.app.administration import Administration, mint_anew
 from watchkeeper.app.platform import prepare
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.supervisor import Service, Supervisor
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder, write_private
-from watchkeeper.exercise.demo import Demo, Told
-from watchkeeper.exercise.model import Report
+from watchkeeper.exercise.model import Report, Step
 
 FIRST_CLIENT = "my-agent"
 """The client whose snippet `up` prints."""
@@ -76,10 +74,19 @@ class Up:
             for line in self._supervisor.tend():
                 self._told(line)
 
-    def exercise(self, told: Told) -> Report:
-        """Run the demo's attacks against this estate."""
+    def exercise(self, told: Callable[[Step], None]) -> Report:
+        """Run the demo's attacks against this estate; each step is recorded."""
+        from watchkeeper.app.estate import RunningEstate  # noqa: PLC0415 — the MCP SDK, needed for exercises only
+        from watchkeeper.exercise.demo import Demo  # noqa: PLC0415 — the same
+
+        ask = Administration(self._loaded.data_dir)
+
+        def note(step: Step) -> None:
+            told(step)
+            ask.call("exercise.note", **msgspec.to_builtins(step))
+
         estate = RunningEstate(self._loaded.data_dir, self.urls)
-        return asyncio.run(Demo(estate, told).run())
+        return asyncio.run(Demo(estate, note).run())
 
     def summary(self) -> str:
         """What runs where, a snippet for one's own client, what to do next."""

@@ -12,7 +12,7 @@ import msgspec
 from watchkeeper.app.administration import WATCH
 from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.labelling import journal_class
-from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.threads import Readers
@@ -22,11 +22,10 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import socket_path
 from watchkeeper.detect.detector import Detector
 from watchkeeper.detect.rules import load_rules
-from watchkeeper.events import JournalReader, new_event
+from watchkeeper.events import JournalReader
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.respond.service import Connections, RespondService
 
-ACTOR = f"system:{WATCH}"
 _STOP_WITHIN = 10.0
 
 
@@ -39,11 +38,11 @@ async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
         handlers = _handlers(Desk(platform).acts) | {"status": _status(readers, lake, detector)}
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
             readers.start()
-            _record(platform, "admin.service.started")
+            note_service(platform, loaded, WATCH, "admin.service.started")
             announce(WATCH, {})
             await _until_stopped(stop, readers)
         await asyncio.to_thread(readers.stop, _STOP_WITHIN)
-        _record(platform, "admin.service.stopped")
+        note_service(platform, loaded, WATCH, "admin.service.stopped")
         if readers.failures:
             raise Unavailable(f"the watch stopped: {readers.failures}", hint="look at its log")
 
@@ -91,8 +90,3 @@ def _status(readers: Readers, lake: LakeReader, detector: Detector) -> control.H
         return msgspec.to_builtins({"readers": readers.alive(), "lake": lag, "detect": progress})
 
     return status
-
-
-def _record(platform: Platform, kind: str) -> None:
-    event = new_event(platform.clock.now(), kind, actor=ACTOR, target=WATCH, outcome="success")
-    platform.journal.record(event)

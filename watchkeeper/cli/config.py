@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import as_toml, data_folder, load
 from watchkeeper.cli import options, output
 
@@ -23,13 +24,14 @@ def config() -> None:
 def check(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Read the settings and say whether they can work."""
     loaded = load(config, data_folder(data))
+    servers = effective(loaded, demo=False)
     if as_json:
-        output.as_json({"ok": True, "file": str(loaded.path or ""), "servers": sorted(loaded.settings.servers)})
+        output.as_json({"ok": True, "file": str(loaded.path or ""), "servers": sorted(servers)})
         return
     where = loaded.path or "no file: defaults and environment only"
     click.echo(f"The settings are well-formed ({where}).")
-    servers = ", ".join(sorted(loaded.settings.servers)) or "none configured: `up` fronts the packaged ones"
-    output.text(f"Servers: {servers}")
+    none = "" if loaded.settings.servers else " (none configured, so `up` fronts the packaged ones)"
+    output.text(f"Servers: {', '.join(sorted(servers))}{none}")
 
 
 @config.command()
