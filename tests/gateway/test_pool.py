@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
+import ipaddress
+import ssl
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.gateway.conftest import House, call, plain, raw, stream
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.settings import GatewaySettings
-from watchkeeper.gateway.upstream import Inbound
+from watchkeeper.gateway.upstream import Inbound, UpstreamFailed
 
 OK = b'{"jsonrpc":"2.0","id":1,"result":{}}'
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -187,3 +194,56 @@ async def test_an_idle_connection_is_let_go_before_the_server_does(make_house) -
     house = await make_house(keepalive_seconds=0.2)
     await house.post(call())
     await asyncio.wait_for(house.server.closed.wait(), 10)
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's side of TLS for 127.0.0.1 whose certificate nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "both.pem"
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+@pytest.mark.behaviour("gateway.upstream-tls-verified")
+@pytest.mark.parametrize("is_trusted", [False, True])
+async def test_a_server_over_tls_must_be_trusted(house: House, tmp_path: Path, is_trusted: bool) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(JSON + b"Content-Length: %d\r\n\r\n" % len(OK) + OK)
+        await reader.read()
+        writer.close()
+
+    tls = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=self_signed(tmp_path))
+    port = tls.sockets[0].getsockname()[1]
+    upstream = HttpUpstream(f"https://127.0.0.1:{port}/mcp", GatewaySettings())
+    if is_trusted:
+        assert upstream._tls is not None
+        upstream._tls.load_verify_locations(tmp_path / "both.pem")
+    inbound = Inbound("POST", [], OK, None, "agent:a", "legacy")
+    try:
+        if is_trusted:
+            assert (await upstream.send(inbound)).body == OK
+        else:
+            with pytest.raises(UpstreamFailed, match="is not trusted"):
+                await upstream.send(inbound)
+    finally:
+        await upstream.close()
+        tls.close()

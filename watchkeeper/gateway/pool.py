@@ -110,6 +110,11 @@ class HttpUpstream:
                 )
         except TimeoutError as error:
             raise UpstreamSilent(f"the server at {self._where} did not accept a connection in time") from error
+        except ssl.SSLCertVerificationError as error:
+            raise UpstreamFailed(
+                f"the certificate of the server at {self._where} is not trusted: {error.verify_message}",
+                hint="correct its url, or have this host trust the issuer",
+            ) from error
         except (OSError, ssl.SSLError) as error:
             raise UpstreamFailed(
                 f"the server at {self._where} cannot be reached", hint="start it, or correct its url"
