@@ -17,7 +17,8 @@ from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import NotFound, Unavailable
 from watchkeeper.events import Event, Journal, Severity, new_event
-from watchkeeper.web import ConsoleSettings, Operators, Services, bind, build, reading, serve_on
+from watchkeeper.web import ConsoleSettings, Operators, Services, reading
+from watchkeeper.web.application import bind, build, serve_on
 from watchkeeper.web.model import (
     Activity,
     Alert,

@@ -17,7 +17,8 @@ from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.ids import new_token
 from watchkeeper.events import Event, new_event
-from watchkeeper.web import ConsoleSettings, bind, build, serve
+from watchkeeper.web import ConsoleSettings
+from watchkeeper.web.application import bind, build, serve
 from watchkeeper.web.guard import HEADERS
 from watchkeeper.web.model import TrafficQuery, Writer
 

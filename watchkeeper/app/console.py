@@ -18,7 +18,8 @@ from watchkeeper.core import control
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import JournalReader
 from watchkeeper.respond import ConsoleNotifier, IncidentDesk, Ledger
-from watchkeeper.web import Services, bind, build, serve_on
+from watchkeeper.web import Services
+from watchkeeper.web.application import bind, build, serve_on
 
 WRITER = "console"
 

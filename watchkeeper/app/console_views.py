@@ -203,7 +203,7 @@ def _incident(case: Case, orders: Sequence[OrderRow]) -> Incident:
         alerts=[Alert(a.time, a.rule, a.title, a.severity, a.id) for a in case.alerts],
         timeline=[Moment(e.time, e.what, e.event, e.mark.value) for e in case.timeline],
         playbook=", ".join(sorted({run.playbook for run in case.runs})),
-        steps=[Step(f"{s.step}: {s.action}", s.state, s.time, s.summary) for run in case.runs for s in run.steps],
+        steps=[Step(s.action.replace("_", " "), s.state, s.time, s.summary) for run in case.runs for s in run.steps],
         orders=orders,
         detect_us=None if ttd is None else int(ttd * 1000),
         contain_us=None if ttc is None else int(ttc * 1000),

@@ -1,11 +1,14 @@
-"""Every table of ours in one place: importing the domains' front doors registers them on `Base`."""
+"""Every table of ours in one place: importing the rooms that keep tables registers them on `Base`."""
 
 from __future__ import annotations
 
-from watchkeeper import detect, registry, respond, web
 from watchkeeper.core.database import Base
-from watchkeeper.gateway import orders
+from watchkeeper.detect import detector
+from watchkeeper.gateway import identity, orders
+from watchkeeper.registry import pins
+from watchkeeper.respond import incidents
+from watchkeeper.web import operators
 
 METADATA = Base.metadata
-DOMAINS = (detect, orders, registry, respond, web)
-"""The domains that keep tables."""
+ROOMS = (detector, identity, orders, pins, incidents, operators)
+"""The rooms that keep tables."""

@@ -12,6 +12,8 @@ from watchkeeper.web.model import Activity, Bucket, RecordedEvent, TrafficQuery
 from watchkeeper.web.reading import is_stopped
 
 SPAN = 60 * SECOND
+YOUNG_SPAN = 10 * SECOND
+"""The span while all there is fits into it: the first minutes are not one bar at the edge."""
 BUCKETS = 30
 MOST = 5_000
 """Events of the last half hour that are counted; beyond, the chart says less than there was."""
@@ -45,13 +47,15 @@ class TrafficView:
 
     def activity(self) -> Activity:
         now = self._clock.now()
-        first = (now // SPAN - BUCKETS + 1) * SPAN
-        events = self._search.events(kind="gateway.request", since=first, limit=MOST).events
-        buckets = [_bucket(first + at * SPAN, events) for at in range(BUCKETS)]
+        events = self._search.events(kind="gateway.request", since=now - BUCKETS * SPAN, limit=MOST).events
+        oldest = min((event.time for event in events), default=0)
+        span = YOUNG_SPAN if oldest > now - (BUCKETS - 1) * YOUNG_SPAN else SPAN
+        first = (now // span - BUCKETS + 1) * span
+        buckets = [_bucket(first + at * span, span, events) for at in range(BUCKETS)]
         took = sorted(d for e in events if isinstance(d := e.body.get("duration_us"), int))
         return Activity(
             buckets=buckets,
-            span=SPAN,
+            span=span,
             p50_us=took[len(took) // 2] if took else None,
             p99_us=took[min(len(took) - 1, len(took) * 99 // 100)] if took else None,
         )
@@ -61,7 +65,7 @@ class TrafficView:
         return RecordedEvent(event, position.writer, position.index)
 
 
-def _bucket(start: int, events: Sequence[Event]) -> Bucket:
-    mine = [event for event in events if start <= event.time < start + SPAN]
+def _bucket(start: int, span: int, events: Sequence[Event]) -> Bucket:
+    mine = [event for event in events if start <= event.time < start + span]
     refused = sum(is_stopped(event) for event in mine)
     return Bucket(start=start, allowed=len(mine) - refused, refused=refused)

@@ -1,11 +1,11 @@
 """The console: server-rendered pages on loopback that show what the platform knows, and the commands to act on it.
 
 It decides nothing. It receives its services (`ports`) from `app`; operators enter by a one-time link (`operators`).
+`application` builds and serves it; this door stays light, so that reading the settings loads no web framework.
 """
 
-from watchkeeper.web.application import bind, build, serve, serve_on
 from watchkeeper.web.operators import Operators
 from watchkeeper.web.ports import Services
 from watchkeeper.web.settings import ConsoleSettings
 
-__all__ = ["ConsoleSettings", "Operators", "Services", "bind", "build", "serve", "serve_on"]
+__all__ = ["ConsoleSettings", "Operators", "Services"]
