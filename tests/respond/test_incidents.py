@@ -6,8 +6,10 @@ from sqlalchemy import text
 
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Conflict, Invalid, NotFound
-from watchkeeper.respond import Alert, IncidentDesk, IncidentState, Ledger, RespondSettings
+from watchkeeper.respond import Alert, IncidentState, RespondSettings
+from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.intake import Intake
+from watchkeeper.respond.ledger import Ledger
 
 START = 1_790_000_000 * SECOND
 

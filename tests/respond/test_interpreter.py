@@ -10,11 +10,14 @@ import pytest
 
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.respond import ConsoleNotifier, IncidentDesk, IncidentState, Ledger, RespondSettings
+from watchkeeper.respond import IncidentState, RespondSettings
+from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.intake import Intake, Shelf
 from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach, Services
 from watchkeeper.respond.interpreter import RunInterpreter
+from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import alert_of
+from watchkeeper.respond.notifications import ConsoleNotifier
 from watchkeeper.respond.progress import Progress
 from watchkeeper.respond.shelf import shelve
 

@@ -7,7 +7,7 @@ import pytest
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events import Event, new_event
-from watchkeeper.respond import Ledger
+from watchkeeper.respond.ledger import Ledger
 
 
 def fact(event_id: str) -> Event:

@@ -17,7 +17,7 @@ from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import NotFound, Unavailable
 from watchkeeper.events import Event, Journal, Severity, new_event
-from watchkeeper.web import ConsoleSettings, Operators, Services, reading
+from watchkeeper.web import ConsoleSettings, Services, reading
 from watchkeeper.web.application import bind, build, serve_on
 from watchkeeper.web.model import (
     Activity,
@@ -38,6 +38,7 @@ from watchkeeper.web.model import (
     TrafficQuery,
     Writer,
 )
+from watchkeeper.web.operators import Operators
 
 NOW = 1_795_368_000_000_000
 

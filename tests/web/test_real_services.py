@@ -17,7 +17,9 @@ from watchkeeper.events import Event, JournalReader
 from watchkeeper.gateway.orders import OrderKind
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.inspection.fingerprints import definitions_in
-from watchkeeper.respond import ConsoleNotifier, IncidentDesk, Ledger
+from watchkeeper.respond.incidents import IncidentDesk
+from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.notifications import ConsoleNotifier
 from watchkeeper.web import Services
 
 

@@ -17,7 +17,9 @@ from watchkeeper.app.views import TrafficView
 from watchkeeper.core import control
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import JournalReader
-from watchkeeper.respond import ConsoleNotifier, IncidentDesk, Ledger
+from watchkeeper.respond.incidents import IncidentDesk
+from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.notifications import ConsoleNotifier
 from watchkeeper.web import Services
 from watchkeeper.web.application import bind, build, serve_on
 

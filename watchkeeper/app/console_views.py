@@ -18,8 +18,10 @@ from watchkeeper.core.files import socket_path
 from watchkeeper.gateway.presence import Presence
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.registry import Pin as Known
-from watchkeeper.respond import Case, ConsoleNotifier, IncidentDesk
+from watchkeeper.respond import Case
 from watchkeeper.respond import Incident as Opened
+from watchkeeper.respond.incidents import IncidentDesk
+from watchkeeper.respond.notifications import ConsoleNotifier
 from watchkeeper.web.model import (
     Alert,
     DefinitionChange,

@@ -19,7 +19,7 @@ from watchkeeper.events import Journal, JournalSettings, new_event
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.orders import OrderBook
 from watchkeeper.registry import Pins
-from watchkeeper.web import Operators
+from watchkeeper.web.operators import Operators
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ It decides nothing. It receives its services (`ports`) from `app`; operators ent
 `application` builds and serves it; this door stays light, so that reading the settings loads no web framework.
 """
 
-from watchkeeper.web.operators import Operators
 from watchkeeper.web.ports import Services
 from watchkeeper.web.settings import ConsoleSettings
 
-__all__ = ["ConsoleSettings", "Operators", "Services"]
+__all__ = ["ConsoleSettings", "Services"]
