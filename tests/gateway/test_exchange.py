@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.gateway.conftest import MODERN, House, call, mirrors, plain, post, stream
+from watchkeeper.inspection import redact
 from watchkeeper.protocol.message import VERSION_KEY
 
 RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"hi"}],"vendor":{"x":1.50}}}'
@@ -306,3 +307,12 @@ async def test_an_unknown_failure_of_the_guard_is_a_refusal(house: House) -> Non
     got = await house.post(call())
     assert got.status == 500
     assert house.server.got == []
+
+
+@pytest.mark.parametrize("text", ["x", "é" * 300, "x" * 3000, "é" * 3000, "x" * 511 + "é" * 9])
+async def test_what_is_kept_of_clean_text_is_what_redaction_would_keep(house: House, text: str) -> None:
+    body = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "result": {"t": text}})
+    house.server.answer = plain(body)
+    await house.post(call())
+    (event,) = house.events()
+    assert event.body["result"] == redact(b'{"t":"' + text.encode() + b'"}', (), 512)
