@@ -6,6 +6,8 @@ Needs Debian's `chromium` and `chromium-driver` (or another Chrome with its driv
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
 import shutil
 import sys
 import tempfile
@@ -17,9 +19,12 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from watchkeeper.app.settings import load
 from watchkeeper.app.up import Up
+from watchkeeper.exercise.agent import connect
 
 HERE = Path(__file__).parent
-SIZE = (1440, 900)
+SIZE = (1440, 1043)
+"""Outer size; what is seen is 1440 by 900."""
+ZONES = ("UTC", "Europe/Lisbon", "Europe/Berlin", "Asia/Tokyo", "America/Lima", "Africa/Cairo", "Asia/Kolkata")
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -70,6 +75,18 @@ def take(link: str, folder: Path, profile: str) -> None:
         driver.quit()
 
 
+async def honest_calls(up: Up) -> None:
+    """Two minutes of a real client asking a real server, so that the pictures show traffic."""
+    snippet = json.loads((up.snippet()).read_text(encoding="utf-8"))["mcpServers"]["time"]
+    token = snippet["headers"]["Authorization"].removeprefix("Bearer ")
+    async with connect(snippet["url"], token, "auto") as agent:
+        await agent.tools()
+        for second in range(120):
+            for zone in ZONES[: 1 + second * 7 % len(ZONES)]:
+                await agent.call("get_current_time", {"timezone": zone})
+            await asyncio.sleep(1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE)
@@ -80,6 +97,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as profile,
         Up(load(None, Path(data), free_ports=True), demo=True, told=sys.stderr.write) as up,
     ):
+        asyncio.run(honest_calls(up))
         report = up.exercise(lambda step: None)
         if not report.passed:
             sys.exit(f"not every step was seen; no pictures: {report}")

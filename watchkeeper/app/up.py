@@ -90,7 +90,7 @@ class Up:
 
     def summary(self) -> str:
         """What runs where, a snippet for one's own client, what to do next."""
-        snippet = self._snippet()
+        snippet = self.snippet()
         servers = "\n".join(f"  {name:12} {url}" for name, url in self.urls.items())
         return f"""Watchkeeper is up. Everything listens on this machine only, unless the settings say otherwise.
 
@@ -133,7 +133,7 @@ Look at it
         # The gateway first, so that it stops first; the watch last, so that it reads what the others wrote.
         return [Service(name, arguments, loaded.data_dir) for name in ("gateway", "console", "watch")]
 
-    def _snippet(self) -> Path:
+    def snippet(self) -> Path:
         """The file with the client's configuration; the token in it is minted once and kept there only."""
         path = make_private_folder(self._loaded.data_dir / "clients") / f"{FIRST_CLIENT}.json"
         token = _token_in(path) or mint_anew(Administration(self._loaded.data_dir), FIRST_CLIENT)
