@@ -179,7 +179,7 @@ class Scripted:
     def on_request(self, route: Route, principal: str, message: Message) -> Ruling:
         return Ruling(self._verdict(route, message.method in self.denied_methods))
 
-    def needs_listing(self, route: Route, message: Message) -> bool:
+    def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
         return message.method == "tools/call" and message.name in self.unlisted
 
     def schema_of(self, route: Route, tool: str) -> bytes | None:

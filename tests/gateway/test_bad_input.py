@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.gateway.conftest import MODERN, TOKEN, WAIT, House, as_chunk, call, mirrors, post, read_message
+from tests.gateway.conftest import MODERN, TOKEN, WAIT, House, as_chunk, call, mirrors, plain, post, read_message
 from watchkeeper.protocol.message import VERSION_KEY
 
 DEEP = b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":' + b"[" * 150 + b"]" * 150 + b"}}"
@@ -285,9 +285,15 @@ async def test_nothing_passes_that_cannot_be_recorded(house: House) -> None:
 
 
 async def test_an_answer_is_withheld_when_its_event_cannot_be_taken(house: House) -> None:
-    house.journal.close()
+    async def answer_and_fail(got, reader, writer) -> None:
+        house.journal.close()
+        await plain(b'{"jsonrpc":"2.0","id":1,"result":{}}')(got, reader, writer)
+
+    house.server.answer = answer_and_fail
     got = await house.post(call())
     assert (got.status, got.json["id"], got.json["error"]["code"]) == (503, 1, 50300)
+    assert (await house.post(call())).status == 503
+    assert len(house.server.got) == 1
 
 
 def test_the_names_of_versions_are_those_of_the_specification() -> None:

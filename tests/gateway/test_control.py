@@ -199,6 +199,17 @@ async def test_tokens_and_pins_of_other_processes_arrive_by_themselves(
     assert await ask_async(control.path, "pins.refresh") == {"generation": 1}
 
 
+@pytest.mark.behaviour("gateway.processes-learn-tokens")
+async def test_a_token_works_as_soon_as_the_gateways_were_told(
+    start: Start, book: OrderBook, database: Database, journal: Journal, clock: ManualClock
+) -> None:
+    control = await start()
+    elsewhere = Identities(database, journal, clock)
+    token = (await asyncio.to_thread(elsewhere.mint, "claude", "operator:ada")).encode()
+    await asyncio.to_thread(book.tell, "clients.refresh")
+    assert control._identities.principal_of(b"Bearer " + token) == "agent:claude"
+
+
 @pytest.mark.behaviour("gateway.goes-on-without-control-state")
 async def test_a_gateway_that_lost_the_control_state_keeps_its_orders_and_says_so(
     start: Start, book: OrderBook, tmp_path: Path

@@ -77,7 +77,10 @@ async def test_a_denied_answer_is_replaced_and_keeps_the_servers_headers(house: 
     assert b"hi" not in got.body
     assert (got.header("x-vendor"), got.header("etag")) == ("v", None)
     (event,) = house.events()
-    assert (event.outcome, event.body["answer"]) == ("allow", {"outcome": "deny", "rules": ["test.rule"]})
+    assert (event.outcome, event.body["answer"]) == (
+        "allow",
+        {"outcome": "deny", "rules": ["test.rule"], "reason": "The test says no."},
+    )
 
 
 async def test_a_list_the_guard_has_thinned_out_is_what_the_client_gets(house: House) -> None:
@@ -273,7 +276,7 @@ async def test_each_exchange_is_one_event_with_what_passed(house: House) -> None
         "bytes_out": len(RESULT),
         "route": "srv",
         "arguments": event.body["arguments"],
-        "answer": {"outcome": "allow", "rules": []},
+        "answer": {"outcome": "allow", "rules": [], "reason": ""},
         "result": '{"content":[{"type":"text","text":"hi"}],"vendor":{"x":1.50}}',
     }
     assert '"arguments":{"a":"b"}' in event.body["arguments"]

@@ -155,8 +155,13 @@ async def test_a_call_of_a_held_tool_is_denied(guard: Guard, pins: Pins) -> None
 
 
 def test_a_tool_that_was_never_listed_asks_for_a_listing_first(guard: Guard) -> None:
-    assert guard.needs_listing(FILES, call())
-    assert not guard.needs_listing(FILES, request("prompts/get", name="read"))
+    assert guard.needs_listing(FILES, AGENT, call())
+    assert not guard.needs_listing(FILES, AGENT, request("prompts/get", name="read"))
+
+
+def test_a_contained_caller_causes_no_listing(guard: Guard, orders: OrdersInForce) -> None:
+    orders.replace([order(OrderKind.QUARANTINE_PRINCIPAL, "claude")], 1)
+    assert not guard.needs_listing(FILES, AGENT, call())
 
 
 @pytest.mark.behaviour("gateway.orders-first")

@@ -92,6 +92,7 @@ class Desk:
             approved = [
                 pins.approve(server, asked["kind"], asked["name"], by, fingerprint=asked.get("fingerprint", ""))
             ]
+        self._on.orders.tell("pins.refresh")
         return [{"server": p.server, "kind": p.kind, "name": p.name, "fingerprint": p.pinned} for p in approved]
 
     def list_orders(self, asked: dict[str, Any]) -> list[Order]:
@@ -119,10 +120,12 @@ class Desk:
     def add_client(self, asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["name"]
         token = self._on.clients.mint(name, asked["by"], asked.get("groups", ()))
+        self._on.orders.tell("clients.refresh")  # so that the token works once it is shown
         return {"name": name, "token": token}
 
     def revoke_client(self, asked: dict[str, Any]) -> dict[str, Any]:
         self._on.clients.revoke(asked["name"], asked["by"])
+        self._on.orders.tell("clients.refresh")
         return {"name": asked["name"]}
 
     def note_exercise(self, asked: dict[str, Any]) -> dict[str, Any]:

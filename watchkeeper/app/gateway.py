@@ -115,7 +115,7 @@ def _upstream(
         ceiling_seconds=settings.ceiling_seconds,
         line_bytes=settings.max_answer_bytes,
     )
-    command = Command(argv=server.command, env=dict(server.env))
+    command = Command(argv=server.command, env=dict(server.env), cwd=server.cwd)
     return StdioUpstream(name, command, spawner=spawner, recorder=platform.journal, clock=platform.clock, limits=limits)
 
 

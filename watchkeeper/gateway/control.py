@@ -88,6 +88,7 @@ class GatewayControl:
         handlers = {
             "orders.refresh": self._on_orders,
             "pins.refresh": self._on_pins,
+            "clients.refresh": self._on_clients,
             "probe": self._on_probe,
             "status": self._on_status,
         }
@@ -171,6 +172,10 @@ class GatewayControl:
     async def _on_pins(self, _: dict[str, Any]) -> dict[str, Any]:
         await asyncio.to_thread(self._pins.reload)
         return {"generation": self._pins.generation}
+
+    async def _on_clients(self, _: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.to_thread(self._identities.reload)
+        return {"generation": self._identities.generation}
 
     async def _on_status(self, _: dict[str, Any]) -> dict[str, Any]:
         return {

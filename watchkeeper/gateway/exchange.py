@@ -77,7 +77,7 @@ class Exchange:
                 return await self._reject(request, replies.no_such_session(), "the session is not this client's")
             client = client or session.client
         request.survives = era == "legacy"
-        if self._guard.needs_listing(self._route, message):
+        if self._guard.needs_listing(self._route, request.principal, message):
             await self._introduction.make(request, message, era)
         ruling = self._guard.on_request(self._route, request.principal, message)
         call = Call(self._route, request, message, era, started, ruling, client)

@@ -54,7 +54,10 @@ class Introduction:
         """Have the guard see the server's tools. Never raises but for cancellation: failing changes nothing."""
         loop = asyncio.get_running_loop()
         async with self._lock:
-            if not self._guard.needs_listing(self._route, message) or loop.time() - self._last < PAUSE:
+            if (
+                not self._guard.needs_listing(self._route, request.principal, message)
+                or loop.time() - self._last < PAUSE
+            ):
                 return
             try:
                 async with asyncio.timeout(SECONDS):

@@ -145,6 +145,13 @@ class OrderBook:
         answers = _ask_all(standings, "orders.refresh", {})
         return {s.id: int(answers.get(s.id, {}).get("generation", s.acknowledged)) for s in standings}
 
+    def tell(self, what: str) -> None:
+        """Have every gateway take over news other than orders now: `clients.refresh`, `pins.refresh`.
+
+        Only a courtesy: one that does not hear it finds the news within its poll.
+        """
+        _ask_all(self._presence.serving(), what, {})
+
     def is_contained(self, order: Order, probe: Probe) -> Containment:
         """Push, then have every live guard judge the probe. Nothing is forwarded. Never raises for a silent gateway."""
         acknowledged = self.push()

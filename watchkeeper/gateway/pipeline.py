@@ -119,9 +119,16 @@ class Guard:
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
 
-    def needs_listing(self, route: Route, message: Message) -> bool:
-        """Whether this call's tool was never listed, so that judging it asks for a listing first."""
-        return message.method == "tools/call" and self._pins.state(route.name, TOOL, message.name) is PinState.UNKNOWN
+    def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
+        """Whether this call's tool was never listed, so that judging it asks for a listing first.
+
+        Not for a caller who is contained: an order must not cause traffic to the server.
+        """
+        return (
+            message.method == "tools/call"
+            and self._pins.state(route.name, TOOL, message.name) is PinState.UNKNOWN
+            and self._orders.denies(principal, route.name, message.name) is None
+        )
 
     def schema_of(self, route: Route, tool: str) -> bytes | None:
         """The pinned tool's input schema as raw JSON; None when there is none."""

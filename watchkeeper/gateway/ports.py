@@ -28,7 +28,7 @@ class Guard(Protocol):
         """A client's request, notification or response. Memory only."""
         ...
 
-    def needs_listing(self, route: Route, message: Message) -> bool:
+    def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
         """Whether this call's tool was never listed, so that judging it asks for a listing first. Memory only."""
         ...
 

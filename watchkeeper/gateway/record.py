@@ -133,7 +133,6 @@ class Chronicle:
             "method": _short(message.method or message.kind),
             "id": _short(message.id),
             **_in_short(ruling),
-            "reason": ruling.verdict.reason,
             "correlation": ruling.verdict.correlation,
             "findings": [msgspec.structs.asdict(finding) for finding in ruling.findings],
             "route": self._route.name,
@@ -223,7 +222,8 @@ def _short(value: int | str | None) -> int | str | None:
 
 
 def _in_short(ruling: Ruling) -> dict[str, Any]:
-    return {"outcome": ruling.verdict.effect.value, "rules": ruling.verdict.rules}
+    verdict = ruling.verdict
+    return {"outcome": verdict.effect.value, "rules": verdict.rules, "reason": verdict.reason}
 
 
 def _trace(parent: str) -> str:

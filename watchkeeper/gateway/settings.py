@@ -62,6 +62,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...], Meta(description="Program and arguments of a server over stdio; no shell sees them.")
     ] = ()
     env: Annotated[dict[str, str], Meta(description="Variables the started server gets beside PATH and HOME.")] = {}
+    cwd: Annotated[
+        str, Meta(description="Folder the started server runs in; empty for a private one that is removed afterwards.")
+    ] = ""
     headers: Annotated[dict[str, str], Meta(description="Headers added to each request to the server.")] = {}
     port: Annotated[int, Meta(description="Port of ours for this server; 0 takes the next free one.", ge=0)] = 0
     shadow: Annotated[bool, Meta(description="Stop nothing; record what would have been stopped.")] = False

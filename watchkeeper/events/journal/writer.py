@@ -81,7 +81,7 @@ class Journal:
 
     @property
     def healthy(self) -> bool:
-        return not self.failure
+        return not self.failure and not self._is_closing
 
     def append(self, event: Event) -> int:
         """Take an event; its index, before it is durable. Any thread; never waits for the disk.
