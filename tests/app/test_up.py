@@ -39,7 +39,7 @@ def token_of(server: dict[str, object]) -> str:
 
 
 @pytest.mark.behaviour("app.demo-shows-everything")
-def test_the_demo_sees_every_step_and_says_so_in_json(tmp_path: Path) -> None:
+def test_the_demo_sees_every_step_and_says_so_in_json_twice(tmp_path: Path) -> None:
     done = command("demo", "--data", str(tmp_path / "data"), "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
@@ -61,6 +61,8 @@ def test_the_demo_sees_every_step_and_says_so_in_json(tmp_path: Path) -> None:
     assert all(step["ms"] > 0 for step in report["steps"])
     checked = command("journal", "verify", str(tmp_path / "data"), "--json")
     assert checked.returncode == 0, checked.stdout
+    again = command("demo", "--data", str(tmp_path / "data"), "--json")
+    assert again.returncode == 0, again.stdout + again.stderr
     reader = JournalReader(tmp_path / "data")
     events = [record.event for record in reader.read({}, limit=10_000) if record.event]
     about = [e for e in events if e.server == "training" or e.actor == "agent:demo-agent"]

@@ -12,11 +12,13 @@ from typing import Any
 import msgspec
 
 from watchkeeper.app.administration import Administration, mint_anew
+from watchkeeper.app.labelling import LABEL
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import NotFound, Untrusted
 from watchkeeper.events import Event
 from watchkeeper.events.journal import prove, verifier
 from watchkeeper.events.lake.search import Search
+from watchkeeper.exercise.stage import CLIENT, TRAINING
 
 
 class RunningEstate:
@@ -29,6 +31,16 @@ class RunningEstate:
         self._search = Search(data_dir)
         self._ask = Administration(data_dir)
         self._tokens: dict[str, str] = {}
+
+    def clear(self) -> None:
+        """Lift the orders on the stage and close its incidents; both are journalled as any other."""
+        reason = "cleared for another exercise"
+        for order in self._ask.call("quarantine.list"):
+            if order["target"] == CLIENT or order["target"].partition("/")[0] == TRAINING:
+                self._ask.call("quarantine.lift", order=order["id"], reason=reason)
+        for incident in self._ask.call("incidents.list"):
+            if LABEL in incident["labels"] and incident["state"] != "closed":
+                self._ask.call("incidents.close", incident=incident["id"], reason=reason)
 
     def url(self, server: str) -> str:
         if server not in self._urls:

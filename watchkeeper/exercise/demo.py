@@ -51,6 +51,7 @@ class Demo:
     async def run(self) -> Report:
         """Every step in order. Raises nothing that a step can tell."""
         self._behave()
+        await asyncio.to_thread(self._estate.clear)
         try:
             await self._honest_calls()
             await self._attacks()

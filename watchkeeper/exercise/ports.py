@@ -14,6 +14,10 @@ class Estate(Protocol):
 
     data_dir: Path
 
+    def clear(self) -> None:
+        """Undo what earlier exercises left in force: lift their orders, close their incidents. Touches nothing real."""
+        ...
+
     def url(self, server: str) -> str:
         """Where the route of a server is served."""
         ...
