@@ -166,7 +166,7 @@ class Intake:
         if alert.trigger:
             at = (alert.trigger, alert.trigger_writer, alert.trigger_index)
             _store.add_entry(session, row.id, Entry(alert.trigger_time, happened, Mark.ATTACK, *at))
-        what = f"alert {alert.rule} on {where or 'no server'}: {alert.title}"
+        what = f"alert on {where or 'no server'}: {alert.title or alert.rule}"
         _store.add_entry(session, row.id, Entry(alert.time, what, Mark.ALERT, alert.id, alert.writer, alert.index))
 
     def _due(self, session: Session, row: IncidentRow) -> Sequence[Document]:
