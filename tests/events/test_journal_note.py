@@ -74,7 +74,9 @@ def test_another_log_or_another_key_is_not_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a+b", "name+00000000+AAAA", "name+zz+!!!!", verifier_key("a", KEY.public).replace("a+", "b+", 1)]
+    "text",
+    ["", "a+b", "name+00000000+AAAA", "name+zz+!!!!", verifier_key("a", KEY.public).replace("a+", "b+", 1)],
+    ids=["empty", "two-parts", "wrong-hash", "no-hex", "another-name"],
 )
 def test_a_key_that_does_not_fit_its_hash_is_refused(text: str) -> None:
     with pytest.raises(BadNote):
