@@ -59,7 +59,8 @@ async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
 def ask(path: Path, name: str, arguments: Mapping[str, Any] | None = None, *, timeout: float = 30.0) -> Any:
     """One question to the service at `path`, blocking. Raises what the service raised.
 
-    Raises `NoService` when nobody listens there and `Unavailable` when it does not answer in time.
+    Raises `NoService` when nobody listens there, `Denied` when it is another user's, and `Unavailable` when it does
+    not answer in time.
     """
     line = msgspec.json.encode({"do": name, "with": arguments or {}}) + b"\n"
     try:
@@ -71,6 +72,10 @@ def ask(path: Path, name: str, arguments: Mapping[str, Any] | None = None, *, ti
                 answer = file.readline(_LIMIT)
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise NoService(f"no service listens on {path}", hint="start it with `watchkeeper up`") from error
+    except PermissionError as error:
+        raise errors.Denied(
+            f"this user may not speak to the service on {path}", hint="run this as the user who runs `watchkeeper up`"
+        ) from error
     except OSError as error:
         raise errors.Unavailable(f"the service on {path} does not answer: {error}", hint="look at its log") from error
     return _unpack(answer)

@@ -26,9 +26,12 @@ def make_private_folder(path: Path) -> Path:
 def write_private(path: Path, data: bytes, *, exclusive: bool = False) -> None:
     """Write a whole file with mode 0600 and fsync it, so that it is there entirely or not at all.
 
-    With `exclusive`, raises `Conflict` when the file exists already.
+    With `exclusive`, raises `Conflict` when the file exists already. Raises `Unavailable` when it cannot be written.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise Unavailable(f"cannot write {path}: {error.strerror}", hint="check its folder and the disk") from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -41,6 +44,8 @@ def write_private(path: Path, data: bytes, *, exclusive: bool = False) -> None:
         sync_folder(path.parent)
     except FileExistsError as error:
         raise Conflict(f"{path} exists already") from error
+    except OSError as error:
+        raise Unavailable(f"cannot write {path}: {error.strerror}", hint="check its folder and the disk") from error
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -62,9 +67,17 @@ class Lock:
         self._handle: int | None = None
 
     def acquire(self, what: str) -> Self:
-        """Take the lock now. Raises `Conflict`, naming `what`, when another process holds it."""
+        """Take the lock now. Raises `Conflict`, naming `what`, when another process holds it.
+
+        Raises `Unavailable` when its file cannot be opened.
+        """
         make_private_folder(self._path.parent)
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Unavailable(
+                f"cannot open {self._path}: {error.strerror}", hint="check the folder's owner, mode and disk"
+            ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

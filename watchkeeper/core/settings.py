@@ -34,8 +34,42 @@ def read_settings(model: type[T], path: Path | None, environ: Mapping[str, str])
         return msgspec.convert(tree, model, strict=True)
     except msgspec.ValidationError as error:
         raise Misconfigured(
-            f"settings: {error}", hint="see `watchkeeper config show` and docs/reference/settings.md"
+            _in_words(model, tree, str(error)), hint="see `watchkeeper config show` and docs/reference/settings.md"
         ) from error
+
+
+_WORDS = {
+    "`object`": "a table",
+    "`array`": "a list",
+    "`str`": "text",
+    "`int`": "a whole number",
+    "`bool`": "true or false",
+}
+_WORDS |= {"`float`": "a number", "`null`": "nothing"}
+
+
+def _in_words(model: type[msgspec.Struct], tree: Mapping[str, Any], said: str) -> str:
+    """What the converter said, in the words of the settings: `gateway.port: expected a whole number, got text`."""
+    what, _, where = said.partition(" - at ")
+    for code, word in _WORDS.items():
+        what = what.replace(code, word)
+    place = where.strip("`").removeprefix("$").removeprefix(".")
+    if "[...]" in place:  # the converter does not say which member of a table of tables it was
+        section = place.partition("[...]")[0]
+        place = place.replace("[...]", f".{_culprit(model, tree, section)}", 1)
+    return f"{place or 'settings'}: {what[:1].lower()}{what[1:]}"
+
+
+def _culprit(model: type[msgspec.Struct], tree: Mapping[str, Any], section: str) -> str:
+    inner = _struct_of(get_type_hints(model).get(section))
+    if inner is None:
+        return "…"
+    for name, value in tree[section].items():
+        try:
+            msgspec.convert(value, inner, strict=True)
+        except msgspec.ValidationError:
+            return str(name)
+    return "…"
 
 
 def fields_of(model: type[msgspec.Struct]) -> list[tuple[str, str, object]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
+from watchkeeper.core.text import is_unseen
 
 LENGTH = 120
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def shown(data: bytes) -> str:
@@ -22,14 +21,14 @@ def masked(secret: bytes) -> str:
 
 
 def escaped(text: str) -> str:
-    """Control, format, surrogate and unassigned characters as `\\uXXXX`; line breaks, too."""
+    """Characters that a reader would not notice as `\\uXXXX`; line breaks, too."""
     if text.isprintable():
         return text
     return "".join(_visible(sign) for sign in text)
 
 
 def _visible(sign: str) -> str:
-    if unicodedata.category(sign) not in _UNSAFE:
+    if not is_unseen(sign):
         return sign
     code = ord(sign)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -114,7 +114,7 @@ def _load(patterns: Sequence[Pattern], cache: Path | None) -> Any:
     database = _compile(patterns)
     try:
         write_private(path, hyperscan.dumpb(database))
-    except OSError as error:
+    except WatchkeeperError as error:
         _log.warning("the compiled patterns cannot be kept in %s: %s", cache, error)
     return database
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import unicodedata
 
-_HIDING = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
-"""Unicode categories that a terminal or a page shows as nothing, or acts upon."""
-_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Letters and marks that are drawn as nothing."""
+from watchkeeper.core.text import is_unseen
+
 _LINE_END = re.compile(r"((?:^|[^\\])(?:\\\\)*\\n)(?!\"?,?$)")
 
 
@@ -44,14 +41,7 @@ def unified(old: bytes, new: bytes, *, before: str, after: str) -> str:
 def _shown(character: str) -> str:
     if character == "\n" or " " <= character <= "~":
         return character
-    return f"\\u{{{ord(character):x}}}" if _hides(character) else character
-
-
-def _hides(character: str) -> bool:
-    category = unicodedata.category(character)
-    if category in _HIDING or category == "Zs" or character in _BLANK_LETTERS:
-        return True
-    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    return f"\\u{{{ord(character):x}}}" if is_unseen(character) else character
 
 
 def _unfold(line: str) -> str:

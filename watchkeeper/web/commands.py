@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from urllib.parse import quote, urlencode
 
-from watchkeeper.web.visible import is_unseen
+from watchkeeper.core.text import is_unseen
 
 
 def shell_word(word: str) -> str:

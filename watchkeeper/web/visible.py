@@ -12,26 +12,9 @@ from functools import lru_cache
 
 from markupsafe import Markup, escape
 
-_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Letters, marks and symbols that are drawn as nothing."""
-_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+from watchkeeper.core.text import is_unseen
+
 _MARKS_IN_A_ROW = 3
-
-
-@lru_cache(maxsize=4096)
-def is_unseen(char: str) -> bool:
-    """Whether a reader would not notice this character, or would be misled by it."""
-    if " " <= char <= "~":
-        return False
-    category = unicodedata.category(char)
-    return (
-        category in _UNSEEN_CATEGORIES
-        or (category == "Zs" and char != " ")
-        or char in _BLANK_LETTERS
-        or "\ufe00" <= char <= "\ufe0f"
-        or "\U000e0100" <= char <= "\U000e01ef"
-        or "\u180b" <= char <= "\u180f"
-    )
 
 
 @lru_cache(maxsize=4096)

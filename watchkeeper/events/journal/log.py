@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper.core.clock import Clock
-from watchkeeper.core.errors import Invalid, Unavailable, Untrusted
+from watchkeeper.core.errors import Invalid, Unavailable, Untrusted, WatchkeeperError
 from watchkeeper.core.files import Lock, make_private_folder, write_private
 from watchkeeper.core.keys import SigningKey
 from watchkeeper.events.journal import frame as frames
@@ -144,7 +144,7 @@ class Log:
         try:
             if self._note:
                 write_private(self._folder / LATEST, self._note)
-        except OSError:
+        except WatchkeeperError:
             _log.warning("the latest checkpoint could not be copied", extra={"writer": self._folder.name})
 
 
