@@ -39,7 +39,8 @@ async def run_console(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
         app = build(services, platform.operators, settings, platform.clock)
         url = f"http://{settings.host}:{listener.getsockname()[1]}"
         readers = Readers({"verification": verification.run})
-        async with await control.serve(socket_path(loaded.data_dir, WRITER), {"link": _link(platform, url)}):
+        handlers = {"link": _link(platform, url), "status": _status(url)}
+        async with await control.serve(socket_path(loaded.data_dir, WRITER), handlers):
             readers.start()
             note_service(platform, loaded, WRITER, "admin.service.started")
             announce(WRITER, {"url": url})
@@ -61,6 +62,13 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         data_dir=str(loaded.data_dir),
         is_default_data=loaded.data_dir == data_folder(None),
     )
+
+
+def _status(url: str) -> control.Handler:
+    async def status(_: dict[str, Any]) -> Any:
+        return {"url": url}
+
+    return status
 
 
 def _link(platform: Platform, url: str) -> control.Handler:

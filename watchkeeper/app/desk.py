@@ -12,7 +12,7 @@ import msgspec
 
 from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
-from watchkeeper.core.errors import Conflict
+from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.events import JournalReader, new_event
 from watchkeeper.gateway.orders import Order
 from watchkeeper.registry import Pin
@@ -87,6 +87,8 @@ class Desk:
     def approve_pins(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         pins, by, server = self._on.pins, asked["by"], asked["server"]
         if asked.get("everything"):
+            if not pins.list(server):
+                raise NotFound(f"nothing was seen of {server!r} yet", hint="see `watchkeeper pins list`")
             approved = list(pins.approve_all(server, by))
         else:
             approved = [

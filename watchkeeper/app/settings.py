@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from watchkeeper.core.errors import Misconfigured, NotFound
 from watchkeeper.core.settings import fields_of, read_settings
 from watchkeeper.detect import DetectSettings
 from watchkeeper.events.journal import JournalSettings
@@ -26,6 +28,7 @@ FILE_NAME = "watchkeeper.toml"
 STATE = "state.db"
 """The control state's file in the data folder."""
 _SECRET_FIELDS = frozenset({"env", "headers"})
+_OTHER_FOLDER = "name another one with --data or WATCHKEEPER_DATA"
 
 
 class PolicySettings(msgspec.Struct, frozen=True):
@@ -68,13 +71,35 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 def data_folder(given: Path | None) -> Path:
-    """The data folder: given, else `$WATCHKEEPER_DATA`, else `watchkeeper` in the user's data folder (XDG)."""
-    if given is not None:
-        return given.resolve()
-    if named := os.environ.get("WATCHKEEPER_DATA"):
-        return Path(named).resolve()
+    """The data folder: given, else `$WATCHKEEPER_DATA`, else `watchkeeper` in the user's data folder (XDG).
+
+    It need not exist yet. Raises `Misconfigured` when it is something else than a folder, or out of reach.
+    """
+    folder = _named_folder(given)
+    try:
+        mode = folder.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return folder  # not there yet; whoever makes it says why it cannot be made
+    except OSError as error:
+        raise Misconfigured(f"cannot read {folder}: {error.strerror}", hint=_OTHER_FOLDER) from error
+    if not stat.S_ISDIR(mode):
+        raise Misconfigured(f"the data folder {folder} is not a folder", hint=_OTHER_FOLDER)
+    return folder
+
+
+def _named_folder(given: Path | None) -> Path:
+    named = given or os.environ.get("WATCHKEEPER_DATA")
+    if named:
+        return _resolved(Path(named))
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "watchkeeper"
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (RuntimeError, OSError) as error:  # a loop of symbolic links is the one or the other, by Python's version
+        raise Misconfigured(f"cannot read {path}: its symbolic links form a loop", hint=_OTHER_FOLDER) from error
 
 
 def load(given: Path | None, data_dir: Path, *, free_ports: bool = False) -> Loaded:
@@ -111,6 +136,18 @@ def as_toml(loaded: Loaded) -> str:
     return "\n".join(lines)
 
 
+def require_journal(data_dir: Path) -> None:
+    """Raises `NotFound` where nothing was ever recorded: an empty answer would pass for a quiet day."""
+    try:
+        exists = (data_dir / "journal").is_dir()
+    except OSError:
+        return  # it may well be there; whoever reads it says what is wrong
+    if not exists:
+        raise NotFound(
+            f"nothing ever ran on {data_dir}", hint="start with `watchkeeper up`, or name the folder with --data"
+        )
+
+
 def current_operator() -> str:
     """Who acts on this command line: `operator:USER`, by the operating system's word."""
     return f"operator:{getpass.getuser()}"
@@ -141,4 +178,9 @@ def _named_file() -> Path | None:
 
 def _file_in(data_dir: Path) -> Path | None:
     path = data_dir / FILE_NAME
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except OSError as error:
+        raise Misconfigured(
+            f"cannot read {data_dir}: {error.strerror}", hint="is it another user's? Choose your own with --data"
+        ) from error

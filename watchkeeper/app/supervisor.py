@@ -3,7 +3,6 @@ order."""
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import subprocess
@@ -24,8 +23,6 @@ DRAIN_WITHIN = 15.0
 """Seconds a service may take to finish what it holds."""
 RESTARTS = 5
 """How often a service that dies is started again before `up` gives up."""
-
-_log = logging.getLogger(__name__)
 
 
 class Service:
@@ -147,7 +144,6 @@ class Supervisor:
             service.start()
             service.await_ready()
             done.append(f"{service.name} had died and was started again ({service.restarts} of {RESTARTS})")
-            _log.warning("service restarted", extra={"service": service.name, "restarts": service.restarts})
         return done
 
     def stop(self) -> list[str]:

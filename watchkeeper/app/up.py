@@ -14,8 +14,8 @@ from typing import Any, Self
 import msgspec
 
 from watchkeeper.app.administration import Administration, mint_anew
+from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.platform import prepare
-from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.supervisor import Service, Supervisor
 from watchkeeper.core.errors import Conflict
@@ -39,7 +39,7 @@ class Up:
         self._facts: dict[str, Mapping[str, Any]] = {}
 
     def __enter__(self) -> Self:
-        effective(self._loaded, demo=self._demo)  # a flaw of the settings is told before anything starts
+        check_quickly(self._loaded, demo=self._demo)  # a flaw of the settings is told before anything starts
         with ExitStack() as stack:
             make_private_folder(self._loaded.data_dir)
             lock = Lock(self._loaded.data_dir / "run" / "up.lock")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from watchkeeper.app.servers import effective
+from watchkeeper.app.checking import check_thoroughly
 from watchkeeper.app.settings import as_toml, data_folder, load
 from watchkeeper.cli import options, output
 
 
-@click.group()
+@click.group(short_help="What is set, and whether it can work.")
 def config() -> None:
     """Settings: a TOML file, overridden by WATCHKEEPER_<SECTION>_<FIELD>."""
 
@@ -22,14 +22,17 @@ def config() -> None:
 @options.as_json
 @options.errors_told
 def check(config: Path | None, data: Path | None, as_json: bool) -> None:
-    """Read the settings and say whether they can work."""
+    """Read the settings and say whether they can work.
+
+    Also looked at: every program and folder that they name, every policy, rule and playbook.
+    """
     loaded = load(config, data_folder(data))
-    servers = effective(loaded, demo=False)
+    servers = check_thoroughly(loaded)
     if as_json:
         output.as_json({"ok": True, "file": str(loaded.path or ""), "servers": sorted(servers)})
         return
     where = loaded.path or "no file: defaults and environment only"
-    click.echo(f"The settings are well-formed ({where}).")
+    output.text(f"The settings can work ({where}).")
     none = "" if loaded.settings.servers else " (none configured, so `up` fronts the packaged ones)"
     output.text(f"Servers: {', '.join(sorted(servers))}{none}")
 

@@ -23,7 +23,7 @@ def tell(step: Step) -> None:
         click.echo(f"                          {visible(step.detail, limit=150)}")
 
 
-@click.command()
+@click.command(short_help="One attack: seen, stopped, contained and proven.")
 @options.data
 @options.as_json
 @options.errors_told

@@ -13,13 +13,13 @@ SEVERITIES = {1: "informational", 2: "low", 3: "medium", 4: "high", 5: "critical
 """OCSF `severity_id` in words."""
 
 
-@click.group()
+@click.group(short_help="Grouped alerts, their timeline and playbook.")
 def incidents() -> None:
     """Incidents: grouped alerts with their timeline and their playbook."""
 
 
 @incidents.command("list")
-@click.option("--state", default="", help="Only this state: open, contained, unverified or closed.")
+@click.option("--state", default="", help="Only this state: open, contained, unverified or closed.", metavar="STATE")
 @options.data
 @options.as_json
 @options.errors_told
@@ -31,8 +31,20 @@ def list_(state: str, data: Path | None, as_json: bool) -> None:
         return
     output.table(
         ["incident", "state", "severity", "opened", "alerts", "title"],
-        [[r["id"], r["state"], r["severity"], output.moment(r["opened_at"]), r["alerts"], r["title"]] for r in rows],
-        empty="No incident: no rule has raised an alert yet. `watchkeeper demo` shows one.",
+        [
+            [
+                r["number"],
+                r["state"],
+                SEVERITIES.get(r["severity"], r["severity"]),
+                output.moment(r["opened_at"]),
+                r["alert_count"],
+                r["title"],
+            ]
+            for r in rows
+        ],
+        empty=f"No incident is {state}."
+        if state
+        else "No incident: no rule has raised an alert yet. `watchkeeper demo` shows one.",
     )
 
 
@@ -48,7 +60,9 @@ def show(incident: str, data: Path | None, as_json: bool) -> None:
         output.as_json(found)
         return
     about = found["incident"]
-    output.text(f"{about['number']}  {about['state']}  {SEVERITIES[about['severity']]}  {about['title']}")
+    output.text(
+        f"{about['number']}  {about['state']}  {SEVERITIES.get(about['severity'], about['severity'])}  {about['title']}"
+    )
     for name, label in (("ttd_ms", "detected after"), ("ttc_ms", "contained after")):
         value = found[name]
         click.echo(f"  {label}: {'not known' if value is None else f'{value:.0f} ms'}")

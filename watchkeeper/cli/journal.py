@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from watchkeeper.app.settings import data_folder
+from watchkeeper.app.settings import data_folder, require_journal
 from watchkeeper.cli import options, output
 from watchkeeper.core.files import write_private
 from watchkeeper.events.journal import Report, verifier
@@ -64,13 +64,15 @@ def prove(event_id: str, out: Path | None, data: Path | None) -> None:
     Anyone can check it with Python alone: `watchkeeper journal verifier > verifier.py`, then `python verifier.py
     PROOF`.
     """
-    proof = prove_event(data_folder(data), event_id)
+    folder = data_folder(data)
+    require_journal(folder)
+    proof = prove_event(folder, event_id)
     text = msgspec.json.format(msgspec.json.encode(proof), indent=2)
     if out is None:
-        click.echo(text.decode())
+        click.echo(output.inert(text.decode()))
         return
     write_private(out, text + b"\n")
-    click.echo(f"wrote {out}; check it: watchkeeper journal verifier > verifier.py && python verifier.py {out}")
+    click.echo(f"wrote {out}; check it: watchkeeper journal verifier > verifier.py && python3 verifier.py {out}")
 
 
 @journal.command("verifier")

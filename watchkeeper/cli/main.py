@@ -16,8 +16,10 @@ COMMANDS = (
     "incidents",
     "journal",
     "pins",
+    "policy",
     "quarantine",
     "service",
+    "status",
     "up",
 )
 """Module in this package and name of the command in it."""

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from watchkeeper.cli import output
-from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.core.errors import Unavailable, WatchkeeperError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,5 +41,11 @@ def errors_told(command: Callable[P, R]) -> Callable[P, R]:
         except WatchkeeperError as error:
             wants_json: Any = kwargs.get("as_json", False)
             output.said(error, json=bool(wants_json))
+        except BrokenPipeError:
+            raise  # whoever read our output has seen enough; click ends quietly
+        except OSError as error:
+            named = f"{error.filename}: " if error.filename else ""
+            told = Unavailable(f"{named}{error.strerror or error}", hint="check the path, its mode and the disk")
+            output.said(told, json=bool(kwargs.get("as_json", False)))
 
     return told

@@ -8,6 +8,7 @@ import click
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
+from watchkeeper.core.text import visible
 
 KINDS = "tool, prompt, resource, resource_template or instructions."
 
@@ -46,7 +47,8 @@ def list_(server: str, data: Path | None, as_json: bool) -> None:
             ]
             for r in rows
         ],
-        empty="No definition was seen yet: a server's tools appear here once a client lists them through the gateway.",
+        empty=(f"Nothing was seen of {visible(server)} yet" if server else "No definition was seen yet")
+        + ": a server's tools appear here once a client lists them through the gateway.",
     )
 
 
@@ -65,7 +67,7 @@ def diff(server: str, name: str, kind: str, data: Path | None, as_json: bool) ->
     elif found["diff"]:
         output.text(found["diff"])
     else:
-        click.echo(f"{server}/{name}: the definition that is shown is the pinned one.")
+        output.text(f"{server}/{name}: the definition that is shown is the pinned one.")
 
 
 @pins.command()
@@ -89,5 +91,7 @@ def approve(
     if as_json:
         output.as_json(approved)
         return
+    if not approved:
+        output.text(f"Every definition of {server} was approved before.")
     for row in approved:
         output.text(f"approved {row['server']}/{row['name']} ({row['fingerprint']})")

@@ -10,7 +10,7 @@ from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
 
 
-@click.group()
+@click.group(short_help="Held tools, quarantined clients and servers.")
 def quarantine() -> None:
     """Containment orders: held tools, quarantined clients and servers."""
 

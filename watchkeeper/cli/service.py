@@ -15,7 +15,7 @@ from watchkeeper.core import logs
 from watchkeeper.core.errors import WatchkeeperError
 
 
-@click.command()
+@click.command(short_help="One process of `up`, for a process manager.")
 @click.argument("name", type=click.Choice(sorted(SERVICES)))
 @click.option("--supervised", is_flag=True, help="Stop when standard input ends: whoever started this is gone.")
 @click.option("--demo", is_flag=True, help="Also front the training server, for exercises.")

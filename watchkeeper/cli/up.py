@@ -24,6 +24,7 @@ def up(demo: bool, config: Path | None, data: Path | None) -> None:
     Fronts the servers of the settings file; without any, real packaged ones. Everything listens on loopback.
     """
     loaded = load(config, data_folder(data))
+    click.echo("Starting the gateway, the watch and the console …\n", err=True)
     with Up(loaded, demo=demo, told=lambda line: click.echo(visible(line, keep="\n"))) as running:
         output.text(running.summary())
         if demo:

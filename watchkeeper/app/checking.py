@@ -1,0 +1,70 @@
+"""Whether settings can work, told before anything starts: what they name exists, and what they point at can be read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from watchkeeper.app.servers import effective
+from watchkeeper.app.settings import Loaded, environment
+from watchkeeper.core.content import content_folder
+from watchkeeper.core.errors import Misconfigured
+from watchkeeper.detect.rules import load_rules
+from watchkeeper.gateway.settings import ServerSettings
+from watchkeeper.policy import PolicyEngine
+from watchkeeper.protocol.spawn import Command, environment_for
+from watchkeeper.respond.service import load_actions, load_shelf
+
+
+def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSettings]:
+    """The servers that would be fronted. Raises `Misconfigured` when something that the settings name is not there.
+
+    `up` asks this before it starts anything.
+    """
+    servers = effective(loaded, demo=demo)
+    for name, server in servers.items():
+        _check_program(name, server)
+    settings = loaded.settings
+    folders = [("policy.folders", folder) for folder in settings.policy.folders]
+    folders += [("detect.rules", settings.detect.rules), ("respond.playbooks", settings.respond.playbooks)]
+    for setting, folder in folders:
+        if folder and not Path(folder).is_dir():
+            raise Misconfigured(f"{setting}: there is no folder {folder}", hint="make it, or correct the path")
+    _check_ports(loaded, servers)
+    return servers
+
+
+def check_thoroughly(loaded: Loaded) -> dict[str, ServerSettings]:
+    """The same, and every policy, rule and playbook is read. Raises `Misconfigured`, naming the first flaw."""
+    servers = check_quickly(loaded)
+    settings = loaded.settings
+    PolicyEngine.load([content_folder("policies"), *(Path(folder) for folder in settings.policy.folders)])
+    load_rules([content_folder("detections"), *([Path(settings.detect.rules)] if settings.detect.rules else [])])
+    load_shelf(settings.respond, load_actions())
+    return servers
+
+
+def _check_program(name: str, server: ServerSettings) -> None:
+    if not server.command:
+        return
+    if server.cwd and not Path(server.cwd).is_dir():
+        raise Misconfigured(
+            f"servers.{name}.cwd: there is no folder {server.cwd}", hint="make it, or leave the setting out"
+        )
+    path = environment_for(Command(argv=server.command, env=dict(server.env)), environment())["PATH"]
+    if not server.command[0] or shutil.which(server.command[0], path=path) is None:
+        raise Misconfigured(
+            f"servers.{name}.command: there is no program {server.command[0]!r}",
+            hint="install it, write its full path, or set PATH in the server's env",
+        )
+
+
+def _check_ports(loaded: Loaded, servers: Mapping[str, ServerSettings]) -> None:
+    gateway, console = loaded.settings.gateway, loaded.settings.console
+    taken = [name for name, server in servers.items() if server.port and server.port == console.port]
+    if taken and gateway.host == console.host:
+        raise Misconfigured(
+            f"servers.{taken[0]} and the console both ask for port {console.port}",
+            hint="give console.port another number",
+        )

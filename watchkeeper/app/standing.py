@@ -1,0 +1,70 @@
+"""How the services on a data folder stand, asked over their control sockets; nothing is opened and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from watchkeeper.app.administration import CONSOLE, WATCH
+from watchkeeper.core import control
+from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.core.files import socket_path
+
+GATEWAY = "gateway"
+PATIENCE = 3.0
+"""Seconds to wait for one service."""
+
+
+def standing(data_dir: Path) -> list[dict[str, Any]]:
+    """`{"service", "state", "detail", "facts"}` for each service; it is running, in trouble or stopped."""
+    watch = _row(WATCH, socket_path(data_dir, WATCH), "status", _watch_detail)
+    console = _row(CONSOLE, socket_path(data_dir, CONSOLE), "status", lambda facts: str(facts.get("url", "")))
+    return [*_gateways(data_dir), watch, console]
+
+
+def is_well(rows: list[dict[str, Any]]) -> bool:
+    return all(row["state"] == "running" for row in rows)
+
+
+def _gateways(data_dir: Path) -> list[dict[str, Any]]:
+    sockets = sorted(socket_path(data_dir, GATEWAY).parent.glob(f"{GATEWAY}-*.sock"))
+    rows = [_row(GATEWAY, path, "status", _gateway_detail) for path in sockets]
+    living = [row for row in rows if row["state"] != "stopped"]  # a killed gateway leaves its socket behind
+    return living or [_stopped(GATEWAY)]
+
+
+def _row(service: str, path: Path, act: str, detail: Callable[[dict[str, Any]], str]) -> dict[str, Any]:
+    try:
+        facts = control.ask(path, act, timeout=PATIENCE)
+    except control.NoService:
+        return _stopped(service)
+    except WatchkeeperError as error:
+        return {"service": service, "state": "in trouble", "detail": error.reason, "facts": {}}
+    said = detail(facts)
+    return {"service": service, "state": "in trouble" if _trouble(facts) else "running", "detail": said, "facts": facts}
+
+
+def _stopped(service: str) -> dict[str, Any]:
+    return {"service": service, "state": "stopped", "detail": "", "facts": {}}
+
+
+def _trouble(facts: dict[str, Any]) -> bool:
+    blind = not all(facts.get("readers", {}).values())
+    parts = (facts.get("failure"), facts.get("lake", {}).get("failure"), facts.get("detect", {}).get("trouble"))
+    return blind or any(parts)
+
+
+def _gateway_detail(facts: dict[str, Any]) -> str:
+    served = ", ".join(f"{name} {url}" for name, url in sorted(facts.get("addresses", {}).items()))
+    return f"{facts['failure']}; {served}" if facts.get("failure") else served
+
+
+def _watch_detail(facts: dict[str, Any]) -> str:
+    lake, detect = facts.get("lake", {}), facts.get("detect", {})
+    ended = ", ".join(sorted(name for name, lives in facts.get("readers", {}).items() if not lives))
+    waiting = f"{lake.get('rows', 0)} records wait for the lake, {detect.get('waiting', 0)} for detection"
+    trouble = "; ".join(
+        filter(None, [f"ended: {ended}" if ended else "", lake.get("failure", ""), detect.get("trouble", "")])
+    )
+    return f"{trouble}; {waiting}" if trouble else waiting

@@ -1,0 +1,49 @@
+"""`watchkeeper policy`: what the rules are, and whether they can be loaded and hold their own tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from watchkeeper.app.settings import data_folder, load
+from watchkeeper.cli import options, output
+from watchkeeper.core.content import content_folder
+from watchkeeper.policy import PolicyEngine, read_cases, run_case
+from watchkeeper.policy import check as problems_of
+
+
+@click.group()
+def policy() -> None:
+    """Policies: which calls are allowed, asked about or denied."""
+
+
+@policy.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="[FOLDER]…")
+@options.config
+@options.data
+@options.as_json
+@options.errors_told
+def check(folders: tuple[Path, ...], config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Check policies and run the tests that lie beside them (`*.tests.yaml`).
+
+    Without a FOLDER, those of the settings. The starter set is always read with them, as the gateway does.
+
+    Exit code 0 if everything holds, 1 if a policy is wrong or a test fails.
+    """
+    named = folders or tuple(Path(folder) for folder in load(config, data_folder(data)).settings.policy.folders)
+    everything = [content_folder("policies"), *named]
+    wrong = [str(problem) for problem in problems_of(everything)]
+    cases = [] if wrong else read_cases(everything)
+    if not wrong:
+        engine = PolicyEngine.load(everything)
+        told = ((file, case, run_case(engine, case)) for file, case in cases)
+        wrong = [f"{file}: {case.name}: {difference}" for file, case, difference in told if difference]
+    if as_json:
+        output.as_json({"ok": not wrong, "folders": everything, "tests": len(cases), "problems": wrong})
+    else:
+        for line in wrong:
+            output.text(line)
+        output.text(f"{len(wrong)} problems." if wrong else f"Every policy can be loaded, and {len(cases)} tests hold.")
+    sys.exit(1 if wrong else 0)
