@@ -79,7 +79,7 @@ MESSAGES = {
         legacy("", body=b'{"jsonrpc":"2.0","id":"s-1","error":{"code":-1,"message":"declined"}}'),
         plain(b"", status="202 Accepted", headers=""),
     ),
-    "GET stream": (legacy("", ("Last-Event-ID", "a-1"), verb="GET"), stream(*EVENTS)),
+    "GET stream": (legacy("", verb="GET"), stream(*EVENTS)),
     "GET refused": (legacy("", verb="GET"), plain(b"nope", status="405 Method Not Allowed", headers="Allow: POST\r\n")),
     "DELETE": (legacy("", verb="DELETE"), raw(b"HTTP/1.1 204 No Content\r\nX-V: 1\r\n\r\n")),
     "DELETE refused": (legacy("", verb="DELETE"), plain(b"", status="405 Method Not Allowed", headers="")),

@@ -13,6 +13,7 @@ from tests.gateway.conftest import (
     WAIT,
     House,
     as_chunk,
+    begin,
     call,
     mirrors,
     plain,
@@ -198,8 +199,9 @@ async def test_a_legacy_client_that_leaves_cancels_nothing(house: House, held: H
 @pytest.mark.behaviour("gateway.get-stream")
 async def test_a_get_stream_carries_server_messages_and_replayed_answers(house: House, held: Held) -> None:
     house.guard.denied_words = {b"poison"}
+    session = await begin(house)
     async with house.connect() as (reader, writer):
-        writer.write(post(b"", ("Last-Event-ID", "3"), port=house.port, verb="GET"))
+        writer.write(post(b"", ("Last-Event-ID", "3"), session, port=house.port, verb="GET"))
         held.outbox.put_nowait(PROGRESS)
         await read_head(reader)
         assert await read_chunk(reader) == PROGRESS
@@ -217,8 +219,9 @@ async def test_a_get_stream_carries_server_messages_and_replayed_answers(house: 
 
 async def test_a_replayed_answer_that_is_denied_becomes_an_error(house: House, held: Held) -> None:
     house.guard.denied_words = {b"content"}
+    session = await begin(house)
     async with house.connect() as (reader, writer):
-        writer.write(post(b"", ("Last-Event-ID", "3"), port=house.port, verb="GET"))
+        writer.write(post(b"", ("Last-Event-ID", "3"), session, port=house.port, verb="GET"))
         held.outbox.put_nowait(ANSWER)
         await read_head(reader)
         chunk = await read_chunk(reader)

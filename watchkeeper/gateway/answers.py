@@ -6,17 +6,21 @@ be read cannot be judged, and is withheld.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 
 import msgspec
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway import replies
+from watchkeeper.gateway.flood import Flood
 from watchkeeper.gateway.model import Refusal, Ruling
 from watchkeeper.gateway.ports import LISTINGS, Guard
 from watchkeeper.gateway.record import Call, Chronicle
-from watchkeeper.gateway.upstream import Outbound
-from watchkeeper.policy.model import Effect
+from watchkeeper.gateway.regrets import Regrets
+from watchkeeper.gateway.upstream import Headers, Outbound
+from watchkeeper.gateway.versions import Versions
+from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol import errors, sse
 from watchkeeper.protocol.errors import BadMessage, error_body
 from watchkeeper.protocol.message import Message, parse_message
@@ -30,14 +34,22 @@ _SHAPES = (
     ("serverInfo", "initialize"),
 )
 """A replayed answer does not say what was asked; its members do."""
+DISCOVER = "server/discover"
+GREETINGS = frozenset({DISCOVER, "initialize"})
+_BESIDE_A_LIST = frozenset({"nextCursor", "_meta", "ttlMs", "cacheScope", "resultType"})
+_JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
+_EVENTS = (b"text/event-stream", b"text/event-stream; charset=utf-8", b"text/event-stream;charset=utf-8")
+_UNJUDGED = Ruling(Verdict(Effect.ALLOW))
 
 
 class Answers:
     """Judges what one route's server says."""
 
-    def __init__(self, guard: Guard, chronicle: Chronicle) -> None:
+    def __init__(self, guard: Guard, chronicle: Chronicle, versions: Versions, regrets: Regrets) -> None:
         self._guard = guard
         self._chronicle = chronicle
+        self._versions = versions
+        self._regrets = regrets
 
     async def whole(self, call: Call, out: Outbound) -> Outbound:
         """An answer that came in one piece; `call` learns how it ended."""
@@ -58,6 +70,7 @@ class Answers:
             return Outbound(200, _without_body_headers(out), body)
         if ruling.body is not None and ruling.verdict.enforced:
             out.body = ruling.body
+        out.headers = _as(out.headers, _JSON)
         return out
 
     async def judge(self, call: Call, answer: Message) -> Ruling:
@@ -65,6 +78,8 @@ class Answers:
         call.answer = answer
         request, principal = call.message, call.request.principal
         if request.method in LISTINGS:
+            if request.method == DISCOVER:
+                self._versions.learn(answer)
             ruling = await self._guard.on_listing(call.route, principal, request, answer)
         else:
             ruling = self._guard.on_answer(call.route, principal, request, answer)
@@ -100,7 +115,7 @@ class Answers:
         try:
             async for raw in out.events:
                 call.sent += len(raw)
-                event = await self._of_call(call, raw)
+                event = await self._of_call(call, sse.without_odd_breaks(raw))
                 if event:
                     yield event
         except Unavailable as error:
@@ -122,7 +137,7 @@ class Answers:
         assert out.events is not None
         try:
             async for raw in out.events:
-                event = await self._of_get(call, raw)
+                event = await self._of_get(call, sse.without_odd_breaks(raw))
                 if event:
                     yield event
         except Unavailable:
@@ -167,14 +182,22 @@ class Answers:
             return sse.placeholder(fields)
         if message.kind not in ("response", "error"):
             return await self._own(call, raw, fields, message)
-        asked = Message(b"", "request", method=_asked(message), id=message.id)
-        if asked.method in LISTINGS:
-            ruling = await self._guard.on_listing(call.route, call.request.principal, asked, message)
-        else:
-            ruling = self._guard.on_answer(call.route, call.request.principal, asked, message)
+        methods, is_whole = _asked(message)
+        if len(methods) > 1:
+            self._note_withheld(call, "its answer could be to several requests")
+            return sse.placeholder(fields)
+        principal = call.request.principal
+        asked = Message(b"", "request", method=methods[0] if methods else "", id=message.id)
+        ruling = _UNJUDGED
+        if not (methods and is_whole):
+            ruling = self._guard.on_answer(call.route, principal, asked, message)
+        if methods and not replies.stops(ruling):
+            ruling = await self._guard.on_listing(call.route, principal, asked, message)
         return await self._carry_out(call, raw, fields, message, ruling, answers=True)
 
     async def _own(self, call: Call, raw: bytes, fields: sse.Fields, message: Message) -> bytes:
+        if message.kind == "notification" and self._is_flood(call):
+            return sse.placeholder(fields)
         ruling = self._guard.on_server_message(call.route, call.request.principal, message)
         return await self._carry_out(call, raw, fields, message, ruling, answers=False)
 
@@ -194,10 +217,23 @@ class Answers:
             text = ruling.verdict.reason or "A policy does not allow this answer."
             return sse.event_with(fields, error_body(message.id, errors.DENIED_BY_POLICY, text, data))
         if is_stopped:
+            if message.kind == "request" and call.era == "legacy":
+                self._regrets.send(call.request, message)
             return sse.placeholder(fields)
         if ruling.body is not None and ruling.verdict.enforced:
             return sse.event_with(fields, ruling.body)
         return raw
+
+    def _is_flood(self, call: Call) -> bool:
+        now = time.monotonic()
+        if call.flood is None:
+            call.flood = Flood(now)
+        if call.flood.takes(now):
+            return False
+        if call.flood.dropped == 1:
+            text = "notifications of a server were dropped: more than a client can follow"
+            self._remember_refusal(call, text)
+        return True
 
     def _read(self, call: Call, fields: sse.Fields) -> Message | None:
         try:
@@ -209,7 +245,10 @@ class Answers:
     def _note_withheld(self, call: Call, why: str) -> None:
         if call.answered is None:
             call.ending = "withheld"
-        refusal = Refusal(200, errors.UPSTREAM_FAILED, f"a server's message was withheld: {why}", (), "")
+        self._remember_refusal(call, f"a server's message was withheld: {why}")
+
+    def _remember_refusal(self, call: Call, text: str) -> None:
+        refusal = Refusal(200, errors.UPSTREAM_FAILED, text, (), "")
         try:
             self._chronicle.refused(refusal, era=call.era)
         except Unavailable:
@@ -222,15 +261,36 @@ def _answers(answer: Message, request: Message) -> bool:
     return type(answer.id) is type(request.id) and answer.id == request.id
 
 
-def _asked(answer: Message) -> str:
+def _asked(answer: Message) -> tuple[list[str], bool]:
+    """What a replayed answer may be to, and whether judging it as that looks at all of it."""
     if not answer.result.startswith(b"{"):
-        return ""
+        return [], False
     members = msgspec.json.decode(answer.result, type=dict[str, msgspec.Raw])
-    return next((method for member, method in _SHAPES if member in members), "")
+    shapes = [(member, method) for member, method in _SHAPES if member in members]
+    methods = [method for _, method in shapes]
+    if methods == [DISCOVER, "initialize"]:
+        return [DISCOVER], True
+    is_greeting = bool(GREETINGS.intersection(methods))
+    return methods, is_greeting or not members.keys() - {member for member, _ in shapes} - _BESIDE_A_LIST
 
 
 def _event(data: bytes) -> bytes:
     return sse.event_with(sse.Fields(data, None, b"message"), data)
+
+
+def as_stream(headers: Headers) -> Headers:
+    """The headers of an answer that was read as events."""
+    return _as(headers, _EVENTS)
+
+
+def _as(headers: Headers, types: tuple[bytes, ...]) -> Headers:
+    """The headers with a content type that makes every client read the body as it was read here.
+
+    A parameter is enough for some to see other text (`charset=utf-7`) or another type.
+    """
+    if any(name.lower() == b"content-type" and value.lower() in types for name, value in headers):
+        return headers
+    return [(b"Content-Type", types[0]), *(pair for pair in headers if pair[0].lower() != b"content-type")]
 
 
 def _without_body_headers(out: Outbound) -> list[tuple[bytes, bytes]]:

@@ -20,13 +20,15 @@ import time
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway import replies
-from watchkeeper.gateway.answers import Answers
+from watchkeeper.gateway.answers import Answers, as_stream
 from watchkeeper.gateway.listing import Introduction
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
 from watchkeeper.gateway.ports import Guard, Recorder
 from watchkeeper.gateway.record import Call, Chronicle
+from watchkeeper.gateway.regrets import Regrets
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream
+from watchkeeper.gateway.versions import Versions
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol.eras import era_of
 from watchkeeper.protocol.errors import INVALID_REQUEST, BadMessage
@@ -34,6 +36,8 @@ from watchkeeper.protocol.headers import check_mirrors, check_parameters
 from watchkeeper.protocol.message import Message, parse_message
 
 _SESSION = b"mcp-session-id"
+_LAST_EVENT = b"last-event-id"
+_LONGEST_SESSION = 1024
 _NONE = Message(b"", "notification")
 _UNJUDGED = Ruling(Verdict(Effect.ALLOW))
 _RECORDED_AT_ONCE = frozenset({"subscriptions/listen"})
@@ -51,7 +55,8 @@ class Exchange:
         self._guard = guard
         self._sessions = sessions
         self._chronicle = Chronicle(route, journal, clock)
-        self._answers = Answers(guard, self._chronicle)
+        self._versions = Versions()
+        self._answers = Answers(guard, self._chronicle, self._versions, Regrets(upstream))
         self._introduction = Introduction(route, upstream, guard)
 
     async def serve(self, request: Request) -> Outbound:
@@ -67,7 +72,7 @@ class Exchange:
             if era == "modern":
                 self._check_headers(request, message)
         except BadMessage as error:
-            return await self._reject(request, replies.malformed(error), error.reason, error.rpc_code)
+            return await self._malformed(request, error)
         client = message.client
         if era == "modern":
             _drop_session(request)
@@ -105,12 +110,14 @@ class Exchange:
         ruling, request, message = call.ruling, call.request, call.message
         body = ruling.body if ruling.body is not None and ruling.verdict.enforced else message.raw
         inbound = Inbound("POST", request.headers, body, message, request.principal, call.era, request.session)
+        out: Outbound | None = None
         try:
             out = await self._upstream.send(inbound)
             if out.events is not None:
                 return await self._begin_stream(call, out)
             answer = await self._answers.whole(call, out)
         except asyncio.CancelledError:
+            _let_go(out)
             call.ending, call.status = "cancelled", 499
             self._chronicle.decided_late(call)
             raise
@@ -127,10 +134,9 @@ class Exchange:
         if call.message.method in _RECORDED_AT_ONCE:
             refusal = await self._remember(call, wait=call.route.durability == "strict")
             if refusal is not None:
-                if out.cancel is not None:
-                    out.cancel()
+                _let_go(out)
                 return refusal
-        return Outbound(out.status, out.headers, b"", self._answers.stream(call, out), out.cancel)
+        return Outbound(out.status, as_stream(out.headers), b"", self._answers.stream(call, out), out.cancel)
 
     async def _finish(self, call: Call, answer: Outbound) -> Outbound:
         """Record the exchange; its answer may leave once that is done."""
@@ -153,13 +159,17 @@ class Exchange:
         await self.refused(Refusal(answer.status, code, reason, (), request.principal))
         return answer
 
+    async def _malformed(self, request: Request, error: BadMessage) -> Outbound:
+        answer = replies.malformed(error, self._versions.carried)
+        return await self._reject(request, answer, error.reason, error.rpc_code)
+
     def _learn_session(self, call: Call, out: Outbound) -> None:
         """Bind the session id that an `initialize` answer brings; forget one that the server no longer knows."""
         name, principal = self._route.name, call.request.principal
         if call.era == "legacy" and call.message.method == "initialize" and out.status == 200:
             minted = next((value for header, value in out.headers if header.lower() == _SESSION), b"")
             session = minted.decode("latin-1")
-            if session and self._sessions.begin(name, session, principal, call.client):
+            if 0 < len(session) <= _LONGEST_SESSION and self._sessions.begin(name, session, principal, call.client):
                 self._chronicle.note("gateway.session.opened", actor=principal, era="legacy")
         elif out.status == 404 and call.request.session:
             self._end_session(call.request)
@@ -174,11 +184,13 @@ class Exchange:
         try:
             era = era_of(request.version, None)
         except BadMessage as error:
-            return await self._reject(request, replies.malformed(error), error.reason, error.rpc_code)
+            return await self._malformed(request, error)
         if era == "modern":
             _drop_session(request)
         elif request.session and self._sessions.of(self._route.name, request.session, request.principal) is None:
             return await self._reject(request, replies.no_such_session(), "the session is not this client's")
+        if not request.session:  # without a session nobody owns what would be replayed
+            request.headers = [pair for pair in request.headers if pair[0].lower() != _LAST_EVENT]
         call = Call(self._route, request, _NONE, era, time.perf_counter_ns(), _UNJUDGED)
         inbound = Inbound(request.verb, request.headers, b"", None, request.principal, era, request.session)
         try:
@@ -191,14 +203,22 @@ class Exchange:
             if self._route.durability == "strict":
                 await self._chronicle.durable(index)
         except Unavailable:
-            if out.cancel is not None:
-                out.cancel()
+            _let_go(out)
             return replies.not_recorded(None)
+        except asyncio.CancelledError:
+            _let_go(out)
+            raise
         if request.verb == "DELETE" and out.status < 300 and request.session:
             self._end_session(request)
         if out.events is not None:
-            return Outbound(out.status, out.headers, b"", self._answers.listen(call, out), out.cancel)
+            return Outbound(out.status, as_stream(out.headers), b"", self._answers.listen(call, out), out.cancel)
         return await self._answers.whole(call, out)
+
+
+def _let_go(out: Outbound | None) -> None:
+    """Nobody will read this stream: without a word, a subscription's would stay open for ever."""
+    if out is not None and out.cancel is not None:
+        out.cancel()
 
 
 def _drop_session(request: Request) -> None:

@@ -18,7 +18,16 @@ from watchkeeper.protocol.sse import Splitter, TooLong
 NEVER = float("inf")
 MAX_WAITING = 64
 """Events held for a client that reads slowly, before the server is made to wait."""
+MAX_WAITING_BYTES = 4_194_304
+"""The same in bytes; one event may be larger."""
 MAX_HEAD = 65_536
+MAX_PIECES = 256
+"""Pieces of a body kept apart; a piece may be a byte, and costs more than it holds."""
+MAX_UNSEEN = 524_288
+"""Bytes read without a head or a piece of body coming to an end: one header without end, or a trailer; one read
+brings half."""
+_SINGLE = frozenset({b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"mcp-session-id"})
+"""Headers of which a client might take another one than we do."""
 
 
 class Limits(NamedTuple):
@@ -57,7 +66,9 @@ class Link(asyncio.Protocol):
         self._stream: EventStream | None = None
         self._headers: Headers = []
         self._pieces: list[bytes] = []
+        self._tail = bytearray()
         self._size = 0
+        self._unseen = 0
         self._status = 0
         self._touched = False
         self._until_close = False
@@ -120,13 +131,16 @@ class Link(asyncio.Protocol):
             self.abort()  # nobody asked; whatever it is, it is no answer to the next call
             return
         self._touched = True
+        self._unseen += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("does not speak HTTP/1.1 as we read it")
+        if self._unseen > MAX_UNSEEN:
+            self._fail("sent a head that is too large")
         if self._stream is not None:
             self._deadline = self._loop.time() + self._limits.idle
-            if len(self._stream.waiting) > MAX_WAITING:
+            if len(self._stream.waiting) > MAX_WAITING or self._stream.held > MAX_WAITING_BYTES:
                 self._transport.pause_reading()
                 self._stream.paused = True
                 self._deadline = NEVER  # it is the client who keeps the server waiting
@@ -134,8 +148,11 @@ class Link(asyncio.Protocol):
     # -- the parser's callbacks
 
     def on_message_begin(self) -> None:
+        if self._answer is None:  # a second answer behind the first; the next call must not get it
+            self.abort()
         self._headers = []
         self._pieces = []
+        self._tail = bytearray()
         self._size = 0
         self._status = 0
         self._until_close = False
@@ -148,11 +165,15 @@ class Link(asyncio.Protocol):
                 self._fail("sent a head that is too large")
 
     def on_headers_complete(self) -> None:
+        self._unseen = 0
         self._status = self._parser.get_status_code()
         self._size = 0
         if self._status < 200 or self._answer is None:
             return
         known = {name.lower(): value.lower() for name, value in self._headers}
+        if len(known) < len(self._headers) and self._is_ambiguous():
+            self._fail("sent a header twice that can only be there once")
+            return
         if known.get(b"content-encoding", b"identity") != b"identity":
             self._fail("compressed its answer although it was asked not to")
             return
@@ -167,6 +188,7 @@ class Link(asyncio.Protocol):
             self._begin_stream()
 
     def on_body(self, data: bytes) -> None:
+        self._unseen = 0
         if self._stream is not None:
             try:
                 self._stream.feed(data)
@@ -176,10 +198,13 @@ class Link(asyncio.Protocol):
         self._size += len(data)
         if self._size > self._max_answer:
             self._fail("sent an answer that is too large")
-        else:
+        elif len(self._pieces) < MAX_PIECES:
             self._pieces.append(data)
+        else:
+            self._tail += data
 
     def on_message_complete(self) -> None:
+        self._unseen = 0
         if self._status < 200:
             if self._status == 101:
                 self._fail("switched to another protocol")
@@ -194,11 +219,15 @@ class Link(asyncio.Protocol):
         if stream is not None:
             stream.end()
         elif not answer.done():
-            body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            body = self._pieces[0] if len(self._pieces) == 1 else b"".join((*self._pieces, self._tail))
             answer.set_result(Outbound(self._status, self._headers, body))
         self._rest(keep)
 
     # -- inside
+
+    def _is_ambiguous(self) -> bool:
+        names = [name.lower() for name, _ in self._headers]
+        return any(names.count(name) > 1 for name in _SINGLE)
 
     @staticmethod
     def _is_empty(known: dict[bytes, bytes]) -> bool:
@@ -234,6 +263,8 @@ class EventStream:
 
     def __init__(self, link: Link, splitter: Splitter) -> None:
         self.waiting: deque[bytes] = deque()
+        self.held = 0
+        """Bytes that wait."""
         self.paused = False
         self._link = link
         self._splitter = splitter
@@ -253,20 +284,24 @@ class EventStream:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         event = self.waiting.popleft()
-        if self.paused and len(self.waiting) < MAX_WAITING // 2:
+        self.held -= len(event)
+        if self.paused and len(self.waiting) < MAX_WAITING // 2 and self.held <= MAX_WAITING_BYTES // 2:
             self.paused = False
             self._link.read_again()
         return event
 
     def feed(self, data: bytes) -> None:
         """Bytes of the stream. Raises `TooLong`."""
-        self.waiting.extend(self._splitter.feed(data))
+        events = self._splitter.feed(data)
+        self.waiting.extend(events)
+        self.held += sum(map(len, events))
         self._wake()
 
     def end(self) -> None:
         """The server ended the stream properly."""
         if rest := self._splitter.flush():
             self.waiting.append(rest)
+            self.held += len(rest)
         self._ended = True
         if self.paused:
             self.paused = False

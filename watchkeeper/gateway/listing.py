@@ -105,20 +105,20 @@ def _repeats_the_call(name: bytes) -> bool:
 
 async def _answer_in(out: Outbound, asked: Message) -> Message | None:
     """The response to `asked`; None when the server gave an error or something else."""
-    if out.status != 200:
+    try:
+        if out.status != 200:
+            return None
+        if out.events is None:
+            answer = parse_message(out.body)
+            return answer if answer.kind == "response" and answer.id == asked.id else None
+        async for raw in out.events:
+            data = sse.read_fields(raw).data
+            if not data:
+                continue
+            message = parse_message(data)
+            if message.id == asked.id and message.kind in ("response", "error"):
+                return message if message.kind == "response" else None
+        return None
+    finally:  # also when time is up, or the client gone: nobody else knows of this stream
         if out.cancel is not None:
             out.cancel()
-        return None
-    if out.events is None:
-        answer = parse_message(out.body)
-        return answer if answer.kind == "response" and answer.id == asked.id else None
-    async for raw in out.events:
-        data = sse.read_fields(raw).data
-        if not data:
-            continue
-        message = parse_message(data)
-        if message.id == asked.id and message.kind in ("response", "error"):
-            if out.cancel is not None:
-                out.cancel()
-            return message if message.kind == "response" else None
-    return None

@@ -14,6 +14,7 @@ import msgspec
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events.model import Event, Severity, new_event
+from watchkeeper.gateway.flood import Flood
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
 from watchkeeper.gateway.ports import LISTINGS, Recorder
 from watchkeeper.inspection.model import Finding
@@ -27,6 +28,7 @@ EXCERPT = 2048
 """Characters kept of arguments and of a result in which something was found."""
 CLEAN_EXCERPT = 512
 """Characters kept where nothing was: enough to see what a call was about."""
+_PLAIN = bytes(range(0x20, 0x7F))
 REFUSALS_PER_SECOND = 20
 """Refused requests recorded one by one; beyond, they are counted in the next one's event."""
 
@@ -50,6 +52,8 @@ class Call(msgspec.Struct):
     ending: str = ""
     """How it ended when not by an answer: `cancelled`, `upstream_failed`, `upstream_silent`, …"""
     recorded: bool = False
+    flood: Flood | None = None
+    """Of its stream, once that has had a notification."""
 
 
 class Chronicle:
@@ -108,7 +112,7 @@ class Chronicle:
             claimed=call.client,
             target=message.name[:LONGEST],
             era=call.era,
-            trace=_trace(message.trace),
+            trace=_trace(message.trace) if message.trace else "",
             body=body,
         )
 
@@ -185,8 +189,10 @@ class Chronicle:
         severity = Severity.INFORMATIONAL
         if findings:
             severity = Severity(min(5, max(1, *(finding.severity for finding in findings))))
-        event = self._event(
+        event = new_event(
+            self._clock.now(),
             kind,
+            server=self._route.name,
             outcome=effect.value,
             severity=severity,
             labels=("shadow",) if is_shadow else (),
@@ -207,10 +213,9 @@ def _excerpt(data: bytes, findings: tuple[Finding, ...]) -> str:
     if findings:
         return redact(data, findings, EXCERPT)
     kept = data if len(data) <= CLEAN_EXCERPT else data[: CLEAN_EXCERPT - len(CUT)]
-    if kept.isascii():
+    if not kept.translate(None, _PLAIN):  # eight times as fast as `isprintable` of the text
         text = kept.decode("ascii")
-        if text.isprintable():
-            return text if kept is data else text + CUT
+        return text if kept is data else text + CUT
     return redact(data, findings, CLEAN_EXCERPT)
 
 

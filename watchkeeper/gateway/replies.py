@@ -6,11 +6,13 @@ with a JSON-RPC error. What answers nothing (a notification, a response) gets an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from watchkeeper.gateway.model import Ruling
 from watchkeeper.gateway.upstream import Outbound, UpstreamSilent
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol import errors
-from watchkeeper.protocol.eras import SUPPORTED, WrongVersion
+from watchkeeper.protocol.eras import WrongVersion
 from watchkeeper.protocol.errors import BadMessage, error_body, tool_refusal
 from watchkeeper.protocol.message import Message
 
@@ -38,9 +40,9 @@ def denied(message: Message, verdict: Verdict, *, modern: bool) -> Outbound:
     return Outbound(403, [JSON], error_body(None, errors.DENIED_BY_POLICY, _words(verdict)))
 
 
-def malformed(error: BadMessage) -> Outbound:
+def malformed(error: BadMessage, supported: Sequence[str]) -> Outbound:
     """400, with the code the specification names and, where it could be read, the id."""
-    data = {"supported": list(SUPPORTED), "requested": error.requested} if isinstance(error, WrongVersion) else None
+    data = {"supported": list(supported), "requested": error.requested} if isinstance(error, WrongVersion) else None
     return Outbound(400, [JSON], error_body(error.request_id, error.rpc_code, error.reason, data))
 
 

@@ -32,6 +32,8 @@ NAMED_BY = {
     "tasks/cancel": "taskId",
 }
 """The member of `params` that names what a request is about."""
+NAMELESS = frozenset(NAMED_BY) - {"tools/call", "prompts/get", "resources/read"}
+"""Methods an era or a server may not have: one that lacks its name is still the server's to refuse."""
 
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _PARAMS = frozenset(
@@ -172,6 +174,8 @@ def _name_of(method: str, params: dict[str, Any]) -> str:
     if member is None:
         return ""
     name = params.get(member)
+    if name is None and member not in params and method in NAMELESS:
+        return ""
     if type(name) is not str:
         raise BadMessage(f"{method} needs params.{member}, a string", rpc_code=INVALID_PARAMS)
     return name
@@ -204,7 +208,7 @@ def _version_of(meta: dict[str, Any]) -> str:
 
 def _refuse_look_alikes(members: dict[str, Any], reserved: frozenset[str]) -> None:
     """Refuse `Method`, or `params` with a long s: names that only some parsers take for the reserved one."""
-    if members.keys() <= reserved:
+    if reserved.issuperset(members):
         return
     if any(_folded(name) in _FOLDED[reserved] for name in members.keys() - reserved):
         raise BadMessage("a member's name differs from a reserved one only by case or by look-alike letters")

@@ -23,6 +23,11 @@ _NO_UPGRADE = Refusal(400, errors.INVALID_REQUEST, "this endpoint upgrades to no
 _TOO_LARGE = Refusal(413, errors.TOO_LARGE, "the message is too large; see gateway.max_body_bytes")
 _HEAD_TOO_LARGE = Refusal(431, errors.HEADERS_TOO_LARGE, "the head is too large; see gateway.max_header_bytes")
 
+_MAX_PIECES = 256
+"""Pieces of a body kept apart; a piece may be a byte, and costs more than it holds."""
+_MAX_UNSEEN = 524_288
+"""Bytes read without a head or a piece of body coming to an end, a trailer without end, say; one read brings half."""
+
 
 class Turn(msgspec.Struct):
     """One request whose answer is due, or a refusal in its place."""
@@ -51,7 +56,9 @@ class Reader:
         self._head_size = 0
         self._coming: Request | Refusal | None = None
         self._pieces: list[bytes] = []
+        self._tail = bytearray()
         self._size = 0
+        self._unseen = 0
         self._expects = False
         self.stage = IDLE
         self.deaf = False
@@ -60,12 +67,15 @@ class Reader:
     def feed(self, data: bytes) -> None:
         if self.deaf:
             return
+        self._unseen += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.turn_away(_NO_UPGRADE)
         except httptools.HttpParserError:
             self.turn_away(_NOT_HTTP)
+        if self._unseen > _MAX_UNSEEN:
+            self.turn_away(_HEAD_TOO_LARGE)
         if self.stage == HEAD:
             self._head_size += len(data)
             if self._head_size > self._max_head:
@@ -85,6 +95,7 @@ class Reader:
         self._head = Head(headers=[])
         self._coming = None
         self._pieces = []
+        self._tail = bytearray()
         self._size = self._head_size = 0
         self._expects = False
 
@@ -117,18 +128,24 @@ class Reader:
             self._on_expect()
 
     def on_body(self, data: bytes) -> None:
+        self._unseen = 0
         self._size += len(data)
         if self._size > self._rules.max_body:
             self.turn_away(_TOO_LARGE)
-        elif not isinstance(self._coming, Refusal):
+        elif isinstance(self._coming, Refusal):
+            return
+        elif len(self._pieces) < _MAX_PIECES:
             self._pieces.append(data)
+        else:
+            self._tail += data
 
     def on_message_complete(self) -> None:
+        self._unseen = 0
         keep = self._parser.should_keep_alive()  # asked after this callback, the parser always says no
         if self.deaf or self._coming is None:
             return
         self.stage = IDLE
         if isinstance(self._coming, Request):
-            self._coming.body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._coming.body = self._pieces[0] if len(self._pieces) == 1 else b"".join((*self._pieces, self._tail))
         chunked = self._parser.get_http_version() == "1.1"
         self._on_turn(Turn(self._coming, keep, chunked, self._head.verb == b"HEAD"))

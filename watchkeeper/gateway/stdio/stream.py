@@ -6,6 +6,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+_MAX_BYTES = 16_777_216
+"""What may wait; a single message may be larger."""
+
 
 class Stream:
     """Messages in order, then at most one last one. Putting never blocks: a slow client loses messages, not answers."""
@@ -16,15 +19,18 @@ class Stream:
         """The answer or error that ends the stream; None while it is open, and when it ended without."""
         self.dropped = 0
         self._waiting: deque[bytes] = deque()
+        self._held = 0
         self._limit = limit
         self._news = asyncio.Event()
 
     def put(self, message: bytes) -> bool:
         """Queue a message. Returns whether there was room."""
-        if self.ended or len(self._waiting) >= self._limit:
+        too_much = self._waiting and self._held + len(message) > _MAX_BYTES
+        if self.ended or too_much or len(self._waiting) >= self._limit:
             self.dropped += 1
             return False
         self._waiting.append(message)
+        self._held += len(message)
         self._news.set()
         return True
 
@@ -38,6 +44,7 @@ class Stream:
         """Take out everything that waits."""
         waiting = list(self._waiting)
         self._waiting.clear()
+        self._held = 0
         return waiting
 
     async def next(self) -> bytes | None:
@@ -45,7 +52,11 @@ class Stream:
         while not self._waiting and not self.ended:
             self._news.clear()
             await self._news.wait()
-        return self._waiting.popleft() if self._waiting else None
+        if not self._waiting:
+            return None
+        message = self._waiting.popleft()
+        self._held -= len(message)
+        return message
 
 
 def event_of(message: bytes) -> bytes:
