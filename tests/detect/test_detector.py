@@ -294,7 +294,9 @@ KILLED = textwrap.dedent("""
     import sys
     from pathlib import Path
     from watchkeeper.core.database import Database
-    from watchkeeper.detect import Detector, DetectSettings, detector as detector_module, load_rules
+    from watchkeeper.detect import DetectSettings, detector as detector_module
+    from watchkeeper.detect.detector import Detector
+    from watchkeeper.detect.rules import load_rules
     from watchkeeper.events import Journal, JournalReader
     data = Path(sys.argv[1])
     journal = Journal.open(data, "watch")

@@ -88,7 +88,8 @@ def test_a_second_reader_goes_on_where_the_first_stopped(tmp_path: Path) -> None
 KILLED = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from watchkeeper.events.lake import LakeReader, LakeSettings
+    from watchkeeper.events.lake import LakeSettings
+    from watchkeeper.events.lake.reader import LakeReader
     settings = LakeSettings(flush_seconds=0.01, flush_rows=7, compact_commits=5, grace_hours=0)
     lake = LakeReader(Path(sys.argv[1]), settings)
     lake.open()
