@@ -63,7 +63,8 @@ def commands_page() -> str:
 
 
 def _command(command: click.Command, path: str) -> list[str]:
-    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+    names = main.context_settings["help_option_names"]  # as on the command line, where every command inherits them
+    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100, help_option_names=names)
     level = "#" * min(4, path.count(" ") + 2)
     parts = [f"{level} `{path}`\n", "```text", command.get_help(context).rstrip(), "```\n"]
     if isinstance(command, click.Group):

@@ -66,7 +66,7 @@ def search(text: str, since: str, until: str, data: Path | None, as_json: bool, 
         below=("event", "reason"),
     )
     if found.is_cut:
-        click.echo(f"\nThe first {len(found.events)} only; narrow the search, or raise --limit.")
+        click.echo(f"\nThe first {len(found.events)} only; narrow the search, or raise --limit.", err=True)
 
 
 @events.command()

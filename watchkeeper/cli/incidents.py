@@ -45,6 +45,7 @@ def list_(state: str, data: Path | None, as_json: bool) -> None:
         empty=f"No incident is {state}."
         if state
         else "No incident: no rule has raised an alert yet. `watchkeeper demo` shows one.",
+        below=("title",),
     )
 
 

@@ -49,6 +49,7 @@ def list_(server: str, data: Path | None, as_json: bool) -> None:
         ],
         empty=(f"Nothing was seen of {visible(server)} yet" if server else "No definition was seen yet")
         + ": a server's tools appear here once a client lists them through the gateway.",
+        below=("fingerprint", "first seen", "approved by"),
     )
 
 

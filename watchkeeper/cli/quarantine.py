@@ -41,6 +41,7 @@ def list_(everything: bool, data: Path | None, as_json: bool) -> None:
             for r in rows
         ],
         empty="No order is in force: nothing is held or quarantined.",
+        below=("since", "by", "incident"),
     )
 
 
