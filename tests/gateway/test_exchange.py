@@ -305,11 +305,14 @@ async def test_refusals_beyond_a_rate_are_counted_not_recorded(house: House) -> 
     assert len(events) < 150
 
 
-async def test_an_unknown_failure_of_the_guard_is_a_refusal(house: House) -> None:
+@pytest.mark.behaviour("gateway.failures-refuse-and-are-recorded")
+async def test_an_unknown_failure_of_the_guard_is_a_recorded_refusal(house: House) -> None:
     house.guard.on_request = None  # type: ignore[assignment]
     got = await house.post(call())
-    assert got.status == 500
+    assert (got.status, got.json["error"]["code"]) == (500, 50000)
     assert house.server.got == []
+    (event,) = house.events("gateway.request.refused")
+    assert (event.actor, event.body["status"]) == ("agent:alice", 500)
 
 
 @pytest.mark.parametrize("text", ["x", "é" * 300, "x" * 3000, "é" * 3000, "x" * 511 + "é" * 9])

@@ -115,6 +115,8 @@ async def test_an_answer_that_is_too_large_is_a_502(make_house) -> None:
 
 @pytest.mark.behaviour("gateway.redirects-refused")
 async def test_a_redirect_around_the_gateway_is_refused(house: House) -> None:
+    house.server.answer = plain(OK, headers='Content-Type: application/json\r\nAlt-Svc: h3="elsewhere:443"\r\n')
+    assert (await house.post(call("ping"))).header("alt-svc") is None
     house.server.answer = plain(b"", status="307 Temporary Redirect", headers="Location: http://elsewhere.example/\r\n")
     got = await house.post(call("ping"))
     assert (got.status, got.header("location")) == (502, None)

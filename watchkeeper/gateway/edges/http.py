@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, cast
 
+import msgspec
+
 from watchkeeper.gateway.edges import render
 from watchkeeper.gateway.edges.admission import Rules
 from watchkeeper.gateway.edges.reader import BODY, HEAD, IDLE, Reader, Turn
@@ -27,9 +29,7 @@ ORPHAN_SECONDS = 60.0
 ORPHAN_BYTES = 4_194_304
 """How long, and for how much, an older era's call goes on after its client is gone."""
 
-_FAILED = Refusal(
-    500, errors.FORBIDDEN, "the gateway failed, and what it cannot judge it refuses; its log has the trace"
-)
+_FAILED = Refusal(500, errors.FAILED, "the gateway failed, and what it cannot judge it refuses; its log has the trace")
 _TOO_SLOW = Refusal(408, errors.TIMED_OUT, "the request did not arrive in time")
 _log = logging.getLogger(__name__)
 
@@ -189,7 +189,15 @@ class ClientConnection(asyncio.Protocol):
             return await self._host.serve(turn.item)
         except Exception:  # noqa: BLE001 — an unknown failure means deny
             _log.exception("an exchange failed")
+            await self._remember_failure(turn.item)
             return render.refusal(_FAILED)
+
+    async def _remember_failure(self, item: Request | Refusal) -> None:
+        """A refusal like any other, so that it is in the journal, too."""
+        try:
+            await self._host.refused(msgspec.structs.replace(_FAILED, principal=item.principal))
+        except Exception:  # noqa: BLE001 — it may be remembering that failed; the client is refused all the same
+            _log.exception("a failure could not be recorded")
 
     async def _stream(self, out: Outbound, events: AsyncIterator[bytes], turn: Turn, close: bool) -> None:
         self._write(render.stream_head(out, close=close, chunked=turn.chunked))

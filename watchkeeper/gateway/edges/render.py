@@ -10,7 +10,8 @@ from watchkeeper.protocol.errors import error_body
 from watchkeeper.protocol.headers import HOP_BY_HOP
 
 _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
-_OURS = HOP_BY_HOP | {b"content-length"}
+_OURS = HOP_BY_HOP | {b"content-length", b"alt-svc"}
+"""Never passed on: how this hop frames an answer, and where else a client could go without us."""
 _BODILESS = frozenset({204, 304})
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

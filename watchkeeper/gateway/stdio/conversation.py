@@ -144,6 +144,9 @@ class Conversation:
                 self._on_notification(message)
         except Invalid as error:
             self._drop(message, error.reason)
+        except Exception:  # noqa: BLE001 — a callback of the child's output: no message may end the reading of others
+            _log.exception("a server's message could not be placed", extra={"pid": self.child.pid})
+            self._drop(message, "it could not be placed")
 
     def fail(self, reason: str) -> None:
         """The child is gone: everybody who waits is told."""
