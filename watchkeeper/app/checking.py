@@ -1,4 +1,4 @@
-"""Whether settings can work, told before anything starts: what they name exists, and what they point at can be read."""
+"""Whether settings can work, told before anything starts: what they name exists. `reading` looks at what is inside."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from pathlib import Path
 
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
-from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.detect.rules import load_rules
 from watchkeeper.gateway.settings import ServerSettings
-from watchkeeper.policy import PolicyEngine
 from watchkeeper.protocol.spawn import Command, environment_for
-from watchkeeper.respond.service import load_actions, load_shelf
 
 
 def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSettings]:
@@ -32,16 +28,6 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
         if folder and not Path(folder).is_dir():
             raise Misconfigured(f"{setting}: there is no folder {folder}", hint="make it, or correct the path")
     _check_ports(loaded, servers)
-    return servers
-
-
-def check_thoroughly(loaded: Loaded) -> dict[str, ServerSettings]:
-    """The same, and every policy, rule and playbook is read. Raises `Misconfigured`, naming the first flaw."""
-    servers = check_quickly(loaded)
-    settings = loaded.settings
-    PolicyEngine.load([content_folder("policies"), *(Path(folder) for folder in settings.policy.folders)])
-    load_rules([content_folder("detections"), *([Path(settings.detect.rules)] if settings.detect.rules else [])])
-    load_shelf(settings.respond, load_actions())
     return servers
 
 

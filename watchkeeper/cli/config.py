@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from watchkeeper.app.checking import check_thoroughly
+from watchkeeper.app.reading import check_thoroughly
 from watchkeeper.app.settings import as_toml, data_folder, load
 from watchkeeper.cli import options, output
 

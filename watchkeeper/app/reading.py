@@ -1,0 +1,23 @@
+"""Whether the policies, rules and playbooks that the settings name can be read: every engine is loaded for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from watchkeeper.app.checking import check_quickly
+from watchkeeper.app.settings import Loaded
+from watchkeeper.core.content import content_folder
+from watchkeeper.detect.rules import load_rules
+from watchkeeper.gateway.settings import ServerSettings
+from watchkeeper.policy import PolicyEngine
+from watchkeeper.respond.service import load_actions, load_shelf
+
+
+def check_thoroughly(loaded: Loaded) -> dict[str, ServerSettings]:
+    """What `check_quickly` asks, and every policy, rule and playbook is read. Raises `Misconfigured`, naming the first flaw."""
+    servers = check_quickly(loaded)
+    settings = loaded.settings
+    PolicyEngine.load([content_folder("policies"), *(Path(folder) for folder in settings.policy.folders)])
+    load_rules([content_folder("detections"), *([Path(settings.detect.rules)] if settings.detect.rules else [])])
+    load_shelf(settings.respond, load_actions())
+    return servers
