@@ -14,7 +14,7 @@ from watchkeeper.respond.service import load_actions, load_shelf
 
 
 def check_thoroughly(loaded: Loaded) -> dict[str, ServerSettings]:
-    """What `check_quickly` asks, and every policy, rule and playbook is read. Raises `Misconfigured`, naming the first flaw."""
+    """`check_quickly`, and every policy, rule and playbook is read. Raises `Misconfigured`, naming the first flaw."""
     servers = check_quickly(loaded)
     settings = loaded.settings
     PolicyEngine.load([content_folder("policies"), *(Path(folder) for folder in settings.policy.folders)])
