@@ -240,20 +240,32 @@ def ratio(ours: list[Figures], peer: list[Figures], figure: str) -> float:
     return round(statistics.median(a[figure] / b[figure] for a, b in zip(ours, peer, strict=True)), 3)
 
 
-def summary(seen: dict[str, list[Figures]]) -> dict[str, Any]:
-    ours, peer, direct = (median(seen[name]) for name in ("watchkeeper", "nginx", "direct"))
-    return {
-        "calls_per_second_2kb_full": round(ours["calls_per_second"]),
-        "added_p50_us_2kb_full": round(ours["p50_us_alone"] - direct["p50_us_alone"], 1),
-        "cpu_us_2kb_full": round(ours["cpu_us"], 1),
-        "ratio_to_nginx": ratio(seen["watchkeeper"], seen["nginx"], "calls_per_second"),
-        "cpu_ratio_to_nginx": ratio(seen["watchkeeper"], seen["nginx"], "cpu_us"),
-        "nginx_calls_per_second": round(peer["calls_per_second"]),
-        "nginx_added_p50_us": round(peer["p50_us_alone"] - direct["p50_us_alone"], 1),
-        "nginx_cpu_us": round(peer["cpu_us"], 1),
-        "direct_calls_per_second": round(direct["calls_per_second"]),
-        "direct_p50_us": round(direct["p50_us_alone"], 1),
-    }
+def summary(seen: dict[str, list[Figures]]) -> list[dict[str, Any]]:
+    """One row a figure and peer; a ratio is the median of the rounds' own ratios, since the host drifts between them."""
+    rows: list[dict[str, Any]] = []
+    medians = {name: median(figures) for name, figures in seen.items()}
+    floor = medians["direct"]["p50_us_alone"]
+    for metric, unit, figure, base in (
+        ("calls_per_second_2kb_full", "calls/s", "calls_per_second", 0.0),
+        ("added_p50_us_2kb_full", "us", "p50_us_alone", floor),
+        ("cpu_us_2kb_full", "us", "cpu_us", 0.0),
+    ):
+        for peer in ("nginx", "direct"):
+            if peer == "direct" and figure != "calls_per_second":
+                continue
+            value, other = medians["watchkeeper"][figure] - base, medians[peer][figure] - base
+            of_rounds = ratio(seen["watchkeeper"], seen[peer], figure)
+            rows.append(
+                {
+                    "metric": metric,
+                    "value": round(value, 1),
+                    "unit": unit,
+                    "peer": peer,
+                    "peer_value": round(other, 1),
+                    "ratio": of_rounds if not base else round(value / other, 3),
+                }
+            )
+    return rows
 
 
 def main() -> None:
@@ -267,24 +279,21 @@ def main() -> None:
     if missing:
         print(f"SKIPPED: {' and '.join(missing)} not installed; nothing was measured", file=sys.stderr)
         if options.json:
-            print(json.dumps({"skipped": f"{' and '.join(missing)} not installed"}))
+            print(json.dumps({"name": "gateway", "results": [], "skipped": f"{' and '.join(missing)} not installed"}))
         return
     if os.getloadavg()[0] > 0.3:
         print("this host does other work; the figures are of both", file=sys.stderr)
     rounds, seconds = (2, 2) if options.quick else (options.rounds, options.seconds)
     with tempfile.TemporaryDirectory(prefix="watchkeeper-bench-") as folder:
-        figures = summary(run(Path(folder), rounds, seconds))
+        results = summary(run(Path(folder), rounds, seconds))
     if options.json:
-        print(json.dumps(figures))
+        print(json.dumps({"name": "gateway", "results": results}))
         return
-    print(f"{'path':<14}{'calls/s':>10}{'added p50':>12}{'CPU a call':>12}")
-    print(f"{'direct':<14}{figures['direct_calls_per_second']:>10}{'-':>12}{'-':>12}")
-    for name, prefix, suffix in (("nginx", "nginx_", ""), ("watchkeeper", "", "_2kb_full")):
-        rate, added, cpu = (
-            figures[f"{prefix}{part}{suffix}"] for part in ("calls_per_second", "added_p50_us", "cpu_us")
+    print(f"{'metric':<28}{'value':>12}  {'unit':<8}{'peer':<8}{'peer value':>12}{'ratio':>9}")
+    for row in results:
+        print(
+            f"{row['metric']:<28}{row['value']:>12}  {row['unit']:<8}{row['peer']:<8}{row['peer_value']:>12}{row['ratio']:>9}"
         )
-        print(f"{name:<14}{rate:>10}{added:>9} µs{cpu:>9} µs")
-    print(f"ratio to nginx: {figures['ratio_to_nginx']} in calls/s, {figures['cpu_ratio_to_nginx']} in CPU a call")
 
 
 if __name__ == "__main__":

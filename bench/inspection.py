@@ -83,13 +83,34 @@ def policy_figures() -> dict[str, float]:
     return figures
 
 
+PEERS = {
+    "inspect": ("stdlib re, one alternation", "peer_re_alternation_2kb_clean_us"),
+    "policy": ("Cedar, policies as text", "peer_cedar_text_us"),
+}
+"""What a figure whose name begins so is held against."""
+
+
+def rows(figures: dict[str, float]) -> list[dict[str, object]]:
+    """The figures, each beside its peer where it has one."""
+    found: list[dict[str, object]] = []
+    for metric, value in figures.items():
+        if metric.startswith("peer") or metric == "patterns":
+            continue
+        row: dict[str, object] = {"metric": metric, "value": value, "unit": "us"}
+        if peer := PEERS.get(metric.partition("_")[0]):
+            other = figures[peer[1]]
+            row |= {"peer": peer[0], "peer_value": other, "ratio": round(value / other, 5)}
+        found.append(row)
+    return found
+
+
 def main() -> None:
-    figures = inspection_figures() | policy_figures()
+    results = rows(inspection_figures() | policy_figures())
     if "--json" in sys.argv:
-        print(json.dumps(figures))
+        print(json.dumps({"name": "inspection", "results": results}))
         return
-    for name, value in figures.items():
-        print(f"{name:36} {value:>10}")
+    for row in results:
+        print(f"{row['metric']:36} {row['value']:>10} us   {row.get('ratio', ''):>10} {row.get('peer', '')}")
 
 
 if __name__ == "__main__":
