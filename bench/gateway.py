@@ -241,7 +241,7 @@ def ratio(ours: list[Figures], peer: list[Figures], figure: str) -> float:
 
 
 def summary(seen: dict[str, list[Figures]]) -> list[dict[str, Any]]:
-    """One row a figure and peer; a ratio is the median of the rounds' own ratios, since the host drifts between them."""
+    """One row a figure and peer; a ratio is the median of the rounds' own, since the host drifts between them."""
     rows: list[dict[str, Any]] = []
     medians = {name: median(figures) for name, figures in seen.items()}
     floor = medians["direct"]["p50_us_alone"]
@@ -292,7 +292,8 @@ def main() -> None:
     print(f"{'metric':<28}{'value':>12}  {'unit':<8}{'peer':<8}{'peer value':>12}{'ratio':>9}")
     for row in results:
         print(
-            f"{row['metric']:<28}{row['value']:>12}  {row['unit']:<8}{row['peer']:<8}{row['peer_value']:>12}{row['ratio']:>9}"
+            f"{row['metric']:<28}{row['value']:>12}  {row['unit']:<8}"
+            f"{row['peer']:<8}{row['peer_value']:>12}{row['ratio']:>9}"
         )
 
 
