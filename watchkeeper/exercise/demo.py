@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import msgspec
+
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import write_private
 from watchkeeper.events import Event
@@ -71,9 +73,13 @@ class Demo:
         await self._step("secret_stopped", "A secret in a call's arguments is stopped", self._leak)
 
     async def _response(self) -> None:
-        await self._step("detected", "A rule raised an alert", self._detected)
+        await self._step("detected", "A rule raised an alert (time since the denial)", self._detected)
         await self._step("incident_opened", "One incident is open, with all of it", self._one_incident)
-        await self._step("contained", "The playbook contained it, and a probe proved it", self._contained)
+        await self._step(
+            "contained",
+            "The playbook contained it, a probe proved it (time since the alert)",
+            self._contained,
+        )
         await self._step("proof_verifies", "The decision is provable with the stand-alone verifier", self._proof)
 
     # -- the steps: each returns its evidence, or raises `Unseen` ------------------------------------------------
@@ -128,11 +134,11 @@ class Demo:
             raise Unseen("the secret left")
         return await self._denied("send_message", answer.text)
 
-    async def _detected(self) -> str:
+    async def _detected(self) -> Timed:
         alerts = await self._wait(lambda: self._estate.events("detect.alert.raised", server=TRAINING))
         cause = self._denials[0].time if self._denials else alerts[0].time
         first = min(alert.time for alert in alerts)
-        return f"{alerts[0].body.get('title', '')}; {max(0, first - cause) / 1000:.0f} ms after the first denial"
+        return Timed(str(alerts[0].body.get("title", "")), max(0, first - cause) / 1000)
 
     async def _one_incident(self) -> str:
         wanted = {"weather", "notes_read", "send_message"}
@@ -146,14 +152,16 @@ class Demo:
 
         return (await self._wait(whole))[0]
 
-    async def _contained(self) -> str:
+    async def _contained(self) -> Timed:
         verified = await self._wait(lambda: self._estate.events("respond.containment.verified", server=TRAINING))
         finished = await self._wait(lambda: self._estate.events("respond.playbook.finished"))
         if finished[-1].outcome != "success":
             raise Unseen(f"the playbook ended with {finished[-1].outcome}")
         alerts = self._estate.events("detect.alert.raised", server=TRAINING)
-        took = (verified[0].time - min(a.time for a in alerts)) / 1000 if alerts else 0.0
-        return f"verified {took:.0f} ms after the first alert"
+        if not alerts:
+            raise Unseen("there is no alert to count from")
+        took = (verified[0].time - min(a.time for a in alerts)) / 1000
+        return Timed("every live gateway acknowledged, the probe was refused", took)
 
     async def _proof(self) -> str:
         if not self._denials:
@@ -164,15 +172,19 @@ class Demo:
 
     # -- how a step is taken -----------------------------------------------------------------------------------------
 
-    async def _step(self, name: str, title: str, take: Callable[[], Awaitable[str]]) -> None:
+    async def _step(self, name: str, title: str, take: Callable[[], Awaitable[str | Timed]]) -> None:
         began = time.perf_counter()
+        took = None
         try:
-            seen, detail = True, await take()
+            evidence = await take()
+            seen, detail = True, evidence.detail if isinstance(evidence, Timed) else evidence
+            took = evidence.ms if isinstance(evidence, Timed) else None
         except (Unseen, WatchkeeperError) as failure:
             seen, detail = False, str(failure)
         except Exception as failure:  # noqa: BLE001 — a step reports whatever broke it; the demo tells, it does not crash
             seen, detail = False, f"{type(failure).__name__}: {failure}"
-        step = Step(name=name, title=title, seen=seen, ms=round((time.perf_counter() - began) * 1000, 1), detail=detail)
+        passed = (time.perf_counter() - began) * 1000 if took is None else took
+        step = Step(name=name, title=title, seen=seen, ms=round(passed, 1), detail=detail)
         self._steps.append(step)
         self._told(step)
 
@@ -208,6 +220,13 @@ class Demo:
     def _behave(self, **flaws: bool) -> None:
         self._state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self._state, json.dumps(flaws).encode())
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """Evidence that tells its own time: what the recorded events say, not how long the exercise looked for them."""
+
+    detail: str
+    ms: float
 
 
 class Unseen(Exception):

@@ -14,7 +14,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One sentence for people."""
     seen: bool
     ms: float
-    """From the moment it was provoked to the moment it was seen; to the end of the wait when it was not."""
+    """From the moment it was provoked to the moment it was seen; to the end of the wait when it was not.
+
+    For `detected` the time from the first denial to the first alert, for `contained` from there to the verified probe,
+    both by the recorded events."""
     detail: str = ""
     """The evidence, or why it was not seen."""
 
