@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
 import socket
 import time
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from tests.app.conftest import Running, command
 from watchkeeper.events import JournalReader
 from watchkeeper.exercise.agent import connect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-def _conftest() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("app_conftest", Path(__file__).with_name("conftest.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-own = _conftest()
-command, Running, FREE = own.command, own.Running, own.FREE
 
 
 def token_of(server: dict[str, object]) -> str:
