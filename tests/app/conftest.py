@@ -54,6 +54,15 @@ class Running:
         self.printed += rest.decode()
         return self.process.returncode
 
+    def to_end(self) -> str:
+        """Everything it printed, for one that is expected to end by itself; one that does not is stopped."""
+        try:
+            output, _ = self.process.communicate(timeout=110)
+            return output.decode()
+        finally:
+            if self.process.poll() is None:
+                self.stop()
+
     def clients(self) -> dict[str, dict[str, object]]:
         """The servers of the printed snippet."""
         snippet: dict[str, dict[str, dict[str, object]]] = json.loads(

@@ -152,10 +152,10 @@ def test_a_taken_port_is_told_by_name_and_nothing_is_left_running(tmp_path: Path
         taken.listen()
         port = taken.getsockname()[1]
         running = Running(tmp_path, settings=f"[{section}]\nport = {port}\n[{other}]\nport = 0\n")
-        output, _ = running.process.communicate(timeout=110)
+        output = running.to_end()
     assert running.process.returncode == 70
-    assert str(port) in output.decode()
-    assert "what to do" in output.decode()
+    assert str(port) in output
+    assert "what to do" in output
 
 
 @pytest.mark.behaviour("core.settings-unreadable")
@@ -171,9 +171,9 @@ def test_a_taken_port_is_told_by_name_and_nothing_is_left_running(tmp_path: Path
 )
 def test_settings_that_cannot_work_are_told_before_anything_starts(tmp_path: Path, settings: str, told: str) -> None:
     running = Running(tmp_path, settings=settings)
-    output, _ = running.process.communicate(timeout=110)
-    assert running.process.returncode in {70, 78}, output.decode()
-    assert told in output.decode()
+    output = running.to_end()
+    assert running.process.returncode in {70, 78}, output
+    assert told in output
 
 
 def _children(pid: int) -> list[int]:
