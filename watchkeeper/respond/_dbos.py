@@ -9,7 +9,9 @@ and it falls with the process that held it.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +31,8 @@ _WORKFLOW = "playbook"
 _EXECUTOR = "watch"
 _PATIENCE = 5.0
 """Seconds that runs under way get to end by themselves when the engine closes."""
+_KNOWS_SUBSEC = (3, 42, 0)
+"""The SQLite from which on `unixepoch('subsec')` is a time."""
 _UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 
 
@@ -134,5 +138,16 @@ def _engine(path: Path) -> Engine:
         connection.isolation_level = "IMMEDIATE"
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        if sqlite3.sqlite_version_info < _KNOWS_SUBSEC:
+            connection.create_function("unixepoch", -1, _unixepoch)
 
     return engine
+
+
+def _unixepoch(*arguments: str) -> float | None:
+    """`unixepoch('subsec')` for an SQLite that is too old for it.
+
+    On Python 3.12 and newer DBOS takes it for granted, but a Python built against the system's library may have less
+    (Debian 12 has SQLite 3.40): its tables could not be filled. Only the form that DBOS uses is known.
+    """
+    return time.time() if arguments in (("subsec",), ("now", "subsec")) else None
