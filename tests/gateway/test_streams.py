@@ -47,6 +47,7 @@ class Held:
                     return
         finally:
             watching.cancel()
+            await asyncio.wait({watching})  # only then may somebody else read from the connection
 
     async def _watch(self, reader) -> None:
         try:
