@@ -8,12 +8,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from watchkeeper.respond import IncidentState
-from watchkeeper.respond._dbos import DbosRunner
+from watchkeeper.respond._dbos import DbosRunner, _engine
 from watchkeeper.respond.model import alert_of
 from watchkeeper.respond.runner import ParkedRun
 
@@ -120,3 +121,12 @@ def test_the_engine_opens_no_connection_and_says_nothing_on_the_console(tmp_path
         [sys.executable, "-c", OFFLINE, tmp_path / "playbooks.db"], capture_output=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_the_engines_clock_runs_on_every_sqlite(tmp_path: Path) -> None:
+    engine = _engine(tmp_path / "playbooks.db")
+    before = time.time()
+    with engine.connect() as connection:
+        now = connection.exec_driver_sql("SELECT unixepoch('subsec')").scalar_one()
+    engine.dispose()
+    assert before - 1 <= now <= time.time() + 1
