@@ -83,15 +83,12 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)], capture_output=True, check=False
     )
     if mounted.returncode != 0:
-        yield tmp_path / "no disk"
-        return
+        pytest.skip(f"cannot mount a file system: {mounted.stderr.decode().strip()}")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_really_full_disk_is_survived_where_one_can_be_mounted(tiny_disk: Path, make_event: Make) -> None:
-    if not tiny_disk.is_dir():
-        return  # without the right to mount, the limit on file sizes above has shown the same
     data_dir, ballast = tiny_disk / "data", tiny_disk / "ballast"
     ballast.write_bytes(bytes(300_000))
     journal = Journal.open(data_dir, "gateway", settings=JournalSettings(segment_bytes=16_384, retry_ms=10))
