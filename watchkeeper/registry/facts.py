@@ -58,7 +58,7 @@ def pin_moved(
 
 def pin_changed(now: int, tenant: str, step: transitions.Step, *, old: Sighting | None, new: Sighting | None) -> Event:
     """A server shows another definition than the pinned one: both fingerprints, and how they differ."""
-    text = unified(_safe(old), _safe(new), before="pinned", after="seen")
+    text = unified(without_secrets(old), without_secrets(new), before="pinned", after="seen")
     added, removed = _count(text)
     body = {
         "reason": step.pin.reason,
@@ -92,7 +92,7 @@ def _plain(findings: Collection[Finding]) -> list[Any]:
     return [msgspec.to_builtins(f) for f in findings]
 
 
-def _safe(shown: Sighting | None) -> bytes:
+def without_secrets(shown: Sighting | None) -> bytes:
     """A definition without the secrets that were found in it, still JSON."""
     return redact(shown.canonical, shown.findings, 2 * len(shown.canonical) + _MOST).encode() if shown else b""
 

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 import msgspec
 
 from watchkeeper.gateway.orders import Order, OrderKind, Probe
-from watchkeeper.registry.model import Sighting
+from watchkeeper.registry.diff import unified
+from watchkeeper.registry.facts import without_secrets
+from watchkeeper.registry.model import Sighting, Snapshot
 from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
 from watchkeeper.respond.model import ACTOR, Notification
 
@@ -55,7 +57,7 @@ class SnapshotDefinitions(_NothingToUndo):
             "pinned": snapshot.pin.pinned,
             "seen": snapshot.pin.seen,
             "history": history,
-            "diff": snapshot.diff[:_MAX_DEFINITION],
+            "diff": _difference(snapshot)[:_MAX_DEFINITION],
         }
         digest = "sha256:" + hashlib.sha256(msgspec.json.encode(kept)).hexdigest()
         return Outcome(f"kept {len(history)} definitions of {kept['tool']}", kept | {"digest": digest})
@@ -190,10 +192,17 @@ class Notify(_NothingToUndo):
         return "Tell whoever is on call."
 
 
+def _difference(snapshot: Snapshot) -> str:
+    """Evidence goes into the journal, so a secret that a definition shows must not be in it."""
+    texts = {sighting.fingerprint: without_secrets(sighting) for sighting in snapshot.history}
+    pinned, seen = texts.get(snapshot.pin.pinned, b""), texts.get(snapshot.pin.seen, b"")
+    return unified(pinned, seen, before="pinned", after="seen") if pinned != seen else ""
+
+
 def _shown(sighting: Sighting) -> dict[str, Any]:
     return {
         "fingerprint": sighting.fingerprint,
         "first_seen": sighting.first_seen,
-        "definition": sighting.canonical[:_MAX_DEFINITION].decode("utf-8", errors="replace"),
+        "definition": without_secrets(sighting)[:_MAX_DEFINITION].decode("utf-8", errors="replace"),
         "findings": [finding.rule for finding in sighting.findings],
     }
