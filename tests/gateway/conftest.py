@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.gateway.authorization_server import AuthorizationServer
 from watchkeeper.core.clock import ManualClock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.events import Event, Journal, JournalReader
@@ -280,6 +281,13 @@ async def server() -> AsyncIterator[RawServer]:
     await one.start()
     yield one
     await one.stop()
+
+
+@pytest.fixture
+def authorization_server() -> Iterator[AuthorizationServer]:
+    """A real OAuth authorization server on loopback."""
+    with AuthorizationServer.running() as one:
+        yield one
 
 
 @pytest.fixture
