@@ -9,6 +9,7 @@ import msgspec
 
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.core.fetch.settings import check_fetch
 from watchkeeper.exercise.stage import TIME, TRAINING, training_state
 from watchkeeper.gateway.settings import ServerSettings, check_gateway, check_server
 
@@ -20,6 +21,7 @@ def effective(loaded: Loaded, *, demo: bool) -> dict[str, ServerSettings]:
         servers.setdefault(TIME, packaged()[TIME])
         servers[TRAINING] = training(loaded.data_dir)
     check_gateway(loaded.settings.gateway)
+    check_fetch(loaded.settings.fetch)
     for name, server in servers.items():
         check_server(name, server)
     return with_ports(servers, loaded.settings.gateway.port)

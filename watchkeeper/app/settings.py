@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from watchkeeper.core.errors import Misconfigured, NotFound
+from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.settings import fields_of, read_settings
 from watchkeeper.detect import DetectSettings
 from watchkeeper.events.journal import JournalSettings
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     gateway: GatewaySettings = GatewaySettings()
     servers: dict[str, ServerSettings] = {}
+    fetch: FetchSettings = FetchSettings()
     policy: PolicySettings = PolicySettings()
     journal: JournalSettings = JournalSettings()
     lake: LakeSettings = LakeSettings()
