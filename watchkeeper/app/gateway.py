@@ -99,6 +99,7 @@ def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Pla
             path=settings.path,
             shadow=server.shadow,
             durability=server.durability,
+            eras=server.eras,
             upstream=_upstream(name, server, settings, platform, spawner),
         )
         for name, server in servers.items()

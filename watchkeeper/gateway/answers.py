@@ -78,9 +78,12 @@ class Answers:
         call.answer = answer
         request, principal = call.message, call.request.principal
         if request.method in LISTINGS:
+            said = answer
             if request.method == DISCOVER:
-                self._versions.learn(answer)
+                call.answer = answer = self._versions.learn(said)
             ruling = await self._guard.on_listing(call.route, principal, request, answer)
+            if answer is not said and ruling.body is None:
+                ruling = msgspec.structs.replace(ruling, body=answer.raw)
         else:
             ruling = self._guard.on_answer(call.route, principal, request, answer)
         call.answered = ruling

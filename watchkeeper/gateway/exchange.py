@@ -27,6 +27,7 @@ from watchkeeper.gateway.ports import Guard, Recorder
 from watchkeeper.gateway.record import Call, Chronicle
 from watchkeeper.gateway.regrets import Regrets
 from watchkeeper.gateway.sessions import Sessions
+from watchkeeper.gateway.underway import Underway
 from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream
 from watchkeeper.gateway.versions import Versions
 from watchkeeper.policy.model import Effect, Verdict
@@ -55,7 +56,9 @@ class Exchange:
         self._guard = guard
         self._sessions = sessions
         self._chronicle = Chronicle(route, journal, clock)
-        self._versions = Versions()
+        self._versions = Versions(route.eras)
+        self._underway = Underway()
+        self._is_modern_only = "legacy" not in route.eras
         self._answers = Answers(guard, self._chronicle, self._versions, Regrets(upstream))
         self._introduction = Introduction(route, upstream, guard)
 
@@ -69,6 +72,8 @@ class Exchange:
         try:
             message = parse_message(request.body)
             era = era_of(request.version, message)
+            if era not in self._route.eras:
+                raise self._versions.wrong(request.version, message)
             if era == "modern":
                 self._check_headers(request, message)
         except BadMessage as error:
@@ -82,13 +87,8 @@ class Exchange:
                 return await self._reject(request, replies.no_such_session(), "the session is not this client's")
             client = client or session.client
         request.survives = era == "legacy"
-        if self._guard.needs_listing(self._route, request.principal, message):
-            await self._introduction.make(request, message, era)
-        ruling = self._guard.on_request(self._route, request.principal, message)
-        call = Call(self._route, request, message, era, started, ruling, client)
-        if replies.stops(ruling):
-            return await self._finish(call, replies.denied(message, ruling.verdict, modern=era == "modern"))
-        return await self._forward(call)
+        call = Call(self._route, request, message, era, started, _UNJUDGED, client)
+        return await (self._once(call) if request.session and message.kind == "request" else self._judged(call))
 
     async def refused(self, refusal: Refusal) -> None:
         """Remember a request that the edge turned away."""
@@ -98,6 +98,28 @@ class Exchange:
             return  # it is refused either way
 
     # -- with a message
+
+    async def _once(self, call: Call) -> Outbound:
+        """Serve a request in a session, unless another one of that session goes by its id."""
+        assert call.message.id is not None
+        key = (call.request.session, call.message.id)
+        if not self._underway.begin(key):
+            reason = "another request with this id is still open in this session"
+            return await self._malformed(call.request, BadMessage(reason, request_id=call.message.id))
+        try:
+            return self._underway.until_let_go(key, await self._judged(call))
+        except BaseException:
+            self._underway.end(key)
+            raise
+
+    async def _judged(self, call: Call) -> Outbound:
+        request, message = call.request, call.message
+        if self._guard.needs_listing(self._route, request.principal, message):
+            await self._introduction.make(request, message, call.era)
+        call.ruling = self._guard.on_request(self._route, request.principal, message)
+        if replies.stops(call.ruling):
+            return await self._finish(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern"))
+        return await self._forward(call)
 
     def _check_headers(self, request: Request, message: Message) -> None:
         check_mirrors(request.mirrors, message)
@@ -113,6 +135,8 @@ class Exchange:
         out: Outbound | None = None
         try:
             out = await self._upstream.send(inbound)
+            if self._is_modern_only:  # a session nobody may use is not passed on
+                out.headers = [pair for pair in out.headers if pair[0].lower() != _SESSION]
             if out.events is not None:
                 return await self._begin_stream(call, out)
             answer = await self._answers.whole(call, out)
@@ -185,6 +209,8 @@ class Exchange:
             era = era_of(request.version, None)
         except BadMessage as error:
             return await self._malformed(request, error)
+        if self._is_modern_only:
+            return await self._reject(request, replies.post_only(), "this route has no streams or sessions to end")
         if era == "modern":
             _drop_session(request)
         elif request.session and self._sessions.of(self._route.name, request.session, request.principal) is None:

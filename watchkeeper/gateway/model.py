@@ -22,6 +22,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing is stopped; what would have been is recorded."""
     durability: str = "batched"
     """`strict`: an allowed call's answer waits until its event is on disk; `batched`: only a denial waits."""
+    eras: tuple[str, ...] = ("modern", "legacy")
+    """Which eras are served; the other one is refused in words from which its clients learn what is."""
     upstream: Upstream | None = None
 
 

@@ -76,6 +76,12 @@ def no_such_session() -> Outbound:
     return Outbound(404, [JSON], error_body(None, errors.NO_SUCH_SESSION, "there is no such session; initialize again"))
 
 
+def post_only() -> Outbound:
+    """405: the modern era has neither a GET stream nor a session to DELETE."""
+    body = error_body(None, errors.METHOD_NOT_ALLOWED, "messages are sent with POST; this route has nothing else")
+    return Outbound(405, [JSON, (b"Allow", b"POST")], body)
+
+
 def _words(verdict: Verdict) -> str:
     reason = verdict.reason or "A policy does not allow this."
     rules = f" Rules: {', '.join(verdict.rules)}." if verdict.rules else ""

@@ -71,6 +71,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     durability: Annotated[str, Meta(description="`batched`, or `strict`: answers wait for their event on disk.")] = (
         "batched"
     )
+    eras: Annotated[
+        tuple[str, ...], Meta(description="Protocol eras served: `modern` (2026-07-28), `legacy` (before), or both.")
+    ] = ("modern", "legacy")
 
 
 def check_gateway(settings: GatewaySettings) -> None:
@@ -94,6 +97,8 @@ def check_server(name: str, server: ServerSettings) -> None:
         _check_url(where, server.url)
     if server.durability not in ("batched", "strict"):
         raise Misconfigured(f"{where}.durability: {server.durability!r} is unknown", hint="choose batched or strict")
+    if not server.eras or not set(server.eras) <= {"modern", "legacy"}:
+        raise Misconfigured(f"{where}.eras: there are the eras modern and legacy", hint="name one of them, or both")
     if server.port > 65535:
         raise Misconfigured(f"{where}.port: {server.port} is no port", hint="choose one below 65536")
     for header, value in server.headers.items():

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.protocol.errors import HEADER_MISMATCH, BadMessage
-from watchkeeper.protocol.message import NAMED_BY, Message
+from watchkeeper.protocol.message import NAMED_BY, NAMELESS, Message
 
 HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"}
@@ -23,8 +23,8 @@ HOP_BY_HOP = frozenset(
 )
 """Never forwarded (RFC 9110 section 7.6.1), in either direction."""
 
-REQUIRED_NAME = frozenset({"tools/call", "prompts/get", "resources/read"})
-"""Modern requests that must carry `Mcp-Name`."""
+REQUIRED_NAME = frozenset({"tools/call", "prompts/get", "resources/read", "tasks/get", "tasks/update", "tasks/cancel"})
+"""Modern requests that must carry `Mcp-Name`: those of the specification, and of its Tasks extension."""
 
 _PARAM = b"mcp-param-"
 
@@ -59,7 +59,7 @@ def check_mirrors(mirrors: Mapping[bytes, bytes], message: Message) -> None:
         raise _mismatch("the Mcp-Method header differs from the message's method", message)
     name = mirrors.get(b"mcp-name")
     if name is None:
-        if message.method in REQUIRED_NAME:
+        if message.method in REQUIRED_NAME and (message.name or message.method not in NAMELESS):
             raise _mismatch("the Mcp-Name header is missing", message)
         return
     if message.method in NAMED_BY and decode_mirror(name) != message.name:

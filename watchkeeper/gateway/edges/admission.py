@@ -78,11 +78,15 @@ def admit(head: Head, rules: Rules) -> Request | Refusal:
         if _is_protected(name):
             return _malformed("the Connection header names a protected header")
         forward = [pair for pair in forward if pair[0].lower() != name]
-    return _request(head, forward, mirrors, principal)
+    return _request(head, known, forward, mirrors, principal)
 
 
 def _request(
-    head: Head, forward: list[tuple[bytes, bytes]], mirrors: dict[bytes, bytes], principal: str
+    head: Head,
+    known: dict[bytes, bytes],
+    forward: list[tuple[bytes, bytes]],
+    mirrors: dict[bytes, bytes],
+    principal: str,
 ) -> Request | Refusal:
     try:
         version = mirrors.pop(b"mcp-protocol-version", b"").decode("ascii")
@@ -91,6 +95,8 @@ def _request(
         return _malformed("a header of MCP is not ASCII")
     if not session.isprintable() or " " in session:
         return _malformed("the session id is not visible ASCII")
+    if b"last-event-id" in known and head.verb == b"POST":  # only GET resumes; nobody owns what else would be replayed
+        forward = [pair for pair in forward if pair[0].lower() != b"last-event-id"]
     return Request(
         verb=_VERBS[head.verb], headers=forward, principal=principal, version=version, session=session, mirrors=mirrors
     )
