@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from watchkeeper.app.fresh import SNAPSHOT, lay_down, snapshot
 from watchkeeper.app.migrate import _config, migrate
 from watchkeeper.app.revision import NEWEST, is_current
 from watchkeeper.app.tables import METADATA
@@ -38,4 +39,16 @@ def test_a_state_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) ->
         migrate(database)
     with database.read() as session:
         assert session.execute(text("SELECT version_num FROM alembic_version")).scalar() == "ffff"
+    database.close()
+
+
+@pytest.mark.behaviour("workers.a-fresh-folder-equals-a-migrated-one")
+def test_a_new_folder_is_laid_down_as_the_migrations_would_make_it(tmp_path: Path) -> None:
+    assert SNAPSHOT.read_text(encoding="utf-8") == snapshot(), "run `python -m watchkeeper.app.fresh`"
+    database = Database.at(tmp_path / "state.db")
+    assert lay_down(database)
+    assert is_current(database)
+    assert not lay_down(database)
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     database.close()

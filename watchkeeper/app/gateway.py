@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import Platform, note_service, opened
@@ -13,6 +14,8 @@ from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.content import content_folder
+from watchkeeper.core.errors import Conflict
+from watchkeeper.core.files import Lock, make_private_folder
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.model import Route
@@ -30,11 +33,18 @@ from watchkeeper.protocol.spawn import Command, Spawner
 WRITER = "gateway"
 
 
-async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
+Greeting = Callable[[Platform], Mapping[str, Any]]
+"""What else the ready line says."""
+
+
+async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool, greeting: Greeting = lambda _: {}) -> None:
     """Serve every route until told to stop, then drain. Raises what keeps it from starting."""
     stop = stop_requested(supervised=supervised)
     servers = effective(loaded, demo=demo)
-    with opened(loaded.data_dir, WRITER, journal_class(demo=demo), loaded.settings.journal) as platform:
+    with (
+        _alone_on(loaded),
+        opened(loaded.data_dir, WRITER, journal_class(demo=demo), loaded.settings.journal) as platform,
+    ):
         async with AsyncExitStack() as stack:
             spawner = Spawner(environment())
             stack.callback(spawner.close)
@@ -43,12 +53,25 @@ async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
             note_service(platform, loaded, WRITER, "admin.service.started")
             await control.start()
             stack.push_async_callback(control.close)
+            greeted = greeting(platform)
             await gateway.start()
             control.addresses = _addresses(loaded, routes, gateway.ports)
-            announce(WRITER, {"servers": control.addresses})
+            announce(WRITER, {"servers": control.addresses, **greeted})
             await stop.wait()
             await gateway.drain(loaded.settings.gateway.drain_seconds)
         note_service(platform, loaded, WRITER, "admin.service.stopped")
+
+
+def _alone_on(loaded: Loaded) -> Lock:
+    """Two gateways on one folder would each hold half of its sessions and limits. Raises `Conflict`."""
+    make_private_folder(loaded.data_dir)
+    try:
+        return Lock(loaded.data_dir / "run" / f"{WRITER}.lock").acquire(f"{loaded.data_dir}")
+    except Conflict as error:
+        raise Conflict(
+            f"a gateway already runs on {loaded.data_dir}",
+            hint="use that one, stop it, or give this one another folder with --data",
+        ) from error
 
 
 def assemble(loaded: Loaded, routes: list[Route], platform: Platform) -> tuple[Gateway, GatewayControl]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from watchkeeper.app.fresh import lay_down
 from watchkeeper.app.revision import is_current
 from watchkeeper.app.settings import STATE, Loaded
 from watchkeeper.core.clock import Clock, SystemClock
@@ -50,7 +51,7 @@ def prepare(data_dir: Path) -> None:
 
 
 def _bring_up_to_date(database: Database) -> None:
-    if is_current(database):
+    if is_current(database) or (lay_down(database) and is_current(database)):
         return
     from watchkeeper.app.migrate import migrate  # noqa: PLC0415 — a second of imports, needed once per version
 

@@ -11,27 +11,48 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from watchkeeper.core.errors import WatchkeeperError
 
+_IMPORTED = time.monotonic()
+
 
 def announce(service: str, facts: Mapping[str, Any]) -> None:
-    """One JSON line on standard output: `{"ready": SERVICE, "pid": …, …facts}`."""
-    line = msgspec.json.encode({"ready": service, "pid": os.getpid(), **facts}, enc_hook=str)
+    """One JSON line on standard output: `{"ready": SERVICE, "pid": …, …facts, "seconds": …}`."""
+    said = {"ready": service, "pid": os.getpid(), **facts, "seconds": round(seconds_alive(), 3)}
+    line = msgspec.json.encode(said, enc_hook=str)
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 
 
+def seconds_alive() -> float:
+    """Since this process began, where the system tells; else since this module was imported."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+        return uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return time.monotonic() - _IMPORTED
+
+
 def stop_requested(*, supervised: bool) -> asyncio.Event:
-    """An event on the running loop that is set once this process should stop."""
+    """An event on the running loop that is set once this process should stop. Asked twice, it ends at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+
+    def asked(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)  # the journal recovers on the next start; spawned servers end with us
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, asked, number)
     if supervised:
         threading.Thread(target=_watch_input, args=(loop, stop), name="supervisor", daemon=True).start()
     return stop

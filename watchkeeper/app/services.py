@@ -1,30 +1,23 @@
-"""The service processes by name, and how one is run."""
+"""The service processes by name, and how one is run. Each is imported when it is run: none pays for the others."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from importlib import import_module
+from typing import Any
 
-from watchkeeper.app.console import run_console
-from watchkeeper.app.gateway import run_gateway
 from watchkeeper.app.settings import Loaded
-from watchkeeper.app.watch import run_watch
 
-
-class _Runs(Protocol):
-    def __call__(self, loaded: Loaded, *, supervised: bool, demo: bool) -> Awaitable[None]: ...
-
-
-SERVICES: dict[str, _Runs] = {"gateway": run_gateway, "watch": run_watch, "console": run_console}
-"""Name → what runs it."""
+SERVICES = {
+    "gateway": ("watchkeeper.app.gateway", "run_gateway"),
+    "watch": ("watchkeeper.app.watch", "run_watch"),
+    "console": ("watchkeeper.app.console", "run_console"),
+}
+"""Name → module and coroutine function that runs it."""
 
 
 def run_service(name: str, loaded: Loaded, *, supervised: bool, demo: bool) -> None:
     """Run one until it is told to stop. Raises what keeps it from starting."""
-    run: Callable[..., Awaitable[None]] = SERVICES[name]
-
-    async def main() -> None:
-        await run(loaded, supervised=supervised, demo=demo)
-
-    asyncio.run(main())
+    module, function = SERVICES[name]
+    run: Any = getattr(import_module(module), function)
+    asyncio.run(run(loaded, supervised=supervised, demo=demo))

@@ -15,15 +15,13 @@ import msgspec
 
 from watchkeeper.app.administration import Administration, mint_anew
 from watchkeeper.app.checking import check_quickly
+from watchkeeper.app.first_client import FIRST_CLIENT, snippet_file, token_in_snippet
 from watchkeeper.app.platform import prepare
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.supervisor import Service, Supervisor
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder, write_private
 from watchkeeper.exercise.model import Report, Step
-
-FIRST_CLIENT = "my-agent"
-"""The client whose snippet `up` prints."""
 
 
 class Up:
@@ -135,8 +133,8 @@ Look at it
 
     def snippet(self) -> Path:
         """The file with the client's configuration; the token in it is minted once and kept there only."""
-        path = make_private_folder(self._loaded.data_dir / "clients") / f"{FIRST_CLIENT}.json"
-        token = _token_in(path) or mint_anew(Administration(self._loaded.data_dir), FIRST_CLIENT)
+        path = snippet_file(self._loaded.data_dir)
+        token = token_in_snippet(path) or mint_anew(Administration(self._loaded.data_dir), FIRST_CLIENT)
         headers = {"Authorization": f"Bearer {token}"}
         servers = {
             name: {"type": "http", "url": url, "headers": headers}
@@ -159,15 +157,6 @@ Look at it
         assert self._supervisor is not None
         for name in self._supervisor.stop():
             self._told(f"{name} did not drain in time and was ended; the journal recovers on the next start")
-
-
-def _token_in(path: Path) -> str:
-    try:
-        servers = msgspec.json.decode(path.read_bytes())["mcpServers"]
-        header = next(iter(servers.values()))["headers"]["Authorization"]
-        return str(header).removeprefix("Bearer ")
-    except (OSError, msgspec.DecodeError, KeyError, StopIteration, TypeError, AttributeError):
-        return ""
 
 
 def _indented(text: str) -> str:

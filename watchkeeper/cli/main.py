@@ -13,6 +13,7 @@ COMMANDS = (
     "console",
     "demo",
     "events",
+    "gateway",
     "incidents",
     "journal",
     "pins",

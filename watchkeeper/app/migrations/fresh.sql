@@ -1,0 +1,214 @@
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL,
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+CREATE TABLE detect_cursors (
+	reader VARCHAR(64) NOT NULL,
+	writer VARCHAR(128) NOT NULL,
+	"index" INTEGER NOT NULL,
+	PRIMARY KEY (reader, writer)
+);
+CREATE TABLE gateway_clients (
+	tenant VARCHAR(64) NOT NULL,
+	id VARCHAR(64) NOT NULL,
+	name VARCHAR(64) NOT NULL,
+	digest VARCHAR(64) NOT NULL,
+	groups TEXT NOT NULL,
+	created_by VARCHAR(128) NOT NULL,
+	created_at BIGINT NOT NULL,
+	revoked_by VARCHAR(128) NOT NULL,
+	revoked_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, id),
+	UNIQUE (tenant, digest)
+);
+CREATE TABLE gateway_generations (
+	tenant VARCHAR(64) NOT NULL,
+	subject VARCHAR(32) NOT NULL,
+	value BIGINT NOT NULL,
+	PRIMARY KEY (tenant, subject)
+);
+CREATE TABLE gateway_orders (
+	tenant VARCHAR(64) NOT NULL,
+	id VARCHAR(64) NOT NULL,
+	"key" TEXT NOT NULL,
+	kind VARCHAR(32) NOT NULL,
+	target TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	issued_by VARCHAR(128) NOT NULL,
+	issued_at BIGINT NOT NULL,
+	generation BIGINT NOT NULL,
+	incident VARCHAR(64) NOT NULL,
+	lifted_by VARCHAR(128) NOT NULL,
+	lifted_at BIGINT NOT NULL,
+	lifted_because TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE gateway_processes (
+	tenant VARCHAR(64) NOT NULL,
+	id VARCHAR(64) NOT NULL,
+	socket TEXT NOT NULL,
+	host VARCHAR(256) NOT NULL,
+	pid INTEGER NOT NULL,
+	birth VARCHAR(64) NOT NULL,
+	started BIGINT NOT NULL,
+	heartbeat BIGINT NOT NULL,
+	acknowledged BIGINT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE registry_definitions (
+	tenant VARCHAR(64) NOT NULL,
+	"key" VARCHAR(64) NOT NULL,
+	fingerprint VARCHAR(80) NOT NULL,
+	server VARCHAR(128) NOT NULL,
+	kind VARCHAR(32) NOT NULL,
+	name TEXT NOT NULL,
+	canonical BLOB NOT NULL,
+	findings BLOB NOT NULL,
+	first_seen BIGINT NOT NULL,
+	PRIMARY KEY (tenant, "key", fingerprint)
+);
+CREATE TABLE registry_generations (
+	tenant VARCHAR(64) NOT NULL,
+	value BIGINT NOT NULL,
+	PRIMARY KEY (tenant)
+);
+CREATE TABLE registry_pins (
+	tenant VARCHAR(64) NOT NULL,
+	"key" VARCHAR(64) NOT NULL,
+	server VARCHAR(128) NOT NULL,
+	kind VARCHAR(32) NOT NULL,
+	name TEXT NOT NULL,
+	state VARCHAR(32) NOT NULL,
+	pinned VARCHAR(80) NOT NULL,
+	pinned_as VARCHAR(32) NOT NULL,
+	seen VARCHAR(80) NOT NULL,
+	reason TEXT NOT NULL,
+	held_by VARCHAR(128) NOT NULL,
+	approved_by VARCHAR(128) NOT NULL,
+	approved_at BIGINT NOT NULL,
+	first_seen BIGINT NOT NULL,
+	changed_at BIGINT NOT NULL,
+	generation BIGINT NOT NULL,
+	PRIMARY KEY (tenant, "key")
+);
+CREATE TABLE respond_alerts (
+	id VARCHAR(64) NOT NULL,
+	incident VARCHAR(36) NOT NULL,
+	time BIGINT NOT NULL,
+	alert TEXT NOT NULL,
+	PRIMARY KEY (id),
+	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
+);
+CREATE TABLE respond_cursor (
+	writer VARCHAR(128) NOT NULL,
+	"index" BIGINT NOT NULL,
+	PRIMARY KEY (writer)
+);
+CREATE TABLE respond_incidents (
+	id VARCHAR(36) NOT NULL,
+	number VARCHAR(32) NOT NULL,
+	tenant VARCHAR(64) NOT NULL,
+	"group" TEXT NOT NULL,
+	title TEXT NOT NULL,
+	severity INTEGER NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	server TEXT NOT NULL,
+	principal TEXT NOT NULL,
+	labels TEXT NOT NULL,
+	opened_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL,
+	last_alert_at BIGINT NOT NULL,
+	first_event_at BIGINT NOT NULL,
+	alerted_at BIGINT NOT NULL,
+	contained_at BIGINT NOT NULL,
+	closed_at BIGINT NOT NULL,
+	closed_by TEXT NOT NULL,
+	close_reason TEXT NOT NULL,
+	advice TEXT NOT NULL,
+	alert_count INTEGER NOT NULL,
+	round INTEGER NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (tenant, number)
+);
+CREATE TABLE respond_notifications (
+	"key" VARCHAR(200) NOT NULL,
+	time BIGINT NOT NULL,
+	notification TEXT NOT NULL,
+	PRIMARY KEY ("key")
+);
+CREATE TABLE respond_outbox (
+	id VARCHAR(64) NOT NULL,
+	recorder VARCHAR(64) NOT NULL,
+	seq BIGINT NOT NULL,
+	record BLOB NOT NULL,
+	is_recorded BOOLEAN NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE TABLE respond_runs (
+	id VARCHAR(36) NOT NULL,
+	incident VARCHAR(36) NOT NULL,
+	playbook VARCHAR(64) NOT NULL,
+	version INTEGER NOT NULL,
+	hash VARCHAR(80) NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	outcome VARCHAR(16) NOT NULL,
+	begun_at BIGINT NOT NULL,
+	finished_at BIGINT NOT NULL,
+	document TEXT NOT NULL,
+	PRIMARY KEY (id),
+	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
+);
+CREATE TABLE respond_steps (
+	run VARCHAR(36) NOT NULL,
+	step VARCHAR(80) NOT NULL,
+	seq INTEGER NOT NULL,
+	result TEXT NOT NULL,
+	PRIMARY KEY (run, step),
+	FOREIGN KEY(run) REFERENCES respond_runs (id)
+);
+CREATE TABLE respond_timeline (
+	seq INTEGER NOT NULL,
+	incident VARCHAR(36) NOT NULL,
+	time BIGINT NOT NULL,
+	what TEXT NOT NULL,
+	mark VARCHAR(16) NOT NULL,
+	event VARCHAR(64) NOT NULL,
+	writer VARCHAR(64) NOT NULL,
+	"index" BIGINT NOT NULL,
+	PRIMARY KEY (seq),
+	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
+);
+CREATE TABLE web_links (
+	secret_hash VARCHAR(64) NOT NULL,
+	tenant VARCHAR(64) NOT NULL,
+	name VARCHAR(64) NOT NULL,
+	issued_by VARCHAR(128) NOT NULL,
+	issued_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	used_at BIGINT,
+	PRIMARY KEY (secret_hash)
+);
+CREATE TABLE web_sessions (
+	secret_hash VARCHAR(64) NOT NULL,
+	tenant VARCHAR(64) NOT NULL,
+	name VARCHAR(64) NOT NULL,
+	entered_at BIGINT NOT NULL,
+	seen_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	PRIMARY KEY (secret_hash)
+);
+CREATE INDEX ix_respond_alerts_incident ON respond_alerts (incident);
+CREATE INDEX ix_respond_incidents_group ON respond_incidents ("group");
+CREATE INDEX ix_respond_incidents_number ON respond_incidents (number);
+CREATE INDEX ix_respond_incidents_updated_at ON respond_incidents (updated_at);
+CREATE INDEX ix_respond_notifications_time ON respond_notifications (time);
+CREATE INDEX ix_respond_outbox_is_recorded ON respond_outbox (is_recorded);
+CREATE INDEX ix_respond_outbox_recorder ON respond_outbox (recorder);
+CREATE INDEX ix_respond_outbox_seq ON respond_outbox (seq);
+CREATE INDEX ix_respond_runs_incident ON respond_runs (incident);
+CREATE INDEX ix_respond_runs_state ON respond_runs (state);
+CREATE INDEX ix_respond_timeline_incident ON respond_timeline (incident);
+CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
+CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
+CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
+INSERT INTO alembic_version (version_num) VALUES ('0001');
