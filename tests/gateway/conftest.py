@@ -15,6 +15,7 @@ from tests.gateway.authorization_server import AuthorizationServer
 from watchkeeper.core.clock import ManualClock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.events import Event, Journal, JournalReader
+from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.service import Gateway
@@ -335,13 +336,21 @@ async def make_house(
 ) -> AsyncIterator[Callable[..., Awaitable[House]]]:
     gateways: list[Gateway] = []
 
-    async def make(*, shadow: bool = False, durability: str = "batched", url: str = "", **limits: Any) -> House:
+    async def make(
+        *, shadow: bool = False, durability: str = "batched", url: str = "", gate: Gate | None = None, **limits: Any
+    ) -> House:
         settings = GatewaySettings(**limits)
         upstream = HttpUpstream(url or f"http://127.0.0.1:{server.port}/mcp", settings)
         route = Route(name="srv", shadow=shadow, durability=durability, upstream=upstream)
         guard = Scripted()
         gateway = Gateway(
-            [route], guard=guard, identities=Nobody(), journal=journal, clock=SystemClock(), settings=settings
+            [route],
+            guard=guard,
+            identities=Nobody(),
+            journal=journal,
+            clock=SystemClock(),
+            settings=settings,
+            gate=gate,
         )
         await gateway.start()
         gateways.append(gateway)

@@ -9,6 +9,7 @@ from pathlib import Path
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.gateway.limits.settings import check_limits
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.protocol.spawn import Command, environment_for
 
@@ -22,6 +23,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
     for name, server in servers.items():
         _check_program(name, server)
     settings = loaded.settings
+    check_limits(settings.limits)
     folders = [("policy.folders", folder) for folder in settings.policy.folders]
     folders += [("detect.rules", settings.detect.rules), ("respond.playbooks", settings.respond.playbooks)]
     for setting, folder in folders:

@@ -16,8 +16,10 @@ from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder
-from watchkeeper.gateway.containment import OrdersInForce
+from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
+from watchkeeper.gateway.limits.gate import Gate
+from watchkeeper.gateway.limits.settings import check_limits
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pipeline import Guard
 from watchkeeper.gateway.pool import HttpUpstream
@@ -92,6 +94,7 @@ def assemble(loaded: Loaded, routes: list[Route], platform: Platform) -> tuple[G
         journal=platform.journal,
         clock=platform.clock,
         settings=loaded.settings.gateway,
+        gate=_gate(loaded, platform),
     )
     control = GatewayControl(
         f"{os.getpid()}",
@@ -106,6 +109,13 @@ def assemble(loaded: Loaded, routes: list[Route], platform: Platform) -> tuple[G
         routes={route.name: route for route in routes},
     )
     return gateway, control
+
+
+def _gate(loaded: Loaded, platform: Platform) -> Gate | None:
+    check_limits(loaded.settings.limits)
+    if not loaded.settings.limits:
+        return None
+    return Gate(loaded.settings.limits, groups_of=lambda name: platform.clients.groups_of(AGENT + name))
 
 
 def _policies(loaded: Loaded) -> list[Path]:

@@ -21,6 +21,7 @@ from watchkeeper.core.settings import fields_of, read_settings
 from watchkeeper.detect import DetectSettings
 from watchkeeper.events.journal import JournalSettings
 from watchkeeper.events.lake import LakeSettings
+from watchkeeper.gateway.limits.settings import LimitSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.web.settings import ConsoleSettings
@@ -29,6 +30,8 @@ FILE_NAME = "watchkeeper.toml"
 STATE = "state.db"
 """The control state's file in the data folder."""
 _SECRET_FIELDS = frozenset({"env", "headers"})
+_NAMED: dict[str, type[msgspec.Struct]] = {"servers": ServerSettings, "limits": LimitSettings}
+"""Sections of which there are as many as the operator names."""
 _OTHER_FOLDER = "name another one with --data or WATCHKEEPER_DATA"
 
 
@@ -45,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     gateway: GatewaySettings = GatewaySettings()
     servers: dict[str, ServerSettings] = {}
+    limits: dict[str, LimitSettings] = {}
     fetch: FetchSettings = FetchSettings()
     policy: PolicySettings = PolicySettings()
     journal: JournalSettings = JournalSettings()
@@ -130,11 +134,12 @@ def as_toml(loaded: Loaded) -> str:
     lines = [f"# data folder: {loaded.data_dir}", f"# settings file: {loaded.path or 'none'}", ""]
     tree = loaded.masked()
     for section, value in tree.items():
-        if section == "servers":
+        if section in _NAMED:
             continue
         lines += [f"[{section}]", *_section(type(getattr(loaded.settings, section)), value), ""]
-    for name, value in tree["servers"].items():
-        lines += [f"[servers.{name}]", *_section(ServerSettings, value), ""]
+    for section, model in _NAMED.items():
+        for name, value in tree[section].items():
+            lines += [f"[{section}.{name}]", *_section(model, value), ""]
     return "\n".join(lines)
 
 

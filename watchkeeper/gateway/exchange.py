@@ -9,7 +9,8 @@ Obligations, and what each one stops:
 2. The body is read strictly, and headers that repeat it must agree with it (two readers, two messages).
 3. A session of the older era belongs to one principal on one route (session hijacking).
 4. Exactly the bytes that were judged are forwarded.
-5. A denial is on disk before the client hears of it; on a strict route so is everything else.
+5. What is beyond a limit is refused before anything is forwarded (floods, runaway agents and bills).
+6. A denial is on disk before the client hears of it; on a strict route so is everything else.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway import replies
 from watchkeeper.gateway.answers import Answers, as_stream
+from watchkeeper.gateway.limits.gate import Gate
+from watchkeeper.gateway.limits.turnstile import Turnstile
 from watchkeeper.gateway.listing import Introduction
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
 from watchkeeper.gateway.ports import Guard, Recorder
@@ -49,7 +52,15 @@ class Exchange:
     """Serves the requests of one route."""
 
     def __init__(
-        self, route: Route, upstream: Upstream, *, guard: Guard, journal: Recorder, clock: Clock, sessions: Sessions
+        self,
+        route: Route,
+        upstream: Upstream,
+        *,
+        guard: Guard,
+        journal: Recorder,
+        clock: Clock,
+        sessions: Sessions,
+        gate: Gate | None = None,
     ) -> None:
         self._route = route
         self._upstream = upstream
@@ -61,6 +72,7 @@ class Exchange:
         self._is_modern_only = "legacy" not in route.eras
         self._answers = Answers(guard, self._chronicle, self._versions, Regrets(upstream))
         self._introduction = Introduction(route, upstream, guard)
+        self._turnstile = Turnstile(gate, route) if gate is not None else None
 
     async def serve(self, request: Request) -> Outbound:
         """The answer to one admitted request. Cancelling means that the client went away."""
@@ -119,6 +131,8 @@ class Exchange:
         call.ruling = self._guard.on_request(self._route, request.principal, message)
         if replies.stops(call.ruling):
             return await self._finish(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern"))
+        if self._turnstile is not None:
+            return await self._turnstile.through(call, self._forward, self._finish)
         return await self._forward(call)
 
     def _check_headers(self, request: Request, message: Message) -> None:

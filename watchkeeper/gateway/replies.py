@@ -40,6 +40,22 @@ def denied(message: Message, verdict: Verdict, *, modern: bool) -> Outbound:
     return Outbound(403, [JSON], error_body(None, errors.DENIED_BY_POLICY, _words(verdict)))
 
 
+def limited(message: Message, verdict: Verdict, retry_after: int | None, era: str) -> Outbound:
+    """The answer to a message beyond a limit: 429 where the era's clients read the body of one, with when to come back.
+
+    A tool call is answered in words for the model; a client of the older era takes a 429 for a broken transport.
+    """
+    headers = [JSON, (b"Retry-After", b"%d" % retry_after)] if retry_after is not None else [JSON]
+    if message.kind == "request" and message.method == "tools/call":
+        return Outbound(200, headers, denial(message, verdict, modern=era == "modern"))
+    data: dict[str, object] = {"rules": list(verdict.rules), "correlation": verdict.correlation}
+    if retry_after is not None:
+        data["retryAfter"] = retry_after
+    is_request = message.kind == "request"
+    body = error_body(message.id if is_request else None, errors.LIMITED, _words(verdict), data)
+    return Outbound(200 if is_request and era == "legacy" else 429, headers, body)
+
+
 def malformed(error: BadMessage, supported: Sequence[str]) -> Outbound:
     """400, with the code the specification names and, where it could be read, the id."""
     data = {"supported": list(supported), "requested": error.requested} if isinstance(error, WrongVersion) else None

@@ -10,6 +10,7 @@ from watchkeeper.core.errors import Misconfigured, Unavailable
 from watchkeeper.events.model import new_event
 from watchkeeper.gateway.edges.door import Door
 from watchkeeper.gateway.exchange import Exchange
+from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.ports import Guard, Identities, Recorder
 from watchkeeper.gateway.sessions import Sessions
@@ -31,6 +32,7 @@ class Gateway:
         journal: Recorder,
         clock: Clock,
         settings: GatewaySettings,
+        gate: Gate | None = None,
     ) -> None:
         check_gateway(settings)
         _check_routes(routes)
@@ -42,7 +44,9 @@ class Gateway:
         for route in routes:
             if route.upstream is None:
                 raise Misconfigured(f"the route {route.name} leads nowhere", hint="give its server a url or a command")
-            exchange = Exchange(route, route.upstream, guard=guard, journal=journal, clock=clock, sessions=sessions)
+            exchange = Exchange(
+                route, route.upstream, guard=guard, journal=journal, clock=clock, sessions=sessions, gate=gate
+            )
             self._upstreams.append(route.upstream)
             self._doors.append(Door(route, identities, settings, exchange.serve, exchange.refused))
 

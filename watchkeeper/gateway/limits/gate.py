@@ -1,0 +1,104 @@
+"""Asked before a message is forwarded: whether it may, and what it holds until it is over. Pure: time is passed in.
+
+Reserved first, settled afterwards: the message, its bytes, its cost and its place among the calls under way are taken
+before a byte is forwarded, from every limit or from none. Bytes of the answer, and what they cost, are known late: a
+call that would begin while such a budget is spent is refused, and one under way is counted against the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from watchkeeper.gateway.limits.counters import Counter, Counters, Draw
+from watchkeeper.gateway.limits.meters import NEVER
+from watchkeeper.gateway.limits.model import Caller, Refused, in_seconds
+from watchkeeper.gateway.limits.settings import LimitSettings
+
+_WHOSE = {"principal": "this client", "server": "this server", "tool": "this tool", "tenant": "this tenant"}
+_WHAT = {"bytes_in": "bytes of messages", "bytes_out": "bytes of answers", "cost": "of the budget"}
+
+
+class Held:
+    """What one message holds. `release` it, however it ends."""
+
+    __slots__ = ("_draws", "_over")
+
+    def __init__(self, draws: tuple[Draw, ...]) -> None:
+        self._draws = draws
+        self._over = False
+
+    def answered(self, size: int, now: int) -> None:
+        """So many bytes of an answer came."""
+        for draw in self._draws:
+            draw.answered(size, now)
+
+    def release(self) -> None:
+        """The message is over; may be called more than once."""
+        if not self._over:
+            self._over = True
+            for draw in self._draws:
+                draw.ended()
+
+
+class Gate:
+    """The limits of one gateway."""
+
+    def __init__(
+        self,
+        limits: Mapping[str, LimitSettings],
+        *,
+        groups_of: Callable[[str], tuple[str, ...]] = lambda _: (),
+    ) -> None:
+        self._counters = Counters(limits)
+        self._groups_of = groups_of
+
+    def enter(self, caller: Caller, size: int, now: int) -> Held | Refused | None:
+        """Let a message of this size in: what it holds, None when no limit speaks of it, or why it may not."""
+        draws = self._counters.draws(self._known(caller), now)
+        if not draws:
+            return None
+        for draw in draws:
+            lack = draw.lacks(size, now)
+            if lack is not None:
+                return _refused(draw.counter, *lack)
+        for draw in draws:
+            draw.take(size, now)
+        return Held(draws)
+
+    def standing(self, now: int) -> list[dict[str, Any]]:
+        """Consumption now, the fullest counter first."""
+        return self._counters.standing(now)
+
+    def explain(self, caller: Caller, now: int) -> list[dict[str, Any]]:
+        """Which limits this caller's message would fall under."""
+        return self._counters.explain(self._known(caller), now)
+
+    def _known(self, caller: Caller) -> Caller:
+        return caller._replace(groups=self._groups_of(caller.principal)) if self._counters.by_group else caller
+
+
+def _refused(counter: Counter, amount: str, wait: int) -> Refused:
+    said = f"{_in_words(counter, amount)} for {_whose(counter)}"
+    if wait == NEVER:
+        reason = f"This message alone is beyond a limit: {said}. Do not send it again as it is."
+    else:
+        reason = f"A limit is reached: {said}. Try again in {in_seconds(wait)} s."
+    return Refused(f"limit:{counter.name}", reason, wait)
+
+
+def _in_words(counter: Counter, amount: str) -> str:
+    limit = counter.limit
+    if amount == "concurrent":
+        return f"{limit.concurrent} at once"
+    during = f"in {limit.seconds:g} seconds"
+    if amount == "calls":
+        burst = f", {limit.burst:,} at once" if limit.burst else ""
+        return f"{limit.calls:,} call{'s' if limit.calls > 1 else ''} {during}{burst}"
+    value = f"{limit.cost:,g}" if amount == "cost" else f"{getattr(limit, amount):,}"
+    return f"{value} {_WHAT[amount]} {during}"
+
+
+def _whose(counter: Counter) -> str:
+    names = [_WHOSE[whose] for whose in counter.limit.per]
+    return " and ".join(names) if names else "everybody together"

@@ -1,0 +1,97 @@
+"""Limits carried out for one route: a message waits for nobody, it passes or is refused, and gives back what it held.
+
+Above: the exchange, after the guard's ruling and before anything is forwarded. On a shadow route nothing is refused;
+what would have been is in the event.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+
+from watchkeeper.gateway import replies
+from watchkeeper.gateway.limits.gate import Gate, Held
+from watchkeeper.gateway.limits.model import TOOL_CALL, Caller, Refused
+from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.record import Call
+from watchkeeper.gateway.upstream import Outbound
+from watchkeeper.policy.model import Effect, Verdict
+
+Forward = Callable[[Call], Awaitable[Outbound]]
+Finish = Callable[[Call, Outbound], Awaitable[Outbound]]
+_AGENT = "agent:"
+
+
+class Turnstile:
+    """One route's."""
+
+    def __init__(self, gate: Gate, route: Route, now: Callable[[], int] = time.monotonic_ns) -> None:
+        self._gate = gate
+        self._route = route
+        self._now = now
+
+    async def through(self, call: Call, forward: Forward, finish: Finish) -> Outbound:
+        """The answer to a message that the guard let pass: forwarded within the limits, or refused."""
+        message = call.message
+        tool = message.name if message.method == TOOL_CALL else ""
+        caller = Caller(call.request.principal.removeprefix(_AGENT), self._route.name, message.method, tool)
+        entry = self._gate.enter(caller, len(message.raw), self._now())
+        if entry is None:
+            return await forward(call)
+        if isinstance(entry, Refused):
+            return await self._refuse(call, entry, forward, finish)
+        try:
+            out = await forward(call)
+        except BaseException:  # cancelled, too: whatever ends a message, it holds nothing afterwards
+            entry.release()
+            raise
+        return self._settled(out, entry)
+
+    async def _refuse(self, call: Call, refused: Refused, forward: Forward, finish: Finish) -> Outbound:
+        said = call.ruling.verdict
+        verdict = Verdict(
+            Effect.DENY, (*said.rules, refused.rule), refused.reason, not self._route.shadow, said.correlation
+        )
+        call.ruling = msgspec.structs.replace(call.ruling, verdict=verdict)
+        if not replies.stops(call.ruling):
+            return await forward(call)
+        return await finish(call, replies.limited(call.message, verdict, refused.retry_after, call.era))
+
+    def _settled(self, out: Outbound, held: Held) -> Outbound:
+        if out.events is None:
+            held.answered(len(out.body), self._now())
+            held.release()
+            return out
+        out.events = _Counted(out.events, held, self._now)
+        cancel = out.cancel
+
+        def let_go() -> None:
+            held.release()
+            if cancel is not None:
+                cancel()
+
+        out.cancel = let_go
+        return out
+
+
+class _Counted:
+    """A stream whose bytes are counted as they pass, and which ends what was held when it ends."""
+
+    def __init__(self, events: AsyncIterator[bytes], held: Held, now: Callable[[], int]) -> None:
+        self._events = events
+        self._held = held
+        self._now = now
+
+    def __aiter__(self) -> _Counted:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            event = await anext(self._events)
+        except BaseException:
+            self._held.release()
+            raise
+        self._held.answered(len(event), self._now())
+        return event
