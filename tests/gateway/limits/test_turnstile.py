@@ -154,11 +154,11 @@ async def test_a_stream_holds_its_place_until_it_ends_and_its_bytes_count(make_h
     first = asyncio.create_task(house.post(call(), session))
     await asyncio.wait_for(house.server.arrived.wait(), WAIT)
     await _until(lambda: one.standing(0) != [])
-    second = await house.post(call(), session)
+    second = await house.post(call(id=2), session)
     assert "1 at once" in second.json["result"]["content"][0]["text"]
     go_on.set()
     await first
-    third = await house.post(call(), session)
+    third = await house.post(call(id=3), session)
     assert "50 bytes of answers" in third.json["result"]["content"][0]["text"]
     assert len(house.server.got) == 1
 
