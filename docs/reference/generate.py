@@ -39,10 +39,23 @@ def settings_page() -> str:
         heading = f"[{name}]" if model is annotation else f"[{name}.NAME]"
         parts += [f"## `{heading}`\n", f"{inspect.cleandoc(model.__doc__ or '').splitlines()[0]}\n"]
         parts += ["| setting | default | meaning |", "|---|---|---|"]
-        for field, description, default in fields_of(model):
-            parts.append(f"| `{field}` | {_default(default)} | {description.replace('|', '&#124;')} |")
-        parts.append("")
+        parts += [*_fields(model), ""]
+        for field, inner in get_type_hints(model).items():
+            if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+                parts += [
+                    f"## `{heading[:-1]}.{field}]`\n",
+                    f"{inspect.cleandoc(inner.__doc__ or '').splitlines()[0]}\n",
+                ]
+                parts += ["| setting | default | meaning |", "|---|---|---|", *_fields(inner), ""]
     return "\n".join(parts)
+
+
+def _fields(model: type[msgspec.Struct]) -> list[str]:
+    return [
+        f"| `{field}` | {_default(default)} | {description.replace('|', '&#124;')} |"
+        for field, description, default in fields_of(model)
+        if not isinstance(default, msgspec.Struct)
+    ]
 
 
 def _default(value: object) -> str:

@@ -18,8 +18,10 @@ from watchkeeper.events import Event, Journal, JournalReader
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.pool import HttpUpstream
+from watchkeeper.gateway.ports import Identities
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import GatewaySettings
+from watchkeeper.gateway.upstream import Upstream
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol.message import VERSION_KEY, Message
 
@@ -337,16 +339,26 @@ async def make_house(
     gateways: list[Gateway] = []
 
     async def make(
-        *, shadow: bool = False, durability: str = "batched", url: str = "", gate: Gate | None = None, **limits: Any
+        *,
+        shadow: bool = False,
+        durability: str = "batched",
+        url: str = "",
+        wrap: Callable[[Upstream], Upstream] = lambda upstream: upstream,
+        keeps_credential: bool = False,
+        identities: Identities | None = None,
+        gate: Gate | None = None,
+        **limits: Any,
     ) -> House:
         settings = GatewaySettings(**limits)
-        upstream = HttpUpstream(url or f"http://127.0.0.1:{server.port}/mcp", settings)
-        route = Route(name="srv", shadow=shadow, durability=durability, upstream=upstream)
+        upstream = wrap(HttpUpstream(url or f"http://127.0.0.1:{server.port}/mcp", settings))
+        route = Route(
+            name="srv", shadow=shadow, durability=durability, upstream=upstream, keeps_credential=keeps_credential
+        )
         guard = Scripted()
         gateway = Gateway(
             [route],
             guard=guard,
-            identities=Nobody(),
+            identities=identities or Nobody(),
             journal=journal,
             clock=SystemClock(),
             settings=settings,

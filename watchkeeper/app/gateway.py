@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from watchkeeper.app.credentials import accredited, keeps_credential, with_secrets
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
@@ -133,7 +134,8 @@ def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Pla
             shadow=server.shadow,
             durability=server.durability,
             eras=server.eras,
-            upstream=_upstream(name, server, settings, platform, spawner),
+            upstream=_upstream(name, with_secrets(name, server), settings, platform, spawner),
+            keeps_credential=keeps_credential(server),
         )
         for name, server in servers.items()
     ]
@@ -143,7 +145,7 @@ def _upstream(
     name: str, server: ServerSettings, settings: GatewaySettings, platform: Platform, spawner: Spawner
 ) -> Upstream:
     if server.url:
-        return HttpUpstream(server.url, settings, headers=server.headers)
+        return accredited(name, server, HttpUpstream(server.url, settings, headers=server.headers))
     limits = Limits(
         request_seconds=settings.answer_seconds,
         ceiling_seconds=settings.ceiling_seconds,

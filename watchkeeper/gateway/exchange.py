@@ -145,7 +145,8 @@ class Exchange:
     async def _forward(self, call: Call) -> Outbound:
         ruling, request, message = call.ruling, call.request, call.message
         body = ruling.body if ruling.body is not None and ruling.verdict.enforced else message.raw
-        inbound = Inbound("POST", request.headers, body, message, request.principal, call.era, request.session)
+        session, credential = request.session, request.credential
+        inbound = Inbound("POST", request.headers, body, message, request.principal, call.era, session, credential)
         out: Outbound | None = None
         try:
             out = await self._upstream.send(inbound)
@@ -232,7 +233,8 @@ class Exchange:
         if not request.session:  # without a session nobody owns what would be replayed
             request.headers = [pair for pair in request.headers if pair[0].lower() != _LAST_EVENT]
         call = Call(self._route, request, _NONE, era, time.perf_counter_ns(), _UNJUDGED)
-        inbound = Inbound(request.verb, request.headers, b"", None, request.principal, era, request.session)
+        session, credential = request.session, request.credential
+        inbound = Inbound(request.verb, request.headers, b"", None, request.principal, era, session, credential)
         try:
             out = await self._upstream.send(inbound)
         except Unavailable as error:

@@ -96,7 +96,7 @@ def _inbound(request: Request, asked: Message, era: str) -> Inbound:
     headers = [pair for pair in request.headers if not _repeats_the_call(pair[0].lower())]
     if era == "modern":
         headers.append((b"Mcp-Method", METHOD.encode()))
-    return Inbound("POST", headers, asked.raw, asked, request.principal, era, request.session)
+    return Inbound("POST", headers, asked.raw, asked, request.principal, era, request.session, request.credential)
 
 
 def _repeats_the_call(name: bytes) -> bool:

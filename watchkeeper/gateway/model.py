@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.upstream import Upstream
 from watchkeeper.inspection.model import Finding
 from watchkeeper.policy.model import Verdict
@@ -25,6 +26,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     eras: tuple[str, ...] = ("modern", "legacy")
     """Which eras are served; the other one is refused in words from which its clients learn what is."""
     upstream: Upstream | None = None
+    keeps_credential: bool = False
+    """The client's own credential is handed to the upstream, which exchanges it or, by the settings' word, passes it
+    on. Otherwise nobody behind the edge ever sees it."""
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -51,6 +55,8 @@ class Request(msgspec.Struct, kw_only=True):
     mirrors: dict[bytes, bytes] = {}
     """Headers that repeat the body (`mcp-method`, `mcp-name`, `mcp-param-*`), names in lower case."""
     body: bytes = b""
+    credential: Secret | None = None
+    """The client's `Authorization`, on routes that keep it; on all others None."""
     survives: bool = False
     """Set by the exchange: losing the client does not cancel this request."""
 

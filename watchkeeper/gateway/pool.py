@@ -54,7 +54,7 @@ class HttpUpstream:
 
     async def send(self, inbound: Inbound) -> Outbound:
         """One message out, one answer or stream back."""
-        repeatable = _is_repeatable(inbound)
+        repeatable = is_repeatable(inbound)
         link = self._take(NEVER_STALE if repeatable else FRESH_SECONDS)
         reused = link is not None
         data = self._render(inbound)
@@ -170,7 +170,8 @@ class HttpUpstream:
 NEVER_STALE = float("inf")
 
 
-def _is_repeatable(inbound: Inbound) -> bool:
+def is_repeatable(inbound: Inbound) -> bool:
+    """Whether sending this a second time changes nothing."""
     if inbound.message is None:
         return True
     return inbound.message.kind == "request" and inbound.message.method in _REPEATABLE

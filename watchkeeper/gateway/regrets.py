@@ -37,7 +37,8 @@ class Regrets:
         body = error_body(asked.id, DENIED_BY_POLICY, "the gateway withheld this request: a policy does not allow it")
         headers: Headers = [pair for pair in request.headers if pair[0].lower() in _KEPT]
         headers += [(b"Content-Type", b"application/json"), (b"Accept", b"application/json, text/event-stream")]
-        inbound = Inbound("POST", headers, body, parse_message(body), request.principal, "legacy", request.session)
+        message, principal = parse_message(body), request.principal
+        inbound = Inbound("POST", headers, body, message, principal, "legacy", request.session, request.credential)
         task = asyncio.get_running_loop().create_task(self._send(inbound))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

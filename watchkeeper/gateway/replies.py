@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from watchkeeper.gateway.credentials.model import CredentialMissing
 from watchkeeper.gateway.model import Ruling
 from watchkeeper.gateway.upstream import Outbound, UpstreamSilent
 from watchkeeper.policy.model import Effect, Verdict
@@ -63,7 +64,14 @@ def malformed(error: BadMessage, supported: Sequence[str]) -> Outbound:
 
 
 def failed(message: Message | None, error: Exception) -> Outbound:
-    """The server behind us refused, broke off (502) or hung (504)."""
+    """The server behind us refused, broke off (502) or hung (504); or a person must first sign in there.
+
+    That last one has status 200: clients show its text, where a 401 or 403 would make them sign in *here* once more.
+    """
+    if isinstance(error, CredentialMissing):
+        told = f"{error.reason}; {error.hint}" if error.hint else error.reason
+        is_request = message is not None and message.kind == "request"
+        return Outbound(200 if is_request else 403, [JSON], failure(message, errors.CREDENTIAL_MISSING, told))
     status, code = failure_codes(error)
     return Outbound(status, [JSON], failure(message, code, str(error)))
 

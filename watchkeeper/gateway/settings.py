@@ -9,7 +9,11 @@ import msgspec
 from msgspec import Meta
 
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.core.secrets import is_reference
 
+OAUTH = ("client_credentials", "token_exchange", "user_grant")
+CREDENTIALS = ("none", "static", *OAUTH, "pass_through")
+"""What `credential` may say."""
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -54,6 +58,29 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     max_sessions: Annotated[int, Meta(description="Sessions of the older era remembered.", ge=1)] = 10_000
 
 
+class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[servers.NAME.oauth]`: how we get tokens for this server, when its `credential` is one of OAuth's."""
+
+    issuer: Annotated[
+        str, Meta(description="Authorization server that issues the tokens, exactly as it names itself.")
+    ] = ""
+    client_id: Annotated[
+        str, Meta(description="Our client id there; an https URL is a client id metadata document.")
+    ] = ""
+    client_secret: Annotated[str, Meta(description="Our secret there, by reference: `env:NAME` or `file:PATH`.")] = ""
+    scopes: Annotated[tuple[str, ...], Meta(description="Scopes to ask for; no more than the agents need.")] = ()
+    resource: Annotated[str, Meta(description="What the tokens are for (RFC 8707); empty for the server's url.")] = ""
+    audience: Annotated[
+        str, Meta(description="`audience` of a token exchange, where the authorization server wants one.")
+    ] = ""
+    redirect_port: Annotated[
+        int, Meta(description="Port on this machine where a person's browser comes back to.", ge=1, le=65535)
+    ] = 7399
+    plain_http: Annotated[
+        bool, Meta(description="Send tokens to the server without TLS, on a network of one's own.")
+    ] = False
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`[servers.NAME]`: one MCP server, reached at `url` or started with `command`."""
 
@@ -61,11 +88,30 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     command: Annotated[
         tuple[str, ...], Meta(description="Program and arguments of a server over stdio; no shell sees them.")
     ] = ()
-    env: Annotated[dict[str, str], Meta(description="Variables the started server gets beside PATH and HOME.")] = {}
+    env: Annotated[
+        dict[str, str],
+        Meta(
+            description="Variables the started server gets beside PATH and HOME; `env:NAME` and `file:PATH` are read."
+        ),
+    ] = {}
     cwd: Annotated[
         str, Meta(description="Folder the started server runs in; empty for a private one that is removed afterwards.")
     ] = ""
-    headers: Annotated[dict[str, str], Meta(description="Headers added to each request to the server.")] = {}
+    headers: Annotated[
+        dict[str, str],
+        Meta(
+            description="Headers added to each request to the server; a value may name a secret: `env:NAME`, "
+            "`file:PATH`, `Bearer env:NAME`."
+        ),
+    ] = {}
+    credential: Annotated[
+        str,
+        Meta(
+            description="What the server gets instead of the client's own credential: `none`, `static` (`headers`), "
+            "`client_credentials`, `token_exchange`, `user_grant`; or `pass_through`, the client's own."
+        ),
+    ] = "none"
+    oauth: Annotated[OAuthSettings, Meta(description="How tokens for this server are got.")] = OAuthSettings()
     port: Annotated[int, Meta(description="Port of ours for this server; 0 takes the next free one.", ge=0)] = 0
     shadow: Annotated[bool, Meta(description="Stop nothing; record what would have been stopped.")] = False
     durability: Annotated[str, Meta(description="`batched`, or `strict`: answers wait for their event on disk.")] = (
@@ -110,6 +156,56 @@ def check_server(name: str, server: ServerSettings) -> None:
             or "\r" in value
         ):
             raise Misconfigured(f"{where}.headers: {header!r} is no header", hint="use ASCII without line breaks")
+    _check_credential(where, server)
+
+
+def _check_credential(where: str, server: ServerSettings) -> None:
+    kind, oauth = server.credential, server.oauth
+    if kind not in CREDENTIALS:
+        raise Misconfigured(
+            f"{where}.credential: {kind!r} is unknown", hint=f"choose one of {', '.join(sorted(CREDENTIALS))}"
+        )
+    if kind != "none" and not server.url:
+        raise Misconfigured(f"{where}.credential: a started server has none", hint=f"set {where}.env instead")
+    if kind == "static" and not server.headers:
+        raise Misconfigured(f"{where}.credential: static needs headers", hint=f"set {where}.headers")
+    if kind not in OAUTH and oauth != OAuthSettings():
+        raise Misconfigured(f"{where}.oauth is not used by credential {kind!r}", hint=f"set {where}.credential")
+    if kind in (*OAUTH, "pass_through"):
+        _check_tokens(where, server)
+    if kind in OAUTH:
+        _check_oauth(f"{where}.oauth", kind, oauth)
+
+
+def _check_tokens(where: str, server: ServerSettings) -> None:
+    if any(header.lower() == "authorization" for header in server.headers):
+        raise Misconfigured(f"{where}: headers and credential both set Authorization", hint="keep one of them")
+    parts = urlsplit(server.url)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or "") and not server.oauth.plain_http:
+        raise Misconfigured(
+            f"{where}.url: tokens would be sent without TLS", hint=f"use https, or set {where}.oauth.plain_http"
+        )
+
+
+def _check_oauth(where: str, kind: str, oauth: OAuthSettings) -> None:
+    if oauth.client_secret and not is_reference(oauth.client_secret):
+        raise Misconfigured(
+            f"{where}.client_secret: a secret is written by reference", hint='write "env:NAME" or "file:PATH"'
+        )
+    needed = ("issuer", "client_id", "client_secret") if kind != "user_grant" or oauth.client_secret else ()
+    for field in needed:
+        if not getattr(oauth, field):
+            raise Misconfigured(
+                f"{where}.{field} is missing", hint="a secret is sent only to an issuer that the settings name"
+            )
+    for field in ("issuer", "resource"):
+        value = getattr(oauth, field)
+        parts = urlsplit(value)
+        if value and (not parts.scheme or not parts.netloc or parts.fragment or "#" in value or "@" in parts.netloc):
+            raise Misconfigured(f"{where}.{field}: {value!r} is no address", hint="write it as https://HOST/PATH")
+    for scope in oauth.scopes:
+        if not scope.isascii() or not scope.isprintable() or any(c in scope for c in ' "\\'):
+            raise Misconfigured(f"{where}.scopes: {scope!r} is no scope", hint="one word an entry")
 
 
 def _check_url(where: str, url: str) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.secrets import Secret
 from watchkeeper.protocol.message import Message
 
 Headers = list[tuple[bytes, bytes]]
@@ -32,7 +33,7 @@ class UpstreamSilent(Unavailable):
 
 
 class Inbound(msgspec.Struct):
-    """A client's message on its way to the server. The client's credential is not in it."""
+    """A client's message on its way to the server. The client's credential is in none of its headers."""
 
     verb: str
     """`POST`, `GET` or `DELETE`."""
@@ -46,6 +47,8 @@ class Inbound(msgspec.Struct):
     """`modern` or `legacy`."""
     session: str = ""
     """The older era's `Mcp-Session-Id`, already known to belong to the principal."""
+    credential: Secret | None = None
+    """The client's `Authorization`, on routes that keep it. Not to be forwarded but by `gateway.credentials`."""
 
 
 class Outbound(msgspec.Struct):

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import msgspec
 
+from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.model import Refusal, Request
 from watchkeeper.gateway.ports import Identities
 from watchkeeper.protocol import errors
@@ -45,6 +46,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     origins: frozenset[bytes]
     max_body: int
     identities: Identities
+    keeps_credential: bool = False
+    """The route's upstream needs the client's credential."""
 
 
 def admit(head: Head, rules: Rules) -> Request | Refusal:
@@ -78,7 +81,10 @@ def admit(head: Head, rules: Rules) -> Request | Refusal:
         if _is_protected(name):
             return _malformed("the Connection header names a protected header")
         forward = [pair for pair in forward if pair[0].lower() != name]
-    return _request(head, known, forward, mirrors, principal)
+    request = _request(head, known, forward, mirrors, principal)
+    if rules.keeps_credential and authorization is not None and isinstance(request, Request):
+        request.credential = Secret(authorization.decode("latin-1"))
+    return request
 
 
 def _request(

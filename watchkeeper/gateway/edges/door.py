@@ -83,6 +83,7 @@ class Door:
             origins=frozenset(origin.encode() for origin in origins),
             max_body=self.settings.max_body_bytes,
             identities=self._identities,
+            keeps_credential=self.route.keeps_credential,
         )
 
     async def _sweep(self) -> None:

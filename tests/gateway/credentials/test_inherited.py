@@ -1,0 +1,89 @@
+"""The client's own credential: stripped everywhere, passed on where the settings say so."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tests.gateway.conftest import TOKEN, House, RawServer, call, plain
+from watchkeeper.gateway.credentials.accredited import Accredited
+from watchkeeper.gateway.credentials.inherited import PassThrough
+from watchkeeper.gateway.upstream import Upstream
+
+MINTED = b"Bearer wk_minted-by-us"
+Make = Callable[..., Awaitable[House]]
+
+
+def passing(upstream: Upstream) -> Upstream:
+    return Accredited("srv", upstream, PassThrough("srv"))
+
+
+class Known:
+    """Anybody who has a credential."""
+
+    def principal_of(self, authorization: bytes) -> str | None:
+        return "agent:alice"
+
+
+@pytest.mark.behaviour("credentials.pass-through-by-setting")
+async def test_the_clients_credential_passes_exactly_as_it_came_and_only_where_a_route_says_so(
+    make_house: Make, server: RawServer
+) -> None:
+    house = await make_house(wrap=passing, keeps_credential=True)
+    assert (await house.post(call())).status == 200
+    other = await make_house()
+    assert (await other.post(call())).status == 200
+    assert [got.header("authorization") for got in server.got] == [TOKEN.decode(), None]
+
+
+@pytest.mark.behaviour("credentials.ours-are-not-handed-on")
+@pytest.mark.parametrize("token", [MINTED, b"bearer   wkkey_abc", b"Basic abc"])
+async def test_a_token_that_we_minted_is_a_key_to_us_and_is_handed_to_no_server(
+    token: bytes, make_house: Make, server: RawServer
+) -> None:
+    house = await make_house(wrap=passing, keeps_credential=True, identities=Known())
+    got = await house.post(call(), token=token)
+    assert (got.status, got.json["error"]["code"]) == (200, 40302)
+    assert token.split()[-1].decode() not in got.body.decode() + repr(house.events(""))
+    assert server.connections == 0
+
+
+@pytest.mark.behaviour("credentials.challenges-stay-here")
+async def test_a_servers_challenge_is_about_us_and_does_not_reach_the_client(
+    make_house: Make, server: RawServer
+) -> None:
+    house = await make_house(wrap=passing, keeps_credential=True)
+    challenge = 'WWW-Authenticate: Bearer resource_metadata="https://attacker.example/x"\r\n'
+    server.answer = plain(b"{}", status="401 Unauthorized", headers=challenge)
+    refused = await house.post(call())
+    assert (refused.status, refused.header("www-authenticate"), len(server.got)) == (502, None, 1)
+    assert "did not accept the credential" in refused.json["error"]["message"]
+    server.answer = plain(
+        b"{}", status="403 Forbidden", headers='WWW-Authenticate: Bearer error="insufficient_scope"\r\n'
+    )
+    assert "does not cover this" in (await house.post(call())).json["error"]["message"]
+    server.answer = plain(b'{"a":1}', status="403 Forbidden", headers=challenge)
+    passed = await house.post(call())
+    assert (passed.status, passed.header("www-authenticate"), passed.body) == (403, None, b'{"a":1}')
+
+
+@pytest.mark.behaviour("credentials.not-shown")
+async def test_a_kept_credential_is_in_no_event_and_in_no_text(make_house: Make, server: RawServer) -> None:
+    seen: list[Any] = []
+
+    class Watching:
+        def __init__(self, upstream: Upstream) -> None:
+            self._upstream = upstream
+
+        async def send(self, inbound: Any) -> Any:
+            seen.append(repr(inbound))
+            return await self._upstream.send(inbound)
+
+        async def close(self) -> None:
+            await self._upstream.close()
+
+    house = await make_house(wrap=lambda upstream: Watching(passing(upstream)), keeps_credential=True)
+    assert (await house.post(call())).status == 200
+    assert "token-of-alice" not in repr(seen) + repr(house.events(""))
