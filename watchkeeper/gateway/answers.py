@@ -55,52 +55,72 @@ class Answers:
         """An answer that came in one piece; `call` learns how it ended."""
         if not out.body:
             return out
-        request = call.message
-        if out.status >= 400 or request.kind != "request":
-            return await self._aside(call, out)
-        try:
-            answer = parse_message(out.body)
-        except BadMessage as error:
-            return self._unreadable(call, error.reason)
-        if answer.kind not in ("response", "error") or not _answers(answer, request):
-            return self._unreadable(call, "its answer is to another request")
-        ruling = await self.judge(call, answer)
-        if replies.stops(ruling):
-            body = replies.denial(request, ruling.verdict, modern=call.era == "modern")
-            return Outbound(200, _without_body_headers(out), body)
-        if ruling.body is not None and ruling.verdict.enforced:
-            out.body = ruling.body
-        out.headers = _as(out.headers, _JSON)
-        return out
+        said = self._understand(call, out)
+        if isinstance(said, Outbound):
+            return said
+        return self._conclude(call, out, await self.judge(call, said))
+
+    def whole_now(self, call: Call, out: Outbound) -> Outbound | None:
+        """`whole` without waiting; None for the answer to a listing, whose pins may have to be asked for."""
+        if not out.body:
+            return out
+        if call.message.method in LISTINGS:
+            return None
+        said = self._understand(call, out)
+        if isinstance(said, Outbound):
+            return said
+        return self._conclude(call, out, self._judge_now(call, said))
 
     async def judge(self, call: Call, answer: Message) -> Ruling:
         """The ruling on the answer to a call, kept in the call."""
+        request = call.message
+        if request.method not in LISTINGS:
+            return self._judge_now(call, answer)
         call.answer = answer
-        request, principal = call.message, call.request.principal
-        if request.method in LISTINGS:
-            said = answer
-            if request.method == DISCOVER:
-                call.answer = answer = self._versions.learn(said)
-            ruling = await self._guard.on_listing(call.route, principal, request, answer)
-            if answer is not said and ruling.body is None:
-                ruling = msgspec.structs.replace(ruling, body=answer.raw)
-        else:
-            ruling = self._guard.on_answer(call.route, principal, request, answer)
+        said = answer
+        if request.method == DISCOVER:
+            call.answer = answer = self._versions.learn(said)
+        ruling = await self._guard.on_listing(call.route, call.request.principal, request, answer)
+        if answer is not said and ruling.body is None:
+            ruling = msgspec.structs.replace(ruling, body=answer.raw)
         call.answered = ruling
         return ruling
 
-    async def _aside(self, call: Call, out: Outbound) -> Outbound:
-        """A body that is no result: an error page or an error. It passes as it is, for clients tell eras by it."""
+    def _judge_now(self, call: Call, answer: Message) -> Ruling:
+        call.answer = answer
+        call.answered = self._guard.on_answer(call.route, call.request.principal, call.message, answer)
+        return call.answered
+
+    def _understand(self, call: Call, out: Outbound) -> Message | Outbound:
+        """The message in an answer, or what the client gets instead of one that cannot be read."""
+        request = call.message
+        is_aside = out.status >= 400 or request.kind != "request"
         try:
             answer = parse_message(out.body)
-        except BadMessage:
-            text = msgspec.json.encode(out.body.decode("utf-8", "replace"))
-            answer = Message(out.body, "error", error=text)
+        except BadMessage as error:
+            if not is_aside:
+                return self._unreadable(call, error.reason)
+            # an error page: it passes as it is, for clients tell eras by it
+            answer = Message(out.body, "error", error=msgspec.json.encode(out.body.decode("utf-8", "replace")))
         if answer.kind not in ("response", "error"):
             return self._unreadable(call, "its answer is a request of its own")
-        ruling = await self.judge(call, answer)
+        if not is_aside and not _answers(answer, request):
+            return self._unreadable(call, "its answer is to another request")
+        return answer
+
+    def _conclude(self, call: Call, out: Outbound, ruling: Ruling) -> Outbound:
+        """What the client gets of an answer that was judged."""
+        request, is_modern = call.message, call.era == "modern"
+        is_aside = out.status >= 400 or request.kind != "request"
         if replies.stops(ruling):
-            return replies.denied(call.message, ruling.verdict, modern=call.era == "modern")
+            if is_aside:
+                return replies.denied(request, ruling.verdict, modern=is_modern)
+            return Outbound(200, _without_body_headers(out), replies.denial(request, ruling.verdict, modern=is_modern))
+        if is_aside:
+            return out
+        if ruling.body is not None and ruling.verdict.enforced:
+            out.body = ruling.body
+        out.headers = _as(out.headers, _JSON)
         return out
 
     @staticmethod
@@ -291,8 +311,9 @@ def _as(headers: Headers, types: tuple[bytes, ...]) -> Headers:
 
     A parameter is enough for some to see other text (`charset=utf-7`) or another type.
     """
-    if any(name.lower() == b"content-type" and value.lower() in types for name, value in headers):
-        return headers
+    for name, value in headers:
+        if value in types and name.lower() == b"content-type":
+            return headers
     return [(b"Content-Type", types[0]), *(pair for pair in headers if pair[0].lower() != b"content-type")]
 
 

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
@@ -24,9 +26,11 @@ from watchkeeper.gateway import replies
 from watchkeeper.gateway.answers import Answers, as_stream
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.limits.turnstile import Turnstile
+from watchkeeper.gateway.link import Broken, Link
 from watchkeeper.gateway.listing import Introduction
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
-from watchkeeper.gateway.ports import Guard, Recorder
+from watchkeeper.gateway.pool import HttpUpstream
+from watchkeeper.gateway.ports import Answered, Guard, Recorder, UnderWay
 from watchkeeper.gateway.record import Call, Chronicle
 from watchkeeper.gateway.regrets import Regrets
 from watchkeeper.gateway.sessions import Sessions
@@ -64,6 +68,7 @@ class Exchange:
     ) -> None:
         self._route = route
         self._upstream = upstream
+        self._prompt = upstream if isinstance(upstream, HttpUpstream) and "legacy" in route.eras else None
         self._guard = guard
         self._sessions = sessions
         self._chronicle = Chronicle(route, journal, clock)
@@ -80,6 +85,24 @@ class Exchange:
             return replies.not_recorded(None)
         if request.verb != "POST":
             return await self._without_message(request)
+        opened = self._open(request)
+        return opened if isinstance(opened, Outbound) else await self._carry(opened)
+
+    def begin(self, request: Request, answered: Answered) -> Outbound | Coroutine[Any, Any, Outbound] | UnderWay:
+        """`serve` without waiting as long as there is nothing to wait for: see `ports.Begin`."""
+        if self._prompt is None or request.verb != "POST" or not self._chronicle.healthy:
+            return self.serve(request)
+        opened = self._open(request)
+        if isinstance(opened, Outbound):
+            return opened
+        if self._turnstile is not None or opened.is_unlisted or is_once(opened) or replies.stops(opened.ruling):
+            return self._carry(opened)
+        going = _Going(self, opened, answered)
+        going.link = self._prompt.begin(going.inbound, going.on_answer)
+        return going if going.link is not None else self._carry(opened)
+
+    def _open(self, request: Request) -> Call | Outbound:
+        """Read a request and judge it, or say why not. Memory only."""
         started = time.perf_counter_ns()
         try:
             message = parse_message(request.body)
@@ -89,20 +112,55 @@ class Exchange:
             if era == "modern":
                 self._check_headers(request, message)
         except BadMessage as error:
-            return await self._malformed(request, error)
+            return self._malformed(request, error)
         client = message.client
         if era == "modern":
             _drop_session(request)
         elif request.session:
             session = self._sessions.of(self._route.name, request.session, request.principal)
             if session is None:
-                return await self._reject(request, replies.no_such_session(), "the session is not this client's")
+                return self._reject(request, replies.no_such_session(), "the session is not this client's")
             client = client or session.client
         request.survives = era == "legacy"
         call = Call(self._route, request, message, era, started, _UNJUDGED, client)
-        return await (self._once(call) if request.session and message.kind == "request" else self._judged(call))
+        if self._guard.needs_listing(self._route, request.principal, message):
+            call.is_unlisted = True
+        else:
+            call.ruling = self._guard.on_request(self._route, request.principal, message)
+        return call
 
-    async def refused(self, refusal: Refusal) -> None:
+    async def _carry(self, call: Call) -> Outbound:
+        """Do with a call that was opened what is to be done."""
+        return await (self._once(call) if is_once(call) else self._judged(call))
+
+    def conclude(self, call: Call, out: Outbound) -> Outbound | Coroutine[Any, Any, Outbound]:
+        """The answer to a call that went out without waiting has come."""
+        answer = self._answers.whole_now(call, out) if out.events is None else None
+        if answer is None:
+            return self._await_answer(call, _at_hand(out))
+        if out.status == 404 or call.message.method == "initialize":
+            self._learn_session(call, out)
+        if replies.stops(call.answered or call.ruling) or call.route.durability == "strict":
+            return self._finish(call, answer)
+        call.status = answer.status
+        call.sent = len(answer.body)
+        try:
+            self._chronicle.decided(call)
+        except Unavailable:
+            return replies.not_recorded(call.message)
+        return answer
+
+    async def recover(self, call: Call, inbound: Inbound, error: Broken) -> Outbound:
+        """The connection of a call that went out without waiting broke."""
+        assert self._prompt is not None
+        return await self._await_answer(call, self._prompt.recover(inbound, error))
+
+    def gone(self, call: Call) -> None:
+        """The client of a call under way went away."""
+        call.ending, call.status = "cancelled", 499
+        self._chronicle.decided_late(call)
+
+    def refused(self, refusal: Refusal) -> None:
         """Remember a request that the edge turned away."""
         try:
             self._chronicle.refused(refusal)
@@ -117,7 +175,7 @@ class Exchange:
         key = (call.request.session, call.message.id)
         if not self._underway.begin(key):
             reason = "another request with this id is still open in this session"
-            return await self._malformed(call.request, BadMessage(reason, request_id=call.message.id))
+            return self._malformed(call.request, BadMessage(reason, request_id=call.message.id))
         try:
             return self._underway.until_let_go(key, await self._judged(call))
         except BaseException:
@@ -126,9 +184,9 @@ class Exchange:
 
     async def _judged(self, call: Call) -> Outbound:
         request, message = call.request, call.message
-        if self._guard.needs_listing(self._route, request.principal, message):
+        if call.is_unlisted:
             await self._introduction.make(request, message, call.era)
-        call.ruling = self._guard.on_request(self._route, request.principal, message)
+            call.ruling = self._guard.on_request(self._route, request.principal, message)
         if replies.stops(call.ruling):
             return await self._finish(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern"))
         if self._turnstile is not None:
@@ -143,13 +201,12 @@ class Exchange:
                 check_parameters(request.mirrors, message, schema)
 
     async def _forward(self, call: Call) -> Outbound:
-        ruling, request, message = call.ruling, call.request, call.message
-        body = ruling.body if ruling.body is not None and ruling.verdict.enforced else message.raw
-        session, credential = request.session, request.credential
-        inbound = Inbound("POST", request.headers, body, message, request.principal, call.era, session, credential)
+        return await self._await_answer(call, self._upstream.send(inbound_of(call)))
+
+    async def _await_answer(self, call: Call, sending: Coroutine[Any, Any, Outbound]) -> Outbound:
         out: Outbound | None = None
         try:
-            out = await self._upstream.send(inbound)
+            out = await sending
             if self._is_modern_only:  # a session nobody may use is not passed on
                 out.headers = [pair for pair in out.headers if pair[0].lower() != _SESSION]
             if out.events is not None:
@@ -157,13 +214,12 @@ class Exchange:
             answer = await self._answers.whole(call, out)
         except asyncio.CancelledError:
             _let_go(out)
-            call.ending, call.status = "cancelled", 499
-            self._chronicle.decided_late(call)
+            self.gone(call)
             raise
         except Unavailable as error:
             call.ending = error.code
-            self._chronicle.note("gateway.upstream.failed", actor=request.principal, reason=str(error))
-            return await self._finish(call, replies.failed(message, error))
+            self._chronicle.note("gateway.upstream.failed", actor=call.request.principal, reason=str(error))
+            return await self._finish(call, replies.failed(call.message, error))
         self._learn_session(call, out)
         return await self._finish(call, answer)
 
@@ -194,13 +250,13 @@ class Exchange:
             return replies.not_recorded(call.message)
         return None
 
-    async def _reject(self, request: Request, answer: Outbound, reason: str, code: int = INVALID_REQUEST) -> Outbound:
-        await self.refused(Refusal(answer.status, code, reason, (), request.principal))
+    def _reject(self, request: Request, answer: Outbound, reason: str, code: int = INVALID_REQUEST) -> Outbound:
+        self.refused(Refusal(answer.status, code, reason, (), request.principal))
         return answer
 
-    async def _malformed(self, request: Request, error: BadMessage) -> Outbound:
+    def _malformed(self, request: Request, error: BadMessage) -> Outbound:
         answer = replies.malformed(error, self._versions.carried)
-        return await self._reject(request, answer, error.reason, error.rpc_code)
+        return self._reject(request, answer, error.reason, error.rpc_code)
 
     def _learn_session(self, call: Call, out: Outbound) -> None:
         """Bind the session id that an `initialize` answer brings; forget one that the server no longer knows."""
@@ -223,13 +279,13 @@ class Exchange:
         try:
             era = era_of(request.version, None)
         except BadMessage as error:
-            return await self._malformed(request, error)
+            return self._malformed(request, error)
         if self._is_modern_only:
-            return await self._reject(request, replies.post_only(), "this route has no streams or sessions to end")
+            return self._reject(request, replies.post_only(), "this route has no streams or sessions to end")
         if era == "modern":
             _drop_session(request)
         elif request.session and self._sessions.of(self._route.name, request.session, request.principal) is None:
-            return await self._reject(request, replies.no_such_session(), "the session is not this client's")
+            return self._reject(request, replies.no_such_session(), "the session is not this client's")
         if not request.session:  # without a session nobody owns what would be replayed
             request.headers = [pair for pair in request.headers if pair[0].lower() != _LAST_EVENT]
         call = Call(self._route, request, _NONE, era, time.perf_counter_ns(), _UNJUDGED)
@@ -255,6 +311,51 @@ class Exchange:
         if out.events is not None:
             return Outbound(out.status, as_stream(out.headers), b"", self._answers.listen(call, out), out.cancel)
         return await self._answers.whole(call, out)
+
+
+class _Going(UnderWay):
+    """A call that went out without waiting."""
+
+    __slots__ = ("_answered", "_call", "_exchange", "_is_over", "inbound", "link")
+
+    def __init__(self, exchange: Exchange, call: Call, answered: Answered) -> None:
+        self._exchange = exchange
+        self._call = call
+        self._answered = answered
+        self._is_over = False
+        self.inbound = inbound_of(call)
+        self.link: Link | None = None
+
+    def on_answer(self, answer: Outbound | Broken) -> None:
+        if self._is_over:
+            return
+        if isinstance(answer, Outbound):
+            self._answered(self._exchange.conclude(self._call, answer))
+        else:
+            self._answered(self._exchange.recover(self._call, self.inbound, answer))
+
+    def cancel(self) -> None:
+        self._is_over = True
+        if self.link is not None:
+            self.link.abort()
+        self._exchange.gone(self._call)
+
+
+async def _at_hand(out: Outbound) -> Outbound:
+    return out
+
+
+def is_once(call: Call) -> bool:
+    """Whether no other request of its session may go by its id meanwhile."""
+    return bool(call.request.session) and call.message.kind == "request"
+
+
+def inbound_of(call: Call) -> Inbound:
+    """What goes to the server: exactly the bytes that were judged."""
+    ruling, request, message = call.ruling, call.request, call.message
+    body = ruling.body if ruling.body is not None and ruling.verdict.enforced else message.raw
+    session, credential = request.session, request.credential
+    return Inbound("POST", request.headers, body, message, request.principal, call.era, session, credential)
 
 
 def _let_go(out: Outbound | None) -> None:

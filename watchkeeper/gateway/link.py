@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 
 import httptools
 
+from watchkeeper.gateway.heads import Heads, cut
 from watchkeeper.gateway.upstream import Headers, Outbound, UpstreamFailed, UpstreamSilent
 from watchkeeper.protocol.sse import Splitter, TooLong
 
@@ -52,17 +53,39 @@ class Broken(Exception):
         self.late = late
 
 
+class KnownHead(NamedTuple):
+    """A head of an answer that was read before: whole, in JSON or empty, the connection kept."""
+
+    status: int
+    headers: Headers
+
+
+Answered = Callable[["Outbound | Broken"], None]
+"""Told once how a call began to be answered: whole, as a stream, or not at all."""
+
+
 class Link(asyncio.Protocol):
     """Parser callbacks, and the one call they belong to."""
 
-    def __init__(self, give_back: Callable[[Link], None], forget: Callable[[Link], None], max_answer: int) -> None:
+    def __init__(
+        self,
+        give_back: Callable[[Link], None],
+        forget: Callable[[Link], None],
+        max_answer: int,
+        known: Heads[KnownHead],
+    ) -> None:
         self._give_back = give_back
         self._forget = forget
         self._max_answer = max_answer
+        self._known = known
         self._loop = asyncio.get_running_loop()
         self._transport = cast(asyncio.Transport, None)
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Outbound] | None = None
+        self._answered: Answered | None = None
+        self._is_busy = False
+        """A call is under way: its answer has not come to its end."""
+        self._complete: Outbound | None = None
+        """A whole answer that nobody was told of yet: what was read with it must be looked at first."""
         self._stream: EventStream | None = None
         self._headers: Headers = []
         self._pieces: list[bytes] = []
@@ -72,6 +95,7 @@ class Link(asyncio.Protocol):
         self._status = 0
         self._touched = False
         self._until_close = False
+        self._keep = False
         self._limits = Limits(NEVER, NEVER, NEVER)
         self._deadline = self._ceiling = NEVER
         self._room: asyncio.Future[None] | None = None
@@ -79,22 +103,35 @@ class Link(asyncio.Protocol):
         self.since = 0.0
         """When the last answer was complete."""
 
-    async def call(self, data: bytes, limits: Limits) -> Outbound:
-        """Write a request and wait for its answer, or for the head of its stream. Raises `Broken`."""
-        if not self.usable:
-            raise Broken("closed the connection", untouched=True)
+    def begin(self, data: bytes, limits: Limits, answered: Answered) -> None:
+        """Write a request; `answered` is told of its answer, or of the head of its stream.
+
+        Whoever asked and does not want to know any more calls `abort`, which is how the server learns of it.
+        """
         now = self._loop.time()
         self._limits = limits
         self._deadline = now + limits.answer
         self._ceiling = now + limits.ceiling
         self._touched = False
-        self._answer = self._loop.create_future()
+        self._is_busy = True
+        self._complete = None
+        self._answered = answered
         self._transport.write(data)
+
+    async def call(self, data: bytes, limits: Limits) -> Outbound:
+        """`begin`, awaited. Raises `Broken`."""
+        if not self.usable:
+            raise Broken("closed the connection", untouched=True)
+        came: asyncio.Future[Outbound | Broken] = self._loop.create_future()
+        self.begin(data, limits, lambda answer: None if came.done() else came.set_result(answer))
         try:
-            return await self._answer
+            answer = await came
         except asyncio.CancelledError:
             self.abort()  # the client went away: closing is how the server learns of it
             raise
+        if isinstance(answer, Broken):
+            raise answer
+        return answer
 
     def abort(self) -> None:
         """Cut the connection; whatever is under way fails."""
@@ -123,12 +160,17 @@ class Link(asyncio.Protocol):
         self._forget(self)
         if self._until_close and exc is None:
             self.on_message_complete()
+            if self._complete is not None:
+                self._tell(self._complete, keep=False)
         else:
             self._fail("closed the connection before it had answered")
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:
+        if not self._is_busy:
             self.abort()  # nobody asked; whatever it is, it is no answer to the next call
+            return
+        is_start = not self._touched
+        if is_start and self._answer_known(data):
             return
         self._touched = True
         self._unseen += len(data)
@@ -138,18 +180,46 @@ class Link(asyncio.Protocol):
             self._fail("does not speak HTTP/1.1 as we read it")
         if self._unseen > MAX_UNSEEN:
             self._fail("sent a head that is too large")
-        if self._stream is not None:
+        if self._complete is not None:
+            if is_start and self._keep:
+                self._keep_head(data)
+            self._tell(self._complete, self._keep)
+        elif self._stream is not None:
             self._deadline = self._loop.time() + self._limits.idle
             if len(self._stream.waiting) > MAX_WAITING or self._stream.held > MAX_WAITING_BYTES:
                 self._transport.pause_reading()
                 self._stream.paused = True
                 self._deadline = NEVER  # it is the client who keeps the server waiting
 
+    def _answer_known(self, data: bytes) -> bool:
+        """Whether `data` was one whole answer with a head that is known; then it was given.
+
+        The parser has not seen it, and stands where it stood: between two messages.
+        """
+        found = cut(data)
+        if found is None or len(data) != found.body + found.length or found.length > self._max_answer:
+            return False
+        known = self._known.get(found.head)
+        if known is None:
+            return False
+        self._tell(Outbound(known.status, known.headers, data[found.body :]))
+        return True
+
+    def _keep_head(self, data: bytes) -> None:
+        """`data` was read as exactly one answer; what its head came to may serve again."""
+        found = cut(data)
+        if found is None or len(data) != found.body + found.length or self._status not in (200, 202):
+            return
+        if not any(name.lower() == b"transfer-encoding" for name, _ in self._headers):
+            self._known.keep(found.head, KnownHead(self._status, self._headers))
+
     # -- the parser's callbacks
 
     def on_message_begin(self) -> None:
-        if self._answer is None:  # a second answer behind the first; the next call must not get it
+        if not self._is_busy or self._complete is not None:
+            self._keep = False  # a second answer behind the first; the next call must not get it
             self.abort()
+            return
         self._headers = []
         self._pieces = []
         self._tail = bytearray()
@@ -168,7 +238,7 @@ class Link(asyncio.Protocol):
         self._unseen = 0
         self._status = self._parser.get_status_code()
         self._size = 0
-        if self._status < 200 or self._answer is None:
+        if self._status < 200 or not self._is_busy or self._complete is not None:
             return
         known = {name.lower(): value.lower() for name, value in self._headers}
         if len(known) < len(self._headers) and self._is_ambiguous():
@@ -209,19 +279,20 @@ class Link(asyncio.Protocol):
             if self._status == 101:
                 self._fail("switched to another protocol")
             return
-        answer, stream = self._answer, self._stream
-        self._answer = self._stream = None
-        self._until_close = False
-        self._deadline = self._ceiling = NEVER
-        if answer is None:
+        if not self._is_busy or self._complete is not None:
             return
+        self._until_close = False
         keep = self.usable and self._parser.should_keep_alive()
+        stream, self._stream = self._stream, None
         if stream is not None:
+            self._is_busy = False
+            self._deadline = self._ceiling = NEVER
             stream.end()
-        elif not answer.done():
-            body = self._pieces[0] if len(self._pieces) == 1 else b"".join((*self._pieces, self._tail))
-            answer.set_result(Outbound(self._status, self._headers, body))
-        self._rest(keep)
+            self._rest(keep)
+            return
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join((*self._pieces, self._tail))
+        self._keep = keep
+        self._complete = Outbound(self._status, self._headers, body)
 
     # -- inside
 
@@ -234,10 +305,20 @@ class Link(asyncio.Protocol):
         return known.get(b"content-length") == b"0"
 
     def _begin_stream(self) -> None:
-        assert self._answer is not None
         self._stream = EventStream(self, Splitter(self._max_answer))
-        if not self._answer.done():
-            self._answer.set_result(Outbound(self._status, self._headers, b"", self._stream, self._stream.cancel))
+        if self._answered is not None:
+            answered, self._answered = self._answered, None
+            answered(Outbound(self._status, self._headers, b"", self._stream, self._stream.cancel))
+
+    def _tell(self, answer: Outbound, keep: bool = True) -> None:
+        """A whole answer: the connection is free before anybody hears of it, for another call may follow at once."""
+        answered, self._answered = self._answered, None
+        self._complete = None
+        self._is_busy = False
+        self._deadline = self._ceiling = NEVER
+        self._rest(keep)
+        if answered is not None:
+            answered(answer)
 
     def _rest(self, keep: bool) -> None:
         if not keep:
@@ -247,15 +328,20 @@ class Link(asyncio.Protocol):
         self._give_back(self)
 
     def _fail(self, reason: str, *, late: bool = False) -> None:
-        answer, stream = self._answer, self._stream
-        self._answer = self._stream = None
+        if self._complete is not None:  # what came behind the answer was wrong, not the answer
+            self._keep = False
+            self.abort()
+            return
+        answered, stream = self._answered, self._stream
+        self._answered = self._stream = None
+        self._is_busy = False
         self._deadline = self._ceiling = NEVER
-        if stream is not None:
-            stream.fail(UpstreamSilent(f"the server {reason}") if late else UpstreamFailed(f"the server {reason}"))
-        elif answer is not None and not answer.done():
-            answer.set_exception(Broken(reason, untouched=not self._touched, late=late))
         if self.usable:
             self.abort()
+        if stream is not None:
+            stream.fail(UpstreamSilent(f"the server {reason}") if late else UpstreamFailed(f"the server {reason}"))
+        elif answered is not None:
+            answered(Broken(reason, untouched=not self._touched, late=late))
 
 
 class EventStream:

@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from watchkeeper.gateway.link import Broken, Limits, Link
+from watchkeeper.gateway.heads import Heads
+from watchkeeper.gateway.link import Answered, Broken, KnownHead, Limits, Link
 from watchkeeper.gateway.settings import GatewaySettings
 from watchkeeper.gateway.upstream import Headers, Inbound, Outbound, UpstreamFailed, UpstreamSilent
 
@@ -26,6 +27,8 @@ FRESH_SECONDS = 1.0
 """A connection used within so many seconds is trusted with a message that must not be sent twice."""
 MAX_IDLE = 64
 """Idle connections kept to one server."""
+MOST_RENDERED = 1024
+"""Lists of headers kept as bytes, too."""
 
 _REPEATABLE = frozenset(
     {"ping", "server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list"}
@@ -45,32 +48,48 @@ class HttpUpstream:
         self._port = parts.port or (443 if self._tls else 80)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._target = target.encode()
-        self._fixed = _fixed_headers(parts.netloc, headers or {})
+        fixed = _fixed_headers(parts.netloc, headers or {})
+        self._line = b" " + self._target + b" HTTP/1.1\r\n" + fixed
+        self._post = b"POST" + self._line
         self._replaced = frozenset(name.lower().encode() for name in headers or {})
         self._settings = settings
+        self._bounded = Limits(settings.answer_seconds, settings.stream_idle_seconds, settings.ceiling_seconds)
+        self._endless = Limits(settings.answer_seconds, NEVER_STALE, NEVER_STALE)
         self._idle: deque[Link] = deque()
         self._links: set[Link] = set()
         self._sweeper: asyncio.Task[None] | None = None
+        self._known: Heads[KnownHead] = Heads()
+        self._rendered: dict[int, tuple[Headers, bytes]] = {}
+
+    def begin(self, inbound: Inbound, answered: Answered) -> Link | None:
+        """`send` without waiting, where a connection is at hand; None where there is none, and nothing was done."""
+        link = self._take(NEVER_STALE if is_repeatable(inbound) else FRESH_SECONDS)
+        if link is not None:
+            link.begin(self._render(inbound), self._limits(inbound), answered)
+        return link
+
+    async def recover(self, inbound: Inbound, error: Broken) -> Outbound:
+        """After `begin` was told that its connection broke: send once more what may be sent twice, else raise."""
+        repeatable = is_repeatable(inbound)
+        if error.late or not (repeatable and error.untouched):
+            raise self._broken(error, repeatable) from error
+        return await self._send_once(await self._connect(), inbound)
+
+    async def _send_once(self, link: Link, inbound: Inbound) -> Outbound:
+        try:
+            return await link.call(self._render(inbound), self._limits(inbound))
+        except Broken as error:
+            raise self._broken(error, is_repeatable(inbound)) from error
 
     async def send(self, inbound: Inbound) -> Outbound:
         """One message out, one answer or stream back."""
-        repeatable = is_repeatable(inbound)
-        link = self._take(NEVER_STALE if repeatable else FRESH_SECONDS)
-        reused = link is not None
-        data = self._render(inbound)
-        limits = self._limits(inbound)
+        link = self._take(NEVER_STALE if is_repeatable(inbound) else FRESH_SECONDS)
         if link is None:
-            link = await self._connect()
+            return await self._send_once(await self._connect(), inbound)
         try:
-            return await link.call(data, limits)
+            return await link.call(self._render(inbound), self._limits(inbound))
         except Broken as error:
-            if error.late or not (reused and repeatable and error.untouched):
-                raise self._broken(error, repeatable) from error
-        link = await self._connect()
-        try:
-            return await link.call(data, limits)
-        except Broken as error:
-            raise self._broken(error, repeatable) from error
+            return await self.recover(inbound, error)
 
     async def close(self) -> None:
         """Cut every connection."""
@@ -103,7 +122,7 @@ class HttpUpstream:
         try:
             async with asyncio.timeout(self._settings.connect_seconds):
                 _, link = await loop.create_connection(
-                    lambda: Link(self._give_back, self._links.discard, self._settings.max_answer_bytes),
+                    lambda: Link(self._give_back, self._links.discard, self._settings.max_answer_bytes, self._known),
                     self._host,
                     self._port,
                     **options,
@@ -143,22 +162,30 @@ class HttpUpstream:
     # -- one call
 
     def _render(self, inbound: Inbound) -> bytes:
-        parts = [inbound.verb.encode(), b" ", self._target, b" HTTP/1.1\r\n", self._fixed]
-        for name, value in inbound.headers:
-            if not self._replaced or name.lower() not in self._replaced:
-                parts += (name, b": ", value, b"\r\n")
-        if inbound.verb == "POST":
-            parts.append(b"Content-Length: %d\r\n\r\n" % len(inbound.body))
-            parts.append(inbound.body)
-        else:
-            parts.append(b"\r\n")
-        return b"".join(parts)
+        if inbound.verb != "POST":
+            return b"%b%b%b\r\n" % (inbound.verb.encode(), self._line, self._end_to_end(inbound))
+        body = inbound.body
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (self._post, self._end_to_end(inbound), len(body), body)
+
+    def _end_to_end(self, inbound: Inbound) -> bytes:
+        """The client's headers as bytes; those of a head that comes again are the same list again."""
+        headers = inbound.headers
+        known = self._rendered.get(id(headers))
+        if known is not None and known[0] is headers:
+            return known[1]
+        kept = headers
+        if self._replaced:
+            kept = [pair for pair in headers if pair[0].lower() not in self._replaced]
+        rendered = b"".join([b"%b: %b\r\n" % pair for pair in kept])
+        if len(self._rendered) >= MOST_RENDERED:
+            self._rendered.clear()
+        self._rendered[id(headers)] = (headers, rendered)
+        return rendered
 
     def _limits(self, inbound: Inbound) -> Limits:
-        s = self._settings
         if inbound.verb == "GET" or (inbound.message is not None and inbound.message.method in _ENDLESS):
-            return Limits(s.answer_seconds, NEVER_STALE, NEVER_STALE)
-        return Limits(s.answer_seconds, s.stream_idle_seconds, s.ceiling_seconds)
+            return self._endless
+        return self._bounded
 
     def _broken(self, error: Broken, repeatable: bool) -> UpstreamFailed | UpstreamSilent:
         if error.late:

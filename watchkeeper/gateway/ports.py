@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from watchkeeper.events.model import Event
-from watchkeeper.gateway.model import Route, Ruling
+from watchkeeper.gateway.model import Request, Route, Ruling
+from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol.message import Message
 
 LISTINGS = frozenset(
@@ -19,6 +21,23 @@ LISTINGS = frozenset(
     }
 )
 """Methods whose answers hold definitions or instructions; they go to `Guard.on_listing`."""
+
+
+class UnderWay:
+    """A request that was passed on and waits for its answer, without a task."""
+
+    __slots__ = ()
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        raise NotImplementedError
+
+
+Answered = Callable[[Outbound | Coroutine[Any, Any, Outbound]], None]
+"""Told an answer, or what has to be awaited before there is one."""
+Begin = Callable[[Request, Answered], Outbound | Coroutine[Any, Any, Outbound] | UnderWay]
+"""Begins to serve an admitted request: the answer, if it is there at once; what has to be awaited for it; or what is
+under way, and then the second argument is told later. Cancelling the awaited means that the client went away."""
 
 
 class Guard(Protocol):

@@ -44,6 +44,8 @@ class Call(msgspec.Struct):
     """`perf_counter_ns` when it came in."""
     ruling: Ruling
     client: str = ""
+    is_unlisted: bool = False
+    """Its tool was never listed: it is judged once the server's tools were looked at."""
     answer: Message | None = None
     answered: Ruling | None = None
     status: int = 0

@@ -48,7 +48,7 @@ class Gateway:
                 route, route.upstream, guard=guard, journal=journal, clock=clock, sessions=sessions, gate=gate
             )
             self._upstreams.append(route.upstream)
-            self._doors.append(Door(route, identities, settings, exchange.serve, exchange.refused))
+            self._doors.append(Door(route, identities, settings, exchange.begin, exchange.refused))
 
     @property
     def ports(self) -> Mapping[str, int]:

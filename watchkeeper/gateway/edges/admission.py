@@ -11,11 +11,13 @@ In this order, each with the attack it stops:
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
 
 import msgspec
 
 from watchkeeper.core.secrets import Secret
+from watchkeeper.gateway.heads import Heads
 from watchkeeper.gateway.model import Refusal, Request
 from watchkeeper.gateway.ports import Identities
 from watchkeeper.protocol import errors
@@ -38,6 +40,14 @@ class Head(msgspec.Struct):
     headers: list[tuple[bytes, bytes]] = []
 
 
+class Known(msgspec.Struct, frozen=True):
+    """A head that was let in before. Everything that is not in its bytes is looked up again."""
+
+    authorization: bytes
+    """Tokens are revoked."""
+    request: Request
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What one port accepts."""
 
@@ -48,6 +58,26 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     identities: Identities
     keeps_credential: bool = False
     """The route's upstream needs the client's credential."""
+    known: Heads[Known]
+    """Of these rules only: with others a head may come to something else."""
+
+
+def known_request(head: bytes, length: int, rules: Rules) -> Request | None:
+    """The request of a head that these rules have let in before, if they would again; see `gateway.heads`."""
+    known = rules.known.get(head)
+    if known is None or length > rules.max_body:
+        return None
+    principal = rules.identities.principal_of(known.authorization)
+    if principal is None:
+        return None
+    request = copy(known.request)
+    request.principal = principal
+    return request
+
+
+def keep_known(head: bytes, request: Request, authorization: bytes, rules: Rules) -> None:
+    """Let `known_request` know a head; `request` is what `admit` made of it."""
+    rules.known.keep(head, Known(authorization, request))
 
 
 def admit(head: Head, rules: Rules) -> Request | Refusal:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from watchkeeper.core.errors import Conflict, Misconfigured, WatchkeeperError
 from watchkeeper.gateway.edges.admission import Rules
 from watchkeeper.gateway.edges.http import ClientConnection
-from watchkeeper.gateway.model import Refusal, Request, Route
-from watchkeeper.gateway.ports import Identities
+from watchkeeper.gateway.heads import Heads
+from watchkeeper.gateway.model import Refusal, Route
+from watchkeeper.gateway.ports import Begin, Identities
 from watchkeeper.gateway.settings import GatewaySettings, is_loopback
-from watchkeeper.gateway.upstream import Outbound
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -25,12 +25,12 @@ class Door:
         route: Route,
         identities: Identities,
         settings: GatewaySettings,
-        serve: Callable[[Request], Awaitable[Outbound]],
-        refused: Callable[[Refusal], Awaitable[None]],
+        begin: Begin,
+        refused: Callable[[Refusal], None],
     ) -> None:
         self.route = route
         self.settings = settings
-        self.serve = serve
+        self.begin = begin
         self.refused = refused
         self.draining = False
         self.connections: set[ClientConnection] = set()
@@ -38,6 +38,7 @@ class Door:
         self._identities = identities
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
+        self._emptied: asyncio.Future[None] | None = None
         self.rules = self._make_rules()
 
     async def open(self) -> None:
@@ -60,14 +61,21 @@ class Door:
             self._server.close()
         for connection in list(self.connections):
             connection.drain()
+        if self.connections:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._emptied], timeout=within)
         tasks = [connection.task for connection in self.connections if connection.task is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=within)
         for connection in list(self.connections):
             connection.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._sweeper is not None:
             self._sweeper.cancel()
+
+    def left(self, connection: ClientConnection) -> None:
+        """A connection is over."""
+        self.connections.discard(connection)
+        if self._emptied is not None and not self.connections and not self._emptied.done():
+            self._emptied.set_result(None)
 
     def _make_rules(self) -> Rules:
         names = [*self.settings.allowed_hosts]
@@ -84,6 +92,7 @@ class Door:
             max_body=self.settings.max_body_bytes,
             identities=self._identities,
             keeps_credential=self.route.keeps_credential,
+            known=Heads(),
         )
 
     async def _sweep(self) -> None:

@@ -1,7 +1,8 @@
 """One client's connection: requests are answered one at a time, in order, each in one write or event by event.
 
-Flow control both ways, and a limit in time for each stage. What a request means is the exchange's business. One task a
-connection, none a request.
+Flow control both ways, and a limit in time for each stage. What a request means is the exchange's business. An answer
+that needs no waiting on our side costs no task: the request is begun where its last byte is read, and answered where
+the server's last byte is. Whatever does wait has a task for as long as it waits.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol, cast
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -18,6 +19,7 @@ from watchkeeper.gateway.edges import render
 from watchkeeper.gateway.edges.admission import Rules
 from watchkeeper.gateway.edges.reader import BODY, HEAD, IDLE, Reader, Turn
 from watchkeeper.gateway.model import Refusal, Request
+from watchkeeper.gateway.ports import Begin, UnderWay
 from watchkeeper.gateway.settings import GatewaySettings
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol import errors
@@ -41,31 +43,31 @@ class Host(Protocol):
     settings: GatewaySettings
     draining: bool
     connections: set[ClientConnection]
-    serve: Callable[[Request], Awaitable[Outbound]]
-    refused: Callable[[Refusal], Awaitable[None]]
+    begin: Begin
+    refused: Callable[[Refusal], None]
+
+    def left(self, connection: ClientConnection) -> None:
+        """It is over."""
+        ...
 
 
 class ClientConnection(asyncio.Protocol):
-    """A reader on one side, a task that answers on the other, a queue between."""
+    """A reader on one side, at most one answer under way on the other, a queue between."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(host.rules, host.settings.max_header_bytes, self._take, self._encourage)
         self._queue: deque[Turn] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._busy: Turn | None = None
+        self._under_way: UnderWay | None = None
         self._room: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
+        """What waits for something on behalf of this connection, if anything does."""
         self._transport = cast(asyncio.Transport, None)
         self._stage = IDLE
-        self._seconds = {
-            IDLE: host.settings.idle_seconds,
-            HEAD: host.settings.header_seconds,
-            BODY: host.settings.body_seconds,
-        }
-        self._busy: Turn | None = None
         self._reading = self._writable = True
-        self._gone = False
+        self._gone = self._parting = False
         self._deadline = NEVER
 
     # -- the transport's callbacks
@@ -76,18 +78,20 @@ class ClientConnection(asyncio.Protocol):
             self._transport.abort()
             return
         self._host.connections.add(self)
-        self._deadline = self._loop.time() + self._seconds[IDLE]
-        self.task = self._loop.create_task(self._answer_all())
+        self._deadline = self._loop.time() + self._host.settings.idle_seconds
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone = self._reader.deaf = True
+        self._queue.clear()
         self.resume_writing()
-        if self.task is None:
-            return
-        if self._busy is not None and isinstance(self._busy.item, Request) and self._busy.item.survives:
+        if self._busy is None:
+            self._leave()
+        elif self._parting:
+            self._give_up()
+        elif isinstance(self._busy.item, Request) and self._busy.item.survives:
             self._deadline = self._loop.time() + ORPHAN_SECONDS
         else:
-            self.task.cancel()
+            self._give_up()
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
@@ -110,8 +114,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._deadline = NEVER
         if self._gone:
-            if self.task is not None:
-                self.task.cancel()
+            self._give_up()
         elif self._busy is None and self._reader.stage != IDLE and not self._reader.deaf:
             self._reader.turn_away(_TOO_SLOW)
         else:
@@ -119,87 +122,121 @@ class ClientConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Finish what is under way, then close; close at once when nothing is."""
-        if self._busy is None and not self._queue:
+        if self._busy is None:
             self._transport.close()
 
     def abort(self) -> None:
         """Close now, whatever is under way."""
         self._transport.abort()
-        if self.task is not None:
-            self.task.cancel()
+        self._give_up()
 
     # -- the reader's
 
     def _take(self, turn: Turn) -> None:
+        if self._busy is None:
+            self._begin(turn)
+            return
         self._queue.append(turn)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-        elif self._reading and len(self._queue) > 1:
+        if self._reading and len(self._queue) > 1:
             self._transport.pause_reading()
             self._reading = False
 
     def _encourage(self) -> None:
-        if self._busy is None and not self._queue:
+        if self._busy is None:
             self._transport.write(render.CONTINUE)
 
     # -- answering
 
-    async def _answer_all(self) -> None:
-        try:
-            while await self._answer_next():
-                pass
-        except asyncio.CancelledError:
-            pass  # the client is gone, or the gateway closes: whoever held something has let go of it
-        except Exception:  # noqa: BLE001 — the outermost loop of this connection: it ends, the others go on
-            _log.exception("a client connection failed")
-        finally:
-            self._host.connections.discard(self)
-            self._transport.close()
-
-    async def _answer_next(self) -> bool:
-        """Answer one turn; whether there may be another."""
-        while not self._queue:
-            self._waiter = self._loop.create_future()
-            await self._waiter
-        turn = self._busy = self._queue.popleft()
-        self._waiter = None
+    def _begin(self, turn: Turn) -> None:
+        if self._gone:
+            return
+        self._busy = turn
         self._deadline = NEVER
+        if isinstance(turn.item, Refusal):
+            self._answered(self._refusal(turn.item))
+            return
+        try:
+            begun = self._host.begin(turn.item, self._answered)
+        except Exception:  # noqa: BLE001 — an unknown failure means deny
+            _log.exception("an exchange failed")
+            self._answered(self._failure(turn.item))
+            return
+        if isinstance(begun, UnderWay):
+            self._under_way = begun
+        else:
+            self._answered(begun)
+
+    def _answered(self, answer: Outbound | Coroutine[Any, Any, Outbound]) -> None:
+        """The answer to the turn under way has come, or there is something to wait for before it can."""
+        turn = self._busy
+        assert turn is not None
+        self._under_way = None
+        if not isinstance(answer, Outbound):
+            self._spawn(self._wait_for(turn, answer))
+        elif answer.events is not None:
+            self._spawn(self._stream(answer, answer.events, turn))
+        else:
+            self._give(turn, answer)
+
+    def _give(self, turn: Turn, out: Outbound) -> None:
+        """Write a whole answer; then the next turn comes, once the client has taken enough of this one."""
+        close = not turn.keep or self._host.draining
+        self._write(render.whole(out, close=close, bodiless=turn.bodiless))
+        if self._writable and not self._gone and not close and turn.chunked:
+            self._next()
+        else:
+            self._spawn(self._conclude(close or not turn.chunked))
+
+    def _next(self) -> None:
+        """This turn is over: begin another, or wait for one."""
+        if self._queue:  # from the loop, so that a thousand of them do not begin inside one another
+            self._busy = self._queue.popleft()
+            self._loop.call_soon(self._begin, self._busy)
+        else:
+            self._busy = None
+            self._watch_stage()
         if not self._reading and not self._queue:
             self._transport.resume_reading()
             self._reading = True
-        out = await self._outcome(turn)
-        close = not turn.keep or self._host.draining
-        if out.events is None:
-            self._write(render.whole(out, close=close, bodiless=turn.bodiless))
-            await self._until_writable()
-        else:
-            await self._stream(out, out.events, turn, close or not turn.chunked)
-        self._busy = None
-        if close or self._gone or not turn.chunked:
-            await self._part()
-            return False
-        self._watch_stage()
-        return True
 
-    async def _outcome(self, turn: Turn) -> Outbound:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.task = self._loop.create_task(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
-            if isinstance(turn.item, Refusal):
-                await self._host.refused(turn.item)
-                return render.refusal(turn.item)
-            return await self._host.serve(turn.item)
+            await work
+        except asyncio.CancelledError:
+            self._close()  # the client is gone, or the gateway closes: whoever held something has let go of it
+        except Exception:  # noqa: BLE001 — the outermost loop of this connection: it ends, the others go on
+            _log.exception("a client connection failed")
+            self._close()
+
+    async def _wait_for(self, turn: Turn, answer: Coroutine[Any, Any, Outbound]) -> None:
+        try:
+            out = await answer
         except Exception:  # noqa: BLE001 — an unknown failure means deny
             _log.exception("an exchange failed")
-            await self._remember_failure(turn.item)
-            return render.refusal(_FAILED)
+            out = self._failure(turn.item)
+        self._answered(out)
 
-    async def _remember_failure(self, item: Request | Refusal) -> None:
+    def _refusal(self, refusal: Refusal) -> Outbound:
+        try:
+            self._host.refused(refusal)
+        except Exception:  # noqa: BLE001 — an unknown failure means deny
+            _log.exception("a refusal failed")
+            return self._failure(refusal)
+        return render.refusal(refusal)
+
+    def _failure(self, item: Request | Refusal) -> Outbound:
         """A refusal like any other, so that it is in the journal, too."""
         try:
-            await self._host.refused(msgspec.structs.replace(_FAILED, principal=item.principal))
+            self._host.refused(msgspec.structs.replace(_FAILED, principal=item.principal))
         except Exception:  # noqa: BLE001 — it may be remembering that failed; the client is refused all the same
             _log.exception("a failure could not be recorded")
+        return render.refusal(_FAILED)
 
-    async def _stream(self, out: Outbound, events: AsyncIterator[bytes], turn: Turn, close: bool) -> None:
+    async def _stream(self, out: Outbound, events: AsyncIterator[bytes], turn: Turn) -> None:
+        close = not turn.keep or self._host.draining or not turn.chunked
         self._write(render.stream_head(out, close=close, chunked=turn.chunked))
         orphaned = 0
         try:
@@ -222,6 +259,15 @@ class ClientConnection(asyncio.Protocol):
                 out.cancel()
         if turn.chunked:
             self._write(render.LAST_CHUNK)
+        await self._conclude(close)
+
+    async def _conclude(self, close: bool) -> None:
+        await self._until_writable()
+        if close or self._gone:
+            await self._part()
+            self._close()
+        else:
+            self._next()
 
     def _write(self, data: bytes) -> None:
         if not self._gone:
@@ -242,9 +288,35 @@ class ClientConnection(asyncio.Protocol):
             return
         self._transport.write_eof()
         self._deadline = self._loop.time() + LINGER_SECONDS
-        self._waiter = self._loop.create_future()
-        await self._waiter  # cancelled when the client closes, or when the deadline aborts the connection
+        self._parting = True
+        await self._loop.create_future()  # cancelled when the client closes, or when the deadline aborts the connection
+
+    # -- the end
+
+    def _give_up(self) -> None:
+        """Nobody waits for the answer any more."""
+        if self._under_way is not None:
+            under_way, self._under_way = self._under_way, None
+            under_way.cancel()
+            self._leave()
+        elif self.task is not None and not self.task.done():
+            # from the loop: by then it has begun, and whoever holds something can let go of it
+            self._loop.call_soon(self.task.cancel)
+        else:
+            self._leave()
+
+    def _close(self) -> None:
+        self._busy = None
+        self._transport.close()
+        if self._gone:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._busy = None
+        self._host.left(self)
 
     def _watch_stage(self) -> None:
         self._stage = self._reader.stage
-        self._deadline = self._loop.time() + self._seconds[self._stage]
+        settings = self._host.settings
+        seconds = {IDLE: settings.idle_seconds, HEAD: settings.header_seconds, BODY: settings.body_seconds}
+        self._deadline = self._loop.time() + seconds[self._stage]

@@ -7,11 +7,13 @@ on like any other, so that its answer keeps its place in the order.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 import httptools
 import msgspec
 
-from watchkeeper.gateway.edges.admission import Head, Rules, admit
+from watchkeeper.gateway.edges.admission import Head, Rules, admit, keep_known, known_request
+from watchkeeper.gateway.heads import cut
 from watchkeeper.gateway.model import Refusal, Request
 from watchkeeper.protocol import errors
 
@@ -60,6 +62,9 @@ class Reader:
         self._size = 0
         self._unseen = 0
         self._expects = False
+        self._turns = 0
+        self._as_admitted: Request | None = None
+        """The last request before anybody used it, if it was a POST of HTTP/1.1 that leaves the connection open."""
         self.stage = IDLE
         self.deaf = False
         """Nothing more is heard: the last turn closes the connection."""
@@ -67,6 +72,38 @@ class Reader:
     def feed(self, data: bytes) -> None:
         if self.deaf:
             return
+        is_start = self.stage == IDLE
+        if is_start and self._feed_known(data):
+            return
+        self._turns = 0
+        self._read(data)
+        if is_start and self._turns == 1 and self.stage == IDLE and not self.deaf:
+            self._keep(data)
+
+    def _feed_known(self, data: bytes) -> bool:
+        """Whether `data` was one whole request with a head that is known; then its turn has come.
+
+        The parser has not seen it, and stands where it stood: between two messages.
+        """
+        found = cut(data)
+        if found is None or len(data) != found.body + found.length:
+            return False
+        request = known_request(found.head, found.length, self._rules)
+        if request is None:
+            return False
+        request.body = data[found.body :]
+        self._on_turn(Turn(request, True))
+        return True
+
+    def _keep(self, data: bytes) -> None:
+        """`data` was read as exactly one request; what its head came to may serve again."""
+        request, found = self._as_admitted, cut(data)
+        if request is None or found is None or len(data) != found.body + found.length:
+            return
+        authorization = next(value for name, value in self._head.headers if name.lower() == b"authorization")
+        keep_known(found.head, request, authorization, self._rules)
+
+    def _read(self, data: bytes) -> None:
         self._unseen += len(data)
         try:
             self._parser.feed_data(data)
@@ -148,4 +185,7 @@ class Reader:
         if isinstance(self._coming, Request):
             self._coming.body = self._pieces[0] if len(self._pieces) == 1 else b"".join((*self._pieces, self._tail))
         chunked = self._parser.get_http_version() == "1.1"
+        self._turns += 1
+        is_plain = keep and chunked and not self._expects and self._head.verb == b"POST"
+        self._as_admitted = copy(self._coming) if is_plain and isinstance(self._coming, Request) else None
         self._on_turn(Turn(self._coming, keep, chunked, self._head.verb == b"HEAD"))

@@ -1,0 +1,136 @@
+"""A head that comes again is not read again: and that changes nothing but the time it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.gateway.conftest import TOKEN, House, call, mirrors, plain, post, raw, read_message
+from watchkeeper.gateway.heads import MOST, Heads, cut
+
+OK = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.behaviour("gateway.known-heads")
+async def test_a_head_that_comes_again_with_another_length_frames_its_own_body(house: House) -> None:
+    async with house.connect() as (reader, writer):
+        for size in (1, 900, 3, 5000, 3):
+            body = call(arguments={"text": "x" * size})
+            writer.write(post(body, port=house.port))
+            assert (await read_message(reader, is_answer=True)).status == 200
+            assert house.server.got[-1].body == body
+            assert house.server.got[-1].header("content-length") == str(len(body))
+            assert house.server.got[-1].header("authorization") is None
+
+
+@pytest.mark.behaviour("gateway.known-heads")
+async def test_a_token_that_is_revoked_is_refused_although_its_head_is_known(house: House) -> None:
+    valid = {TOKEN: "agent:alice"}
+    house.gateway._doors[0].rules.identities.principal_of = valid.get  # type: ignore[method-assign]
+    async with house.connect() as (reader, writer):
+        for _ in range(2):
+            writer.write(post(call(), port=house.port))
+            assert (await read_message(reader, is_answer=True)).status == 200
+        valid.clear()
+        writer.write(post(call(), port=house.port))
+        assert (await read_message(reader, is_answer=True)).status == 401
+    assert len(house.server.got) == 2
+
+
+@pytest.mark.behaviour("gateway.known-heads")
+@pytest.mark.parametrize("digits", ["+5", "5, 5", "0x5", " 5", "-5", "5\x0b", "9" * 10, "", "\u0665"])
+async def test_a_length_in_another_spelling_is_read_by_the_parser(house: House, digits: str) -> None:
+    async with house.connect() as (reader, writer):
+        writer.write(post(call(), port=house.port))
+        await read_message(reader, is_answer=True)
+        odd = post(call(), port=house.port).replace(
+            b"Content-Length: %d" % len(call()), b"Content-Length: %b" % digits.encode()
+        )
+        writer.write(odd)
+        assert (await read_message(reader, is_answer=True)).status in (400, 413)
+    assert len(house.server.got) == 1
+
+
+async def test_a_body_beyond_the_limit_is_refused_although_its_head_is_known(make_house) -> None:
+    house = await make_house(max_body_bytes=1024)
+    async with house.connect() as (reader, writer):
+        writer.write(post(call(), port=house.port))
+        assert (await read_message(reader, is_answer=True)).status == 200
+        writer.write(post(call(arguments={"text": "x" * 2000}), port=house.port))
+        assert (await read_message(reader, is_answer=True)).status == 413
+    assert len(house.server.got) == 1
+
+
+@pytest.mark.behaviour("gateway.known-heads")
+async def test_what_an_exchange_did_with_a_request_does_not_stick_to_its_head(house: House) -> None:
+    """A session id means nothing in the modern era and is dropped there; the same head must bring it again."""
+    extra = [*mirrors(), ("Mcp-Session-Id", "s-1")]
+    for _ in range(3):
+        assert (await house.post(call(modern=True), *extra)).status == 200
+        assert house.server.got[-1].header("mcp-session-id") is None
+        assert house.server.got[-1].header("mcp-name") == "echo"
+
+
+@pytest.mark.behaviour("gateway.answers-not-mixed")
+async def test_a_second_answer_behind_the_first_reaches_nobody_on_a_known_head(house: House) -> None:
+    mine, planted = OK, b'{"jsonrpc":"2.0","id":1,"result":{"planted":true}}'
+
+    def whole(body: bytes) -> bytes:
+        return JSON + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+    async with house.connect() as (reader, writer):
+        for answer in (whole(mine), whole(mine), whole(mine) + whole(planted), whole(mine)):
+            house.server.answer = raw(answer)
+            writer.write(post(call(), port=house.port))
+            assert (await read_message(reader, is_answer=True)).body == mine
+    assert house.server.connections == 2
+
+
+async def test_an_answer_that_comes_in_two_pieces_is_whole_though_its_head_is_known(house: House) -> None:
+    async def slowly(got, reader, writer) -> None:
+        writer.write(JSON + b"Content-Length: %d\r\n\r\n" % len(OK) + OK[:9])
+        await writer.drain()
+        await asyncio.sleep(0)
+        writer.write(OK[9:])
+
+    async with house.connect() as (reader, writer):
+        for answer in (plain(OK), slowly, plain(OK), slowly):
+            house.server.answer = answer
+            writer.write(post(call(), port=house.port))
+            assert (await read_message(reader, is_answer=True)).body == OK
+
+
+async def test_an_answer_with_its_own_session_keeps_it_out_of_other_answers(house: House) -> None:
+    ids = itertools.count()
+
+    async def mint(got, reader, writer) -> None:
+        await plain(OK, headers=f"Content-Type: application/json\r\nMcp-Session-Id: s-{next(ids)}\r\n")(
+            got, reader, writer
+        )
+
+    house.server.answer = mint
+    got = [(await house.post(call("initialize"))).header("mcp-session-id") for _ in range(4)]
+    assert got == ["s-0", "s-1", "s-2", "s-3"]
+
+
+@given(st.binary(max_size=60), st.integers(0, 10**9 - 1), st.binary(min_size=1, max_size=60), st.binary(max_size=20))
+def test_a_cut_head_has_every_byte_but_the_digits(before: bytes, length: int, after: bytes, body: bytes) -> None:
+    head = before + b"\r\nContent-Length: %d\r\n" % length + after
+    found = cut(head + b"\r\n\r\n" + body)
+    if found is None or b"\r\n\r\n" in head or b"ontent-Length: " in before + after or after[:1] in b"\r\n":
+        return
+    assert (found.length, found.body) == (length, len(head) + 4)
+    assert found.head == before + b"\r\nContent-Length: \r\n" + after
+
+
+def test_heads_are_forgotten_rather_than_kept_without_end() -> None:
+    heads: Heads[int] = Heads()
+    for number in range(MOST + 1):
+        heads.keep(b"%d" % number, number)
+    assert heads.get(b"0") is None
+    assert heads.get(b"%d" % MOST) == MOST
