@@ -48,7 +48,9 @@ _ERROR = frozenset({"code", "message", "data"})
 
 
 def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold()
+    return (
+        unicodedata.normalize("NFKC", name).upper().casefold().replace("\u0307", "")
+    )  # Java takes a dotless i for an i
 
 
 _FOLDED = {names: frozenset(map(_folded, names)) for names in (_ENVELOPE, _PARAMS, _META, _RESULT, _ERROR)}

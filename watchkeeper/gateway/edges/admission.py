@@ -2,11 +2,11 @@
 
 In this order, each with the attack it stops:
 1. one `Host`, `Authorization`, `Content-Length`, `Mcp-*` …: two readers must not pick different ones (smuggling);
-2. one framing: `Content-Length` or `chunked`, never both (smuggling);
+2. one framing: `Content-Length` or `chunked`, never both, in a version of HTTP that has it (smuggling);
 3. `Host` and `Origin` are ours (DNS rebinding, cross-site requests);
 4. the path and the method are MCP's: what we do not know is refused, never waved through;
 5. a bearer token that is somebody's;
-6. a body we can read: JSON, not compressed, not too long.
+6. a body that everybody reads alike: JSON in UTF-8 whatever its parameters say, not compressed, not too long.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ _SINGLE = frozenset(
 )
 _STAYS_HERE = HOP_BY_HOP | {b"host", b"content-length", b"authorization", b"accept-encoding", b"expect"}
 _VERBS = {b"POST": "POST", b"GET": "GET", b"DELETE": "DELETE"}
+_VERSIONS = frozenset({"1.1", "1.0"})
+_UTF_8 = frozenset({b"charset=utf-8", b'charset="utf-8"'})
 _CHALLENGE = b'Bearer realm="watchkeeper"'
 
 
@@ -37,6 +39,7 @@ class Head(msgspec.Struct):
 
     verb: bytes = b""
     target: bytes = b""
+    version: str = "1.1"
     headers: list[tuple[bytes, bytes]] = []
 
 
@@ -97,7 +100,7 @@ def admit(head: Head, rules: Rules) -> Request | Refusal:
             forward.append(pair)
             if trait.is_mirror:
                 mirrors[name] = pair[1]
-    refusal = _framing(known) or _network(known, rules) or _endpoint(head, rules)
+    refusal = _framing(known, head.version) or _network(known, rules) or _endpoint(head, rules)
     if refusal is not None:
         return refusal
     authorization = known.get(b"authorization")
@@ -164,11 +167,13 @@ def _malformed(reason: str) -> Refusal:
     return Refusal(400, errors.INVALID_REQUEST, reason)
 
 
-def _framing(known: dict[bytes, bytes]) -> Refusal | None:
+def _framing(known: dict[bytes, bytes], version: str) -> Refusal | None:
+    if version not in _VERSIONS:
+        return _malformed("this is not HTTP/1.1 as we read it")
     coding = known.get(b"transfer-encoding")
     if coding is not None:
-        if b"content-length" in known:
-            return _malformed("a request has a length or is chunked, not both")
+        if b"content-length" in known or version == "1.0":
+            return _malformed("a request has a length or, since HTTP/1.1, is chunked; not both")
         if coding.strip().lower() != b"chunked":
             return _malformed("the only transfer coding accepted is chunked")
     length = known.get(b"content-length")
@@ -213,9 +218,9 @@ def _body(verb: bytes, known: dict[bytes, bytes], rules: Rules, principal: str) 
         if known.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in known:
             return Refusal(400, errors.INVALID_REQUEST, "this method has no body", (), principal)
         return None
-    media = known.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if media != b"application/json":
-        reason = "a message is sent as application/json"
+    media, _, parameters = known.get(b"content-type", b"").lower().partition(b";")
+    if media.strip() != b"application/json" or (b"charset" in parameters and parameters.strip() not in _UTF_8):
+        reason = "a message is sent as application/json, in UTF-8"
         return Refusal(415, errors.UNSUPPORTED_MEDIA, reason, (), principal)
     if known.get(b"content-encoding", b"identity").lower() != b"identity":
         return Refusal(415, errors.UNSUPPORTED_MEDIA, "a compressed message is not accepted", (), principal)

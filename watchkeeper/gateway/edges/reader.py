@@ -24,6 +24,8 @@ _NOT_HTTP = Refusal(400, errors.INVALID_REQUEST, "this is not HTTP/1.1 as we rea
 _NO_UPGRADE = Refusal(400, errors.INVALID_REQUEST, "this endpoint upgrades to nothing")
 _TOO_LARGE = Refusal(413, errors.TOO_LARGE, "the message is too large; see gateway.max_body_bytes")
 _HEAD_TOO_LARGE = Refusal(431, errors.HEADERS_TOO_LARGE, "the head is too large; see gateway.max_header_bytes")
+_ENDING = frozenset({400, 413})
+"""Refusals of a head after which nobody can be sure where the next request begins, or that bring too much."""
 
 _MAX_PIECES = 256
 """Pieces of a body kept apart; a piece may be a byte, and costs more than it holds."""
@@ -55,7 +57,8 @@ class Reader:
         self._on_expect = on_expect
         self._parser = httptools.HttpRequestParser(self)
         self._head = Head()
-        self._head_size = 0
+        self._head_size = self._head_fed = 0
+        self._begun = 0
         self._coming: Request | Refusal | None = None
         self._pieces: list[bytes] = []
         self._tail = bytearray()
@@ -105,6 +108,8 @@ class Reader:
 
     def _read(self, data: bytes) -> None:
         self._unseen += len(data)
+        may_begin = 1 if self.stage == IDLE else 0
+        self._begun = 0
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -113,9 +118,9 @@ class Reader:
             self.turn_away(_NOT_HTTP)
         if self._unseen > _MAX_UNSEEN:
             self.turn_away(_HEAD_TOO_LARGE)
-        if self.stage == HEAD:
-            self._head_size += len(data)
-            if self._head_size > self._max_head:
+        if self.stage == HEAD and self._begun <= may_begin:  # else what came belongs to the request before, too
+            self._head_fed += len(data)
+            if self._head_fed > self._max_head:
                 self.turn_away(_HEAD_TOO_LARGE)
 
     def turn_away(self, refusal: Refusal) -> None:
@@ -133,16 +138,18 @@ class Reader:
         self._coming = None
         self._pieces = []
         self._tail = bytearray()
-        self._size = self._head_size = 0
+        self._size = self._head_size = self._head_fed = 0
+        self._begun += 1
         self._expects = False
 
     def on_url(self, url: bytes) -> None:
         self._head.target += url
+        self._head_size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.stage == HEAD:  # afterwards it is a trailer, which nobody asked for
             self._head.headers.append((name, value))
-            self._head_size += len(name) + len(value)
+            self._head_size += len(name) + len(value) + 4
             if len(name) == 6 and name.lower() == b"expect":
                 self._expects = True
 
@@ -151,6 +158,7 @@ class Reader:
             return
         self.stage = BODY
         self._head.verb = self._parser.get_method()
+        self._head.version = self._parser.get_http_version()
         if self._head_size > self._max_head:
             self.turn_away(_HEAD_TOO_LARGE)
             return
@@ -159,7 +167,7 @@ class Reader:
             return
         self._coming = admit(self._head, self._rules)
         if isinstance(self._coming, Refusal):
-            if self._expects or self._coming.status == 413:
+            if self._expects or self._coming.status in _ENDING:
                 self.turn_away(self._coming)
         elif self._expects:
             self._on_expect()
@@ -184,7 +192,7 @@ class Reader:
         self.stage = IDLE
         if isinstance(self._coming, Request):
             self._coming.body = self._pieces[0] if len(self._pieces) == 1 else b"".join((*self._pieces, self._tail))
-        chunked = self._parser.get_http_version() == "1.1"
+        chunked = self._head.version == "1.1"
         self._turns += 1
         is_plain = keep and chunked and not self._expects and self._head.verb == b"POST"
         self._as_admitted = copy(self._coming) if is_plain and isinstance(self._coming, Request) else None
