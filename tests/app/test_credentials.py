@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watchkeeper.app.credentials import with_secrets
+from watchkeeper.app.secrets import with_secrets
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.gateway.settings import OAuthSettings, ServerSettings, check_server
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from watchkeeper.app.credentials import with_secrets
+from watchkeeper.app.secrets import client_secret, with_secrets
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.errors import Misconfigured
@@ -24,6 +24,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
     for name, server in servers.items():
         _check_program(name, server)
         with_secrets(name, server)
+        client_secret(name, server)
     settings = loaded.settings
     check_limits(settings.limits)
     folders = [("policy.folders", folder) for folder in settings.policy.folders]

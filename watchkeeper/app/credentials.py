@@ -1,32 +1,23 @@
-"""Credentials for servers: the secrets that settings refer to are read, and each upstream gets its own kind."""
+"""Credentials for servers: each upstream gets the kind that its settings ask for."""
 
 from __future__ import annotations
 
-import msgspec
+from functools import cached_property
 
-from watchkeeper.app.settings import environment
+from watchkeeper.app.platform import Platform
+from watchkeeper.app.secrets import client_secret
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.core.secrets import SecretReader
+from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.gateway.credentials.accredited import Accredited
+from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.inherited import PassThrough
-from watchkeeper.gateway.settings import OAUTH, ServerSettings
+from watchkeeper.gateway.credentials.issued import ClientCredentials, Minutes, Purpose, TokenExchange
+from watchkeeper.gateway.credentials.issuer import Issuers
+from watchkeeper.gateway.credentials.model import Credential, OAuthClient
+from watchkeeper.gateway.credentials.resource import canonical_resource
+from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.gateway.upstream import Upstream
-
-
-def with_secrets(name: str, server: ServerSettings) -> ServerSettings:
-    """The server with every reference in `headers` and `env` replaced by what it names. Raises `Misconfigured`.
-
-    What comes back is for connecting only; it is never shown, hashed or recorded.
-    """
-    reader = SecretReader(environment())
-    headers = {k: reader.expand(f"servers.{name}.headers", v).reveal() for k, v in server.headers.items()}
-    env = {k: reader.expand(f"servers.{name}.env", v).reveal() for k, v in server.env.items()}
-    for header, value in headers.items():
-        if not value.isascii() or not value.isprintable():
-            raise Misconfigured(
-                f"servers.{name}.headers: what {header} refers to is no header", hint="one line of ASCII text"
-            )
-    return msgspec.structs.replace(server, headers=headers, env=env)
 
 
 def keeps_credential(server: ServerSettings) -> bool:
@@ -34,12 +25,44 @@ def keeps_credential(server: ServerSettings) -> bool:
     return server.credential in ("pass_through", "token_exchange")
 
 
-def accredited(name: str, server: ServerSettings, upstream: Upstream) -> Upstream:
-    """The upstream with the credential that its settings ask for."""
-    if server.credential == "pass_through":
-        return Accredited(name, upstream, PassThrough(name))
-    if server.credential in OAUTH:
-        raise Misconfigured(
-            f"servers.{name}.credential: {server.credential} is not built yet", hint="use static, or pass_through"
-        )
-    return upstream
+class Accreditor:
+    """Gives upstreams their credentials; what they share is made when the first one needs it."""
+
+    def __init__(self, fetch: FetchSettings, platform: Platform) -> None:
+        self._fetch = fetch
+        self._platform = platform
+
+    def accredit(self, name: str, server: ServerSettings, upstream: Upstream) -> Upstream:
+        """The upstream with the credential that its settings ask for. Raises `Misconfigured`."""
+        credential = self._credential(name, server)
+        return upstream if credential is None else Accredited(name, upstream, credential)
+
+    def _credential(self, name: str, server: ServerSettings) -> Credential | None:
+        clock = self._platform.clock
+        match server.credential:
+            case "pass_through":
+                return PassThrough(name)
+            case "client_credentials":
+                return ClientCredentials(purpose_of(name, server), self._endpoint, self._minutes, clock)
+            case "token_exchange":
+                return TokenExchange(purpose_of(name, server), self._endpoint, self._minutes, clock)
+            case "user_grant":
+                raise Misconfigured(f"servers.{name}.credential: user_grant is not built yet", hint="use another one")
+        return None
+
+    @cached_property
+    def _endpoint(self) -> TokenEndpoint:
+        fetcher = Fetcher(self._fetch)
+        return TokenEndpoint(fetcher, Issuers(fetcher, self._platform.clock), self._platform.clock)
+
+    @cached_property
+    def _minutes(self) -> Minutes:
+        return Minutes(self._platform.journal, self._platform.clock)
+
+
+def purpose_of(name: str, server: ServerSettings) -> Purpose:
+    """What tokens for this server are asked for, and by whom. Raises `Misconfigured`."""
+    oauth = server.oauth
+    client = OAuthClient(oauth.issuer, oauth.client_id, client_secret(name, server))
+    resource = oauth.resource or canonical_resource(server.url)
+    return Purpose(name, client, resource, oauth.scopes, oauth.audience)

@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from watchkeeper.app.credentials import accredited, keeps_credential, with_secrets
+from watchkeeper.app.credentials import Accreditor, keeps_credential
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
+from watchkeeper.app.secrets import with_secrets
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.content import content_folder
@@ -125,6 +126,7 @@ def _policies(loaded: Loaded) -> list[Path]:
 
 def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Platform, spawner: Spawner) -> list[Route]:
     settings = loaded.settings.gateway
+    accreditor = Accreditor(loaded.settings.fetch, platform)
     return [
         Route(
             name=name,
@@ -134,7 +136,9 @@ def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Pla
             shadow=server.shadow,
             durability=server.durability,
             eras=server.eras,
-            upstream=_upstream(name, with_secrets(name, server), settings, platform, spawner),
+            upstream=accreditor.accredit(
+                name, server, _upstream(name, with_secrets(name, server), settings, platform, spawner)
+            ),
             keeps_credential=keeps_credential(server),
         )
         for name, server in servers.items()
@@ -145,7 +149,7 @@ def _upstream(
     name: str, server: ServerSettings, settings: GatewaySettings, platform: Platform, spawner: Spawner
 ) -> Upstream:
     if server.url:
-        return accredited(name, server, HttpUpstream(server.url, settings, headers=server.headers))
+        return HttpUpstream(server.url, settings, headers=server.headers)
     limits = Limits(
         request_seconds=settings.answer_seconds,
         ceiling_seconds=settings.ceiling_seconds,

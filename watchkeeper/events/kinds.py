@@ -20,6 +20,7 @@ KINDS: dict[str, str] = {
     "gateway.upstream.failed": "An upstream refused, hung or broke off.",
     "gateway.principal.minted": "A client got a bearer token; the token itself is nowhere in the event.",
     "gateway.principal.revoked": "A client's token was revoked.",
+    "gateway.credential.obtained": "A token for a server was got; the body says whence and for what, never the token.",
     "gateway.order.issued": "A containment order was committed, with its generation.",
     "gateway.order.acknowledged": "A gateway has an order's generation in force.",
     "gateway.order.lifted": "A containment order was lifted.",

@@ -43,7 +43,8 @@ class Accredited:
         return self._unchallenged(out)
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection, and of what is under way for a token."""
+        await self._credential.close()
         await self._upstream.close()
 
     def _unchallenged(self, out: Outbound) -> Outbound:

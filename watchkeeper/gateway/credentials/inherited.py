@@ -48,3 +48,6 @@ class PassThrough:
     def reject(self, inbound: Inbound, headers: Headers) -> bool:
         """Nothing of ours to renew."""
         return False
+
+    async def close(self) -> None:
+        """Nothing is ever under way."""

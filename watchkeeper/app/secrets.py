@@ -1,0 +1,31 @@
+"""The secrets that the settings of servers refer to, read from the environment and from files."""
+
+from __future__ import annotations
+
+import msgspec
+
+from watchkeeper.app.settings import environment
+from watchkeeper.core.errors import Misconfigured
+from watchkeeper.core.secrets import Secret, SecretReader
+from watchkeeper.gateway.settings import ServerSettings
+
+
+def with_secrets(name: str, server: ServerSettings) -> ServerSettings:
+    """The server with every reference in `headers` and `env` replaced by what it names. Raises `Misconfigured`.
+
+    What comes back is for connecting only; it is never shown, hashed or recorded.
+    """
+    reader = SecretReader(environment())
+    headers = {k: reader.expand(f"servers.{name}.headers", v).reveal() for k, v in server.headers.items()}
+    env = {k: reader.expand(f"servers.{name}.env", v).reveal() for k, v in server.env.items()}
+    for header, value in headers.items():
+        if not value.isascii() or not value.isprintable():
+            raise Misconfigured(
+                f"servers.{name}.headers: what {header} refers to is no header", hint="one line of ASCII text"
+            )
+    return msgspec.structs.replace(server, headers=headers, env=env)
+
+
+def client_secret(name: str, server: ServerSettings) -> Secret:
+    """Our secret at the server's issuer; empty when there is none. Raises `Misconfigured`."""
+    return SecretReader(environment()).read(f"servers.{name}.oauth.client_secret", server.oauth.client_secret)
