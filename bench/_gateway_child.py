@@ -24,6 +24,7 @@ TOOLS = b'{"tools":[{"name":"echo","description":"Says it again.","inputSchema":
 
 
 async def main(data: Path, url: str) -> None:
+    os.environ["WATCHKEEPER_LOOPS_REFUSE"] = "0"  # counted and noticed as ever; repeating itself is a load's nature
     loaded = load(None, data)
     with opened(data, "gateway") as platform:
         token = platform.clients.mint("bench", by="operator:bench")

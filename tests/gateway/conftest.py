@@ -347,12 +347,20 @@ async def make_house(
         keeps_credential: bool = False,
         identities: Identities | None = None,
         gate: Gate | None = None,
+        headers: dict[str, str] | None = None,
+        hop: str = "",
         **limits: Any,
     ) -> House:
         settings = GatewaySettings(**limits)
-        upstream = wrap(HttpUpstream(url or f"http://127.0.0.1:{server.port}/mcp", settings))
+        to = url or f"http://127.0.0.1:{server.port}/mcp"
+        upstream = wrap(HttpUpstream(to, settings, headers=headers, hop=hop))
         route = Route(
-            name="srv", shadow=shadow, durability=durability, upstream=upstream, keeps_credential=keeps_credential
+            name="srv",
+            hop=hop,
+            shadow=shadow,
+            durability=durability,
+            upstream=upstream,
+            keeps_credential=keeps_credential,
         )
         guard = Scripted()
         gateway = Gateway(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,6 +21,7 @@ from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
+from watchkeeper.gateway.hops import hop_of
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.limits.settings import check_limits
 from watchkeeper.gateway.model import Route
@@ -113,11 +115,10 @@ def assemble(loaded: Loaded, routes: list[Route], platform: Platform) -> tuple[G
     return gateway, control
 
 
-def _gate(loaded: Loaded, platform: Platform) -> Gate | None:
-    check_limits(loaded.settings.limits)
-    if not loaded.settings.limits:
-        return None
-    return Gate(loaded.settings.limits, groups_of=lambda name: platform.clients.groups_of(AGENT + name))
+def _gate(loaded: Loaded, platform: Platform) -> Gate:
+    settings = loaded.settings
+    check_limits(settings.limits)
+    return Gate(settings.limits, settings.loops, groups_of=lambda name: platform.clients.groups_of(AGENT + name))
 
 
 def _policies(loaded: Loaded) -> list[Path]:
@@ -137,19 +138,26 @@ def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Pla
             durability=server.durability,
             eras=server.eras,
             upstream=accreditor.accredit(
-                name, server, _upstream(name, with_secrets(name, server), settings, platform, spawner)
+                name,
+                server,
+                _upstream(name, with_secrets(name, server), settings, platform, spawner, hop=_hop(loaded, name)),
             ),
+            hop=_hop(loaded, name),
             keeps_credential=keeps_credential(server),
         )
         for name, server in servers.items()
     ]
 
 
+def _hop(loaded: Loaded, name: str) -> str:
+    return hop_of(socket.gethostname(), str(loaded.data_dir), name)
+
+
 def _upstream(
-    name: str, server: ServerSettings, settings: GatewaySettings, platform: Platform, spawner: Spawner
+    name: str, server: ServerSettings, settings: GatewaySettings, platform: Platform, spawner: Spawner, *, hop: str
 ) -> Upstream:
     if server.url:
-        return HttpUpstream(server.url, settings, headers=server.headers)
+        return HttpUpstream(server.url, settings, headers=server.headers, hop=hop)
     limits = Limits(
         request_seconds=settings.answer_seconds,
         ceiling_seconds=settings.ceiling_seconds,

@@ -21,7 +21,7 @@ from watchkeeper.core.settings import fields_of, read_settings
 from watchkeeper.detect import DetectSettings
 from watchkeeper.events.journal import JournalSettings
 from watchkeeper.events.lake import LakeSettings
-from watchkeeper.gateway.limits.settings import LimitSettings
+from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.web.settings import ConsoleSettings
@@ -49,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True):
     gateway: GatewaySettings = GatewaySettings()
     servers: dict[str, ServerSettings] = {}
     limits: dict[str, LimitSettings] = {}
+    loops: LoopSettings = LoopSettings()
     fetch: FetchSettings = FetchSettings()
     policy: PolicySettings = PolicySettings()
     journal: JournalSettings = JournalSettings()

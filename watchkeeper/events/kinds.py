@@ -18,6 +18,7 @@ KINDS: dict[str, str] = {
     "gateway.upstream.spawned": "A server was started over stdio; the body has its command.",
     "gateway.upstream.exited": "A spawned server ended; the body says how.",
     "gateway.upstream.failed": "An upstream refused, hung or broke off.",
+    "gateway.loop.noticed": "A client sent exactly the same call so often that it may be going round in circles.",
     "gateway.principal.minted": "A client got a bearer token; the token itself is nowhere in the event.",
     "gateway.principal.revoked": "A client's token was revoked.",
     "gateway.credential.obtained": "A token for a server was got; the body says whence and for what, never the token.",

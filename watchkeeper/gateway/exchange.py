@@ -77,7 +77,7 @@ class Exchange:
         self._is_modern_only = "legacy" not in route.eras
         self._answers = Answers(guard, self._chronicle, self._versions, Regrets(upstream))
         self._introduction = Introduction(route, upstream, guard)
-        self._turnstile = Turnstile(gate, route) if gate is not None else None
+        self._turnstile = Turnstile(gate, route, self._chronicle) if gate is not None else None
 
     async def serve(self, request: Request) -> Outbound:
         """The answer to one admitted request. Cancelling means that the client went away."""
@@ -95,11 +95,15 @@ class Exchange:
         opened = self._open(request)
         if isinstance(opened, Outbound):
             return opened
-        if self._turnstile is not None or opened.is_unlisted or is_once(opened) or replies.stops(opened.ruling):
+        if opened.is_unlisted or is_once(opened) or replies.stops(opened.ruling):
             return self._carry(opened)
+        if self._turnstile is not None:
+            entry = self._turnstile.enter(opened)
+            if entry is not None:
+                return self._turnstile.through(opened, entry, self._forward, self._finish)
         going = _Going(self, opened, answered)
         going.link = self._prompt.begin(going.inbound, going.on_answer)
-        return going if going.link is not None else self._carry(opened)
+        return going if going.link is not None else self._forward(opened)
 
     def _open(self, request: Request) -> Call | Outbound:
         """Read a request and judge it, or say why not. Memory only."""
@@ -190,7 +194,9 @@ class Exchange:
         if replies.stops(call.ruling):
             return await self._finish(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern"))
         if self._turnstile is not None:
-            return await self._turnstile.through(call, self._forward, self._finish)
+            entry = self._turnstile.enter(call)
+            if entry is not None:
+                return await self._turnstile.through(call, entry, self._forward, self._finish)
         return await self._forward(call)
 
     def _check_headers(self, request: Request, message: Message) -> None:

@@ -25,6 +25,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """`strict`: an allowed call's answer waits until its event is on disk; `batched`: only a denial waits."""
     eras: tuple[str, ...] = ("modern", "legacy")
     """Which eras are served; the other one is refused in words from which its clients learn what is."""
+    hop: str = ""
+    """What it calls itself in `Via`; empty where nobody watches for circles."""
     upstream: Upstream | None = None
     keeps_credential: bool = False
     """The client's own credential is handed to the upstream, which exchanges it or, by the settings' word, passes it

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from watchkeeper.gateway.heads import Heads
+from watchkeeper.gateway.hops import via
 from watchkeeper.gateway.link import Answered, Broken, KnownHead, Limits, Link
 from watchkeeper.gateway.settings import GatewaySettings
 from watchkeeper.gateway.upstream import Headers, Inbound, Outbound, UpstreamFailed, UpstreamSilent
@@ -40,7 +41,9 @@ _ENDLESS = frozenset({"subscriptions/listen"})
 class HttpUpstream:
     """One MCP server at one URL."""
 
-    def __init__(self, url: str, settings: GatewaySettings, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, url: str, settings: GatewaySettings, *, headers: Mapping[str, str] | None = None, hop: str = ""
+    ) -> None:
         parts = urlsplit(url)
         self._where = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
         self._host = parts.hostname or ""
@@ -51,6 +54,7 @@ class HttpUpstream:
         fixed = _fixed_headers(parts.netloc, headers or {})
         self._line = b" " + self._target + b" HTTP/1.1\r\n" + fixed
         self._post = b"POST" + self._line
+        self._last = via(hop)
         self._replaced = frozenset(name.lower().encode() for name in headers or {})
         self._settings = settings
         self._bounded = Limits(settings.answer_seconds, settings.stream_idle_seconds, settings.ceiling_seconds)
@@ -176,7 +180,7 @@ class HttpUpstream:
         kept = headers
         if self._replaced:
             kept = [pair for pair in headers if pair[0].lower() not in self._replaced]
-        rendered = b"".join([b"%b: %b\r\n" % pair for pair in kept])
+        rendered = b"".join([b"%b: %b\r\n" % pair for pair in kept]) + self._last
         if len(self._rendered) >= MOST_RENDERED:
             self._rendered.clear()
         self._rendered[id(headers)] = (headers, rendered)

@@ -5,8 +5,9 @@ In this order, each with the attack it stops:
 2. one framing: `Content-Length` or `chunked`, never both, in a version of HTTP that has it (smuggling);
 3. `Host` and `Origin` are ours (DNS rebinding, cross-site requests);
 4. the path and the method are MCP's: what we do not know is refused, never waved through;
-5. a bearer token that is somebody's;
-6. a body that everybody reads alike: JSON in UTF-8 whatever its parameters say, not compressed, not too long.
+5. it has not been here before (circles through ourselves);
+6. a bearer token that is somebody's;
+7. a body that everybody reads alike: JSON in UTF-8 whatever its parameters say, not compressed, not too long.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 
 from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.heads import Heads
+from watchkeeper.gateway.hops import circle
 from watchkeeper.gateway.model import Refusal, Request
 from watchkeeper.gateway.ports import Identities
 from watchkeeper.protocol import errors
@@ -61,6 +63,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     identities: Identities
     keeps_credential: bool = False
     """The route's upstream needs the client's credential."""
+    hop: bytes = b""
+    """What the port's route calls itself in `Via`."""
     known: Heads[Known]
     """Of these rules only: with others a head may come to something else."""
 
@@ -103,6 +107,8 @@ def admit(head: Head, rules: Rules) -> Request | Refusal:
     refusal = _framing(known, head.version) or _network(known, rules) or _endpoint(head, rules)
     if refusal is not None:
         return refusal
+    if b"via" in known and (why := circle(head.headers, rules.hop)):
+        return Refusal(508, errors.LOOP, why)
     authorization = known.get(b"authorization")
     principal = rules.identities.principal_of(authorization) if authorization is not None else None
     if principal is None:

@@ -93,6 +93,7 @@ class Door:
             identities=self._identities,
             keeps_credential=self.route.keeps_credential,
             known=Heads(),
+            hop=self.route.hop.encode(),
         )
 
     async def _sweep(self) -> None:

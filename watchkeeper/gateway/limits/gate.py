@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from watchkeeper.gateway.limits.counters import Counter, Counters, Draw
+from watchkeeper.gateway.limits.loops import Repeats
 from watchkeeper.gateway.limits.meters import NEVER
 from watchkeeper.gateway.limits.model import Caller, Refused, in_seconds
-from watchkeeper.gateway.limits.settings import LimitSettings
+from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 
 _WHOSE = {"principal": "this client", "server": "this server", "tool": "this tool", "tenant": "this tenant"}
 _WHAT = {"bytes_in": "bytes of messages", "bytes_out": "bytes of answers", "cost": "of the budget"}
@@ -42,14 +43,18 @@ class Held:
 
 
 class Gate:
-    """The limits of one gateway."""
+    """The limits of one gateway, and its memory of who repeats himself."""
 
     def __init__(
         self,
         limits: Mapping[str, LimitSettings],
+        loops: LoopSettings | None = None,
         *,
         groups_of: Callable[[str], tuple[str, ...]] = lambda _: (),
     ) -> None:
+        self.repeats = Repeats(loops) if loops is not None and Repeats.is_on(loops) else None
+        """Who repeats himself; None when nobody looks."""
+        self.has_limits = bool(limits)
         self._counters = Counters(limits)
         self._groups_of = groups_of
 

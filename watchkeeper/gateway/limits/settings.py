@@ -58,9 +58,6 @@ class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
     refuse: Annotated[
         int, Meta(description="Beyond so many the same call is refused until time has passed; 0 for never.", ge=0)
     ] = 600
-    max_hops: Annotated[
-        int, Meta(description="Proxies a message may have passed on its way here, by its Via header.", ge=1)
-    ] = 16
 
 
 def check_limits(limits: Mapping[str, LimitSettings]) -> None:

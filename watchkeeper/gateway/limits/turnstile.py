@@ -15,7 +15,7 @@ from watchkeeper.gateway import replies
 from watchkeeper.gateway.limits.gate import Gate, Held
 from watchkeeper.gateway.limits.model import TOOL_CALL, Caller, Refused
 from watchkeeper.gateway.model import Route
-from watchkeeper.gateway.record import Call
+from watchkeeper.gateway.record import LONGEST, Call, Chronicle
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.policy.model import Effect, Verdict
 
@@ -27,19 +27,35 @@ _AGENT = "agent:"
 class Turnstile:
     """One route's."""
 
-    def __init__(self, gate: Gate, route: Route, now: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self, gate: Gate, route: Route, chronicle: Chronicle, now: Callable[[], int] = time.monotonic_ns
+    ) -> None:
         self._gate = gate
         self._route = route
+        self._chronicle = chronicle
         self._now = now
 
-    async def through(self, call: Call, forward: Forward, finish: Finish) -> Outbound:
-        """The answer to a message that the guard let pass: forwarded within the limits, or refused."""
-        message = call.message
-        tool = message.name if message.method == TOOL_CALL else ""
-        caller = Caller(call.request.principal.removeprefix(_AGENT), self._route.name, message.method, tool)
-        entry = self._gate.enter(caller, len(message.raw), self._now())
-        if entry is None:
-            return await forward(call)
+    def enter(self, call: Call) -> Held | Refused | None:
+        """What a message holds that the guard let pass, or why it does not pass; None when nothing speaks of it."""
+        message, principal = call.message, call.request.principal
+        now = self._now()
+        tool = ""
+        if message.method == TOOL_CALL:
+            tool = message.name
+            repeats = self._gate.repeats
+            if repeats is not None:
+                seen = repeats.look(principal, self._route.name, tool, message.arguments, now)
+                if isinstance(seen, Refused):
+                    return seen
+                if seen:
+                    self._note_loop(call, seen, repeats.seconds)
+        if not self._gate.has_limits:
+            return None
+        caller = Caller(principal.removeprefix(_AGENT), self._route.name, message.method, tool)
+        return self._gate.enter(caller, len(message.raw), now)
+
+    async def through(self, call: Call, entry: Held | Refused, forward: Forward, finish: Finish) -> Outbound:
+        """The answer to a message that has something to hold or does not pass."""
         if isinstance(entry, Refused):
             return await self._refuse(call, entry, forward, finish)
         try:
@@ -48,6 +64,10 @@ class Turnstile:
             entry.release()
             raise
         return self._settled(out, entry)
+
+    def _note_loop(self, call: Call, count: int, seconds: float) -> None:
+        body = {"tool": call.message.name[:LONGEST], "count": count, "seconds": seconds}
+        self._chronicle.note("gateway.loop.noticed", actor=call.request.principal, era=call.era, **body)
 
     async def _refuse(self, call: Call, refused: Refused, forward: Forward, finish: Finish) -> Outbound:
         said = call.ruling.verdict
