@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -11,13 +12,14 @@ from typing import Any
 
 from watchkeeper.app.credentials import Accreditor, keeps_credential
 from watchkeeper.app.labelling import journal_class
+from watchkeeper.app.launching import command_of, spawner_for
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.secrets import with_secrets
 from watchkeeper.app.servers import effective
-from watchkeeper.app.settings import Loaded, environment
+from watchkeeper.app.settings import Loaded
 from watchkeeper.core.content import content_folder
-from watchkeeper.core.errors import Conflict
+from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.core.files import Lock, make_private_folder
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
@@ -34,9 +36,10 @@ from watchkeeper.gateway.stdio import Limits, StdioUpstream
 from watchkeeper.gateway.upstream import Upstream
 from watchkeeper.inspection import Inspection
 from watchkeeper.policy import PolicyEngine
-from watchkeeper.protocol.spawn import Command, Spawner
+from watchkeeper.protocol.spawn import Spawner
 
 WRITER = "gateway"
+_log = logging.getLogger(__name__)
 
 
 Greeting = Callable[[Platform], Mapping[str, Any]]
@@ -52,7 +55,7 @@ async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool, greeting:
         opened(loaded.data_dir, WRITER, journal_class(demo=demo), loaded.settings.journal) as platform,
     ):
         async with AsyncExitStack() as stack:
-            spawner = Spawner(environment())
+            spawner = spawner_for(loaded.data_dir)
             stack.callback(spawner.close)
             routes = _routes(loaded, servers, platform, spawner)
             gateway, control = assemble(loaded, routes, platform)
@@ -62,7 +65,8 @@ async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool, greeting:
             greeted = greeting(platform)
             await gateway.start()
             control.addresses = _addresses(loaded, routes, gateway.ports)
-            announce(WRITER, {"servers": control.addresses, **greeted})
+            control.sandboxes = await _sandboxes(servers, spawner)
+            announce(WRITER, {"servers": control.addresses, "sandboxes": control.sandboxes, **greeted})
             await stop.wait()
             await gateway.drain(loaded.settings.gateway.drain_seconds)
         note_service(platform, loaded, WRITER, "admin.service.stopped")
@@ -163,8 +167,25 @@ def _upstream(
         ceiling_seconds=settings.ceiling_seconds,
         line_bytes=settings.max_answer_bytes,
     )
-    command = Command(argv=server.command, env=dict(server.env), cwd=server.cwd)
+    command = command_of(server)
     return StdioUpstream(name, command, spawner=spawner, recorder=platform.journal, clock=platform.clock, limits=limits)
+
+
+async def _sandboxes(servers: Mapping[str, ServerSettings], spawner: Spawner) -> dict[str, str]:
+    """What confines each server that we start, said plainly where it is nothing."""
+    labels: dict[str, str] = {}
+    for name, server in servers.items():
+        if not server.command:
+            continue
+        try:
+            kind = await spawner.kind_for(command_of(server))
+        except Unavailable as error:
+            labels[name] = f"it will not be started: {error.reason}"
+            continue
+        labels[name] = kind.label
+        if not kind.confines:
+            _log.warning("a server is not confined", extra={"server": name, "why": kind.detail})
+    return labels
 
 
 def _addresses(loaded: Loaded, routes: list[Route], ports: Mapping[str, int]) -> dict[str, str]:

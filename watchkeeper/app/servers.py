@@ -7,9 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from watchkeeper.app.launching import check_launch
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.fetch.settings import check_fetch
+from watchkeeper.core.files import make_private_folder
 from watchkeeper.exercise.stage import TIME, TRAINING, training_state
 from watchkeeper.gateway.settings import ServerSettings, check_gateway, check_server
 
@@ -24,6 +26,7 @@ def effective(loaded: Loaded, *, demo: bool) -> dict[str, ServerSettings]:
     check_fetch(loaded.settings.fetch)
     for name, server in servers.items():
         check_server(name, server)
+        check_launch(loaded, name, server)
     return with_ports(servers, loaded.settings.gateway.port)
 
 
@@ -33,14 +36,16 @@ def packaged() -> dict[str, ServerSettings]:
     repository = _repository(Path.cwd())
     if repository is not None:
         command = (sys.executable, "-m", "mcp_server_git", "--repository", str(repository))
-        servers["git"] = ServerSettings(command=command)
+        servers["git"] = ServerSettings(command=command, write=_places_of(repository))
     return servers
 
 
 def training(data_dir: Path) -> ServerSettings:
     """The packaged training server, told by a file how to behave."""
     module = "watchkeeper.exercise.training_server"
-    return ServerSettings(command=(sys.executable, "-m", module, "--state", str(training_state(data_dir))))
+    state = make_private_folder(training_state(data_dir).parent)
+    command = (sys.executable, "-m", module, "--state", str(training_state(data_dir)))
+    return ServerSettings(command=command, read=(str(state),))
 
 
 def with_ports(servers: dict[str, ServerSettings], first: int) -> dict[str, ServerSettings]:
@@ -58,6 +63,17 @@ def with_ports(servers: dict[str, ServerSettings], first: int) -> dict[str, Serv
         taken.add(first)
         given[name] = msgspec.structs.replace(server, port=first)
     return given
+
+
+def _places_of(repository: Path) -> tuple[str, ...]:
+    """The repository, and, for a linked working tree, where it says that its history lies."""
+    places = [repository]
+    pointer = repository / ".git"
+    if pointer.is_file():
+        folder = repository / pointer.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        common = folder / "commondir"
+        places.append(folder / common.read_text(encoding="utf-8").strip() if common.is_file() else folder)
+    return tuple(str(place.resolve()) for place in places)
 
 
 def _repository(folder: Path) -> Path | None:

@@ -56,7 +56,11 @@ def _trouble(facts: dict[str, Any]) -> bool:
 
 
 def _gateway_detail(facts: dict[str, Any]) -> str:
-    served = ", ".join(f"{name} {url}" for name, url in sorted(facts.get("addresses", {}).items()))
+    sandboxes = facts.get("sandboxes", {})
+    served = ", ".join(
+        f"{name} {url} (sandbox: {sandboxes[name]})" if name in sandboxes else f"{name} {url}"
+        for name, url in sorted(facts.get("addresses", {}).items())
+    )
     return f"{facts['failure']}; {served}" if facts.get("failure") else served
 
 

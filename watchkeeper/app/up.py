@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from watchkeeper.app.administration import Administration, mint_anew
 from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.first_client import FIRST_CLIENT, snippet_file, token_in_snippet
 from watchkeeper.app.platform import prepare
+from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.supervisor import Service, Supervisor
 from watchkeeper.core.errors import Conflict
@@ -90,11 +92,12 @@ class Up:
         """What runs where, a snippet for one's own client, what to do next."""
         snippet = self.snippet()
         servers = "\n".join(f"  {name:12} {url}" for name, url in self.urls.items())
+        started = "\n".join(self._started())
         return f"""Watchkeeper is up. Everything listens on this machine only, unless the settings say otherwise.
 
 Servers, each behind the gateway at
 {servers}
-
+{started}
 Console (this link works once, within 15 minutes; `watchkeeper console link` makes another)
   {self.link()}
 
@@ -105,6 +108,20 @@ Next
   watchkeeper events search        every fact, as it happens
   watchkeeper incidents list       what needs you
   (add --data {self._loaded.data_dir} to each, or set WATCHKEEPER_DATA)"""
+
+    def _started(self) -> list[str]:
+        """The exact command of each server that is started here, and what confines it."""
+        sandboxes: Mapping[str, str] = self._facts["gateway"].get("sandboxes", {})
+        lines = [
+            f"  {name:12} {shlex.join(server.command)}\n{'':15}sandbox: {sandboxes.get(name, 'unknown')}"
+            for name, server in effective(self._loaded, demo=self._demo).items()
+            if server.command
+        ]
+        return (
+            ["", "Started on this machine when a client needs them, by exactly these commands", *lines, ""]
+            if lines
+            else []
+        )
 
     def link(self) -> str:
         """A one-time link to the console."""

@@ -38,7 +38,7 @@ def demo(data: Path | None, as_json: bool) -> None:
     """
     if data is None:
         with tempfile.TemporaryDirectory(prefix="watchkeeper-demo-") as folder:
-            passed = _run(Path(folder), as_json=as_json)
+            passed = _run(Path(folder, "data"), as_json=as_json)
     else:
         passed = _run(data, as_json=as_json)
     sys.exit(0 if passed else 1)

@@ -15,7 +15,7 @@ KINDS: dict[str, str] = {
     "gateway.request.refused": "A message never reached the pipeline: nobody, malformed, too large, wrong era.",
     "gateway.session.opened": "A session of the older era began, bound to a principal and a server.",
     "gateway.session.closed": "A session of the older era ended.",
-    "gateway.upstream.spawned": "A server was started over stdio; the body has its command.",
+    "gateway.upstream.spawned": "A server was started over stdio; the body has its command and its sandbox.",
     "gateway.upstream.exited": "A spawned server ended; the body says how.",
     "gateway.upstream.failed": "An upstream refused, hung or broke off.",
     "gateway.loop.noticed": "A client sent exactly the same call so often that it may be going round in circles.",

@@ -13,5 +13,5 @@ TIME = "time"
 
 
 def training_state(data_dir: Path) -> Path:
-    """The file by which an exercise tells the training server how to behave."""
-    return data_dir / "exercise" / "training.json"
+    """The file by which an exercise tells the training server how to behave: beside the data folder, never in it."""
+    return data_dir.parent / f"{data_dir.name}-exercise" / "training.json"

@@ -63,6 +63,8 @@ class GatewayControl:
         """Why the control state cannot be followed now; empty while it can."""
         self.addresses: dict[str, str] = {}
         """Where clients reach each route; whoever starts the listeners fills it."""
+        self.sandboxes: dict[str, str] = {}
+        """What confines each server that is started here; filled by the same."""
         self._journal = journal
         self._clock = clock
         self._orders = orders
@@ -185,6 +187,7 @@ class GatewayControl:
             "clients": self._identities.generation,
             "routes": sorted(self._routes),
             "addresses": self.addresses,
+            "sandboxes": self.sandboxes,
             "failure": self.failure,
         }
 

@@ -56,6 +56,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 4.0
     drain_seconds: Annotated[float, Meta(description="On shutdown calls under way may finish within.", ge=0)] = 10.0
     max_sessions: Annotated[int, Meta(description="Sessions of the older era remembered.", ge=1)] = 10_000
+    allowed_commands: Annotated[
+        tuple[str, ...],
+        Meta(description="Programs, by full path, that may be started as servers; empty for those of the settings."),
+    ] = ()
 
 
 class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +116,16 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "none"
     oauth: Annotated[OAuthSettings, Meta(description="How tokens for this server are got.")] = OAuthSettings()
+    sandbox: Annotated[
+        str, Meta(description="`auto`: the best sandbox the host has; `require`: no start without one; `off`: none.")
+    ] = "auto"
+    read: Annotated[
+        tuple[str, ...], Meta(description="Full paths the started server may read, beside programs and libraries.")
+    ] = ()
+    write: Annotated[
+        tuple[str, ...], Meta(description="Full paths the started server may read and change, beside its cwd.")
+    ] = ()
+    network: Annotated[bool, Meta(description="Whether the started server may use the network.")] = True
     port: Annotated[int, Meta(description="Port of ours for this server; 0 takes the next free one.", ge=0)] = 0
     shadow: Annotated[bool, Meta(description="Stop nothing; record what would have been stopped.")] = False
     durability: Annotated[str, Meta(description="`batched`, or `strict`: answers wait for their event on disk.")] = (
@@ -145,6 +159,12 @@ def check_server(name: str, server: ServerSettings) -> None:
         raise Misconfigured(f"{where}.durability: {server.durability!r} is unknown", hint="choose batched or strict")
     if not server.eras or not set(server.eras) <= {"modern", "legacy"}:
         raise Misconfigured(f"{where}.eras: there are the eras modern and legacy", hint="name one of them, or both")
+    if server.sandbox not in ("auto", "require", "off"):
+        raise Misconfigured(f"{where}.sandbox: {server.sandbox!r} is unknown", hint="choose auto, require or off")
+    if server.sandbox == "off" and not server.network:
+        raise Misconfigured(
+            f"{where}.network: only a sandbox keeps a server off the network", hint='set sandbox = "require"'
+        )
     if server.port > 65535:
         raise Misconfigured(f"{where}.port: {server.port} is no port", hint="choose one below 65536")
     for header, value in server.headers.items():

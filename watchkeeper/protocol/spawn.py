@@ -8,7 +8,8 @@ What stands between the command and the host, and what each rule stops:
 5. A private, empty working folder unless one is configured: nothing is imported from wherever we were started.
 6. Ended in steps (input closed, asked, killed), the group with it; and if we die first, a small helper does the same.
 
-Not covered: a grandchild that moves itself into another session, and a sandbox for files and network.
+What it can reach of files and network is said by its sandbox (`sandbox`, `grants`). Not covered without bubblewrap: a
+grandchild that moves itself into another session.
 """
 
 from __future__ import annotations
@@ -16,67 +17,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.protocol.launch import INHERITED, Command, environment_for, prepare, remove
+from watchkeeper.protocol.sandbox import OFF, Kind, Sandbox, lent
 
-from watchkeeper.core.errors import Misconfigured, Unavailable
+__all__ = ["INHERITED", "Command", "ServerProcess", "Spawner", "environment_for"]
 
-INHERITED = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "LANG",
-    "LANGUAGE",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TZ",
-    "TMPDIR",
-    "SHELL",
-    "TERM",
-)
-"""The only variables of our own environment that a server gets."""
-
-_OURS = "WATCHKEEPER_"
 _POLL = 0.01
 _REAPER = Path(__file__).with_name("_reaper.py")
 _log = logging.getLogger(__name__)
-
-
-class Command(msgspec.Struct, frozen=True):
-    """What to start: from settings only, never from a message."""
-
-    argv: tuple[str, ...]
-    """The program and its arguments."""
-    env: dict[str, str] = {}
-    """Variables beside the inherited ones; their values are taken to be secret."""
-    cwd: str = ""
-    """An existing folder; empty for a private one that is removed afterwards."""
-
-    def check(self) -> None:
-        """Raises `Misconfigured` when this can never be started."""
-        if not self.argv or not self.argv[0] or any("\0" in part for part in self.argv):
-            raise Misconfigured(
-                "a server's command is empty or holds a NUL", hint='write command = ["program", "argument"]'
-            )
-        for name, value in self.env.items():
-            if not name or "=" in name or "\0" in name + value or name.startswith(_OURS):
-                raise Misconfigured(f"a server cannot be given the variable {name!r}", hint="choose another name")
-        if self.cwd and not Path(self.cwd).is_dir():
-            raise Misconfigured(f"the working folder {self.cwd} does not exist", hint="make it, or leave cwd out")
-
-
-def environment_for(command: Command, host: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of the child: nothing else is inherited. Exported shell functions are left out."""
-    kept = {name: host[name] for name in INHERITED if name in host and not host[name].startswith("()")}
-    return {"PATH": os.defpath} | kept | command.env
 
 
 def _nothing() -> None:
@@ -93,6 +48,8 @@ class ServerProcess(asyncio.SubprocessProtocol):
         """Set when nothing more can come on its standard output."""
         self.returncode: int | None = None
         self.pid = 0
+        self.sandbox = OFF
+        """What confines it."""
         self.on_stopped: Callable[[], None] = _nothing
         """Called once, at the end of `stop`."""
         self._receive = {1: on_output, 2: on_log}
@@ -192,9 +149,14 @@ class ServerProcess(asyncio.SubprocessProtocol):
 class Spawner:
     """Starts servers for this process. One for all routes; `close` it last."""
 
-    def __init__(self, host: Mapping[str, str]) -> None:
-        """`host` is our own environment, handed in by `app`; only `INHERITED` is used of it."""
+    def __init__(self, host: Mapping[str, str], *, sandbox: Sandbox | None = None, hidden: Sequence[Path] = ()) -> None:
+        """`host` is our own environment, handed in by `app`; only `INHERITED` is used of it.
+
+        `hidden` are our own folders, which no confined server ever sees.
+        """
         self._host = {name: host[name] for name in INHERITED if name in host}
+        self._sandbox = sandbox or Sandbox(search=self._host.get("PATH", os.defpath))
+        self._hidden = tuple(map(str, hidden))
         self._reaper: subprocess.Popen[bytes] | None = None
 
     async def start(
@@ -204,30 +166,39 @@ class Spawner:
 
         Raises `Unavailable` when the host cannot start it, `Misconfigured` when no host could.
         """
-        program, env, cwd = self._prepare(command)
+        kind = await self.kind_for(command)
+        launch = prepare(command, kind, self._host, self._sandbox, self._hidden)
         try:
-            _, process = await asyncio.get_running_loop().subprocess_exec(
-                lambda: ServerProcess(on_output, on_log),
-                program,
-                *command.argv[1:],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=env,
-                cwd=cwd,
-                close_fds=True,
-                start_new_session=True,
-            )
+            with lent(launch.arranged) as (argv, handles):
+                _, process = await asyncio.get_running_loop().subprocess_exec(
+                    lambda: ServerProcess(on_output, on_log),
+                    *argv,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env=launch.env,
+                    cwd=launch.cwd,
+                    close_fds=True,
+                    pass_fds=handles,
+                    start_new_session=True,
+                )
         except asyncio.CancelledError:
-            _remove(command, cwd)
+            remove(launch.scratch)
             raise
         except OSError as error:
-            _remove(command, cwd)
+            remove(launch.scratch)
             raise Unavailable(f"{command.argv[0]!r} cannot be started: {error.strerror}") from error
-        scratch = b"" if command.cwd or "\n" in cwd else os.fsencode(cwd)
+        process.sandbox = kind
+        scratch = b"" if "\n" in launch.scratch else os.fsencode(launch.scratch)
         self._tell_reaper(b"+%d %b\n" % (process.pid, scratch))
-        process.on_stopped = lambda: self._release(process, command, cwd)
+        process.on_stopped = lambda: self._release(process, launch.scratch)
         return process
+
+    async def kind_for(self, command: Command) -> Kind:
+        """What `command` is going to be confined by. Raises `Unavailable` when it must be and cannot."""
+        if command.confinement is None:
+            return OFF
+        return await asyncio.to_thread(self._sandbox.kind_for, command.confinement)
 
     def close(self) -> None:
         """Let the helper go. The servers must have been stopped before; those that were not are stopped by it."""
@@ -237,17 +208,9 @@ class Spawner:
             self._reaper.wait()
             self._reaper = None
 
-    def _prepare(self, command: Command) -> tuple[str, dict[str, str], str]:
-        command.check()
-        env = environment_for(command, self._host)
-        program = shutil.which(command.argv[0], path=env["PATH"])
-        if program is None:
-            raise Unavailable(f"there is no program {command.argv[0]!r}", hint="install it, or write its full path")
-        return program, env, command.cwd or tempfile.mkdtemp(prefix="watchkeeper-server-")
-
-    def _release(self, process: ServerProcess, command: Command, cwd: str) -> None:
+    def _release(self, process: ServerProcess, scratch: str) -> None:
         self._tell_reaper(b"-%d\n" % process.pid)
-        _remove(command, cwd)
+        remove(scratch)
 
     def _tell_reaper(self, line: bytes) -> None:
         """One helper for all servers, started with the first; its input ends when we do, however we end."""
@@ -268,8 +231,3 @@ class Spawner:
         except BrokenPipeError:
             _log.warning("the helper that ends orphaned servers has died; a new one comes with the next server")
             self._reaper = None
-
-
-def _remove(command: Command, cwd: str) -> None:
-    if not command.cwd:
-        shutil.rmtree(cwd, ignore_errors=True)

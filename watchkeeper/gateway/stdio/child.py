@@ -17,6 +17,7 @@ from watchkeeper.gateway.stdio.model import Limits
 from watchkeeper.gateway.stdio.splice import on_one_line
 from watchkeeper.gateway.upstream import UpstreamFailed
 from watchkeeper.protocol.message import Message, parse_message
+from watchkeeper.protocol.sandbox import OFF, Kind
 from watchkeeper.protocol.spawn import Command, ServerProcess, Spawner
 
 _log = logging.getLogger("watchkeeper.upstream")
@@ -50,6 +51,11 @@ class Child:
     @property
     def pid(self) -> int:
         return self._process.pid if self._process else 0
+
+    @property
+    def sandbox(self) -> Kind:
+        """What confines it."""
+        return self._process.sandbox if self._process else OFF
 
     @property
     def returncode(self) -> int | None:

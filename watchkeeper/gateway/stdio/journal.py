@@ -32,6 +32,7 @@ class Launches:
             "variables": sorted(self._command.env),
             "cwd": self._command.cwd,
             "pid": child.pid,
+            "sandbox": child.sandbox.label,
         }
         self._append("gateway.upstream.spawned", actor, era, "success", body)
 

@@ -1,0 +1,57 @@
+"""From a server's settings to a command that may be started: who allows it, and what its sandbox shows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from watchkeeper.app.settings import Loaded, environment
+from watchkeeper.core.errors import Denied, Misconfigured
+from watchkeeper.core.files import socket_path
+from watchkeeper.gateway.settings import ServerSettings
+from watchkeeper.protocol.grants import Confinement
+from watchkeeper.protocol.sandbox import Sandbox
+from watchkeeper.protocol.spawn import Command, Spawner, environment_for
+
+
+def command_of(server: ServerSettings) -> Command:
+    """What to start for these settings."""
+    confinement = Confinement(mode=server.sandbox, read=server.read, write=server.write, network=server.network)
+    return Command(argv=server.command, env=dict(server.env), cwd=server.cwd, confinement=confinement)
+
+
+def spawner_for(data_dir: Path, *, sandbox: Sandbox | None = None) -> Spawner:
+    """Starts servers none of which, if confined, sees our journal, keys, tokens or sockets."""
+    return Spawner(environment(), sandbox=sandbox, hidden=_ours(data_dir))
+
+
+def check_launch(loaded: Loaded, name: str, server: ServerSettings) -> None:
+    """Raises `Denied` for a program that is not on the operator's list, `Misconfigured` for paths that cannot be."""
+    if not server.command:
+        return
+    command = command_of(server)
+    command.check()
+    ours = [os.path.realpath(path) for path in _ours(loaded.data_dir)]
+    for setting in ("read", "write"):
+        for path in getattr(server, setting):
+            if not os.path.exists(path):
+                raise Misconfigured(
+                    f"servers.{name}.{setting}: there is no {path}", hint="make it, or correct the path"
+                )
+            if any(Path(os.path.realpath(path)).is_relative_to(own) for own in ours):
+                raise Misconfigured(
+                    f"servers.{name}.{setting}: {path} is Watchkeeper's own", hint="no server may see the data folder"
+                )
+    allowed = loaded.settings.gateway.allowed_commands
+    program = shutil.which(server.command[0], path=environment_for(command, environment())["PATH"])
+    if allowed and (program is None or os.path.abspath(program) not in allowed):
+        raise Denied(
+            f"servers.{name}: {program or server.command[0]} is not on the list of programs that may be started",
+            rule="gateway.allowed-commands",
+            hint="add its full path to gateway.allowed_commands",
+        )
+
+
+def _ours(data_dir: Path) -> list[Path]:
+    return [data_dir, socket_path(data_dir, "any").parent]
