@@ -36,10 +36,10 @@ def main() -> None:
     """Confine this process, then replace it."""
     spec = json.loads(sys.argv[1])
     if spec.get("unset"):  # this interpreter sets one variable by itself
-        os.environ.pop(spec["unset"], None)
+        _libc.unsetenv(str(spec["unset"]).encode())
     try:
         confine(spec)
-        os.execve(sys.argv[2], sys.argv[2:], os.environ)  # noqa: S606 — it is to become the server; no shell
+        os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 — it is to become the server; no shell
     except OSError as error:
         print(f"the sandbox could not start {sys.argv[2]}: {error}", file=sys.stderr)  # noqa: T201 — our log reads it
         sys.exit(126)
