@@ -30,11 +30,11 @@ def check_launch(loaded: Loaded, name: str, server: ServerSettings) -> None:
     """Raises `Denied` for a program that is not on the operator's list, `Misconfigured` for paths that cannot be."""
     if not server.command:
         return
-    command = command_of(server)
-    command.check()
     ours = [os.path.realpath(path) for path in _ours(loaded.data_dir)]
     for setting in ("read", "write"):
         for path in getattr(server, setting):
+            if not path.startswith("/"):
+                raise Misconfigured(f"servers.{name}.{setting}: {path!r} is not a full path", hint="begin it with /")
             if not os.path.exists(path):
                 raise Misconfigured(
                     f"servers.{name}.{setting}: there is no {path}", hint="make it, or correct the path"
@@ -44,7 +44,7 @@ def check_launch(loaded: Loaded, name: str, server: ServerSettings) -> None:
                     f"servers.{name}.{setting}: {path} is Watchkeeper's own", hint="no server may see the data folder"
                 )
     allowed = loaded.settings.gateway.allowed_commands
-    program = shutil.which(server.command[0], path=environment_for(command, environment())["PATH"])
+    program = shutil.which(server.command[0], path=environment_for(command_of(server), environment())["PATH"])
     if allowed and (program is None or os.path.abspath(program) not in allowed):
         raise Denied(
             f"servers.{name}: {program or server.command[0]} is not on the list of programs that may be started",
