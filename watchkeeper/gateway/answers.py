@@ -13,6 +13,7 @@ import msgspec
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway import replies
+from watchkeeper.gateway.duties import subscription
 from watchkeeper.gateway.flood import Flood
 from watchkeeper.gateway.model import Refusal, Ruling
 from watchkeeper.gateway.ports import LISTINGS, Guard
@@ -219,6 +220,10 @@ class Answers:
         return await self._carry_out(call, raw, fields, message, ruling, answers=True)
 
     async def _own(self, call: Call, raw: bytes, fields: sse.Fields, message: Message) -> bytes:
+        if call.era == "modern" and (flaw := _out_of_place(call, message)):
+            self._remember_refusal(call, f"a server's message was withheld: {flaw}")
+            if not call.route.shadow:
+                return sse.placeholder(fields)
         if message.kind == "notification" and self._is_flood(call):
             return sse.placeholder(fields)
         ruling = self._guard.on_server_message(call.route, call.request.principal, message)
@@ -276,6 +281,17 @@ class Answers:
             self._chronicle.refused(refusal, era=call.era)
         except Unavailable:
             return  # it is withheld either way; the next call will notice that the journal fails
+
+
+def _out_of_place(call: Call, message: Message) -> str:
+    """Why a modern server must not say this on this stream; empty when it may."""
+    if message.kind == "request":
+        return "a request of its own, which the modern era puts into answers"
+    if call.message.method != subscription.METHOD:
+        return ""
+    if call.subscription is None:
+        call.subscription = subscription.Subscription(call.message)
+    return call.subscription.flaw_in(message)
 
 
 def _answers(answer: Message, request: Message) -> bool:

@@ -12,6 +12,8 @@ Obligations, and what each one stops:
    of tasks and errors come the same way (MCP 2026-07-28 basic/patterns/mrtr).
 5. An effect that nobody here can carry out (ask, modify) is a denial.
 6. A shadow route stops nothing, and its ruling says what it would have stopped.
+7. Where the protocol binds an end to more than a form, that is kept for it (`gateway.duties`: an answer that asks the
+   user for what the client did not offer, another principal's task, an address that leaves its folder).
 """
 
 from __future__ import annotations
@@ -25,6 +27,10 @@ from typing import Protocol
 import msgspec
 
 from watchkeeper.gateway.containment import AGENT, Order, OrdersInForce
+from watchkeeper.gateway.duties.keeper import ANNOTATION, Duties
+from watchkeeper.gateway.duties.model import Breach
+from watchkeeper.gateway.duties.tasks import NEWS
+from watchkeeper.gateway.duties.tasks import RULE as TASK_OWNER
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.inspection import spans
 from watchkeeper.inspection.fingerprints import (
@@ -69,6 +75,7 @@ class KnownPins(Protocol):
     def state(self, server: str, kind: str, name: str) -> PinState: ...
     def schema(self, server: str, name: str) -> bytes | None: ...
     def is_known(self, server: str, definition: Definition) -> bool: ...
+    def held(self, server: str) -> frozenset[tuple[str, str]]: ...
 
 
 class Notices(Protocol):
@@ -107,6 +114,7 @@ class Guard:
         self._decide = policy.decide
         self._observe = observe
         self._groups_of = groups_of
+        self._duties = Duties()
         self._prefix = secrets.token_hex(4)
         self._counter = itertools.count(1)
 
@@ -137,8 +145,12 @@ class Guard:
     def on_answer(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
         """The answer to a request that is not a listing."""
         try:
-            tool = request.name if request.method == "tools/call" else ""
-            return self._on_received(route, principal, answer, Surface.RESULT, target=request.name, tool=tool)
+            tool = self._duties.tool_of(route.name, request)
+            target = tool or request.name
+            ruling = self._on_received(route, principal, answer, Surface.RESULT, target=target, tool=tool)
+            if self._duties.is_looked_at(request, answer):
+                return self._kept(route, principal, request, answer, ruling)
+            return ruling
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
 
@@ -154,6 +166,8 @@ class Guard:
     def on_server_message(self, route: Route, principal: str, message: Message) -> Ruling:
         """A server's own notification or request."""
         try:
+            if message.method in NEWS:
+                return self._on_news(route, principal, message)
             return self._on_received(route, principal, message, Surface.MESSAGE)
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
@@ -162,14 +176,16 @@ class Guard:
 
     def _on_request(self, route: Route, principal: str, message: Message) -> Ruling:
         server, method, target = route.name, message.method, message.name
-        is_call = method == "tools/call"
         findings = self._inspect(Surface.ARGUMENTS, inspected(message))
-        if orders := self._orders.all_denying(principal, server, target if is_call else ""):
+        if orders := self._orders.all_denying(principal, server, self._duties.tool_of(server, message)):
             return self._deny(route, findings, *_contained(orders))
         kind = _KINDS.get(method)
         pin = self._pins.state(server, kind, target) if kind else None
         if pin is PinState.HELD:
             return self._deny(route, findings, (HELD,), _held_reason(kind or "", server))
+        schema = self._pins.schema(server, target) if method == "tools/call" else None
+        if breach := self._duties.in_request(server, principal, message, schema):
+            return self._deny(route, findings, (breach.rule,), breach.reason)
         question = Question(
             principal.removeprefix(AGENT),
             self._groups_of(principal),
@@ -180,7 +196,7 @@ class Guard:
             _labels(findings) if findings else (),
             message.arguments,
         )
-        return self._judge(route, question, findings, self._pins.schema(server, target) if is_call else None)
+        return self._judge(route, question, findings, schema)
 
     def _on_received(
         self, route: Route, principal: str, message: Message, surface: Surface, *, target: str = "", tool: str = ""
@@ -189,6 +205,27 @@ class Guard:
         if orders := self._orders.all_denying(principal, route.name, tool):
             return self._deny(route, findings, *_contained(orders))
         return self._receive(route, principal, target, findings)
+
+    def _kept(self, route: Route, principal: str, request: Message, answer: Message, ruling: Ruling) -> Ruling:
+        """The ruling on an answer, with what the protocol binds its server to."""
+        said = self._duties.in_answer(route.name, principal, request, answer)
+        if said is None or ruling.verdict.effect is not Effect.ALLOW:
+            return ruling
+        if isinstance(said, Breach):
+            return self._deny(route, ruling.findings, (said.rule,), said.reason)
+        verdict = self._verdict(
+            route, Effect.MODIFY, (TASK_OWNER,), "tasks of other clients were taken out of the list"
+        )
+        return Ruling(verdict, ruling.findings, None if route.shadow else said)
+
+    def _on_news(self, route: Route, principal: str, message: Message) -> Ruling:
+        """What a notification says of a task is a result, and about the task's tool."""
+        task = self._duties.tasks.in_news(route.name, message)
+        tool = task.tool if task is not None else ""
+        ruling = self._on_received(route, principal, message, Surface.RESULT, target=tool, tool=tool)
+        if task is None or task.principal == principal or ruling.verdict.effect is not Effect.ALLOW:
+            return ruling
+        return self._deny(route, ruling.findings, (TASK_OWNER,), "The task is another client's.")
 
     def _receive(self, route: Route, principal: str, target: str, findings: Findings) -> Ruling:
         question = Question(
@@ -215,6 +252,8 @@ class Guard:
         findings = tuple(_unplaced(finding) for found in noticed.values() for finding in found)
         if orders := self._orders.all_denying(principal, server):
             return self._deny(route, findings, *_contained(orders))
+        if answer.is_open and isinstance(breach := self._duties.in_answer(server, principal, request, answer), Breach):
+            return self._deny(route, findings, (breach.rule,), breach.reason)
         if method in GREETINGS:
             if observation.held:
                 return self._deny(route, findings, (HELD,), _held_reason(INSTRUCTIONS, server))
@@ -223,16 +262,26 @@ class Guard:
         ruling = self._receive(route, principal, "", ())
         if ruling.verdict.effect is not Effect.ALLOW:
             return msgspec.structs.replace(ruling, findings=findings)
-        held = observation.held | {(TOOL, name) for name in self._orders.held_tools(server)}
-        return self._thin_out(route, request, answer, held, findings)
+        held = observation.held | self._pins.held(server) | {(TOOL, name) for name in self._orders.held_tools(server)}
+        gone = dict.fromkeys(held, HELD)
+        for name, finding in self._duties.in_list(definitions).items() if request.version else ():
+            _log.warning("a tool of %s is not listed: %s", server, finding.excerpt, extra={"tool": name})
+            gone.setdefault((TOOL, name), ANNOTATION)
+            findings += (finding,)
+        return self._thin_out(route, request, answer, gone, findings)
 
     def _thin_out(
-        self, route: Route, request: Message, answer: Message, held: frozenset[tuple[str, str]], findings: Findings
+        self, route: Route, request: Message, answer: Message, gone: Mapping[tuple[str, str], str], findings: Findings
     ) -> Ruling:
-        result = without_definitions(request.method, answer.result, held, modern=bool(request.version)) if held else b""
-        if not held or result == answer.result:
+        """The list without what is `gone`, by the rules named there; private on every page as soon as anything is."""
+        kept_out = gone.keys()
+        result = (
+            without_definitions(request.method, answer.result, kept_out, modern=bool(request.version)) if gone else b""
+        )
+        if not gone or result == answer.result:
             return Ruling(self._verdict(route, Effect.ALLOW), findings)
-        verdict = self._verdict(route, Effect.MODIFY, (HELD,), "definitions that are held were taken out of the list")
+        rules = tuple(sorted(set(gone.values()), reverse=True))
+        verdict = self._verdict(route, Effect.MODIFY, rules, "definitions that are held were taken out of the list")
         return Ruling(verdict, findings, None if route.shadow else _with_result(answer.raw, result))
 
     # how a verdict is made

@@ -14,6 +14,7 @@ import msgspec
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events.model import Event, Severity, new_event
+from watchkeeper.gateway.duties.subscription import Subscription
 from watchkeeper.gateway.flood import Flood
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
 from watchkeeper.gateway.ports import LISTINGS, Recorder
@@ -56,6 +57,8 @@ class Call(msgspec.Struct):
     recorded: bool = False
     flood: Flood | None = None
     """Of its stream, once that has had a notification."""
+    subscription: Subscription | None = None
+    """Of a modern `subscriptions/listen`, once its stream has had a message."""
 
 
 class Chronicle:

@@ -19,6 +19,7 @@ Kind = Literal["request", "notification", "response", "error"]
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 """Where a modern request says its version, in `params._meta`."""
 CLIENT_KEY = "io.modelcontextprotocol/clientInfo"
+CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
 
 NAMED_BY = {
     "tools/call": "name",
@@ -39,12 +40,13 @@ _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _PARAMS = frozenset(
     {"_meta", "name", "arguments", "uri", "taskId", "cursor", "requestId", "inputResponses", "requestState"}
 )
-_META = frozenset({"progressToken", VERSION_KEY, CLIENT_KEY, "io.modelcontextprotocol/clientCapabilities"})
+_META = frozenset({"progressToken", VERSION_KEY, CLIENT_KEY, CAPABILITIES_KEY})
 _RESULT = frozenset(
     {"_meta", "content", "structuredContent", "isError", "resultType", "inputRequests", "requestState", "instructions"}
-    | {"tools", "prompts", "resources", "resourceTemplates", "contents", "messages", "nextCursor", "task"}
+    | {"tools", "prompts", "resources", "resourceTemplates", "contents", "messages", "nextCursor", "task", "taskId"}
 )
 _ERROR = frozenset({"code", "message", "data"})
+_OPEN = frozenset({"inputRequests", "task", "taskId"})
 
 
 def _folded(name: str) -> str:
@@ -79,6 +81,8 @@ class Message(msgspec.Struct, frozen=True):
     """What the client calls itself (`clientInfo.name`): for display, never for a decision."""
     trace: str = ""
     """`traceparent` of its `_meta`, as sent."""
+    is_open: bool = False
+    """A result that is not the end of it: it asks for input, or is or makes a task."""
 
 
 class _Envelope(msgspec.Struct):
@@ -121,9 +125,11 @@ def _read(raw: bytes, tree: dict[str, Any], request_id: int | str | None) -> Mes
     if has_result:
         if request_id is None:
             raise BadMessage("a response needs an id")
-        if type(tree["result"]) is dict:
-            _refuse_look_alikes(tree["result"], _RESULT)
-        return Message(raw, "response", id=request_id, result=bytes(_envelope(raw).result))
+        result, is_open = tree["result"], False
+        if type(result) is dict:
+            _refuse_look_alikes(result, _RESULT)
+            is_open = not _OPEN.isdisjoint(result) or result.get("resultType") == "input_required"
+        return Message(raw, "response", id=request_id, result=bytes(_envelope(raw).result), is_open=is_open)
     if type(tree["error"]) is not dict:
         raise BadMessage("an error is a JSON object")
     _refuse_look_alikes(tree["error"], _ERROR)

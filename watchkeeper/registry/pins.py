@@ -57,6 +57,7 @@ class Pins:
         self._lock = threading.Lock()
         self._pins: dict[tuple[str, str, str], Pin] = {}
         self._schemas: dict[tuple[str, str], bytes] = {}
+        self._held: dict[str, frozenset[tuple[str, str]]] = {}
         self.generation = -1
         """The generation that memory mirrors."""
         _store.ensure_generation(database, tenant)
@@ -77,6 +78,10 @@ class Pins:
         """Whether this definition is the pinned one or the one seen last, and so was inspected before."""
         pin = self._pins.get((server, definition.kind, definition.name))
         return pin is not None and definition.fingerprint in (pin.seen, pin.pinned)
+
+    def held(self, server: str) -> frozenset[tuple[str, str]]:
+        """(kind, name) of everything of this server that is held."""
+        return self._held.get(server, frozenset())
 
     def recall(self, server: str, definitions: Sequence[Definition]) -> Observation | None:
         """What `observe` would say of a listing without news; None when there is news."""
@@ -232,6 +237,8 @@ class Pins:
         if pin.kind == TOOL and canonical:
             self._schemas[pin.server, pin.name] = _schema_in(canonical)
         self._pins[pin.server, pin.kind, pin.name] = pin
+        key, held = {(pin.kind, pin.name)}, self._held.get(pin.server, frozenset())
+        self._held[pin.server] = held | key if pin.state is PinState.HELD else held - key
 
 
 def _schema_in(canonical: bytes) -> bytes:
