@@ -260,7 +260,8 @@ async def test_a_stopped_gateway_is_not_in_the_register(start: Start, database: 
 async def test_a_probe_of_another_kind_of_use_is_judged_as_such(start: Start) -> None:
     control = await start()
     for method in ("prompts/get", "resources/read", "tools/list", "tasks/get", "ping"):
-        probe = {"principal": "claude", "server": "files", "name": "x", "method": method}
+        name = "file:///x" if method == "resources/read" else "x"
+        probe = {"principal": "claude", "server": "files", "name": name, "method": method}
         assert (await ask_async(control.path, "probe", probe))["effect"] == "allow"
 
 
