@@ -15,6 +15,8 @@ KINDS: dict[str, str] = {
     "gateway.request.refused": "A message never reached the pipeline: nobody, malformed, too large, wrong era.",
     "gateway.session.opened": "A session of the older era began, bound to a principal and a server.",
     "gateway.session.closed": "A session of the older era ended.",
+    "gateway.endpoint.narrowed": "A server is missing from what an endpoint shows; the body says which and why.",
+    "gateway.endpoint.collided": "An entry was not listed: its name looks like another server's, or is there twice.",
     "gateway.upstream.spawned": "A server was started over stdio; the body has its command and its sandbox.",
     "gateway.upstream.exited": "A spawned server ended; the body says how.",
     "gateway.upstream.failed": "An upstream refused, hung or broke off.",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Misconfigured, Unavailable
 from watchkeeper.events.model import new_event
+from watchkeeper.gateway.aggregate import Aggregate, Endpoint, Serve, as_member
 from watchkeeper.gateway.edges.door import Door
 from watchkeeper.gateway.exchange import Exchange
 from watchkeeper.gateway.limits.gate import Gate
@@ -33,14 +34,17 @@ class Gateway:
         clock: Clock,
         settings: GatewaySettings,
         gate: Gate | None = None,
+        endpoints: Sequence[Endpoint] = (),
     ) -> None:
         check_gateway(settings)
-        _check_routes(routes)
+        _check_routes([*routes, *(endpoint.route for endpoint in endpoints)])
         self._journal = journal
         self._clock = clock
         self._upstreams: list[Upstream] = []
         self._doors: list[Door] = []
+        self._aggregates: list[Aggregate] = []
         sessions = Sessions(settings.max_sessions)
+        serves: dict[str, Serve] = {}
         for route in routes:
             if route.upstream is None:
                 raise Misconfigured(f"the route {route.name} leads nowhere", hint="give its server a url or a command")
@@ -49,6 +53,11 @@ class Gateway:
             )
             self._upstreams.append(route.upstream)
             self._doors.append(Door(route, identities, settings, exchange.begin, exchange.refused))
+            serves[route.name] = as_member(route, exchange.serve)
+        for endpoint in endpoints:
+            aggregate = Aggregate(endpoint, serves, journal=journal, clock=clock, max_sessions=settings.max_sessions)
+            self._aggregates.append(aggregate)
+            self._doors.append(Door(endpoint.route, identities, settings, aggregate.begin, aggregate.refused))
 
     @property
     def ports(self) -> Mapping[str, int]:
@@ -71,6 +80,7 @@ class Gateway:
     async def drain(self, within: float) -> None:
         """Take nothing new, let calls under way finish within so many seconds, then close everything."""
         await asyncio.gather(*(door.close(within) for door in self._doors))
+        await asyncio.gather(*(aggregate.close() for aggregate in self._aggregates))
         await asyncio.gather(*(upstream.close() for upstream in self._upstreams), return_exceptions=True)
         self._note("gateway.process.stopped")
 
