@@ -15,8 +15,10 @@ from tests.gateway.authorization_server import AuthorizationServer
 from watchkeeper.core.clock import ManualClock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.events import Event, Journal, JournalReader
+from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Route, Ruling
+from watchkeeper.gateway.oauth.issuers import Issuers
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.ports import Identities
 from watchkeeper.gateway.service import Gateway
@@ -158,8 +160,9 @@ def stream(*events: bytes) -> Answer:
 class Nobody:
     """One client: alice; and bob."""
 
-    def principal_of(self, authorization: bytes) -> str | None:
-        return {TOKEN: "agent:alice", b"Bearer token-of-bob": "agent:bob"}.get(authorization)
+    def caller_of(self, authorization: bytes) -> Caller | None:
+        name = {TOKEN: "agent:alice", b"Bearer token-of-bob": "agent:bob"}.get(authorization)
+        return Caller(principal=name) if name is not None else None
 
 
 class Scripted:
@@ -344,33 +347,30 @@ async def make_house(
         durability: str = "batched",
         url: str = "",
         wrap: Callable[[Upstream], Upstream] = lambda upstream: upstream,
-        keeps_credential: bool = False,
         identities: Identities | None = None,
         gate: Gate | None = None,
         headers: dict[str, str] | None = None,
         hop: str = "",
+        issuers: Issuers | None = None,
+        route: dict[str, Any] | None = None,
+        keeps_credential: bool = False,
         **limits: Any,
     ) -> House:
         settings = GatewaySettings(**limits)
         to = url or f"http://127.0.0.1:{server.port}/mcp"
         upstream = wrap(HttpUpstream(to, settings, headers=headers, hop=hop))
-        route = Route(
-            name="srv",
-            hop=hop,
-            shadow=shadow,
-            durability=durability,
-            upstream=upstream,
-            keeps_credential=keeps_credential,
-        )
+        more = {"keeps_credential": keeps_credential, "hop": hop, **(route or {})}
+        one = Route(name="srv", shadow=shadow, durability=durability, upstream=upstream, **more)
         guard = Scripted()
         gateway = Gateway(
-            [route],
+            [one],
             guard=guard,
             identities=identities or Nobody(),
             journal=journal,
             clock=SystemClock(),
             settings=settings,
             gate=gate,
+            issuers=issuers,
         )
         await gateway.start()
         gateways.append(gateway)

@@ -57,7 +57,7 @@ def test_anything_else_is_nobody(identities: Identities, form: str) -> None:
 @given(st.binary(max_size=400))
 def test_no_header_makes_it_fail(header: bytes) -> None:
     known = Identities.__new__(Identities)
-    known._principals = {}
+    known._callers = {}
     assert known.principal_of(header) is None
     assert known.principal_of(b"Bearer " + header) is None
 

@@ -20,6 +20,7 @@ from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Conflict, Unavailable
+from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.files import Lock, make_private_folder
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
@@ -27,6 +28,7 @@ from watchkeeper.gateway.hops import hop_of
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.limits.settings import check_limits
 from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.oauth.issuers import Issuers
 from watchkeeper.gateway.pipeline import Guard
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.service import Gateway
@@ -103,6 +105,7 @@ def assemble(loaded: Loaded, routes: list[Route], platform: Platform) -> tuple[G
         clock=platform.clock,
         settings=loaded.settings.gateway,
         gate=_gate(loaded, platform),
+        issuers=_issuers(loaded, platform),
     )
     control = GatewayControl(
         f"{os.getpid()}",
@@ -125,6 +128,12 @@ def _gate(loaded: Loaded, platform: Platform) -> Gate:
     return Gate(settings.limits, settings.loops, groups_of=lambda name: platform.clients.groups_of(AGENT + name))
 
 
+def _issuers(loaded: Loaded, platform: Platform) -> Issuers | None:
+    if not loaded.settings.issuers:
+        return None
+    return Issuers(loaded.settings.issuers, Fetcher(loaded.settings.fetch), platform.clock)
+
+
 def _policies(loaded: Loaded) -> list[Path]:
     return [content_folder("policies"), *(Path(folder) for folder in loaded.settings.policy.folders)]
 
@@ -141,6 +150,8 @@ def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Pla
             shadow=server.shadow,
             durability=server.durability,
             eras=server.eras,
+            public_url=server.public_url,
+            scopes=server.scopes,
             upstream=accreditor.accredit(
                 name,
                 server,

@@ -13,6 +13,7 @@ from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.fetch.settings import check_fetch
 from watchkeeper.core.files import make_private_folder
 from watchkeeper.exercise.stage import TIME, TRAINING, training_state
+from watchkeeper.gateway.oauth.settings import check_issuers
 from watchkeeper.gateway.settings import ServerSettings, check_gateway, check_server
 
 
@@ -24,6 +25,7 @@ def effective(loaded: Loaded, *, demo: bool) -> dict[str, ServerSettings]:
         servers[TRAINING] = training(loaded.data_dir)
     check_gateway(loaded.settings.gateway)
     check_fetch(loaded.settings.fetch)
+    check_issuers(loaded.settings.issuers)
     for name, server in servers.items():
         check_server(name, server)
         check_launch(loaded, name, server)

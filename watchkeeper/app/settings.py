@@ -22,6 +22,7 @@ from watchkeeper.detect import DetectSettings
 from watchkeeper.events.journal import JournalSettings
 from watchkeeper.events.lake import LakeSettings
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
+from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.web.settings import ConsoleSettings
@@ -30,7 +31,11 @@ FILE_NAME = "watchkeeper.toml"
 STATE = "state.db"
 """The control state's file in the data folder."""
 _SECRET_FIELDS = frozenset({"env", "headers"})
-_NAMED: dict[str, type[msgspec.Struct]] = {"servers": ServerSettings, "limits": LimitSettings}
+_NAMED: dict[str, type[msgspec.Struct]] = {
+    "servers": ServerSettings,
+    "issuers": IssuerSettings,
+    "limits": LimitSettings,
+}
 """Sections of which there are as many as the operator names."""
 _OTHER_FOLDER = "name another one with --data or WATCHKEEPER_DATA"
 
@@ -48,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     gateway: GatewaySettings = GatewaySettings()
     servers: dict[str, ServerSettings] = {}
+    issuers: dict[str, IssuerSettings] = {}
     limits: dict[str, LimitSettings] = {}
     loops: LoopSettings = LoopSettings()
     fetch: FetchSettings = FetchSettings()

@@ -20,6 +20,7 @@ from watchkeeper.core.errors import Conflict, Invalid, NotFound
 from watchkeeper.core.ids import new_token, observed_id
 from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway import _store
+from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.containment import AGENT
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -47,7 +48,7 @@ class Identities:
         self._clock = clock
         self._tenant = tenant
         self._lock = threading.Lock()
-        self._principals: dict[bytes, str] = {}
+        self._callers: dict[bytes, Caller] = {}
         self._groups: dict[str, tuple[str, ...]] = {}
         self.generation = -1
         _store.ensure_generation(database, tenant, _store.CLIENTS)
@@ -55,14 +56,19 @@ class Identities:
 
     # what the hot path asks: memory only
 
-    def principal_of(self, authorization: bytes) -> str | None:
-        """`agent:NAME` for the value of an `Authorization` header; None when it is nobody's."""
+    def caller_of(self, authorization: bytes) -> Caller | None:
+        """Who sends this value of an `Authorization` header; None when it is nobody's."""
         if len(authorization) > _LONGEST:
             return None
         scheme, _, token = authorization.partition(b" ")
         if scheme != b"Bearer" and scheme.lower() != b"bearer":
             return None
-        return self._principals.get(hashlib.sha256(token.strip(b" ")).digest())
+        return self._callers.get(hashlib.sha256(token.strip(b" ")).digest())
+
+    def principal_of(self, authorization: bytes) -> str | None:
+        """The caller's principal, `agent:NAME`."""
+        caller = self.caller_of(authorization)
+        return caller.principal if caller is not None else None
 
     def groups_of(self, principal: str) -> tuple[str, ...]:
         """The groups of `agent:NAME`, sorted."""
@@ -135,7 +141,7 @@ class Identities:
                     return False
                 rows = session.scalars(rows_of_tenant.where(_store.ClientRow.revoked_at == 0)).all()
             self._groups = {AGENT + row.name: _to_client(row).groups for row in rows}
-            self._principals = {bytes.fromhex(row.digest): AGENT + row.name for row in rows}
+            self._callers = {bytes.fromhex(row.digest): _to_caller(row) for row in rows}
             self.generation = current
             return True
 
@@ -155,6 +161,10 @@ class Identities:
                 body=body,
             )
         )
+
+
+def _to_caller(row: _store.ClientRow) -> Caller:
+    return Caller(principal=AGENT + row.name, groups=_to_client(row).groups)
 
 
 def _to_client(row: _store.ClientRow) -> Client:

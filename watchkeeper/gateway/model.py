@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from watchkeeper.core.secrets import Secret
-from watchkeeper.gateway.upstream import Upstream
+from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.upstream import Outbound, Upstream
 from watchkeeper.inspection.model import Finding
 from watchkeeper.policy.model import Verdict
 
@@ -27,6 +28,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Which eras are served; the other one is refused in words from which its clients learn what is."""
     hop: str = ""
     """What it calls itself in `Via`; empty where nobody watches for circles."""
+    public_url: str = ""
+    """Where clients reach it when that is not its own port: what tokens must be issued for."""
+    scopes: tuple[str, ...] = ()
+    """Scopes that every request needs, if its credential is limited by scopes."""
     upstream: Upstream | None = None
     keeps_credential: bool = False
     """The client's own credential is handed to the upstream, which exchanges it or, by the settings' word, passes it
@@ -43,7 +48,7 @@ class Ruling(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """A client's HTTP request that was let in: authenticated, well-formed, not yet understood."""
+    """A client's HTTP request that was let in: well-formed, not yet understood; authenticated, but for a detour."""
 
     verb: str
     """`POST`, `GET` or `DELETE`."""
@@ -61,6 +66,20 @@ class Request(msgspec.Struct, kw_only=True):
     """The client's `Authorization`, on routes that keep it; on all others None."""
     survives: bool = False
     """Set by the exchange: losing the client does not cancel this request."""
+    caller: Caller | None = None
+    """What is known of the principal beside its name."""
+    detour: Unsettled | Outbound | None = None
+    """What stands between this request and its exchange: a token to be verified, or an answer that needs none."""
+
+
+class Unsettled(msgspec.Struct, frozen=True):
+    """A token whose issuer has to be asked before anybody can say whose it is."""
+
+    token: bytes
+    host: str
+    """What the client called us."""
+    thumbprint: bytes
+    """Of its certificate."""
 
 
 class Refusal(msgspec.Struct, frozen=True):

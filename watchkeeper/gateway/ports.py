@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from watchkeeper.events.model import Event
+from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.model import Request, Route, Ruling
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol.message import Message
@@ -71,8 +72,8 @@ class Guard(Protocol):
 class Identities(Protocol):
     """Knows which bearer token is whose."""
 
-    def principal_of(self, authorization: bytes) -> str | None:
-        """`agent:NAME` for the value of an `Authorization` header; None when it is nobody's."""
+    def caller_of(self, authorization: bytes) -> Caller | None:
+        """Who sends this value of an `Authorization` header; None when it is nobody's. Memory only."""
         ...
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Misconfigured, Unavailable
 from watchkeeper.events.model import new_event
 from watchkeeper.gateway.aggregate import Aggregate, Endpoint, Serve, as_member
+from watchkeeper.gateway.callers import Callers
 from watchkeeper.gateway.edges.door import Door
+from watchkeeper.gateway.edges.reception import Reception
 from watchkeeper.gateway.exchange import Exchange
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.oauth.elevation import Elevations
+from watchkeeper.gateway.oauth.issuers import Issuers
+from watchkeeper.gateway.oauth.resource import Resource
 from watchkeeper.gateway.ports import Guard, Identities, Recorder
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.settings import GatewaySettings, check_gateway
@@ -35,16 +41,21 @@ class Gateway:
         settings: GatewaySettings,
         gate: Gate | None = None,
         endpoints: Sequence[Endpoint] = (),
+        issuers: Issuers | None = None,
     ) -> None:
         check_gateway(settings)
         _check_routes([*routes, *(endpoint.route for endpoint in endpoints)])
         self._journal = journal
         self._clock = clock
+        self._issuers = issuers
         self._upstreams: list[Upstream] = []
         self._doors: list[Door] = []
         self._aggregates: list[Aggregate] = []
         sessions = Sessions(settings.max_sessions)
         serves: dict[str, Serve] = {}
+        receive = partial(
+            _callers, clients=identities, issuers=issuers, clock=clock, elevations=Elevations(journal, clock)
+        )
         for route in routes:
             if route.upstream is None:
                 raise Misconfigured(f"the route {route.name} leads nowhere", hint="give its server a url or a command")
@@ -52,12 +63,16 @@ class Gateway:
                 route, route.upstream, guard=guard, journal=journal, clock=clock, sessions=sessions, gate=gate
             )
             self._upstreams.append(route.upstream)
-            self._doors.append(Door(route, identities, settings, exchange.begin, exchange.refused))
-            serves[route.name] = as_member(route, exchange.serve)
+            callers = receive(route)
+            reception = Reception(callers, exchange.begin, exchange.serve, exchange.refused)
+            self._doors.append(Door(route, callers, settings, reception.begin, exchange.refused))
+            serves[route.name] = as_member(route, reception.serve)
         for endpoint in endpoints:
             aggregate = Aggregate(endpoint, serves, journal=journal, clock=clock, max_sessions=settings.max_sessions)
             self._aggregates.append(aggregate)
-            self._doors.append(Door(endpoint.route, identities, settings, aggregate.begin, aggregate.refused))
+            callers = receive(endpoint.route)
+            reception = Reception(callers, aggregate.begin, aggregate.serve, aggregate.refused)
+            self._doors.append(Door(endpoint.route, callers, settings, reception.begin, aggregate.refused))
 
     @property
     def ports(self) -> Mapping[str, int]:
@@ -82,6 +97,8 @@ class Gateway:
         await asyncio.gather(*(door.close(within) for door in self._doors))
         await asyncio.gather(*(aggregate.close() for aggregate in self._aggregates))
         await asyncio.gather(*(upstream.close() for upstream in self._upstreams), return_exceptions=True)
+        if self._issuers is not None:
+            await self._issuers.close()
         self._note("gateway.process.stopped")
 
     def _note(self, kind: str) -> None:
@@ -90,6 +107,21 @@ class Gateway:
             self._journal.append(new_event(self._clock.now(), kind, actor=_ACTOR, outcome="success", body=body))
         except Unavailable:
             return  # the gateway refuses calls by itself while the journal fails
+
+
+def _callers(
+    route: Route, *, clients: Identities, issuers: Issuers | None, clock: Clock, elevations: Elevations
+) -> Callers:
+    scopes = tuple(sorted({*route.scopes, *(issuers.scopes if issuers is not None else ())}))
+    resource = Resource(
+        path=route.path,
+        public_url=route.public_url,
+        issuers=issuers.urls if issuers is not None else (),
+        scopes=scopes,
+        all_scopes=scopes,
+        name=route.name,
+    )
+    return Callers(resource, clients=clients, issuers=issuers, clock=clock, elevations=elevations)
 
 
 def _check_routes(routes: Sequence[Route]) -> None:

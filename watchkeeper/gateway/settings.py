@@ -134,6 +134,16 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     eras: Annotated[
         tuple[str, ...], Meta(description="Protocol eras served: `modern` (2026-07-28), `legacy` (before), or both.")
     ] = ("modern", "legacy")
+    public_url: Annotated[
+        str,
+        Meta(
+            description="Where clients reach this server through us when that is not our own port, behind a proxy say; "
+            "access tokens must be issued for it."
+        ),
+    ] = ""
+    scopes: Annotated[
+        tuple[str, ...], Meta(description="Scopes that every request to it needs, if its token is limited by scopes.")
+    ] = ()
 
 
 def check_gateway(settings: GatewaySettings) -> None:
@@ -155,6 +165,10 @@ def check_server(name: str, server: ServerSettings) -> None:
         )
     if server.url:
         _check_url(where, server.url)
+    if server.public_url:
+        _check_url(where, server.public_url, "public_url")
+        if "?" in server.public_url or "#" in server.public_url or server.public_url != server.public_url.strip():
+            raise Misconfigured(f"{where}.public_url: it is an address without query", hint="cut it behind the path")
     if server.durability not in ("batched", "strict"):
         raise Misconfigured(f"{where}.durability: {server.durability!r} is unknown", hint="choose batched or strict")
     if not server.eras or not set(server.eras) <= {"modern", "legacy"}:
@@ -228,16 +242,16 @@ def _check_oauth(where: str, kind: str, oauth: OAuthSettings) -> None:
             raise Misconfigured(f"{where}.scopes: {scope!r} is no scope", hint="one word an entry")
 
 
-def _check_url(where: str, url: str) -> None:
+def _check_url(where: str, url: str, field: str = "url") -> None:
     parts = urlsplit(url)
     try:
         port = parts.port
     except ValueError as error:
-        raise Misconfigured(f"{where}.url: the port is no number", hint="choose one below 65536") from error
+        raise Misconfigured(f"{where}.{field}: the port is no number", hint="choose one below 65536") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise Misconfigured(f"{where}.url: {url!r} is no http address", hint="write it as http://HOST:PORT/PATH")
+        raise Misconfigured(f"{where}.{field}: {url!r} is no http address", hint="write it as http://HOST:PORT/PATH")
     if parts.username or parts.password:
-        raise Misconfigured(f"{where}.url: credentials do not belong in a URL", hint=f"set {where}.headers instead")
+        raise Misconfigured(f"{where}.{field}: credentials do not belong in a URL", hint=f"set {where}.headers instead")
 
 
 def is_loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.conftest import TOKEN, House, RawServer, call, plain
+from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.credentials.accredited import Accredited
 from watchkeeper.gateway.credentials.inherited import PassThrough
 from watchkeeper.gateway.upstream import Upstream
@@ -23,8 +24,8 @@ def passing(upstream: Upstream) -> Upstream:
 class Known:
     """Anybody who has a credential."""
 
-    def principal_of(self, authorization: bytes) -> str | None:
-        return "agent:alice"
+    def caller_of(self, authorization: bytes) -> Caller | None:
+        return Caller(principal="agent:alice")
 
 
 @pytest.mark.behaviour("credentials.pass-through-by-setting")

@@ -17,6 +17,7 @@ from tests.gateway.credentials.conftest import CANARY, Checking, Make, everythin
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.secrets import Secret
+from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.credentials.accredited import Accredited
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.issued import ClientCredentials, Minutes, Purpose, TokenExchange
@@ -30,8 +31,8 @@ LISTING = call("tools/list")
 class AnyToken:
     """Whoever brings an access token, as the edge has verified it."""
 
-    def principal_of(self, authorization: bytes) -> str | None:
-        return "user:ada" if authorization.startswith(b"Bearer ") else None
+    def caller_of(self, authorization: bytes) -> Caller | None:
+        return Caller(principal="user:ada") if authorization.startswith(b"Bearer ") else None
 
 
 @pytest.fixture

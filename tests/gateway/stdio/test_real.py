@@ -18,6 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ElicitResult
 
 from watchkeeper.core.clock import SystemClock
+from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import GatewaySettings
@@ -46,8 +47,8 @@ class Open:
     def schema_of(self, *_: Any) -> None:
         return None
 
-    def principal_of(self, authorization: bytes) -> str | None:
-        return f"agent:{authorization.decode().removeprefix('Bearer ')}"
+    def caller_of(self, authorization: bytes) -> Caller | None:
+        return Caller(principal=f"agent:{authorization.decode().removeprefix('Bearer ')}")
 
 
 Connect = Callable[..., Any]

@@ -6,7 +6,7 @@ In this order, each with the attack it stops:
 3. `Host` and `Origin` are ours (DNS rebinding, cross-site requests);
 4. the path and the method are MCP's: what we do not know is refused, never waved through;
 5. it has not been here before (circles through ourselves);
-6. a bearer token that is somebody's;
+6. a bearer token that is somebody's, or that its issuer may say is somebody's, for this route;
 7. a body that everybody reads alike: JSON in UTF-8 whatever its parameters say, not compressed, not too long.
 """
 
@@ -18,10 +18,12 @@ from functools import lru_cache
 import msgspec
 
 from watchkeeper.core.secrets import Secret
+from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.callers import Callers
 from watchkeeper.gateway.heads import Heads
 from watchkeeper.gateway.hops import circle
-from watchkeeper.gateway.model import Refusal, Request
-from watchkeeper.gateway.ports import Identities
+from watchkeeper.gateway.model import Refusal, Request, Unsettled
+from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol import errors
 from watchkeeper.protocol.headers import HOP_BY_HOP, nominated
 
@@ -33,7 +35,7 @@ _STAYS_HERE = HOP_BY_HOP | {b"host", b"content-length", b"authorization", b"acce
 _VERBS = {b"POST": "POST", b"GET": "GET", b"DELETE": "DELETE"}
 _VERSIONS = frozenset({"1.1", "1.0"})
 _UTF_8 = frozenset({b"charset=utf-8", b'charset="utf-8"'})
-_CHALLENGE = b'Bearer realm="watchkeeper"'
+_JSON = (b"Content-Type", b"application/json")
 
 
 class Head(msgspec.Struct):
@@ -60,7 +62,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     hosts: frozenset[bytes]
     origins: frozenset[bytes]
     max_body: int
-    identities: Identities
+    callers: Callers
+    metadata_paths: frozenset[bytes] = frozenset()
+    """Where anybody may read which authorization servers issue tokens for this route."""
     keeps_credential: bool = False
     """The route's upstream needs the client's credential."""
     hop: bytes = b""
@@ -74,21 +78,22 @@ def known_request(head: bytes, length: int, rules: Rules) -> Request | None:
     known = rules.known.get(head)
     if known is None or length > rules.max_body:
         return None
-    principal = rules.identities.principal_of(known.authorization)
-    if principal is None:
+    caller = rules.callers.known(known.authorization)
+    if caller is None:
         return None
     request = copy(known.request)
-    request.principal = principal
+    request.principal, request.caller = caller.principal, caller
     return request
 
 
 def keep_known(head: bytes, request: Request, authorization: bytes, rules: Rules) -> None:
     """Let `known_request` know a head; `request` is what `admit` made of it."""
-    rules.known.keep(head, Known(authorization, request))
+    if authorization and request.detour is None:
+        rules.known.keep(head, Known(authorization, request))
 
 
-def admit(head: Head, rules: Rules) -> Request | Refusal:
-    """The request without its body, or why it is turned away."""
+def admit(head: Head, rules: Rules, thumbprint: bytes = b"") -> Request | Refusal:
+    """The request without its body, or why it is turned away; `thumbprint` is that of the client's certificate."""
     known: dict[bytes, bytes] = {}
     mirrors: dict[bytes, bytes] = {}
     forward: list[tuple[bytes, bytes]] = []
@@ -104,25 +109,26 @@ def admit(head: Head, rules: Rules) -> Request | Refusal:
             forward.append(pair)
             if trait.is_mirror:
                 mirrors[name] = pair[1]
-    refusal = _framing(known, head.version) or _network(known, rules) or _endpoint(head, rules)
-    if refusal is not None:
-        return refusal
+    early: Request | Refusal | None = _framing(known, head.version) or _network(known, rules)
+    early = early or _metadata(head, known, rules) or _endpoint(head, rules)
+    if early is not None:
+        return early
     if b"via" in known and (why := circle(head.headers, rules.hop)):
         return Refusal(508, errors.LOOP, why)
-    authorization = known.get(b"authorization")
-    principal = rules.identities.principal_of(authorization) if authorization is not None else None
-    if principal is None:
-        return _unauthenticated(authorization)
-    refusal = _body(head.verb, known, rules, principal)
+    host = known[b"host"].decode("ascii").lower()
+    seen = rules.callers.identify(known.get(b"authorization"), host, thumbprint)
+    if isinstance(seen, Refusal):
+        return seen
+    refusal = _body(head.verb, known, rules, seen.principal if isinstance(seen, Caller) else "")
     if refusal is not None:
         return refusal
     for name in nominated(known[b"connection"]) if b"connection" in known else ():
         if _is_protected(name):
             return _malformed("the Connection header names a protected header")
         forward = [pair for pair in forward if pair[0].lower() != name]
-    request = _request(head, known, forward, mirrors, principal)
-    if rules.keeps_credential and authorization is not None and isinstance(request, Request):
-        request.credential = Secret(authorization.decode("latin-1"))
+    request = _request(head, known, forward, mirrors, seen)
+    if rules.keeps_credential and b"authorization" in known and isinstance(request, Request):
+        request.credential = Secret(known[b"authorization"].decode("latin-1"))
     return request
 
 
@@ -131,7 +137,7 @@ def _request(
     known: dict[bytes, bytes],
     forward: list[tuple[bytes, bytes]],
     mirrors: dict[bytes, bytes],
-    principal: str,
+    seen: Caller | Unsettled,
 ) -> Request | Refusal:
     try:
         version = mirrors.pop(b"mcp-protocol-version", b"").decode("ascii")
@@ -142,9 +148,14 @@ def _request(
         return _malformed("the session id is not visible ASCII")
     if b"last-event-id" in known and head.verb == b"POST":  # only GET resumes; nobody owns what else would be replayed
         forward = [pair for pair in forward if pair[0].lower() != b"last-event-id"]
-    return Request(
-        verb=_VERBS[head.verb], headers=forward, principal=principal, version=version, session=session, mirrors=mirrors
+    request = Request(
+        verb=_VERBS[head.verb], headers=forward, principal="", version=version, session=session, mirrors=mirrors
     )
+    if isinstance(seen, Caller):
+        request.principal, request.caller = seen.principal, seen
+    else:
+        request.detour = seen
+    return request
 
 
 class _Trait(msgspec.Struct, frozen=True):
@@ -211,12 +222,18 @@ def _endpoint(head: Head, rules: Rules) -> Refusal | None:
     return None
 
 
-def _unauthenticated(authorization: bytes | None) -> Refusal:
-    if authorization is None:
-        challenge, reason = _CHALLENGE, "a bearer token is needed"
-    else:
-        challenge, reason = _CHALLENGE + b', error="invalid_token"', "this bearer token is not known"
-    return Refusal(401, errors.UNAUTHENTICATED, reason, ((b"WWW-Authenticate", challenge),))
+def _metadata(head: Head, known: dict[bytes, bytes], rules: Rules) -> Request | Refusal | None:
+    """What anybody may read: which authorization servers issue tokens for this route (RFC 9728)."""
+    if head.target not in rules.metadata_paths:
+        return None
+    if head.verb != b"GET":
+        allow = ((b"Allow", b"GET"),)
+        return Refusal(405, errors.METHOD_NOT_ALLOWED, "this method is not served here", allow)
+    if known.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in known:
+        return _malformed("this method has no body")
+    body = rules.callers.resource.metadata(known[b"host"].decode("ascii").lower())
+    answer = Outbound(200, [_JSON, (b"Cache-Control", b"max-age=60")], body)
+    return Request(verb="GET", headers=[], principal="", detour=answer)
 
 
 def _body(verb: bytes, known: dict[bytes, bytes], rules: Rules, principal: str) -> Refusal | None:

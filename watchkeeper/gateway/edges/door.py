@@ -7,11 +7,12 @@ import errno
 from collections.abc import Callable
 
 from watchkeeper.core.errors import Conflict, Misconfigured, WatchkeeperError
+from watchkeeper.gateway.callers import Callers
 from watchkeeper.gateway.edges.admission import Rules
 from watchkeeper.gateway.edges.http import ClientConnection
 from watchkeeper.gateway.heads import Heads
 from watchkeeper.gateway.model import Refusal, Route
-from watchkeeper.gateway.ports import Begin, Identities
+from watchkeeper.gateway.ports import Begin
 from watchkeeper.gateway.settings import GatewaySettings, is_loopback
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
@@ -23,7 +24,7 @@ class Door:
     def __init__(
         self,
         route: Route,
-        identities: Identities,
+        callers: Callers,
         settings: GatewaySettings,
         begin: Begin,
         refused: Callable[[Refusal], None],
@@ -35,7 +36,7 @@ class Door:
         self.draining = False
         self.connections: set[ClientConnection] = set()
         self.port = route.port
-        self._identities = identities
+        self._callers = callers
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._emptied: asyncio.Future[None] | None = None
@@ -85,12 +86,14 @@ class Door:
         origins |= {
             f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts if host.endswith(f":{self.port}")
         }
+        self._callers.answer_to(frozenset(hosts), self.port)
         return Rules(
             path=self.route.path.encode(),
             hosts=frozenset(host.encode() for host in hosts),
             origins=frozenset(origin.encode() for origin in origins),
             max_body=self.settings.max_body_bytes,
-            identities=self._identities,
+            callers=self._callers,
+            metadata_paths=self._callers.metadata_paths,
             keeps_credential=self.route.keeps_credential,
             known=Heads(),
             hop=self.route.hop.encode(),

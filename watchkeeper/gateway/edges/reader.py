@@ -103,7 +103,7 @@ class Reader:
         request, found = self._as_admitted, cut(data)
         if request is None or found is None or len(data) != found.body + found.length:
             return
-        authorization = next(value for name, value in self._head.headers if name.lower() == b"authorization")
+        authorization = next((v for name, v in self._head.headers if name.lower() == b"authorization"), b"")
         keep_known(found.head, request, authorization, self._rules)
 
     def _read(self, data: bytes) -> None:

@@ -1,0 +1,187 @@
+"""Who may come in through one door: clients with tokens of ours, and whoever an accepted issuer vouches for.
+
+Above: admission, which has the header and nothing else, and must not wait. Below: the clients of the settings, and the
+issuers. A credential that was verified is remembered by its SHA-256 until it ends or its issuer's keys change, so that
+the next request costs one look-up; what cannot be told from memory is settled by whoever may wait.
+
+1. A verified token is good at this door only: another door asks for another audience (a token replayed elsewhere).
+2. A credential bound to a certificate counts only with that certificate (a stolen token; RFC 8705).
+3. A credential that is limited to some servers or lacks a scope is told so, and goes no further.
+4. Whoever cannot be verified now is nobody, and few may wait for a verification (a flood of forged tokens).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.model import Refusal, Unsettled
+from watchkeeper.gateway.oauth.elevation import Elevations
+from watchkeeper.gateway.oauth.issuers import Issuers, IssuerSilent
+from watchkeeper.gateway.oauth.resource import Resource
+from watchkeeper.gateway.oauth.token import LONGEST, BadToken, looks_like_jwt
+from watchkeeper.gateway.ports import Identities
+from watchkeeper.protocol import errors
+
+MOST = 8192
+"""Verified tokens remembered; then the one remembered longest is forgotten."""
+_MOST_WAITING = 128
+_UNKNOWN = "this bearer token is not known"
+_BOUND = "this token is bound to a client certificate, which was not shown"
+
+
+class Callers:
+    """The callers of one route."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        *,
+        clients: Identities,
+        issuers: Issuers | None,
+        clock: Clock,
+        elevations: Elevations,
+    ) -> None:
+        self._server = resource.name
+        self._clients = clients
+        self._issuers = issuers
+        self._clock = clock
+        self._elevations = elevations
+        self._verified: dict[bytes, Caller] = {}
+        self._waiting = 0
+        self.resource = resource
+        self.audiences: frozenset[str] = frozenset()
+        if issuers is not None:
+            issuers.on_forget(self._verified.clear)
+
+    # what the door says of itself
+
+    def answer_to(self, hosts: frozenset[str], port: int) -> None:
+        """Take tokens issued for the door on this port, by any of these names."""
+        plain = f":{80 if self.resource.scheme == 'http' else 443}"
+        ours = {host for host in hosts if host.endswith(f":{port}")}
+        ours |= {host.removesuffix(plain) for host in ours if host.endswith(plain)}
+        self.audiences = self.resource.audiences(frozenset(ours))
+        self._verified.clear()
+
+    @property
+    def metadata_paths(self) -> frozenset[bytes]:
+        """Paths whose answer is the resource's metadata; none when there is no authorization server to name."""
+        return (
+            frozenset(path.encode() for path in self.resource.metadata_paths) if self.resource.issuers else frozenset()
+        )
+
+    # memory only
+
+    def known(self, authorization: bytes) -> Caller | None:
+        """Who was seen before with this header and needs no further look; None says nothing."""
+        caller = self._clients.caller_of(authorization)
+        if caller is None and self._issuers is not None:
+            token = _bearer(authorization)
+            caller = self._remembered(token) if token else None
+        return caller if caller is not None and self._is_plain(caller) else None
+
+    def identify(self, authorization: bytes | None, host: str, thumbprint: bytes = b"") -> Caller | Refusal | Unsettled:
+        """Who sends this `Authorization`; a refusal, or what has to be settled first."""
+        if authorization is None:
+            return self._unauthenticated(host, "a bearer token is needed", error="")
+        caller = self._clients.caller_of(authorization)
+        if caller is None and self._issuers is not None:
+            token = _bearer(authorization)
+            caller = self._remembered(token) if token else None
+            if caller is None and looks_like_jwt(token):
+                return self._judge(self._issuers, token, host, thumbprint)
+        if caller is None:
+            return self._unauthenticated(host, _UNKNOWN)
+        return self._limit(caller, host, thumbprint)
+
+    # waiting
+
+    async def settle(self, unsettled: Unsettled) -> Caller | Refusal:
+        """The caller, or why there is none, after asking the issuer."""
+        token, host = unsettled.token, unsettled.host
+        if self._issuers is None or self._waiting >= _MOST_WAITING:
+            return _later("too many tokens wait to be verified")
+        self._waiting += 1
+        try:
+            caller = await self._issuers.settle(token, self.audiences)
+        except BadToken as error:
+            return self._unauthenticated(host, error.reason)
+        except IssuerSilent as error:
+            return _later(error.reason)
+        finally:
+            self._waiting -= 1
+        return self._accept(token, caller, host, unsettled.thumbprint)
+
+    # how it is told
+
+    def _judge(self, issuers: Issuers, token: bytes, host: str, thumbprint: bytes) -> Caller | Refusal | Unsettled:
+        try:
+            caller = issuers.judge(token, self.audiences)
+        except BadToken as error:
+            return self._unauthenticated(host, error.reason)
+        except IssuerSilent as error:
+            return _later(error.reason)
+        return Unsettled(token, host, thumbprint) if caller is None else self._accept(token, caller, host, thumbprint)
+
+    def _accept(self, token: bytes, caller: Caller, host: str, thumbprint: bytes) -> Caller | Refusal:
+        if len(self._verified) >= MOST:
+            del self._verified[next(iter(self._verified))]
+        digest = hashlib.sha256(token).digest()
+        self._verified[digest] = caller
+        self._elevations.saw(self._server, caller, digest)
+        return self._limit(caller, host, thumbprint)
+
+    def _remembered(self, token: bytes) -> Caller | None:
+        digest = hashlib.sha256(token).digest()
+        caller = self._verified.get(digest)
+        if caller is not None and caller.expires <= self._clock.now():
+            del self._verified[digest]
+            return None
+        return caller
+
+    def _limit(self, caller: Caller, host: str, thumbprint: bytes) -> Caller | Refusal:
+        if caller.thumbprint and caller.thumbprint != thumbprint:
+            return self._unauthenticated(host, _BOUND, principal=caller.principal)
+        return self.refusal_of(caller, host) or caller
+
+    def refusal_of(self, caller: Caller, host: str = "") -> Refusal | None:
+        """Why a verified caller may not use this server; without a `host` there is no door to point to."""
+        if caller.servers is not None and self._server not in caller.servers:
+            return Refusal(403, errors.FORBIDDEN, "this credential is not for this server", (), caller.principal)
+        missing = self.missing(caller, self.resource.scopes)
+        return self.lacking(caller, missing, self.resource.scopes, host) if missing else None
+
+    def missing(self, caller: Caller, needed: tuple[str, ...]) -> tuple[str, ...]:
+        """The scopes that are needed and not there."""
+        return () if caller.scopes is None else tuple(scope for scope in needed if scope not in caller.scopes)
+
+    def lacking(self, caller: Caller, missing: tuple[str, ...], needed: tuple[str, ...], host: str) -> Refusal:
+        """403; with a challenge for everything that is needed if the caller can get it."""
+        reason = f"the credential lacks the scope {' '.join(missing)}"
+        if caller.credential != "jwt" or not host:
+            return Refusal(403, errors.FORBIDDEN, reason, (), caller.principal)
+        challenge = self.resource.challenge(host, error="insufficient_scope", reason=reason, scopes=needed)
+        return Refusal(403, errors.FORBIDDEN, reason, ((b"WWW-Authenticate", challenge),), caller.principal)
+
+    def _is_plain(self, caller: Caller) -> bool:
+        return (
+            not caller.thumbprint
+            and (caller.servers is None or self._server in caller.servers)
+            and (caller.scopes is None or caller.scopes.issuperset(self.resource.scopes))
+        )
+
+    def _unauthenticated(self, host: str, reason: str, *, error: str = "invalid_token", principal: str = "") -> Refusal:
+        challenge = self.resource.challenge(host, error=error, reason=reason)
+        return Refusal(401, errors.UNAUTHENTICATED, reason, ((b"WWW-Authenticate", challenge),), principal)
+
+
+def _bearer(authorization: bytes) -> bytes:
+    """The token of an `Authorization` header; empty when it has none."""
+    scheme, _, token = authorization.partition(b" ")
+    return token.strip(b" ") if len(token) <= LONGEST and scheme.lower() == b"bearer" else b""
+
+
+def _later(reason: str) -> Refusal:
+    return Refusal(503, errors.UNVERIFIABLE, reason, ((b"Retry-After", b"5"),))
