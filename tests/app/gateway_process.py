@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import select
 import signal
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from tests.app.conftest import environment
 
 WITHIN = 60.0
+_IDS = itertools.count(1)
 
 
 class GatewayProcess:
@@ -113,7 +115,7 @@ class Client:
         return self.link.getresponse()
 
     def ask(self, method: str, session: str = "", **params: Any) -> Answer:
-        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        message = {"jsonrpc": "2.0", "id": next(_IDS), "method": method, "params": params}
         return Answer(self.send("POST", json.dumps(message).encode(), session))
 
     def call(self, tool: str = "echo", session: str = "") -> Answer:

@@ -29,7 +29,7 @@ def test_one_line_says_all_that_a_client_needs_and_the_first_call_works(tmp_path
     ):
         line = running.line
         assert sorted(line) == sorted(
-            ["ready", "pid", "servers", "clients", "data", "ephemeral", "observe", "workers", "seconds"]
+            ["ready", "pid", "servers", "clients", "data", "ephemeral", "observe", "sandboxes", "workers", "seconds"]
         )
         assert (line["pid"], line["data"], line["ephemeral"]) == (running.process.pid, str(running.data), False)
         (first,) = line["clients"]

@@ -21,7 +21,7 @@ import msgspec
 
 from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.first_client import FIRST_CLIENT, ensure_token, token_file
-from watchkeeper.app.gateway import run_gateway
+from watchkeeper.app.front import run_gateway
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.settings import Loaded, current_operator, data_folder, load
 from watchkeeper.core.errors import Invalid, Misconfigured
@@ -42,9 +42,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     ephemeral: bool = False
     config: Path | None = None
     print_token: bool = False
+    workers: int = 0
+    """0 leaves it to the settings."""
 
 
-async def run_alone(asked: Asked, data_dir: Path) -> None:
+def run_alone(asked: Asked, data_dir: Path) -> None:
     """Serve until told to stop, then drain. Raises what keeps it from starting."""
     loaded = settings_of(asked, data_dir)
 
@@ -54,10 +56,9 @@ async def run_alone(asked: Asked, data_dir: Path) -> None:
             "data": str(data_dir),
             "ephemeral": asked.ephemeral,
             "observe": asked.observe,
-            "workers": 1,
         }
 
-    await run_gateway(loaded, supervised=False, demo=False, greeting=greeting)
+    run_gateway(loaded, supervised=False, demo=False, greeting=greeting)
 
 
 @contextmanager
@@ -89,6 +90,8 @@ def settings_of(asked: Asked, data_dir: Path) -> Loaded:
     if asked.listen:
         host, port = _address(asked.listen)
         gateway = msgspec.structs.replace(gateway, host=host, port=port)
+    if asked.workers:
+        gateway = msgspec.structs.replace(gateway, workers=asked.workers)
     console = msgspec.structs.replace(settings.console, port=0)  # it does not run, so its port is nobody's
     settings = msgspec.structs.replace(settings, gateway=gateway, servers=servers, console=console)
     loaded = msgspec.structs.replace(loaded, settings=settings)

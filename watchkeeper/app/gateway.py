@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ from watchkeeper.app.credentials import Accreditor, keeps_credential
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import command_of, spawner_for
 from watchkeeper.app.platform import Platform, note_service, opened
-from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.secrets import with_secrets
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
@@ -22,6 +23,7 @@ from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.files import Lock, make_private_folder
+from watchkeeper.events import new_event
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.hops import hop_of
@@ -31,6 +33,7 @@ from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.oauth.issuers import Issuers
 from watchkeeper.gateway.pipeline import Guard
 from watchkeeper.gateway.pool import HttpUpstream
+from watchkeeper.gateway.relay.relay import Relay
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.gateway.sightings import observing
@@ -43,50 +46,86 @@ from watchkeeper.protocol.spawn import Spawner
 WRITER = "gateway"
 _log = logging.getLogger(__name__)
 
-
 Greeting = Callable[[Platform], Mapping[str, Any]]
 """What else the ready line says."""
 
 
-async def run_gateway(loaded: Loaded, *, supervised: bool, demo: bool, greeting: Greeting = lambda _: {}) -> None:
-    """Serve every route until told to stop, then drain. Raises what keeps it from starting."""
-    stop = stop_requested(supervised=supervised)
+@dataclass(frozen=True)
+class Post:
+    """Which of a gateway's processes this is, and what it was given on its way."""
+
+    writer: str = WRITER
+    """Its log's name."""
+    sockets: Mapping[str, socket.socket] = field(default_factory=dict)
+    """Route → what listens for it already."""
+    relay: Relay | None = None
+    """Leads to the other workers, where there are any."""
+    follows: Mapping[str, Any] | None = None
+    """The worker that died in this one's place: number, process id, how it ended."""
+
+
+@dataclass
+class Stop:
+    """When to stop, and how long calls under way may take then; seconds are the settings' unless said here."""
+
+    asked: asyncio.Event
+    within: float | None = None
+
+
+async def serve(
+    loaded: Loaded,
+    post: Post,
+    stop: Stop,
+    ready: Callable[[Mapping[str, Any]], None],
+    *,
+    demo: bool,
+    greeting: Greeting,
+) -> None:
+    """Serve every route in this process until told to stop, then drain. Raises what keeps it from starting."""
     servers = effective(loaded, demo=demo)
-    with (
-        _alone_on(loaded),
-        opened(loaded.data_dir, WRITER, journal_class(demo=demo), loaded.settings.journal) as platform,
-    ):
+    with opened(loaded.data_dir, post.writer, journal_class(demo=demo), loaded.settings.journal) as platform:
         async with AsyncExitStack() as stack:
             spawner = spawner_for(loaded.data_dir)
             stack.callback(spawner.close)
             routes = _routes(loaded, servers, platform, spawner)
-            gateway, control = assemble(loaded, routes, platform)
-            note_service(platform, loaded, WRITER, "admin.service.started")
+            gateway, control = assemble(loaded, routes, platform, post.relay)
+            _note_start(platform, loaded, post)
             await control.start()
             stack.push_async_callback(control.close)
             greeted = greeting(platform)
-            await gateway.start()
+            await gateway.start(post.sockets)
             control.addresses = _addresses(loaded, routes, gateway.ports)
             control.sandboxes = await _sandboxes(servers, spawner)
-            announce(WRITER, {"servers": control.addresses, "sandboxes": control.sandboxes, **greeted})
-            await stop.wait()
-            await gateway.drain(loaded.settings.gateway.drain_seconds)
-        note_service(platform, loaded, WRITER, "admin.service.stopped")
+            ready({"servers": control.addresses, "sandboxes": control.sandboxes, **greeted})
+            await stop.asked.wait()
+            within = loaded.settings.gateway.drain_seconds
+            await gateway.drain(within if stop.within is None else min(within, stop.within))
+        note_service(platform, loaded, post.writer, "admin.service.stopped")
 
 
-def _alone_on(loaded: Loaded) -> Lock:
+def _note_start(platform: Platform, loaded: Loaded, post: Post) -> None:
+    if post.follows is not None:
+        actor, body = f"system:{WRITER}", dict(post.follows)
+        kind, now = "gateway.worker.replaced", platform.clock.now()
+        platform.journal.append(new_event(now, kind, actor=actor, target=post.writer, outcome="failure", body=body))
+    note_service(platform, loaded, post.writer, "admin.service.started")
+
+
+def alone_on(data_dir: Path) -> Lock:
     """Two gateways on one folder would each hold half of its sessions and limits. Raises `Conflict`."""
-    make_private_folder(loaded.data_dir)
+    make_private_folder(data_dir)
     try:
-        return Lock(loaded.data_dir / "run" / f"{WRITER}.lock").acquire(f"{loaded.data_dir}")
+        return Lock(data_dir / "run" / f"{WRITER}.lock").acquire(f"{data_dir}")
     except Conflict as error:
         raise Conflict(
-            f"a gateway already runs on {loaded.data_dir}",
+            f"a gateway already runs on {data_dir}",
             hint="use that one, stop it, or give this one another folder with --data",
         ) from error
 
 
-def assemble(loaded: Loaded, routes: list[Route], platform: Platform) -> tuple[Gateway, GatewayControl]:
+def assemble(
+    loaded: Loaded, routes: list[Route], platform: Platform, relay: Relay | None = None
+) -> tuple[Gateway, GatewayControl]:
     """A gateway with everything that is on by default, and its control; neither is started."""
     orders = OrdersInForce()
     guard = Guard(
@@ -106,6 +145,7 @@ def assemble(loaded: Loaded, routes: list[Route], platform: Platform) -> tuple[G
         settings=loaded.settings.gateway,
         gate=_gate(loaded, platform),
         issuers=_issuers(loaded, platform),
+        relay=relay,
     )
     control = GatewayControl(
         f"{os.getpid()}",

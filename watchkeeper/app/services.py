@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from importlib import import_module
 from typing import Any
 
 from watchkeeper.app.settings import Loaded
 
 SERVICES = {
-    "gateway": ("watchkeeper.app.gateway", "run_gateway"),
+    "gateway": ("watchkeeper.app.front", "run_gateway"),
     "watch": ("watchkeeper.app.watch", "run_watch"),
     "console": ("watchkeeper.app.console", "run_console"),
 }
-"""Name → module and coroutine function that runs it."""
+"""Name → module and the function, a coroutine's or not, that runs it."""
 
 
 def run_service(name: str, loaded: Loaded, *, supervised: bool, demo: bool) -> None:
     """Run one until it is told to stop. Raises what keeps it from starting."""
     module, function = SERVICES[name]
     run: Any = getattr(import_module(module), function)
-    asyncio.run(run(loaded, supervised=supervised, demo=demo))
+    running = run(loaded, supervised=supervised, demo=demo)
+    if inspect.iscoroutine(running):
+        asyncio.run(running)

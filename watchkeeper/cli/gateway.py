@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from watchkeeper.core.errors import WatchkeeperError
 @click.option("--stdio", metavar="COMMAND", default="", help="The server to start and to stand in front of; no shell.")
 @click.option("--listen", metavar="HOST:PORT", default="", help="Where to listen. Port 0 takes a free one.")
 @click.option("--name", metavar="NAME", default="", help="The server's name in policies, pins and events.")
+@click.option("--workers", type=click.IntRange(1, 64), default=None, help="Processes that share the port (Linux).")
 @click.option("--observe", is_flag=True, help="Stop nothing; record what would have been stopped.")
 @click.option("--ephemeral", is_flag=True, help="A data folder that is removed in the end: the record is thrown away.")
 @click.option("--print-token", is_flag=True, help="Put the client's token itself into the ready line.")
@@ -30,6 +30,7 @@ def gateway(
     stdio: str,
     listen: str,
     name: str,
+    workers: int | None,
     observe: bool,
     ephemeral: bool,
     print_token: bool,
@@ -51,11 +52,12 @@ def gateway(
         ephemeral=ephemeral,
         config=config,
         print_token=print_token,
+        workers=workers or 0,
     )
     logs.configure()
     try:
         with folder_for(asked) as folder:
-            asyncio.run(run_alone(asked, folder))
+            run_alone(asked, folder)
     except WatchkeeperError as error:
         refuse(error)
         output.said(error)

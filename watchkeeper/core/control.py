@@ -92,8 +92,12 @@ def _unpack(answer: bytes) -> Any:
     reply = msgspec.json.decode(answer)
     if "ok" in reply:
         return reply["ok"]
-    said = reply["error"]
-    raise _CODES.get(said["code"], errors.WatchkeeperError)(said["reason"], hint=said["hint"])
+    raise error_from(reply["error"])
+
+
+def error_from(said: Mapping[str, str]) -> errors.WatchkeeperError:
+    """The error that another process of ours told, by its code."""
+    return _CODES.get(said["code"], errors.WatchkeeperError)(said["reason"], hint=said["hint"])
 
 
 async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handlers: Mapping[str, Handler]) -> None:

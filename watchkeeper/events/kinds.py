@@ -10,6 +10,7 @@ KINDS: dict[str, str] = {
     # the gateway
     "gateway.process.started": "A gateway began to serve its routes.",
     "gateway.process.stopped": "A gateway drained and stopped.",
+    "gateway.worker.replaced": "One of several workers had died and was started anew; the body says how it ended.",
     "gateway.request.decided": "A client's message got a verdict; with the answer's verdict once it came.",
     "gateway.message.decided": "A server's message that answers nothing (notification, request) got a verdict.",
     "gateway.request.refused": "A message never reached the pipeline: nobody, malformed, too large, wrong era.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -19,7 +20,8 @@ from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.oauth.elevation import Elevations
 from watchkeeper.gateway.oauth.issuers import Issuers
 from watchkeeper.gateway.oauth.resource import Resource
-from watchkeeper.gateway.ports import Guard, Identities, Recorder
+from watchkeeper.gateway.ports import Begin, Guard, Identities, Recorder
+from watchkeeper.gateway.relay.relay import Relay
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.settings import GatewaySettings, check_gateway
 from watchkeeper.gateway.upstream import Upstream
@@ -42,12 +44,14 @@ class Gateway:
         gate: Gate | None = None,
         endpoints: Sequence[Endpoint] = (),
         issuers: Issuers | None = None,
+        relay: Relay | None = None,
     ) -> None:
         check_gateway(settings)
         _check_routes([*routes, *(endpoint.route for endpoint in endpoints)])
         self._journal = journal
         self._clock = clock
         self._issuers = issuers
+        self._relay = relay
         self._upstreams: list[Upstream] = []
         self._doors: list[Door] = []
         self._aggregates: list[Aggregate] = []
@@ -63,15 +67,24 @@ class Gateway:
                 route, route.upstream, guard=guard, journal=journal, clock=clock, sessions=sessions, gate=gate
             )
             self._upstreams.append(route.upstream)
+            begin: Begin = exchange.begin
+            serve: Serve = exchange.serve
+            if relay is not None:
+                begin = relay.between(route, exchange.begin, exchange.serve, exchange.refused)
+                serve = relay.reach(route.name)
             callers = receive(route)
-            reception = Reception(callers, exchange.begin, exchange.serve, exchange.refused)
+            reception = Reception(callers, begin, serve, exchange.refused)
             self._doors.append(Door(route, callers, settings, reception.begin, exchange.refused))
             serves[route.name] = as_member(route, reception.serve)
         for endpoint in endpoints:
             aggregate = Aggregate(endpoint, serves, journal=journal, clock=clock, max_sessions=settings.max_sessions)
             self._aggregates.append(aggregate)
+            begin, serve = aggregate.begin, aggregate.serve
+            if relay is not None:
+                begin = relay.between(endpoint.route, aggregate.begin, aggregate.serve, aggregate.refused)
+                serve = relay.reach(endpoint.route.name)
             callers = receive(endpoint.route)
-            reception = Reception(callers, aggregate.begin, aggregate.serve, aggregate.refused)
+            reception = Reception(callers, begin, serve, aggregate.refused)
             self._doors.append(Door(endpoint.route, callers, settings, reception.begin, aggregate.refused))
 
     @property
@@ -79,12 +92,17 @@ class Gateway:
         """Route name → port; those the system chose are known after `start`."""
         return {door.route.name: door.port for door in self._doors}
 
-    async def start(self) -> None:
-        """Listen on every port. Raises `Conflict` when one is taken, and then none is open."""
+    async def start(self, listening: Mapping[str, socket.socket] | None = None) -> None:
+        """Listen on every port, or accept on the sockets that listen for the routes already.
+
+        Raises `Conflict` when a port is taken, and then none is open.
+        """
         opened: list[Door] = []
         try:
+            if self._relay is not None:
+                await self._relay.open()
             for door in self._doors:
-                await door.open()
+                await door.open((listening or {}).get(door.route.name))
                 opened.append(door)
         except Exception:
             for door in opened:
@@ -94,7 +112,10 @@ class Gateway:
 
     async def drain(self, within: float) -> None:
         """Take nothing new, let calls under way finish within so many seconds, then close everything."""
-        await asyncio.gather(*(door.close(within) for door in self._doors))
+        closing = [door.close(within) for door in self._doors]
+        if self._relay is not None:
+            closing.append(self._relay.close(within))
+        await asyncio.gather(*closing)
         await asyncio.gather(*(aggregate.close() for aggregate in self._aggregates))
         await asyncio.gather(*(upstream.close() for upstream in self._upstreams), return_exceptions=True)
         if self._issuers is not None:

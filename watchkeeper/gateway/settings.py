@@ -55,6 +55,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(description="An idle connection to a server is kept for; less than the server keeps it.", gt=0)
     ] = 4.0
     drain_seconds: Annotated[float, Meta(description="On shutdown calls under way may finish within.", ge=0)] = 10.0
+    workers: Annotated[
+        int, Meta(description="Processes that share the ports; more than one on Linux only.", ge=1, le=64)
+    ] = 1
     max_sessions: Annotated[int, Meta(description="Sessions of the older era remembered.", ge=1)] = 10_000
     allowed_commands: Annotated[
         tuple[str, ...],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import socket
 from collections.abc import Callable
+from typing import Any
 
-from watchkeeper.core.errors import Conflict, Misconfigured, WatchkeeperError
 from watchkeeper.gateway.callers import Callers
 from watchkeeper.gateway.edges.admission import Rules
 from watchkeeper.gateway.edges.http import ClientConnection
+from watchkeeper.gateway.edges.listening import BACKLOG, explain
 from watchkeeper.gateway.heads import Heads
 from watchkeeper.gateway.model import Refusal, Route
 from watchkeeper.gateway.ports import Begin
@@ -42,15 +43,19 @@ class Door:
         self._emptied: asyncio.Future[None] | None = None
         self.rules = self._make_rules()
 
-    async def open(self) -> None:
-        """Listen. Raises `Conflict` when the port is taken, `Misconfigured` when the address is not ours."""
+    async def open(self, listening: socket.socket | None = None) -> None:
+        """Accept clients, on a socket that listens already where one is given.
+
+        Raises `Conflict` when the port is taken, `Misconfigured` when the address is not ours.
+        """
         loop = asyncio.get_running_loop()
+        where: dict[str, Any] = {"host": self.route.host, "port": self.route.port}
+        if listening is not None:
+            where = {"sock": listening}
         try:
-            self._server = await loop.create_server(
-                lambda: ClientConnection(self), self.route.host, self.route.port, backlog=1024
-            )
+            self._server = await loop.create_server(lambda: ClientConnection(self), **where, backlog=BACKLOG)
         except OSError as error:
-            raise _explain(self.route, error) from error
+            raise explain(self.route.name, self.route.host, self.route.port, error) from error
         self.port = self._server.sockets[0].getsockname()[1]
         self.rules = self._make_rules()
         self._sweeper = loop.create_task(self._sweep())
@@ -108,15 +113,3 @@ class Door:
             now = loop.time()
             for connection in list(self.connections):
                 connection.check(now)
-
-
-def _explain(route: Route, error: OSError) -> WatchkeeperError:
-    if error.errno == errno.EADDRINUSE:
-        return Conflict(
-            f"port {route.port} on {route.host}, meant for {route.name}, is taken",
-            hint=f"stop what listens there, or set servers.{route.name}.port to a free one",
-        )
-    return Misconfigured(
-        f"cannot listen on {route.host}:{route.port} for {route.name}: {error.strerror}",
-        hint="set gateway.host to an address of this host, and a port you may use",
-    )

@@ -1,0 +1,99 @@
+"""What stands between a door and its exchange where a gateway has several workers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from watchkeeper.gateway import replies
+from watchkeeper.gateway.model import Refusal, Request, Route
+from watchkeeper.gateway.ports import Answered, Begin, UnderWay
+from watchkeeper.gateway.relay.landing import Landing, Serve
+from watchkeeper.gateway.relay.ownership import home_of, tag_answer, untagged, with_session
+from watchkeeper.gateway.relay.peer import Lost, Peer
+from watchkeeper.gateway.upstream import Outbound
+from watchkeeper.protocol import errors
+from watchkeeper.protocol.eras import MODERN
+from watchkeeper.protocol.errors import BadMessage
+from watchkeeper.protocol.message import Message, parse_message
+
+Refused = Callable[[Refusal], None]
+
+
+class Relay:
+    """Leads each request of this worker to the worker that it belongs to, this one included."""
+
+    def __init__(self, number: int, paths: Mapping[int, Path], listening: socket.socket, secret: bytes) -> None:
+        """`paths` are the workers' sockets, `listening` is this worker's own."""
+        self.number = number
+        self._count = len(paths)
+        self._listening = listening
+        self._peers = {other: Peer(other, path, secret) for other, path in paths.items() if other != number}
+        self._here: dict[str, Serve] = {}
+        self._anywhere: dict[str, Serve] = {}
+        self._landing = Landing(self._here, secret)
+
+    async def open(self) -> None:
+        await self._landing.open(self._listening)
+
+    async def close(self, within: float) -> None:
+        """Let what others asked for finish within so many seconds, then cut everything."""
+        await self._landing.close(within)
+        for peer in self._peers.values():
+            peer.close()
+
+    def forget(self, route: str) -> None:
+        """A route is served no more."""
+        self._here.pop(route, None)
+        self._anywhere.pop(route, None)
+
+    def between(self, route: Route, begin: Begin, serve: Serve, refused: Refused) -> Begin:
+        """What a door asks instead of `begin`; `refused` remembers a request whose owner was lost."""
+        home = home_of(route.name, self._count) if getattr(route.upstream, "lives_in_one_worker", False) else 0
+
+        async def here(request: Request) -> Outbound:
+            out = await serve(request)
+            out.headers = tag_answer(out.headers, self.number)
+            return out
+
+        async def there(peer: Peer, request: Request) -> Outbound:
+            try:
+                return await peer.pass_on(route.name, request)
+            except Lost as error:
+                refused(Refusal(502, errors.UPSTREAM_FAILED, error.reason, (), request.principal))
+                return replies.failed(_message(request), error)
+
+        def anywhere(request: Request) -> Coroutine[Any, Any, Outbound]:
+            peer = self._peers.get(self._owner(request, home))
+            return here(request) if peer is None else there(peer, request)
+
+        def begun(request: Request, answered: Answered) -> Outbound | Coroutine[Any, Any, Outbound] | UnderWay:
+            if request.version in MODERN and home in (0, self.number):
+                return begin(request, answered)
+            return anywhere(request)
+
+        self._here[route.name], self._anywhere[route.name] = here, anywhere
+        return begun
+
+    def reach(self, route: str) -> Serve:
+        """The same for whoever reaches the route from inside: an endpoint of which it is a member."""
+        return self._anywhere[route]
+
+    def _owner(self, request: Request, home: int) -> int:
+        """Whose a request is; the worker's name is taken out of its session's id."""
+        if request.version in MODERN:
+            return home or self.number
+        named, session = untagged(request.session)
+        if named:
+            request.session, request.headers = session, with_session(request.headers, session)
+        return named or home or self.number
+
+
+def _message(request: Request) -> Message | None:
+    """For the id in an answer that the owner did not give."""
+    try:
+        return parse_message(request.body) if request.body else None
+    except BadMessage:
+        return None
