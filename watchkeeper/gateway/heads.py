@@ -8,7 +8,7 @@ belongs to is looked up each time, and other rules begin with nothing known.
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 LONGEST = 8192
 """Bytes of a head that is kept; a longer one is read each time."""
@@ -22,33 +22,24 @@ _NAME = len(_NAMES[0])
 T = TypeVar("T")
 
 
-class Cut(NamedTuple):
-    """Where one message's head and body lie."""
-
-    head: bytes
-    """Everything before the blank line, without the digits of the length."""
-    length: int
-    """What those digits say."""
-    body: int
-    """Where the body begins."""
+Cut = tuple[bytes, int]
+"""A head, without the digits of its length, and where its body begins."""
 
 
 def cut(data: bytes) -> Cut | None:
-    """The head at the beginning of `data`; None when it is not whole or its length is not said in the plainest way."""
+    """The head of `data`, if that is one whole message whose length is said in the plainest way."""
     end = data.find(_END, 0, LONGEST)
-    if end < 0:
-        return None
     at = data.find(_NAMES[0], 0, end)
     if at < 0:
         at = data.find(_NAMES[1], 0, end)
-        if at < 0:
-            return None
+    if end < 0 or at < 0:
+        return None
     begin = at + _NAME
     stop = data.find(b"\r\n", begin, end + 2)
     digits = data[begin:stop]
-    if not digits.isdigit() or len(digits) > 9:
+    if not digits.isdigit() or len(digits) > 9 or int(digits) != len(data) - end - 4:
         return None
-    return Cut(data[:begin] + data[stop:end], int(digits), end + 4)
+    return data[:begin] + data[stop:end], end + 4
 
 
 class Heads(Generic[T]):

@@ -197,21 +197,21 @@ class Link(asyncio.Protocol):
         The parser has not seen it, and stands where it stood: between two messages.
         """
         found = cut(data)
-        if found is None or len(data) != found.body + found.length or found.length > self._max_answer:
+        if found is None or len(data) > self._max_answer:
             return False
-        known = self._known.get(found.head)
+        known = self._known.get(found[0])
         if known is None:
             return False
-        self._tell(Outbound(known.status, known.headers, data[found.body :]))
+        self._tell(Outbound(known.status, known.headers, data[found[1] :]))
         return True
 
     def _keep_head(self, data: bytes) -> None:
         """`data` was read as exactly one answer; what its head came to may serve again."""
         found = cut(data)
-        if found is None or len(data) != found.body + found.length or self._status not in (200, 202):
+        if found is None or self._status not in (200, 202):
             return
         if not any(name.lower() == b"transfer-encoding" for name, _ in self._headers):
-            self._known.keep(found.head, KnownHead(self._status, self._headers))
+            self._known.keep(found[0], KnownHead(self._status, self._headers))
 
     # -- the parser's callbacks
 

@@ -13,7 +13,8 @@ import msgspec
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.events.model import Event, Severity, new_event
+from watchkeeper.core.ids import observed_id
+from watchkeeper.events.model import VERSION, Event, Severity, new_event
 from watchkeeper.gateway.duties.subscription import Subscription
 from watchkeeper.gateway.flood import Flood
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
@@ -29,6 +30,7 @@ EXCERPT = 2048
 """Characters kept of arguments and of a result in which something was found."""
 CLEAN_EXCERPT = 512
 """Characters kept where nothing was: enough to see what a call was about."""
+_SHADOW = ("shadow",)
 _PLAIN = bytes(range(0x20, 0x7F))
 REFUSALS_PER_SECOND = 20
 """Refused requests recorded one by one; beyond, they are counted in the next one's event."""
@@ -79,8 +81,8 @@ class Chronicle:
     def decided(self, call: Call) -> int:
         """The exchange's one event. Raises `Unavailable`."""
         call.recorded = True
-        message, verdict = call.message, call.ruling.verdict
-        findings = call.ruling.findings
+        message, ruling, answered = call.message, call.ruling, call.answered
+        verdict, findings = ruling.verdict, ruling.findings
         body: dict[str, Any] = {
             "method": _short(message.method or message.kind),
             "id": _short(message.id),
@@ -98,28 +100,33 @@ class Chronicle:
             body["arguments"] = _excerpt(spoken, findings)
         if call.ending:
             body["ending"] = call.ending
-        if call.answered is not None:
-            found = call.answered.findings
-            body["answer"] = _in_short(call.answered)
+        if answered is not None:
+            body["answer"] = _in_short(answered)
             if call.answer is not None and (call.answer.error or message.method not in LISTINGS):
                 # what a listing shows has facts of its own, in the registry; it is inspected there and only once
                 said = call.answer.result or call.answer.error
-                body["result"] = _excerpt(said, found)
-            findings += found
+                body["result"] = _excerpt(said, answered.findings)
+            findings += answered.findings
         if findings:
             body["findings"] = [msgspec.structs.asdict(finding) for finding in findings]
-        return self._append(
-            "gateway.request.decided",
-            verdict.effect,
-            findings,
-            is_shadow=_is_shadow(call.ruling) or (call.answered is not None and _is_shadow(call.answered)),
+        is_shadow = not (verdict.enforced and (answered is None or answered.verdict.enforced))
+        event = Event(  # spelt out: this is the one event that every call makes
+            v=VERSION,
+            id=observed_id(),
+            time=self._clock.now(),
+            kind="gateway.request.decided",
             actor=call.request.principal,
             claimed=call.client,
+            server=self._route.name,
             target=message.name[:LONGEST],
             era=call.era,
             trace=_trace(message.trace) if message.trace else "",
+            outcome=verdict.effect,
+            severity=_severity(findings) if findings else Severity.INFORMATIONAL,
+            labels=_SHADOW if is_shadow else (),
             body=body,
         )
+        return self._journal.append(event)
 
     def decided_late(self, call: Call) -> None:
         """The same for an exchange that nobody waits for any more."""
@@ -149,15 +156,16 @@ class Chronicle:
         spoken = message.params or message.result or message.error
         if spoken:
             body["message"] = redact(spoken, ruling.findings, EXCERPT)
-        return self._append(
+        event = self._event(
             "gateway.message.decided",
-            ruling.verdict.effect,
-            ruling.findings,
-            is_shadow=_is_shadow(ruling),
             actor=principal,
             era=era,
+            outcome=ruling.verdict.effect,
+            severity=_severity(ruling.findings) if ruling.findings else Severity.INFORMATIONAL,
+            labels=() if ruling.verdict.enforced else _SHADOW,
             body=body,
         )
+        return self._journal.append(event)
 
     def refused(self, refusal: Refusal, *, era: str = "") -> int | None:
         """A request that nobody looked at. None when too many come to record each."""
@@ -190,27 +198,12 @@ class Chronicle:
         """Wait until an event is on disk. Raises `Unavailable`."""
         await self._journal.durable(index)
 
-    def _append(self, kind: str, effect: Effect, findings: tuple[Finding, ...], *, is_shadow: bool, **more: Any) -> int:
-        severity = Severity.INFORMATIONAL
-        if findings:
-            severity = Severity(min(5, max(1, *(finding.severity for finding in findings))))
-        event = new_event(
-            self._clock.now(),
-            kind,
-            server=self._route.name,
-            outcome=effect.value,
-            severity=severity,
-            labels=("shadow",) if is_shadow else (),
-            **more,
-        )
-        return self._journal.append(event)
-
     def _event(self, kind: str, **fields: Any) -> Event:
         return new_event(self._clock.now(), kind, server=self._route.name, **fields)
 
 
-def _is_shadow(ruling: Ruling) -> bool:
-    return not ruling.verdict.enforced
+def _severity(findings: tuple[Finding, ...]) -> Severity:
+    return Severity(min(5, max(1, *(finding.severity for finding in findings))))
 
 
 def _excerpt(data: bytes, findings: tuple[Finding, ...]) -> str:
@@ -226,14 +219,14 @@ def _excerpt(data: bytes, findings: tuple[Finding, ...]) -> str:
 
 def _short(value: int | str | None) -> int | str | None:
     """A value that a sender chose, cut to a length that no journal minds."""
-    if isinstance(value, int) and abs(value) >= 1 << 63:
-        value = str(value)
-    return value[:LONGEST] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else value[:LONGEST]
+    return value if value is None or abs(value) < 1 << 63 else str(value)[:LONGEST]
 
 
 def _in_short(ruling: Ruling) -> dict[str, Any]:
     verdict = ruling.verdict
-    return {"outcome": verdict.effect.value, "rules": verdict.rules, "reason": verdict.reason}
+    return {"outcome": verdict.effect, "rules": verdict.rules, "reason": verdict.reason}
 
 
 def _trace(parent: str) -> str:

@@ -17,7 +17,7 @@ import msgspec
 
 from watchkeeper.gateway.edges import render
 from watchkeeper.gateway.edges.admission import Rules
-from watchkeeper.gateway.edges.reader import BODY, HEAD, IDLE, Reader, Turn
+from watchkeeper.gateway.edges.reader import HEAD, IDLE, Reader, Turn
 from watchkeeper.gateway.model import Refusal, Request
 from watchkeeper.gateway.ports import Begin, UnderWay
 from watchkeeper.gateway.settings import GatewaySettings
@@ -316,7 +316,9 @@ class ClientConnection(asyncio.Protocol):
         self._host.left(self)
 
     def _watch_stage(self) -> None:
-        self._stage = self._reader.stage
+        self._stage = stage = self._reader.stage
         settings = self._host.settings
-        seconds = {IDLE: settings.idle_seconds, HEAD: settings.header_seconds, BODY: settings.body_seconds}
-        self._deadline = self._loop.time() + seconds[self._stage]
+        seconds = settings.idle_seconds
+        if stage != IDLE:
+            seconds = settings.header_seconds if stage == HEAD else settings.body_seconds
+        self._deadline = self._loop.time() + seconds

@@ -89,22 +89,22 @@ class Reader:
         The parser has not seen it, and stands where it stood: between two messages.
         """
         found = cut(data)
-        if found is None or len(data) != found.body + found.length:
+        if found is None:
             return False
-        request = known_request(found.head, found.length, self._rules)
+        request = known_request(found[0], len(data) - found[1], self._rules)
         if request is None:
             return False
-        request.body = data[found.body :]
+        request.body = data[found[1] :]
         self._on_turn(Turn(request, True))
         return True
 
     def _keep(self, data: bytes) -> None:
         """`data` was read as exactly one request; what its head came to may serve again."""
         request, found = self._as_admitted, cut(data)
-        if request is None or found is None or len(data) != found.body + found.length:
+        if request is None or found is None:
             return
         authorization = next((v for name, v in self._head.headers if name.lower() == b"authorization"), b"")
-        keep_known(found.head, request, authorization, self._rules)
+        keep_known(found[0], request, authorization, self._rules)
 
     def _read(self, data: bytes) -> None:
         self._unseen += len(data)
