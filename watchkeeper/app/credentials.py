@@ -6,16 +6,17 @@ from functools import cached_property
 
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.secrets import client_secret
-from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.gateway.credentials.accredited import Accredited
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
+from watchkeeper.gateway.credentials.granted import UserGrant
 from watchkeeper.gateway.credentials.inherited import PassThrough
 from watchkeeper.gateway.credentials.issued import ClientCredentials, Minutes, Purpose, TokenExchange
 from watchkeeper.gateway.credentials.issuer import Issuers
 from watchkeeper.gateway.credentials.model import Credential, OAuthClient
 from watchkeeper.gateway.credentials.resource import canonical_resource
+from watchkeeper.gateway.credentials.vault import Vault
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.gateway.upstream import Upstream
 
@@ -47,7 +48,15 @@ class Accreditor:
             case "token_exchange":
                 return TokenExchange(purpose_of(name, server), self._endpoint, self._minutes, clock)
             case "user_grant":
-                raise Misconfigured(f"servers.{name}.credential: user_grant is not built yet", hint="use another one")
+                return UserGrant(
+                    purpose_of(name, server),
+                    server.url,
+                    grants=self._platform.grants,
+                    vault=Vault.of(self._platform.data_dir),
+                    endpoint=self._endpoint,
+                    minutes=self._minutes,
+                    clock=clock,
+                )
         return None
 
     @cached_property

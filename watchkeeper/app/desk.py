@@ -14,6 +14,8 @@ from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.events import JournalReader, new_event
+from watchkeeper.gateway.containment import AGENT
+from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.orders import Order
 from watchkeeper.registry import Pin
 from watchkeeper.respond.incidents import IncidentDesk
@@ -64,6 +66,9 @@ class Desk:
             "clients.list": self.list_clients,
             "clients.add": self.add_client,
             "clients.revoke": self.revoke_client,
+            "grants.list": self.list_grants,
+            "grants.put": self.put_grant,
+            "grants.end": self.end_grant,
             "exercise.note": self.note_exercise,
         }
 
@@ -127,8 +132,20 @@ class Desk:
 
     def revoke_client(self, asked: dict[str, Any]) -> dict[str, Any]:
         self._on.clients.revoke(asked["name"], asked["by"])
+        # whoever gets the name next must not act for the same persons
+        self._on.grants.end_all(AGENT + asked["name"], asked["by"], "the client was revoked")
         self._on.orders.tell("clients.refresh")
         return {"name": asked["name"]}
+
+    def list_grants(self, _: dict[str, Any]) -> Any:
+        return list(self._on.grants.all())
+
+    def put_grant(self, asked: dict[str, Any]) -> Any:
+        made = self._on.grants.put(msgspec.convert(asked["grant"], Grant), asked["by"])
+        return msgspec.structs.replace(made, sealed="")
+
+    def end_grant(self, asked: dict[str, Any]) -> Any:
+        return self._on.grants.end(asked["principal"], asked["server"], asked["by"], asked.get("reason", ""))
 
     def note_exercise(self, asked: dict[str, Any]) -> dict[str, Any]:
         event = new_event(

@@ -17,6 +17,7 @@ from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.files import make_private_folder
 from watchkeeper.events import Journal, JournalSettings, new_event
+from watchkeeper.gateway.credentials.grants import Grants
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.orders import OrderBook
 from watchkeeper.registry import Pins
@@ -35,6 +36,7 @@ class Platform:
     orders: OrderBook
     clients: Identities
     operators: Operators
+    grants: Grants
 
 
 def prepare(data_dir: Path) -> None:
@@ -82,6 +84,7 @@ def opened(
                 orders=OrderBook(database, log, clock),
                 clients=Identities(database, log, clock),
                 operators=Operators(database, log, clock),
+                grants=Grants(database, log, clock),
             )
         finally:
             log.close()

@@ -14,6 +14,7 @@ COMMANDS = (
     "demo",
     "events",
     "gateway",
+    "grants",
     "incidents",
     "journal",
     "pins",

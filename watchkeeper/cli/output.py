@@ -91,9 +91,9 @@ def moment(microseconds: object) -> str:
     return to_iso(microseconds)[:-4] + "Z"
 
 
-def text(value: str) -> None:
-    """Several lines from elsewhere, made safe."""
-    click.echo(visible(value, keep="\n"))
+def text(value: str, *, err: bool = False) -> None:
+    """Several lines from elsewhere, made safe; with `err`, beside what programs read."""
+    click.echo(visible(value, keep="\n"), err=err)
 
 
 def said(error: WatchkeeperError, *, json: bool = False) -> NoReturn:

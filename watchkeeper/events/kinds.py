@@ -27,6 +27,8 @@ KINDS: dict[str, str] = {
     "gateway.principal.minted": "A client got a bearer token; the token itself is nowhere in the event.",
     "gateway.principal.revoked": "A client's token was revoked.",
     "gateway.credential.obtained": "A token for a server was got; the body says whence and for what, never the token.",
+    "gateway.grant.added": "A person granted that a client acts for them at a server; the body has scope and issuer.",
+    "gateway.grant.ended": "A grant ended: revoked, replaced, or not renewed by its issuer.",
     "gateway.order.issued": "A containment order was committed, with its generation.",
     "gateway.order.acknowledged": "A gateway has an order's generation in force.",
     "gateway.order.lifted": "A containment order was lifted.",

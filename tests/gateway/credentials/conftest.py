@@ -39,6 +39,8 @@ class Checking:
         self.tokens: list[str] = []
         """Each that was shown."""
         self.refuses = False
+        self.blocked: set[str] = set()
+        """Tokens that are refused although they are good."""
 
     async def __call__(self, got: Got, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await (await asyncio.to_thread(self._judge, got))(got, reader, writer)
@@ -51,7 +53,7 @@ class Checking:
             claims = self._verify(token)
         except (jwt.PyJWTError, StopIteration, ValueError):
             return plain(b'{"error":"invalid_token"}', status="401 Unauthorized", headers=challenge)
-        if self.refuses or scheme != "Bearer":
+        if self.refuses or token in self.blocked or scheme != "Bearer":
             return plain(b"{}", status="401 Unauthorized", headers=challenge)
         self.claims.append(claims)
         asked = msgspec.json.decode(got.body)

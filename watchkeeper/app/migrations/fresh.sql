@@ -27,6 +27,24 @@ CREATE TABLE gateway_generations (
 	value BIGINT NOT NULL,
 	PRIMARY KEY (tenant, subject)
 );
+CREATE TABLE gateway_grants (
+	tenant VARCHAR(64) NOT NULL,
+	id VARCHAR(64) NOT NULL,
+	principal TEXT NOT NULL,
+	server VARCHAR(64) NOT NULL,
+	issuer TEXT NOT NULL,
+	resource TEXT NOT NULL,
+	client TEXT NOT NULL,
+	scope TEXT NOT NULL,
+	sealed TEXT NOT NULL,
+	leased_until BIGINT NOT NULL,
+	created_by VARCHAR(128) NOT NULL,
+	created_at BIGINT NOT NULL,
+	renewed_at BIGINT NOT NULL,
+	ended_by VARCHAR(128) NOT NULL,
+	ended_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE gateway_orders (
 	tenant VARCHAR(64) NOT NULL,
 	id VARCHAR(64) NOT NULL,
@@ -211,4 +229,4 @@ CREATE INDEX ix_respond_timeline_incident ON respond_timeline (incident);
 CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0001');
+INSERT INTO alembic_version (version_num) VALUES ('0002');

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.gateway.credentials.model import CredentialFailed, Token
 from watchkeeper.gateway.upstream import Headers
 
 MAX_TOKENS = 4096
+CLOSE_SECONDS = 15.0
 PAUSE = SECOND
 """After a failure, and between two replacements of refused tokens."""
 
 V = TypeVar("V")
-Obtain = Callable[[], Awaitable[Token]]
+Obtain = Callable[[], Coroutine[Any, Any, Token]]
 
 
 class Keeper:
@@ -32,6 +33,7 @@ class Keeper:
         self._clock = clock
         self._tokens: OrderedDict[str, Token] = OrderedDict()
         self._under_way: dict[str, asyncio.Task[Token]] = {}
+        self._tasks: set[asyncio.Task[Token]] = set()
         self._failed: OrderedDict[str, tuple[int, CredentialFailed]] = OrderedDict()
         self._replaced: OrderedDict[str, int] = OrderedDict()
 
@@ -46,9 +48,9 @@ class Keeper:
             until, error = self._failed.get(key, (0, None))
             if error is not None and now < until:
                 raise error
-            task = asyncio.get_running_loop().create_task(self._obtain(key, obtain))
-            task.add_done_callback(_heard)
-            self._under_way[key] = task
+            task = self._under_way[key] = asyncio.get_running_loop().create_task(obtain())
+            self._tasks.add(task)
+            task.add_done_callback(lambda done: self._done(key, done))
         return await asyncio.shield(task)
 
     def reject(self, key: str, headers: Headers) -> bool:
@@ -63,29 +65,31 @@ class Keeper:
         del self._tokens[key]
         return True
 
-    def forget(self, key: str) -> None:
-        """Whatever was kept for it does not count any more."""
-        self._tokens.pop(key, None)
-        self._failed.pop(key, None)
+    def clear(self) -> None:
+        """Nothing that was kept counts any more; what is under way is not kept."""
+        self._tokens.clear()
+        self._failed.clear()
+        self._under_way.clear()
 
     async def close(self) -> None:
-        """Leave nothing under way."""
-        tasks = list(self._under_way.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Let what is under way come to its end: an answer that is not heard may hold the only good token."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
-    async def _obtain(self, key: str, obtain: Obtain) -> Token:
-        try:
-            token = await obtain()
-        except CredentialFailed as error:
+    def _done(self, key: str, task: asyncio.Task[Token]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if self._under_way.get(key) is not task:  # cleared meanwhile
+            return
+        del self._under_way[key]
+        if isinstance(error, CredentialFailed):
             _put(self._failed, key, (self._clock.now() + PAUSE, error))
-            raise
-        finally:
-            del self._under_way[key]
-        _put(self._tokens, key, token)
-        self._failed.pop(key, None)
-        return token
+        elif error is None and not task.cancelled():
+            _put(self._tokens, key, task.result())
+            self._failed.pop(key, None)
 
 
 def _put(kept: OrderedDict[str, V], key: str, value: V) -> None:
@@ -93,9 +97,3 @@ def _put(kept: OrderedDict[str, V], key: str, value: V) -> None:
     kept.move_to_end(key)
     while len(kept) > MAX_TOKENS:
         kept.popitem(last=False)
-
-
-def _heard(task: asyncio.Task[Token]) -> None:
-    """Whoever waits gets the error; when nobody does any more, it is not worth a warning."""
-    if not task.cancelled():
-        task.exception()
