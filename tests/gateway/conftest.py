@@ -19,6 +19,7 @@ from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.oauth.issuers import Issuers
+from watchkeeper.gateway.pipeline import Marks
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.ports import Identities
 from watchkeeper.gateway.service import Gateway
@@ -177,13 +178,16 @@ class Scripted:
         self.replaced: dict[str, bytes] = {}
         """Method → body that replaces its answer."""
         self.schema: bytes | None = None
+        self.marks: list[Marks] = []
+        """What it was told of each request's caller."""
 
     def _verdict(self, route: Route, denied: bool) -> Verdict:
         if not denied:
             return Verdict(Effect.ALLOW)
         return Verdict(Effect.DENY, ("test.rule",), "The test says no.", not route.shadow, "c-1")
 
-    def on_request(self, route: Route, principal: str, message: Message) -> Ruling:
+    def on_request(self, route: Route, principal: str, message: Message, marks: Marks = None) -> Ruling:
+        self.marks.append(marks)
         return Ruling(self._verdict(route, message.method in self.denied_methods))
 
     def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
@@ -192,16 +196,18 @@ class Scripted:
     def schema_of(self, route: Route, tool: str) -> bytes | None:
         return self.schema
 
-    def on_answer(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+    def on_answer(self, route: Route, principal: str, request: Message, answer: Message, marks: Marks = None) -> Ruling:
         denied = any(word in answer.raw for word in self.denied_words)
         return Ruling(self._verdict(route, denied), (), self.replaced.get(request.method))
 
-    async def on_listing(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+    async def on_listing(
+        self, route: Route, principal: str, request: Message, answer: Message, marks: Marks = None
+    ) -> Ruling:
         self.listings.append(answer)
         self.unlisted.clear()
         return self.on_answer(route, principal, request, answer)
 
-    def on_server_message(self, route: Route, principal: str, message: Message) -> Ruling:
+    def on_server_message(self, route: Route, principal: str, message: Message, marks: Marks = None) -> Ruling:
         return Ruling(self._verdict(route, any(word in message.raw for word in self.denied_words)))
 
 

@@ -500,9 +500,21 @@ async def test_other_dialects_are_a_matter_of_settings(make_scene: Callable[...,
 async def test_a_tenant_of_the_token_is_part_of_the_name(make_scene: Callable[..., Awaitable[Scene]]) -> None:
     scene = await make_scene(tenant_claim="tid")
     assert (await scene.send(scene.token(tid="acme"))).status == 200
-    assert scene.house.events("gateway.request.decided")[0].actor == "agent:acme:corp/ada"
+    [decided] = scene.house.events("gateway.request.decided")
+    assert (decided.actor, decided.tenant) == ("agent:acme:corp/ada", "acme")
     await scene.refused(scene.token(), "the token does not name a tenant (tid)")
     await scene.refused(scene.token(tid="a:b"), "the token does not name a tenant (tid)")
+
+
+@pytest.mark.behaviour("oauth.policy-knows-the-caller")
+async def test_policy_is_told_the_groups_and_scopes_of_this_requests_token(
+    make_scene: Callable[..., Awaitable[Scene]],
+) -> None:
+    scene = await make_scene(groups_claim="groups")
+    await scene.send(scene.token(groups=["ops", "scope:admin"], scope="write read"))
+    await scene.send(scene.token(groups=[], scope=""))
+    assert scene.house.guard.marks == [("ops", "scope%3Aadmin", "scope:read", "scope:write"), ()]
+    assert (await scene.send(scene.token(groups="ops"))).status == 401
 
 
 async def test_modern_requests_carry_tokens_the_same_way(scene: Scene) -> None:

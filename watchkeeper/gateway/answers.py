@@ -81,7 +81,7 @@ class Answers:
         said = answer
         if request.method == DISCOVER:
             call.answer = answer = self._versions.learn(said)
-        ruling = await self._guard.on_listing(call.route, call.request.principal, request, answer)
+        ruling = await self._guard.on_listing(call.route, call.request.principal, request, answer, call.request.marks)
         if answer is not said and ruling.body is None:
             ruling = msgspec.structs.replace(ruling, body=answer.raw)
         call.answered = ruling
@@ -89,7 +89,9 @@ class Answers:
 
     def _judge_now(self, call: Call, answer: Message) -> Ruling:
         call.answer = answer
-        call.answered = self._guard.on_answer(call.route, call.request.principal, call.message, answer)
+        call.answered = self._guard.on_answer(
+            call.route, call.request.principal, call.message, answer, call.request.marks
+        )
         return call.answered
 
     def _understand(self, call: Call, out: Outbound) -> Message | Outbound:
@@ -210,13 +212,13 @@ class Answers:
         if len(methods) > 1:
             self._note_withheld(call, "its answer could be to several requests")
             return sse.placeholder(fields)
-        principal = call.request.principal
+        principal, marks = call.request.principal, call.request.marks
         asked = Message(b"", "request", method=methods[0] if methods else "", id=message.id)
         ruling = _UNJUDGED
         if not (methods and is_whole):
-            ruling = self._guard.on_answer(call.route, principal, asked, message)
+            ruling = self._guard.on_answer(call.route, principal, asked, message, marks)
         if methods and not replies.stops(ruling):
-            ruling = await self._guard.on_listing(call.route, principal, asked, message)
+            ruling = await self._guard.on_listing(call.route, principal, asked, message, marks)
         return await self._carry_out(call, raw, fields, message, ruling, answers=True)
 
     async def _own(self, call: Call, raw: bytes, fields: sse.Fields, message: Message) -> bytes:
@@ -226,7 +228,7 @@ class Answers:
                 return sse.placeholder(fields)
         if message.kind == "notification" and self._is_flood(call):
             return sse.placeholder(fields)
-        ruling = self._guard.on_server_message(call.route, call.request.principal, message)
+        ruling = self._guard.on_server_message(call.route, call.request.principal, message, call.request.marks)
         return await self._carry_out(call, raw, fields, message, ruling, answers=False)
 
     async def _carry_out(

@@ -8,6 +8,8 @@ A principal's name says where it comes from, so that nobody can take another's: 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import quote
 
 import msgspec
@@ -28,7 +30,6 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     principal: str
     tenant: str = DEFAULT
     groups: tuple[str, ...] = ()
-    """Sorted."""
     scopes: frozenset[str] | None = None
     """None when the credential is not limited by scopes."""
     servers: frozenset[str] | None = None
@@ -42,16 +43,19 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     thumbprint: bytes = b""
     """SHA-256 of the client certificate it is bound to (RFC 8705), or that it is."""
 
-    @property
-    def marks(self) -> tuple[str, ...]:
-        """What policies may ask for as groups: `GROUP`, or a tenant's `TENANT:GROUP`; `scope:NAME`; `tenant:NAME`.
+    marks: tuple[str, ...] = ()
+    """What policies may ask for as groups; see `marks_of`."""
 
-        A colon inside a group's name is encoded, so that none passes for a scope, or for another tenant's group.
-        """
-        plain = [group.replace("%", "%25").replace(":", "%3A") for group in self.groups]
-        groups = [_in_tenant(self.tenant) + group for group in plain]
-        scopes = [f"scope:{scope}" for scope in sorted(self.scopes or ())]
-        return (*groups, *scopes, *(() if self.tenant == DEFAULT else (f"tenant:{self.tenant}",)))
+
+def marks_of(groups: Iterable[str], scopes: Iterable[str] = (), tenant: str = DEFAULT) -> tuple[str, ...]:
+    """Groups, a tenant's as `TENANT:GROUP`; `scope:NAME` of each scope; `tenant:NAME`.
+
+    A colon inside a group's name is encoded, so that none passes for a scope, or for another tenant's group.
+    """
+    plain = (group.replace("%", "%25").replace(":", "%3A") for group in groups)
+    said = sorted(_in_tenant(tenant) + group for group in plain)
+    said += sorted(f"scope:{scope}" for scope in scopes)
+    return (*said, f"tenant:{tenant}") if tenant != DEFAULT else tuple(said)
 
 
 def local_principal(name: str, tenant: str = DEFAULT) -> str:
@@ -62,6 +66,14 @@ def local_principal(name: str, tenant: str = DEFAULT) -> str:
 def issued_principal(issuer: str, subject: str, tenant: str = DEFAULT) -> str:
     """A subject of an authorization server; what could mislead a reader is percent-encoded."""
     return f"{AGENT}{_in_tenant(tenant)}{issuer}/{quote(subject, safe=_PLAIN)}"
+
+
+@lru_cache(maxsize=4096)
+def tenant_of(principal: str) -> str:
+    """The tenant that a principal's name says."""
+    name = principal.removeprefix(AGENT) if principal.startswith(AGENT) else ""
+    tenant, colon, _ = name.partition("/")[0].partition(":")
+    return tenant if colon else DEFAULT
 
 
 def _in_tenant(tenant: str) -> str:

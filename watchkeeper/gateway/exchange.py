@@ -130,7 +130,7 @@ class Exchange:
         if self._guard.needs_listing(self._route, request.principal, message):
             call.is_unlisted = True
         else:
-            call.ruling = self._guard.on_request(self._route, request.principal, message)
+            call.ruling = self._guard.on_request(self._route, request.principal, message, request.marks)
         return call
 
     async def _carry(self, call: Call) -> Outbound:
@@ -190,7 +190,7 @@ class Exchange:
         request, message = call.request, call.message
         if call.is_unlisted:
             await self._introduction.make(request, message, call.era)
-            call.ruling = self._guard.on_request(self._route, request.principal, message)
+            call.ruling = self._guard.on_request(self._route, request.principal, message, request.marks)
         if replies.stops(call.ruling):
             return await self._finish(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern"))
         if self._turnstile is not None:

@@ -20,7 +20,7 @@ from watchkeeper.core.errors import Conflict, Invalid, NotFound
 from watchkeeper.core.ids import new_token, observed_id
 from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway import _store
-from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.caller import Caller, marks_of
 from watchkeeper.gateway.containment import AGENT
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -164,7 +164,8 @@ class Identities:
 
 
 def _to_caller(row: _store.ClientRow) -> Caller:
-    return Caller(principal=AGENT + row.name, groups=_to_client(row).groups)
+    groups = _to_client(row).groups
+    return Caller(principal=AGENT + row.name, groups=groups, marks=marks_of(groups))
 
 
 def _to_client(row: _store.ClientRow) -> Client:

@@ -76,7 +76,7 @@ class Introduction:
             answer = await _answer_in(out, asked)
             if answer is None:
                 return
-            await self._guard.on_listing(self._route, request.principal, asked, answer)
+            await self._guard.on_listing(self._route, request.principal, asked, answer, request.marks)
             following = msgspec.json.decode(answer.result, type=_Page).next_cursor
             if following is None or following == cursor:
                 return

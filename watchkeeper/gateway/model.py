@@ -71,6 +71,11 @@ class Request(msgspec.Struct, kw_only=True):
     detour: Unsettled | Outbound | None = None
     """What stands between this request and its exchange: a token to be verified, or an answer that needs none."""
 
+    @property
+    def marks(self) -> tuple[str, ...] | None:
+        """The caller's groups, as its credential says."""
+        return self.caller.marks if self.caller is not None else None
+
 
 class Unsettled(msgspec.Struct, frozen=True):
     """A token whose issuer has to be asked before anybody can say whose it is."""

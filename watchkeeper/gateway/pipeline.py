@@ -65,6 +65,8 @@ _FAILED = Finding("pipeline", ERROR, BROKEN, 5)
 _log = logging.getLogger(__name__)
 
 Findings = tuple[Finding, ...]
+Marks = tuple[str, ...] | None
+"""The caller's groups, as its credential says; None asks the settings."""
 Observe = Callable[[str, Sequence[Definition], Mapping[str, Findings]], Awaitable[Observation]]
 """`Pins.observe`, off the event loop."""
 
@@ -120,10 +122,10 @@ class Guard:
 
     # what the exchange asks
 
-    def on_request(self, route: Route, principal: str, message: Message) -> Ruling:
+    def on_request(self, route: Route, principal: str, message: Message, marks: Marks = None) -> Ruling:
         """A client's request, notification or response."""
         try:
-            return self._on_request(route, principal, message)
+            return self._on_request(route, principal, message, marks)
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
 
@@ -142,39 +144,41 @@ class Guard:
         """The pinned tool's input schema as raw JSON; None when there is none."""
         return self._pins.schema(route.name, tool)
 
-    def on_answer(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+    def on_answer(self, route: Route, principal: str, request: Message, answer: Message, marks: Marks = None) -> Ruling:
         """The answer to a request that is not a listing."""
         try:
             tool = self._duties.tool_of(route.name, request)
             target = tool or request.name
-            ruling = self._on_received(route, principal, answer, Surface.RESULT, target=target, tool=tool)
+            ruling = self._on_received(route, principal, answer, Surface.RESULT, target=target, tool=tool, marks=marks)
             if self._duties.is_looked_at(request, answer):
                 return self._kept(route, principal, request, answer, ruling)
             return ruling
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
 
-    async def on_listing(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+    async def on_listing(
+        self, route: Route, principal: str, request: Message, answer: Message, marks: Marks = None
+    ) -> Ruling:
         """The answer to a list or greeting method: what is new is inspected and pinned, what is held is taken out."""
         try:
             if answer.kind != "response":
-                return self._on_received(route, principal, answer, Surface.RESULT)
-            return await self._on_listing(route, principal, request, answer)
+                return self._on_received(route, principal, answer, Surface.RESULT, marks=marks)
+            return await self._on_listing(route, principal, request, answer, marks)
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
 
-    def on_server_message(self, route: Route, principal: str, message: Message) -> Ruling:
+    def on_server_message(self, route: Route, principal: str, message: Message, marks: Marks = None) -> Ruling:
         """A server's own notification or request."""
         try:
             if message.method in NEWS:
-                return self._on_news(route, principal, message)
-            return self._on_received(route, principal, message, Surface.MESSAGE)
+                return self._on_news(route, principal, message, marks)
+            return self._on_received(route, principal, message, Surface.MESSAGE, marks=marks)
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
 
     # how it is answered
 
-    def _on_request(self, route: Route, principal: str, message: Message) -> Ruling:
+    def _on_request(self, route: Route, principal: str, message: Message, marks: Marks) -> Ruling:
         server, method, target = route.name, message.method, message.name
         findings = self._inspect(Surface.ARGUMENTS, inspected(message))
         if orders := self._orders.all_denying(principal, server, self._duties.tool_of(server, message)):
@@ -188,7 +192,7 @@ class Guard:
             return self._deny(route, findings, (breach.rule,), breach.reason)
         question = Question(
             principal.removeprefix(AGENT),
-            self._groups_of(principal),
+            self._groups_of(principal) if marks is None else marks,
             _ACTIONS.get(method, "other"),
             server,
             target,
@@ -199,12 +203,20 @@ class Guard:
         return self._judge(route, question, findings, schema)
 
     def _on_received(
-        self, route: Route, principal: str, message: Message, surface: Surface, *, target: str = "", tool: str = ""
+        self,
+        route: Route,
+        principal: str,
+        message: Message,
+        surface: Surface,
+        *,
+        target: str = "",
+        tool: str = "",
+        marks: Marks,
     ) -> Ruling:
         findings = self._inspect(surface, inspected(message))
         if orders := self._orders.all_denying(principal, route.name, tool):
             return self._deny(route, findings, *_contained(orders))
-        return self._receive(route, principal, target, findings)
+        return self._receive(route, principal, target, findings, marks)
 
     def _kept(self, route: Route, principal: str, request: Message, answer: Message, ruling: Ruling) -> Ruling:
         """The ruling on an answer, with what the protocol binds its server to."""
@@ -218,19 +230,19 @@ class Guard:
         )
         return Ruling(verdict, ruling.findings, None if route.shadow else said)
 
-    def _on_news(self, route: Route, principal: str, message: Message) -> Ruling:
+    def _on_news(self, route: Route, principal: str, message: Message, marks: Marks) -> Ruling:
         """What a notification says of a task is a result, and about the task's tool."""
         task = self._duties.tasks.in_news(route.name, message)
         tool = task.tool if task is not None else ""
-        ruling = self._on_received(route, principal, message, Surface.RESULT, target=tool, tool=tool)
+        ruling = self._on_received(route, principal, message, Surface.RESULT, target=tool, tool=tool, marks=marks)
         if task is None or task.principal == principal or ruling.verdict.effect is not Effect.ALLOW:
             return ruling
         return self._deny(route, ruling.findings, (TASK_OWNER,), "The task is another client's.")
 
-    def _receive(self, route: Route, principal: str, target: str, findings: Findings) -> Ruling:
+    def _receive(self, route: Route, principal: str, target: str, findings: Findings, marks: Marks) -> Ruling:
         question = Question(
             principal.removeprefix(AGENT),
-            self._groups_of(principal),
+            self._groups_of(principal) if marks is None else marks,
             "receive",
             route.name,
             target,
@@ -239,7 +251,9 @@ class Guard:
         )
         return self._judge(route, question, findings, None)
 
-    async def _on_listing(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+    async def _on_listing(
+        self, route: Route, principal: str, request: Message, answer: Message, marks: Marks
+    ) -> Ruling:
         server, method = route.name, request.method
         definitions = definitions_in(method, answer.result)
         surface = Surface.INSTRUCTIONS if method in GREETINGS else Surface.DEFINITION
@@ -258,8 +272,8 @@ class Guard:
             if observation.held:
                 return self._deny(route, findings, (HELD,), _held_reason(INSTRUCTIONS, server))
             rest = without_definitions(method, answer.result, {(INSTRUCTIONS, INSTRUCTIONS)})
-            return self._receive(route, principal, "", self._inspect(Surface.RESULT, rest))
-        ruling = self._receive(route, principal, "", ())
+            return self._receive(route, principal, "", self._inspect(Surface.RESULT, rest), marks)
+        ruling = self._receive(route, principal, "", (), marks)
         if ruling.verdict.effect is not Effect.ALLOW:
             return msgspec.structs.replace(ruling, findings=findings)
         held = observation.held | self._pins.held(server) | {(TOOL, name) for name in self._orders.held_tools(server)}

@@ -44,8 +44,13 @@ under way, and then the second argument is told later. Cancelling the awaited me
 class Guard(Protocol):
     """Judges every message. Total: it never raises, a failure of its own is a denial."""
 
-    def on_request(self, route: Route, principal: str, message: Message) -> Ruling:
-        """A client's request, notification or response. Memory only."""
+    def on_request(
+        self, route: Route, principal: str, message: Message, marks: tuple[str, ...] | None = None
+    ) -> Ruling:
+        """A client's request, notification or response. Memory only.
+
+        `marks` are the caller's groups as its credential says (`Caller.marks`); here and below, None asks the settings.
+        """
         ...
 
     def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
@@ -56,15 +61,21 @@ class Guard(Protocol):
         """The pinned tool's input schema as raw JSON; None when there is none. Memory only."""
         ...
 
-    def on_answer(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+    def on_answer(
+        self, route: Route, principal: str, request: Message, answer: Message, marks: tuple[str, ...] | None = None
+    ) -> Ruling:
         """The answer to a request that is not a listing. Memory only."""
         ...
 
-    async def on_listing(self, route: Route, principal: str, request: Message, answer: Message) -> Ruling:
+    async def on_listing(
+        self, route: Route, principal: str, request: Message, answer: Message, marks: tuple[str, ...] | None = None
+    ) -> Ruling:
         """The answer to one of `LISTINGS`; may touch the database, in a thread."""
         ...
 
-    def on_server_message(self, route: Route, principal: str, message: Message) -> Ruling:
+    def on_server_message(
+        self, route: Route, principal: str, message: Message, marks: tuple[str, ...] | None = None
+    ) -> Ruling:
         """A server's own notification or request, on a response stream or a GET stream. Memory only."""
         ...
 

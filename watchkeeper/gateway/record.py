@@ -15,6 +15,7 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.ids import observed_id
 from watchkeeper.events.model import VERSION, Event, Severity, new_event
+from watchkeeper.gateway.caller import tenant_of
 from watchkeeper.gateway.duties.subscription import Subscription
 from watchkeeper.gateway.flood import Flood
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
@@ -115,6 +116,7 @@ class Chronicle:
             id=observed_id(),
             time=self._clock.now(),
             kind="gateway.request.decided",
+            tenant=tenant_of(call.request.principal),
             actor=call.request.principal,
             claimed=call.client,
             server=self._route.name,
@@ -199,7 +201,8 @@ class Chronicle:
         await self._journal.durable(index)
 
     def _event(self, kind: str, **fields: Any) -> Event:
-        return new_event(self._clock.now(), kind, server=self._route.name, **fields)
+        tenant = tenant_of(fields.get("actor", ""))
+        return new_event(self._clock.now(), kind, tenant=tenant, server=self._route.name, **fields)
 
 
 def _severity(findings: tuple[Finding, ...]) -> Severity:

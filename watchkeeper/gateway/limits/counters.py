@@ -180,7 +180,7 @@ def mismatch(limit: LimitSettings, caller: Caller) -> str:
         return "methods"
     if limit.principals and not _matches(limit.principals, caller.principal):
         return "principals"
-    if limit.groups and not any(_matches(limit.groups, group) for group in caller.groups):
+    if limit.groups and not any(_matches(limit.groups, group) for group in caller.groups or ()):
         return "groups"
     if limit.tenants and not _matches(limit.tenants, caller.tenant):
         return "tenants"

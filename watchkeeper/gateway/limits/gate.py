@@ -80,7 +80,9 @@ class Gate:
         return self._counters.explain(self._known(caller), now)
 
     def _known(self, caller: Caller) -> Caller:
-        return caller._replace(groups=self._groups_of(caller.principal)) if self._counters.by_group else caller
+        if caller.groups is not None or not self._counters.by_group:
+            return caller
+        return caller._replace(groups=self._groups_of(caller.principal))
 
 
 def _refused(counter: Counter, amount: str, wait: int) -> Refused:

@@ -23,7 +23,8 @@ class Caller(NamedTuple):
     tool: str = ""
     """Its plain name; empty when no tool is called."""
     tenant: str = "default"
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
+    """None when its credential does not say; the settings are asked then."""
 
 
 class Refused(msgspec.Struct, frozen=True):

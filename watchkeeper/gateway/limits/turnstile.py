@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 
 from watchkeeper.gateway import replies
+from watchkeeper.gateway.caller import tenant_of
 from watchkeeper.gateway.limits.gate import Gate, Held
 from watchkeeper.gateway.limits.model import TOOL_CALL, Caller, Refused
 from watchkeeper.gateway.model import Route
@@ -51,7 +52,14 @@ class Turnstile:
                     self._note_loop(call, seen, repeats.seconds)
         if not self._gate.has_limits:
             return None
-        caller = Caller(principal.removeprefix(_AGENT), self._route.name, message.method, tool)
+        caller = Caller(
+            principal.removeprefix(_AGENT),
+            self._route.name,
+            message.method,
+            tool,
+            tenant_of(principal),
+            call.request.marks,
+        )
         return self._gate.enter(caller, len(message.raw), now)
 
     async def through(self, call: Call, entry: Held | Refused, forward: Forward, finish: Finish) -> Outbound:

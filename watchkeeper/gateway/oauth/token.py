@@ -28,7 +28,7 @@ from jwt.exceptions import InvalidTokenError
 
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import Untrusted
-from watchkeeper.gateway.caller import NAME, Caller, issued_principal
+from watchkeeper.gateway.caller import NAME, Caller, issued_principal, marks_of
 from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.protocol.errors import BadMessage
 from watchkeeper.protocol.json import read_strictly
@@ -103,12 +103,13 @@ def verify(
         raise BadToken("the token was issued by somebody else")
     _check_audience(claims.get("aud"), issuer, audiences)
     expires = _check_times(claims, round(issuer.leeway_seconds * SECOND), now)
-    tenant = _tenant(claims, issuer)
+    tenant, groups, scopes = _tenant(claims, issuer), _groups(claims, issuer.groups_claim), _scopes(claims, issuer)
     return Caller(
         principal=issued_principal(name, _name(claims, issuer.principal_claim), tenant),
         tenant=tenant,
-        groups=_groups(claims, issuer.groups_claim),
-        scopes=_scopes(claims, issuer),
+        groups=groups,
+        scopes=scopes,
+        marks=marks_of(groups, scopes, tenant),
         credential="jwt",
         client=_client(claims),
         expires=min(expires, now + round(issuer.keys_seconds * SECOND)),
