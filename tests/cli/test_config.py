@@ -56,7 +56,7 @@ def test_settings_that_work_are_told_with_their_servers(run: Command, tmp_path: 
     path = written(tmp_path, f'[servers.a]\ncommand = ["{sys.executable}"]\n')
     assert "can work" in run("config", "check", "--config", path).stdout
     told = json.loads(run("config", "check", "--config", path, "--json").stdout)
-    assert told == {"ok": True, "file": str(path), "servers": ["a"]}
+    assert told == {"ok": True, "file": str(path), "servers": ["a"], "endpoints": []}
 
 
 def test_a_wrong_variable_is_told(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:

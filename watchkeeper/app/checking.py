@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from watchkeeper.app.endpoints import effective_endpoints
 from watchkeeper.app.secrets import client_secret, with_secrets
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.limits.settings import check_limits
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.protocol.spawn import Command, environment_for
@@ -32,7 +34,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
     for setting, folder in folders:
         if folder and not Path(folder).is_dir():
             raise Misconfigured(f"{setting}: there is no folder {folder}", hint="make it, or correct the path")
-    _check_ports(loaded, servers)
+    _check_ports(loaded, servers, effective_endpoints(loaded, servers))
     return servers
 
 
@@ -51,11 +53,15 @@ def _check_program(name: str, server: ServerSettings) -> None:
         )
 
 
-def _check_ports(loaded: Loaded, servers: Mapping[str, ServerSettings]) -> None:
+def _check_ports(
+    loaded: Loaded, servers: Mapping[str, ServerSettings], endpoints: Mapping[str, EndpointSettings]
+) -> None:
     gateway, console = loaded.settings.gateway, loaded.settings.console
-    taken = [name for name, server in servers.items() if server.port and server.port == console.port]
+    ports = [(f"servers.{name}", server.port) for name, server in servers.items()]
+    ports += [(f"endpoints.{name}", endpoint.port) for name, endpoint in endpoints.items()]
+    taken = [where for where, port in ports if port and port == console.port]
     if taken and gateway.host == console.host:
         raise Misconfigured(
-            f"servers.{taken[0]} and the console both ask for port {console.port}",
+            f"{taken[0]} and the console both ask for port {console.port}",
             hint="give console.port another number",
         )

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.channel import Told, hear_worker, pair, tell
+from watchkeeper.app.endpoints import effective_endpoints
 from watchkeeper.app.gateway import WRITER, Greeting
 from watchkeeper.app.hand import Orders, be_worker, prelude
 from watchkeeper.app.process import announce
@@ -82,8 +83,8 @@ class Crew:
         try:
             greeted = self._prepare()
             host = self._loaded.settings.gateway.host
-            for name, server in servers.items():
-                self._doors[name] = listen(name, host, server.port, len(self._paths))
+            for name, one in {**servers, **effective_endpoints(self._loaded, servers)}.items():
+                self._doors[name] = listen(name, host, one.port, len(self._paths))
             self._hands = [Hand(number, _private_socket(path)) for number, path in self._paths.items()]
             for hand in self._hands:
                 self._start(hand)

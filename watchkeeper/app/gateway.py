@@ -6,13 +6,14 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.credentials import Accreditor, keeps_credential
+from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import command_of, spawner_for
 from watchkeeper.app.platform import Platform, note_service, opened
@@ -94,9 +95,11 @@ async def serve(
             stack.push_async_callback(control.close)
             greeted = greeting(platform)
             await gateway.start(post.sockets)
-            control.addresses = _addresses(loaded, routes, gateway.ports)
+            control.addresses = _addresses(loaded, [route.name for route in routes], gateway.ports)
             control.sandboxes = await _sandboxes(servers, spawner)
-            ready({"servers": control.addresses, "sandboxes": control.sandboxes, **greeted})
+            endpoints = _addresses(loaded, loaded.settings.endpoints, gateway.ports)
+            served = {"servers": control.addresses, "endpoints": endpoints, "sandboxes": control.sandboxes}
+            ready({**served, **greeted})
             await stop.asked.wait()
             within = loaded.settings.gateway.drain_seconds
             await gateway.drain(within if stop.within is None else min(within, stop.within))
@@ -146,6 +149,7 @@ def assemble(
         gate=_gate(loaded, platform),
         issuers=_issuers(loaded, platform),
         relay=relay,
+        endpoints=endpoints_over(loaded, routes),
     )
     control = GatewayControl(
         f"{os.getpid()}",
@@ -239,7 +243,7 @@ async def _sandboxes(servers: Mapping[str, ServerSettings], spawner: Spawner) ->
     return labels
 
 
-def _addresses(loaded: Loaded, routes: list[Route], ports: Mapping[str, int]) -> dict[str, str]:
-    host = loaded.settings.gateway.host
-    shown = f"[{host}]" if ":" in host else host
-    return {route.name: f"http://{shown}:{ports[route.name]}{route.path}" for route in routes}
+def _addresses(loaded: Loaded, names: Iterable[str], ports: Mapping[str, int]) -> dict[str, str]:
+    gateway = loaded.settings.gateway
+    shown = f"[{gateway.host}]" if ":" in gateway.host else gateway.host
+    return {name: f"http://{shown}:{ports[name]}{gateway.path}" for name in names}

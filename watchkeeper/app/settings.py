@@ -21,6 +21,7 @@ from watchkeeper.core.settings import fields_of, read_settings
 from watchkeeper.detect import DetectSettings
 from watchkeeper.events.journal import JournalSettings
 from watchkeeper.events.lake import LakeSettings
+from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
@@ -34,6 +35,7 @@ _SECRET_FIELDS = frozenset({"env", "headers"})
 _NAMED: dict[str, type[msgspec.Struct]] = {
     "servers": ServerSettings,
     "issuers": IssuerSettings,
+    "endpoints": EndpointSettings,
     "limits": LimitSettings,
 }
 """Sections of which there are as many as the operator names."""
@@ -54,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True):
     gateway: GatewaySettings = GatewaySettings()
     servers: dict[str, ServerSettings] = {}
     issuers: dict[str, IssuerSettings] = {}
+    endpoints: dict[str, EndpointSettings] = {}
     limits: dict[str, LimitSettings] = {}
     loops: LoopSettings = LoopSettings()
     fetch: FetchSettings = FetchSettings()

@@ -24,6 +24,7 @@ from watchkeeper.app.supervisor import Service, Supervisor
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder, write_private
 from watchkeeper.exercise.model import Report, Step
+from watchkeeper.gateway.aggregate.settings import members_of
 
 
 class Up:
@@ -67,6 +68,11 @@ class Up:
         """Server → where it is served."""
         return dict(self._facts["gateway"]["servers"])
 
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """Endpoint → where it is served."""
+        return dict(self._facts["gateway"].get("endpoints", {}))
+
     def wait(self) -> None:
         """Until Ctrl-C or SIGTERM, with a look after the services. Raises `ServiceFailed` when one keeps dying."""
         assert self._supervisor is not None
@@ -97,7 +103,7 @@ class Up:
 
 Servers, each behind the gateway at
 {servers}
-{started}
+{self._together()}{started}
 Console (this link works once, within 15 minutes; `watchkeeper console link` makes another)
   {self.link()}
 
@@ -108,6 +114,19 @@ Next
   watchkeeper events search        every fact, as it happens
   watchkeeper incidents list       what needs you
   (add --data {self._loaded.data_dir} to each, or set WATCHKEEPER_DATA)"""
+
+    def _together(self) -> str:
+        """The endpoints, and which servers each of them shows."""
+        if not self.endpoints:
+            return ""
+        shown = self._shown()
+        lines = [f"  {name:12} {url}  ({', '.join(shown[name])})" for name, url in self.endpoints.items()]
+        return "\n".join(["", "Several servers as one, their tools under prefixed names, at", *lines, ""])
+
+    def _shown(self) -> dict[str, tuple[str, ...]]:
+        """Endpoint → its servers."""
+        settings = self._loaded.settings.endpoints
+        return {name: members_of(settings[name], self.urls) for name in self.endpoints}
 
     def _started(self) -> list[str]:
         """The exact command of each server that is started here, and what confines it."""
@@ -153,11 +172,9 @@ Look at it
         path = snippet_file(self._loaded.data_dir)
         token = token_in_snippet(path) or mint_anew(Administration(self._loaded.data_dir), FIRST_CLIENT)
         headers = {"Authorization": f"Bearer {token}"}
-        servers = {
-            name: {"type": "http", "url": url, "headers": headers}
-            for name, url in self.urls.items()
-            if name != "training"
-        }
+        inside = {server for shown in self._shown().values() for server in shown} | {"training"}
+        urls = self.endpoints | {name: url for name, url in self.urls.items() if name not in inside}
+        servers = {name: {"type": "http", "url": url, "headers": headers} for name, url in urls.items()}
         write_private(path, msgspec.json.format(msgspec.json.encode({"mcpServers": servers}), indent=2) + b"\n")
         return path
 

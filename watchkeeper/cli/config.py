@@ -9,6 +9,7 @@ import click
 from watchkeeper.app.reading import check_thoroughly
 from watchkeeper.app.settings import as_toml, data_folder, load
 from watchkeeper.cli import options, output
+from watchkeeper.gateway.aggregate.settings import members_of
 
 
 @click.group(short_help="What is set, and whether it can work.")
@@ -29,12 +30,15 @@ def check(config: Path | None, data: Path | None, as_json: bool) -> None:
     loaded = load(config, data_folder(data))
     servers = check_thoroughly(loaded)
     if as_json:
-        output.as_json({"ok": True, "file": str(loaded.path or ""), "servers": sorted(servers)})
+        told = {"servers": sorted(servers), "endpoints": sorted(loaded.settings.endpoints)}
+        output.as_json({"ok": True, "file": str(loaded.path or ""), **told})
         return
     where = loaded.path or "no file: defaults and environment only"
     output.text(f"The settings can work ({where}).")
     none = "" if loaded.settings.servers else " (none configured, so `up` fronts the packaged ones)"
     output.text(f"Servers: {', '.join(sorted(servers))}{none}")
+    for name, endpoint in sorted(loaded.settings.endpoints.items()):
+        output.text(f"Endpoint {name}: {', '.join(members_of(endpoint, servers))}, as one")
 
 
 @config.command()

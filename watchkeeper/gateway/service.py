@@ -10,7 +10,9 @@ from functools import partial
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Misconfigured, Unavailable
 from watchkeeper.events.model import new_event
-from watchkeeper.gateway.aggregate import Aggregate, Endpoint, Serve, as_member
+from watchkeeper.gateway.aggregate.endpoint import Aggregate
+from watchkeeper.gateway.aggregate.entry import as_member
+from watchkeeper.gateway.aggregate.model import Endpoint, Serve
 from watchkeeper.gateway.callers import Callers
 from watchkeeper.gateway.edges.door import Door
 from watchkeeper.gateway.edges.reception import Reception

@@ -29,7 +29,7 @@ from tests.gateway.conftest import (
 )
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.events import Event, Journal, JournalReader
-from watchkeeper.gateway.aggregate import Endpoint
+from watchkeeper.gateway.aggregate.model import Endpoint
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.service import Gateway

@@ -4,12 +4,3 @@ An aggregate stands between a door and its members' exchanges. It finds the memb
 message under the member's own names, and shows the answer under the endpoint's. What it sends a member is an ordinary
 request: pins, policy, orders, inspectors and events speak of that member and its own names, as on its own route.
 """
-
-from __future__ import annotations
-
-from watchkeeper.gateway.aggregate.endpoint import Aggregate
-from watchkeeper.gateway.aggregate.entry import as_member
-from watchkeeper.gateway.aggregate.model import Endpoint, Member, Serve
-from watchkeeper.gateway.aggregate.settings import EndpointSettings, check_endpoints
-
-__all__ = ["Aggregate", "Endpoint", "EndpointSettings", "Member", "Serve", "as_member", "check_endpoints"]
