@@ -83,8 +83,10 @@ class Crew:
         try:
             greeted = self._prepare()
             host = self._loaded.settings.gateway.host
-            for name, one in {**servers, **effective_endpoints(self._loaded, servers)}.items():
-                self._doors[name] = listen(name, host, one.port, len(self._paths))
+            ports = {name: server.port for name, server in servers.items()}
+            ports |= {name: one.port for name, one in effective_endpoints(self._loaded, servers).items()}
+            for name, port in ports.items():
+                self._doors[name] = listen(name, host, port, len(self._paths))
             self._hands = [Hand(number, _private_socket(path)) for number, path in self._paths.items()]
             for hand in self._hands:
                 self._start(hand)
