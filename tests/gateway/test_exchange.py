@@ -275,6 +275,7 @@ async def test_each_exchange_is_one_event_with_what_passed(house: House) -> None
         "bytes_in": len(body),
         "bytes_out": len(RESULT),
         "route": "srv",
+        "version": MODERN,
         "arguments": event.body["arguments"],
         "answer": {"outcome": "allow", "rules": [], "reason": ""},
         "result": '{"content":[{"type":"text","text":"hi"}],"vendor":{"x":1.50}}',

@@ -196,6 +196,7 @@ def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Pla
             eras=server.eras,
             public_url=server.public_url,
             scopes=server.scopes,
+            hands_on_trace=server.trace_context == "inject",
             upstream=accreditor.accredit(
                 name,
                 server,

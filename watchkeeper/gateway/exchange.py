@@ -22,7 +22,7 @@ from typing import Any
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.gateway import replies
+from watchkeeper.gateway import replies, tracing
 from watchkeeper.gateway.answers import Answers, as_stream
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.limits.turnstile import Turnstile
@@ -360,6 +360,9 @@ def inbound_of(call: Call) -> Inbound:
     """What goes to the server: exactly the bytes that were judged."""
     ruling, request, message = call.ruling, call.request, call.message
     body = ruling.body if ruling.body is not None and ruling.verdict.enforced else message.raw
+    if call.route.hands_on_trace:
+        call.span = tracing.begin(message.trace, request.trace)
+        body = tracing.injected(body, call.span)
     session, credential = request.session, request.credential
     return Inbound("POST", request.headers, body, message, request.principal, call.era, session, credential)
 

@@ -26,6 +26,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """`strict`: an allowed call's answer waits until its event is on disk; `batched`: only a denial waits."""
     eras: tuple[str, ...] = ("modern", "legacy")
     """Which eras are served; the other one is refused in words from which its clients learn what is."""
+    hands_on_trace: bool = False
+    """Messages get our own span as their parent, so that the server's spans hang below ours."""
     hop: str = ""
     """What it calls itself in `Via`; empty where nobody watches for circles."""
     public_url: str = ""
@@ -61,6 +63,8 @@ class Request(msgspec.Struct, kw_only=True):
     """`Mcp-Session-Id`."""
     mirrors: dict[bytes, bytes] = {}
     """Headers that repeat the body (`mcp-method`, `mcp-name`, `mcp-param-*`), names in lower case."""
+    trace: str = ""
+    """`traceparent` of the HTTP request, as sent."""
     body: bytes = b""
     credential: Secret | None = None
     """The client's `Authorization`, on routes that keep it; on all others None."""

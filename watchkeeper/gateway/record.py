@@ -20,6 +20,7 @@ from watchkeeper.gateway.duties.subscription import Subscription
 from watchkeeper.gateway.flood import Flood
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
 from watchkeeper.gateway.ports import LISTINGS, Recorder
+from watchkeeper.gateway.tracing import Parent, contexts
 from watchkeeper.inspection.model import Finding
 from watchkeeper.inspection.redaction import CUT, redact
 from watchkeeper.policy.model import Effect
@@ -60,6 +61,8 @@ class Call(msgspec.Struct):
     recorded: bool = False
     flood: Flood | None = None
     """Of its stream, once that has had a notification."""
+    span: Parent | None = None
+    """Our own, on a route that hands it on."""
     subscription: Subscription | None = None
     """Of a modern `subscriptions/listen`, once its stream has had a message."""
 
@@ -99,8 +102,12 @@ class Chronicle:
         spoken = message.params or message.result or message.error
         if spoken:
             body["arguments"] = _excerpt(spoken, findings)
+        if version := message.version or call.request.version:
+            body["version"] = _short(version)
         if call.ending:
             body["ending"] = call.ending
+        if call.answer is not None and call.answer.failure:
+            body["failure"] = _short(call.answer.failure)
         if answered is not None:
             body["answer"] = _in_short(answered)
             if call.answer is not None and (call.answer.error or message.method not in LISTINGS):
@@ -122,7 +129,7 @@ class Chronicle:
             server=self._route.name,
             target=message.name[:LONGEST],
             era=call.era,
-            trace=_trace(message.trace) if message.trace else "",
+            trace=_trace(call, body) if message.trace or call.request.trace or call.span else "",
             outcome=verdict.effect,
             severity=_severity(findings) if findings else Severity.INFORMATIONAL,
             labels=_SHADOW if is_shadow else (),
@@ -232,7 +239,12 @@ def _in_short(ruling: Ruling) -> dict[str, Any]:
     return {"outcome": verdict.effect, "rules": verdict.rules, "reason": verdict.reason}
 
 
-def _trace(parent: str) -> str:
-    """`trace_id-span_id` of a W3C traceparent; empty when it is none."""
-    parts = parent.split("-")
-    return f"{parts[1]}-{parts[2]}" if len(parts) == 4 and len(parts[1]) == 32 and len(parts[2]) == 16 else ""
+def _trace(call: Call, body: dict[str, Any]) -> str:
+    """`trace_id-span_id` of our own span or of the parent; in `body` goes what else is known of the trace."""
+    parent, link = contexts(call.message.trace, call.request.trace)
+    if link:
+        body["http_trace"] = link
+    if call.span is None:
+        return parent
+    body["parent_span"] = parent.partition("-")[2]
+    return f"{call.span.trace}-{call.span.span}"

@@ -147,6 +147,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     scopes: Annotated[
         tuple[str, ...], Meta(description="Scopes that every request to it needs, if its token is limited by scopes.")
     ] = ()
+    trace_context: Annotated[
+        str, Meta(description="`pass` leaves `traceparent` in messages alone; `inject` puts the gateway's span there.")
+    ] = "pass"
 
 
 def check_gateway(settings: GatewaySettings) -> None:
@@ -174,6 +177,8 @@ def check_server(name: str, server: ServerSettings) -> None:
             raise Misconfigured(f"{where}.public_url: it is an address without query", hint="cut it behind the path")
     if server.durability not in ("batched", "strict"):
         raise Misconfigured(f"{where}.durability: {server.durability!r} is unknown", hint="choose batched or strict")
+    if server.trace_context not in ("pass", "inject"):
+        raise Misconfigured(f"{where}.trace_context: {server.trace_context!r} is unknown", hint="choose pass or inject")
     if not server.eras or not set(server.eras) <= {"modern", "legacy"}:
         raise Misconfigured(f"{where}.eras: there are the eras modern and legacy", hint="name one of them, or both")
     if server.sandbox not in ("auto", "require", "off"):

@@ -81,6 +81,8 @@ class Message(msgspec.Struct, frozen=True):
     """What the client calls itself (`clientInfo.name`): for display, never for a decision."""
     trace: str = ""
     """`traceparent` of its `_meta`, as sent."""
+    failure: int | str = ""
+    """How an answer failed: an error's code, `tool_error` for a tool's result that says so; empty when it did not."""
     is_open: bool = False
     """A result that is not the end of it: it asks for input, or is or makes a task."""
 
@@ -125,15 +127,20 @@ def _read(raw: bytes, tree: dict[str, Any], request_id: int | str | None) -> Mes
     if has_result:
         if request_id is None:
             raise BadMessage("a response needs an id")
-        result, is_open = tree["result"], False
+        result, is_open, failure = tree["result"], False, ""
         if type(result) is dict:
             _refuse_look_alikes(result, _RESULT)
+            failure = "tool_error" if result.get("isError") is True else ""
             is_open = not _OPEN.isdisjoint(result) or result.get("resultType") == "input_required"
-        return Message(raw, "response", id=request_id, result=bytes(_envelope(raw).result), is_open=is_open)
+        return Message(
+            raw, "response", id=request_id, result=bytes(_envelope(raw).result), failure=failure, is_open=is_open
+        )
     if type(tree["error"]) is not dict:
         raise BadMessage("an error is a JSON object")
     _refuse_look_alikes(tree["error"], _ERROR)
-    return Message(raw, "error", id=request_id, error=bytes(_envelope(raw).error))
+    code = tree["error"].get("code")
+    error = bytes(_envelope(raw).error)
+    return Message(raw, "error", id=request_id, error=error, failure=code if type(code) is int else "error")
 
 
 def _read_call(raw: bytes, tree: dict[str, Any], request_id: int | str | None) -> Message:

@@ -149,7 +149,13 @@ def _request(
     if b"last-event-id" in known and head.verb == b"POST":  # only GET resumes; nobody owns what else would be replayed
         forward = [pair for pair in forward if pair[0].lower() != b"last-event-id"]
     request = Request(
-        verb=_VERBS[head.verb], headers=forward, principal="", version=version, session=session, mirrors=mirrors
+        verb=_VERBS[head.verb],
+        headers=forward,
+        principal="",
+        version=version,
+        session=session,
+        mirrors=mirrors,
+        trace=known[b"traceparent"].decode("latin-1")[:128] if b"traceparent" in known else "",
     )
     if isinstance(seen, Caller):
         request.principal, request.caller = seen.principal, seen
