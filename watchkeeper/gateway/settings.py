@@ -177,10 +177,7 @@ def check_server(name: str, server: ServerSettings) -> None:
             raise Misconfigured(f"{where}.public_url: it is an address without query", hint="cut it behind the path")
     if server.durability not in ("batched", "strict"):
         raise Misconfigured(f"{where}.durability: {server.durability!r} is unknown", hint="choose batched or strict")
-    if server.trace_context not in ("pass", "inject"):
-        raise Misconfigured(f"{where}.trace_context: {server.trace_context!r} is unknown", hint="choose pass or inject")
-    if not server.eras or not set(server.eras) <= {"modern", "legacy"}:
-        raise Misconfigured(f"{where}.eras: there are the eras modern and legacy", hint="name one of them, or both")
+    _check_protocol(where, server)
     if server.sandbox not in ("auto", "require", "off"):
         raise Misconfigured(f"{where}.sandbox: {server.sandbox!r} is unknown", hint="choose auto, require or off")
     if server.sandbox == "off" and not server.network:
@@ -199,6 +196,13 @@ def check_server(name: str, server: ServerSettings) -> None:
         ):
             raise Misconfigured(f"{where}.headers: {header!r} is no header", hint="use ASCII without line breaks")
     _check_credential(where, server)
+
+
+def _check_protocol(where: str, server: ServerSettings) -> None:
+    if server.trace_context not in ("pass", "inject"):
+        raise Misconfigured(f"{where}.trace_context: {server.trace_context!r} is unknown", hint="choose pass or inject")
+    if not server.eras or not set(server.eras) <= {"modern", "legacy"}:
+        raise Misconfigured(f"{where}.eras: there are the eras modern and legacy", hint="name one of them, or both")
 
 
 def _check_credential(where: str, server: ServerSettings) -> None:
