@@ -5,63 +5,26 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from tests.gateway.certificates import Authority
 
 NAME = "idp.example"
 
 
-class Authority(msgspec.Struct):
-    """Files of a certificate authority and of a server's certificate for `idp.example`."""
-
-    ca: Path
-    certificate: Path
-    key: Path
-
-    def context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, self.key)
-        return context
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    folder = tmp_path_factory.mktemp("authority")
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A test's authority")])
-    start = datetime.now(UTC) - timedelta(minutes=5)
-
-    def build(subject: x509.Name, public: ec.EllipticCurvePublicKey, *, is_ca: bool) -> x509.Certificate:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(ca_name)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(start + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        )
-        if not is_ca:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        return builder.sign(ca_key, hashes.SHA256())
-
-    leaf = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    pem = serialization.Encoding.PEM
-    made = Authority(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    made.ca.write_bytes(build(ca_name, ca_key.public_key(), is_ca=True).public_bytes(pem))
-    made.certificate.write_bytes(build(leaf, key.public_key(), is_ca=False).public_bytes(pem))
-    made.key.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return made
+def tls(authority: Authority) -> ssl.SSLContext:
+    """Of a server that is called `idp.example`."""
+    pair = authority.issue("server", dns=[NAME])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
 
 
 class Place:

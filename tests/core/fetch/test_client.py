@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any
 
 import pytest
 
-from tests.core.fetch.conftest import NAME, Authority, Names, Open, answer, redirect
+from tests.core.fetch.conftest import NAME, Names, Open, answer, redirect
+from tests.gateway.certificates import Authority
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.model import FetchFailed, FetchRefused
@@ -114,10 +116,10 @@ async def test_a_url_with_two_readings_or_a_private_address_is_refused_before_an
 
 @pytest.mark.behaviour("fetch.pinned")
 async def test_the_connection_goes_to_the_address_that_was_checked(
-    open_place: Open, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    open_place: Open, authority: Authority, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second answer of the resolver, as in DNS rebinding, is never asked for; the name is for TLS only."""
-    place = await open_place(tls=authority.context())
+    place = await open_place(tls=tls)
     names = Names(["127.0.0.1"], ["127.66.66.66"])
     looked_up: list[Any] = []
     loop = asyncio.get_running_loop()
@@ -128,7 +130,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
         return await real(host, *rest, **options)
 
     monkeypatch.setattr(loop, "getaddrinfo", watched)
-    fetcher = allowing(f"{NAME}:{place.port}", names=names, ca_file=str(authority.ca))
+    fetcher = allowing(f"{NAME}:{place.port}", names=names, ca_file=str(authority.path))
     assert (await fetcher.get(f"https://{NAME}:{place.port}/")).status == 200
     assert names.asked == [NAME]
     assert set(looked_up) <= {"127.0.0.1"}
@@ -137,14 +139,14 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
 
 @pytest.mark.behaviour("fetch.certificates")
 async def test_a_certificate_of_an_unknown_authority_or_another_name_is_not_trusted(
-    open_place: Open, authority: Authority
+    open_place: Open, authority: Authority, tls: ssl.SSLContext
 ) -> None:
-    place = await open_place(tls=authority.context())
+    place = await open_place(tls=tls)
     names = Names(["127.0.0.1"])
     with pytest.raises(FetchFailed, match="not trusted"):
         await allowing(NAME, names=names).get(f"https://{NAME}:{place.port}/")
     with pytest.raises(FetchFailed, match="not trusted"):
-        await allowing("other.example", names=names, ca_file=str(authority.ca)).get(
+        await allowing("other.example", names=names, ca_file=str(authority.path)).get(
             f"https://other.example:{place.port}/"
         )
     assert place.asked == []
@@ -172,10 +174,12 @@ async def test_a_redirect_that_may_be_followed_is_followed_three_times(open_plac
 
 
 @pytest.mark.behaviour("fetch.redirects")
-async def test_a_redirect_away_from_https_is_refused(open_place: Open, authority: Authority) -> None:
+async def test_a_redirect_away_from_https_is_refused(
+    open_place: Open, authority: Authority, tls: ssl.SSLContext
+) -> None:
     inner = await open_place()
-    outer = await open_place(redirect(f"http://127.0.0.1:{inner.port}/"), tls=authority.context())
-    fetcher = allowing(NAME, f"127.0.0.1:{inner.port}", names=Names(["127.0.0.1"]), ca_file=str(authority.ca))
+    outer = await open_place(redirect(f"http://127.0.0.1:{inner.port}/"), tls=tls)
+    fetcher = allowing(NAME, f"127.0.0.1:{inner.port}", names=Names(["127.0.0.1"]), ca_file=str(authority.path))
     with pytest.raises(FetchRefused, match="away from https"):
         await fetcher.get(f"https://{NAME}:{outer.port}/")
     assert inner.connections == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,16 +13,18 @@ import pytest
 
 from tests.gateway.authorization_grants import Answer
 from tests.gateway.authorization_server import AuthorizationServer
+from tests.gateway.certificates import Authority
 from tests.gateway.conftest import House, RawServer, call, mirrors, post
 from tests.gateway.credentials.conftest import CANARY, Checking, Make, everything_told
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.credentials.accredited import Accredited
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.issued import ClientCredentials, Minutes, Purpose, TokenExchange
-from watchkeeper.gateway.credentials.issuer import places
+from watchkeeper.gateway.credentials.issuer import Issuers, places
 from watchkeeper.gateway.credentials.model import CredentialFailed, OAuthClient, TokenRefused
 from watchkeeper.gateway.credentials.resource import canonical_resource, covers
 
@@ -32,7 +35,7 @@ class AnyToken:
     """Whoever brings an access token, as the edge has verified it."""
 
     def caller_of(self, authorization: bytes) -> Caller | None:
-        return Caller(principal="user:ada") if authorization.startswith(b"Bearer ") else None
+        return Caller(principal="user:ada", credential="jwt") if authorization.startswith(b"Bearer ") else None
 
 
 @pytest.fixture
@@ -287,6 +290,26 @@ def test_an_answer_that_holds_no_bearer_token_is_none(said: Any, endpoint: Token
 
     with pytest.raises(CredentialFailed):
         endpoint._token(msgspec.json.encode(said))
+
+
+@pytest.mark.behaviour("credentials.client-credentials")
+async def test_an_issuer_with_a_certificate_of_ones_own_authority_is_asked_over_tls(
+    tmp_path: Path, clock: ManualClock, resource: str
+) -> None:
+    authority = Authority(tmp_path)
+    with AuthorizationServer.running(tls=authority.serving(), path="/tenant") as issuer:
+        issuer.add_client("gateway", CANARY)
+        client = OAuthClient(issuer.issuer, "gateway", Secret(CANARY))
+        fields = [("grant_type", "client_credentials"), ("resource", resource)]
+        for ca_file, is_trusted in ((str(authority.path), True), ("", False)):
+            settings = FetchSettings(allow_hosts=(f"127.0.0.1:{issuer.port}",), ca_file=ca_file)
+            fetcher = Fetcher(settings)
+            endpoint = TokenEndpoint(fetcher, Issuers(fetcher, clock), clock)
+            if is_trusted:
+                assert (await endpoint.ask(client, fields)).access
+                continue
+            with pytest.raises(CredentialFailed, match="not trusted"):
+                await endpoint.ask(client, fields)
 
 
 @pytest.mark.behaviour("credentials.metadata-places")

@@ -2,7 +2,7 @@
 
 1. Only an access token of an authorization server is used. A token that Watchkeeper minted is a key to Watchkeeper, and
    no server may come to hold one.
-2. It is held for the length of one request; what is kept of it is a hash.
+2. The edge hands it on only where the route keeps it; what is kept of it here is a hash.
 """
 
 from __future__ import annotations
@@ -20,15 +20,10 @@ def access_token(name: str, inbound: Inbound) -> Secret:
     """The client's access token. Raises `CredentialMissing` when it came with something else."""
     value = inbound.credential.reveal() if inbound.credential is not None else ""
     scheme, _, token = value.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    if scheme.lower() != "bearer" or not token.strip() or _OURS.match(token.strip()):
         raise CredentialMissing(
-            f"the server {name} is reached with an access token of the client's own, and it sent none"
-        )
-    if _OURS.match(token.strip()):
-        raise CredentialMissing(
-            f"the server {name} is reached with an access token of the client's own; a token of Watchkeeper's is not "
-            "handed on",
-            hint="have the client sign in at the authorization server",
+            f"the server {name} is reached with an access token of the client's own, and this client came otherwise",
+            hint="have it sign in at an authorization server that the gateway accepts",
         )
     return Secret(token.strip())
 

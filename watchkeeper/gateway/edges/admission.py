@@ -127,9 +127,14 @@ def admit(head: Head, rules: Rules, thumbprint: bytes = b"") -> Request | Refusa
             return _malformed("the Connection header names a protected header")
         forward = [pair for pair in forward if pair[0].lower() != name]
     request = _request(head, known, forward, mirrors, seen)
-    if rules.keeps_credential and b"authorization" in known and isinstance(request, Request):
+    if rules.keeps_credential and isinstance(request, Request) and _is_issued(seen):
         request.credential = Secret(known[b"authorization"].decode("latin-1"))
     return request
+
+
+def _is_issued(seen: Caller | Unsettled) -> bool:
+    """Whether this is an access token of an authorization server: a token of ours is a key to us, and no server's."""
+    return isinstance(seen, Unsettled) or seen.credential == "jwt"
 
 
 def _request(
