@@ -15,14 +15,17 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from watchkeeper.gateway.bounds import MANY, UNBOUNDED, Bounds
+from watchkeeper.gateway.fuse import Fuse
 from watchkeeper.gateway.heads import Heads
 from watchkeeper.gateway.hops import via
 from watchkeeper.gateway.link import Answered, Broken, KnownHead, Limits, Link
 from watchkeeper.gateway.settings import GatewaySettings
 from watchkeeper.gateway.upstream import Headers, Inbound, Outbound, UpstreamFailed, UpstreamSilent
+from watchkeeper.gateway.waiting import Waiting
 
 FRESH_SECONDS = 1.0
 """A connection used within so many seconds is trusted with a message that must not be sent twice."""
@@ -36,13 +39,21 @@ _REPEATABLE = frozenset(
     | {"resources/read", "prompts/get", "completion/complete", "tasks/get", "tasks/list", "tasks/result"}
 )
 _ENDLESS = frozenset({"subscriptions/listen"})
+Failure = TypeVar("Failure", UpstreamFailed, UpstreamSilent)
 
 
 class HttpUpstream:
     """One MCP server at one URL."""
 
     def __init__(
-        self, url: str, settings: GatewaySettings, *, headers: Mapping[str, str] | None = None, hop: str = ""
+        self,
+        url: str,
+        settings: GatewaySettings,
+        *,
+        headers: Mapping[str, str] | None = None,
+        hop: str = "",
+        fuse: Fuse | None = None,
+        bounds: Bounds = UNBOUNDED,
     ) -> None:
         parts = urlsplit(url)
         self._where = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
@@ -64,9 +75,16 @@ class HttpUpstream:
         self._sweeper: asyncio.Task[None] | None = None
         self._known: Heads[KnownHead] = Heads()
         self._rendered: dict[int, tuple[Headers, bytes]] = {}
+        self.fuse = fuse or Fuse(f"the server at {self._where}")
+        self._most_links = bounds.connections or MANY
+        self._connecting = 0
+        what = f"all {bounds.connections} connections to {self._where} are in use"
+        self._waiting: Waiting[Link | None] = Waiting(bounds.waiting, bounds.wait_seconds, what, self._pass_on)
 
     def begin(self, inbound: Inbound, answered: Answered) -> Link | None:
         """`send` without waiting, where a connection is at hand; None where there is none, and nothing was done."""
+        if self.fuse or self._waiting:
+            return None
         link = self._take(NEVER_STALE if is_repeatable(inbound) else FRESH_SECONDS)
         if link is not None:
             link.begin(self._render(inbound), self._limits(inbound), answered)
@@ -74,26 +92,37 @@ class HttpUpstream:
 
     async def recover(self, inbound: Inbound, error: Broken) -> Outbound:
         """After `begin` was told that its connection broke: send once more what may be sent twice, else raise."""
+        with self.fuse.watching(inbound.principal) as watched:
+            return watched.of(await self._again(inbound, error))
+
+    async def send(self, inbound: Inbound) -> Outbound:
+        """One message out, one answer or stream back."""
+        with self.fuse.watching(inbound.principal) as watched:
+            return watched.of(await self._send(inbound))
+
+    async def _send(self, inbound: Inbound) -> Outbound:
+        link = None if self._waiting else self._take(NEVER_STALE if is_repeatable(inbound) else FRESH_SECONDS)
+        if link is None:
+            link = await self._fresh()
+        is_reused = link.since > 0
+        try:
+            return await link.call(self._render(inbound), self._limits(inbound))
+        except Broken as error:
+            if is_reused:
+                return await self._again(inbound, error)
+            raise self._broken(error, is_repeatable(inbound)) from error
+
+    async def _again(self, inbound: Inbound, error: Broken) -> Outbound:
         repeatable = is_repeatable(inbound)
         if error.late or not (repeatable and error.untouched):
             raise self._broken(error, repeatable) from error
-        return await self._send_once(await self._connect(), inbound)
+        return await self._send_once(await self._fresh(), inbound)
 
     async def _send_once(self, link: Link, inbound: Inbound) -> Outbound:
         try:
             return await link.call(self._render(inbound), self._limits(inbound))
         except Broken as error:
             raise self._broken(error, is_repeatable(inbound)) from error
-
-    async def send(self, inbound: Inbound) -> Outbound:
-        """One message out, one answer or stream back."""
-        link = self._take(NEVER_STALE if is_repeatable(inbound) else FRESH_SECONDS)
-        if link is None:
-            return await self._send_once(await self._connect(), inbound)
-        try:
-            return await link.call(self._render(inbound), self._limits(inbound))
-        except Broken as error:
-            return await self.recover(inbound, error)
 
     async def close(self) -> None:
         """Cut every connection."""
@@ -118,6 +147,34 @@ class HttpUpstream:
             return None
         return None
 
+    async def _fresh(self) -> Link:
+        """A connection that may carry anything: a new one, or, where there may be no more, the next that is free."""
+        if not self._waiting and self._has_place():
+            self._connecting += 1
+        elif (link := await self._waiting.turn()) is not None and link.usable:
+            return link
+        elif link is not None:  # it ended in the moment it was handed over, and what it leaves is ours
+            self._connecting += 1
+        try:
+            link = await self._connect()
+        except BaseException:
+            self._leave_place()
+            raise
+        self._connecting -= 1
+        return link
+
+    def _has_place(self) -> bool:
+        if len(self._links) + self._connecting >= self._most_links and self._idle:
+            stale = self._idle.popleft()  # it has rested for too long for this call, and its place is needed
+            self._links.discard(stale)
+            stale.abort()
+        return len(self._links) + self._connecting < self._most_links
+
+    def _leave_place(self) -> None:
+        """A place for a connection that was ours is the next one's."""
+        if not self._waiting.hand(None):
+            self._connecting -= 1
+
     async def _connect(self) -> Link:
         loop = asyncio.get_running_loop()
         if self._sweeper is None:
@@ -126,26 +183,47 @@ class HttpUpstream:
         try:
             async with asyncio.timeout(self._settings.connect_seconds):
                 _, link = await loop.create_connection(
-                    lambda: Link(self._give_back, self._links.discard, self._settings.max_answer_bytes, self._known),
+                    lambda: Link(self._give_back, self._forget, self._settings.max_answer_bytes, self._known),
                     self._host,
                     self._port,
                     **options,
                 )
         except TimeoutError as error:
-            raise UpstreamSilent(f"the server at {self._where} did not accept a connection in time") from error
+            raise _unreached(
+                UpstreamSilent(f"the server at {self._where} did not accept a connection in time")
+            ) from error
         except ssl.SSLCertVerificationError as error:
-            raise UpstreamFailed(
-                f"the certificate of the server at {self._where} is not trusted: {error.verify_message}",
-                hint="correct its url, or have this host trust the issuer",
+            raise _unreached(
+                UpstreamFailed(
+                    f"the certificate of the server at {self._where} is not trusted: {error.verify_message}",
+                    hint="correct its url, or have this host trust the issuer",
+                )
             ) from error
         except (OSError, ssl.SSLError) as error:
-            raise UpstreamFailed(
-                f"the server at {self._where} cannot be reached", hint="start it, or correct its url"
+            raise _unreached(
+                UpstreamFailed(f"the server at {self._where} cannot be reached", hint="start it, or correct its url")
             ) from error
         self._links.add(link)
         return link
 
+    def _forget(self, link: Link) -> None:
+        """A connection has ended."""
+        if link in self._links:
+            self._links.remove(link)
+            if self._waiting:
+                self._connecting += 1
+                self._leave_place()
+
+    def _pass_on(self, link: Link | None) -> None:
+        """What somebody was handed who has gone."""
+        if link is None:
+            self._leave_place()
+        else:
+            self._give_back(link)
+
     def _give_back(self, link: Link) -> None:
+        if self._waiting and self._waiting.hand(link):
+            return
         if len(self._idle) < MAX_IDLE:
             self._idle.append(link)
         else:
@@ -162,6 +240,7 @@ class HttpUpstream:
                 self._idle.popleft().abort()
             for link in list(self._links):
                 link.check(now)
+            self.fuse.forget()
 
     # -- one call
 
@@ -199,6 +278,11 @@ class HttpUpstream:
 
 
 NEVER_STALE = float("inf")
+
+
+def _unreached(error: Failure) -> Failure:
+    error.reached = False
+    return error
 
 
 def is_repeatable(inbound: Inbound) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from watchkeeper.gateway.credentials.model import CredentialMissing
 from watchkeeper.gateway.model import Ruling
-from watchkeeper.gateway.upstream import Outbound, UpstreamSilent
+from watchkeeper.gateway.upstream import Outbound, UpstreamBusy, UpstreamSilent
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol import errors
 from watchkeeper.protocol.eras import WrongVersion
@@ -78,6 +78,8 @@ def failed(message: Message | None, error: Exception) -> Outbound:
 
 def failure_codes(error: Exception) -> tuple[int, int]:
     """HTTP status and JSON-RPC code of an upstream's failure."""
+    if isinstance(error, UpstreamBusy):
+        return 503, errors.UPSTREAM_BUSY
     return (504, errors.UPSTREAM_SILENT) if isinstance(error, UpstreamSilent) else (502, errors.UPSTREAM_FAILED)
 
 

@@ -7,6 +7,7 @@ or breaks off, `UpstreamSilent` when it does not answer in time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
@@ -24,12 +25,26 @@ class UpstreamFailed(Unavailable):
     """The server refused the connection, or broke off before it had answered."""
 
     code = "upstream_failed"
+    reached: bool = True
+    """Whether there was a connection at all."""
 
 
 class UpstreamSilent(Unavailable):
     """The server did not answer in time."""
 
     code = "upstream_silent"
+    reached: bool = True
+
+
+class UpstreamBusy(Unavailable):
+    """The server was not asked: it is given a rest, or as many calls are under way to it as may be."""
+
+    code = "upstream_busy"
+
+    def __init__(self, reason: str, *, retry_after: float, hint: str = "") -> None:
+        super().__init__(reason, hint=hint)
+        self.retry_after = max(1, math.ceil(retry_after))
+        """Whole seconds."""
 
 
 class Inbound(msgspec.Struct):

@@ -108,6 +108,8 @@ class StdioUpstream:
         except BaseException as error:  # cancelled, too: nobody else knows of this server
             if isinstance(error, Unavailable):
                 self._fleet.note(principal, worked=False)
+            else:
+                self._fleet.let_go(principal)
             await self._fleet.end(member, "it did not answer initialize")
             raise
         self._fleet.note(principal, worked=True)

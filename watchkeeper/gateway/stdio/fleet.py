@@ -9,12 +9,12 @@ from collections.abc import Callable
 import msgspec
 
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.gateway.stdio.breaker import Breaker
+from watchkeeper.gateway.breaker import Breaker
 from watchkeeper.gateway.stdio.child import Child
 from watchkeeper.gateway.stdio.conversation import Conversation
 from watchkeeper.gateway.stdio.journal import Launches
 from watchkeeper.gateway.stdio.model import Limits
-from watchkeeper.gateway.upstream import UpstreamFailed
+from watchkeeper.gateway.upstream import UpstreamBusy, UpstreamFailed
 from watchkeeper.protocol.spawn import Command, Spawner
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Fleet:
         return len(self._places)
 
     async def start(self, principal: str, era: str) -> Member:
-        """A new server for this principal. Raises `Full`, `UpstreamFailed`, `Unavailable`."""
+        """A new server for this principal. Raises `Full`, `UpstreamBusy`, `UpstreamFailed`, `Unavailable`."""
         self._admit(principal)
         self._places.append(principal)
         try:
@@ -84,6 +84,11 @@ class Fleet:
         else:
             self._breakers.setdefault(principal, Breaker()).failed(asyncio.get_running_loop().time())
 
+    def let_go(self, principal: str) -> None:
+        """A start was broken off by whoever wanted it, and says nothing of the server."""
+        if (breaker := self._breakers.get(principal)) is not None:
+            breaker.let_go()
+
     async def close(self) -> None:
         """End every server."""
         self._closed = True
@@ -99,9 +104,13 @@ class Fleet:
         if self._places.count(principal) >= self._limits.children_per_principal:
             raise Full("this client has as many servers open as it may; close a session or try later")
         breaker = self._breakers.get(principal)
-        wait = breaker.wait(asyncio.get_running_loop().time()) if breaker else 0
-        if wait > 0:
-            raise UpstreamFailed(f"the server keeps ending right after its start; it is tried again in {wait:.0f} s")
+        if breaker is None:
+            return
+        now = asyncio.get_running_loop().time()
+        if (wait := breaker.wait(now)) > 0:
+            reason = f"the server keeps ending right after its start; it is tried again in {wait:.0f} s"
+            raise UpstreamBusy(reason, retry_after=wait)
+        breaker.probe(now)
 
     async def _start(self, principal: str, era: str) -> Member:
         child = Child(self._server, self._command, self._limits)
