@@ -15,7 +15,9 @@ from tests.gateway.authorization_server import AuthorizationServer
 from watchkeeper.core.clock import ManualClock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.events import Event, Journal, JournalReader
+from watchkeeper.gateway.bounds import UNBOUNDED, Bounds
 from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.fuse import Fuse
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.oauth.issuers import Issuers
@@ -360,11 +362,13 @@ async def make_house(
         issuers: Issuers | None = None,
         route: dict[str, Any] | None = None,
         keeps_credential: bool = False,
+        fuse: Fuse | None = None,
+        bounds: Bounds = UNBOUNDED,
         **limits: Any,
     ) -> House:
         settings = GatewaySettings(**limits)
         to = url or f"http://127.0.0.1:{server.port}/mcp"
-        upstream = wrap(HttpUpstream(to, settings, headers=headers, hop=hop))
+        upstream = wrap(HttpUpstream(to, settings, headers=headers, hop=hop, fuse=fuse, bounds=bounds))
         more = {"keeps_credential": keeps_credential, "hop": hop, **(route or {})}
         one = Route(name="srv", shadow=shadow, durability=durability, upstream=upstream, **more)
         guard = Scripted()

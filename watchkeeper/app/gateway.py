@@ -20,6 +20,7 @@ from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.secrets import with_secrets
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
+from watchkeeper.app.upstreams import bounded, bounds_of, fuse_of, own_times
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.core.fetch.client import Fetcher
@@ -216,15 +217,21 @@ def _hop(loaded: Loaded, name: str) -> str:
 def _upstream(
     name: str, server: ServerSettings, settings: GatewaySettings, platform: Platform, spawner: Spawner, *, hop: str
 ) -> Upstream:
+    settings = own_times(settings, server)
     if server.url:
-        return HttpUpstream(server.url, settings, headers=server.headers, hop=hop)
+        fuse = fuse_of(name, settings, platform)
+        http = HttpUpstream(server.url, settings, headers=server.headers, hop=hop, fuse=fuse, bounds=bounds_of(server))
+        return bounded(name, server, http)
     limits = Limits(
         request_seconds=settings.answer_seconds,
         ceiling_seconds=settings.ceiling_seconds,
         line_bytes=settings.max_answer_bytes,
     )
     command = command_of(server)
-    return StdioUpstream(name, command, spawner=spawner, recorder=platform.journal, clock=platform.clock, limits=limits)
+    stdio = StdioUpstream(
+        name, command, spawner=spawner, recorder=platform.journal, clock=platform.clock, limits=limits
+    )
+    return bounded(name, server, stdio)
 
 
 async def _sandboxes(servers: Mapping[str, ServerSettings], spawner: Spawner) -> dict[str, str]:

@@ -61,7 +61,13 @@ def _gateway_detail(facts: dict[str, Any]) -> str:
         f"{name} {url} (sandbox: {sandboxes[name]})" if name in sandboxes else f"{name} {url}"
         for name, url in sorted(facts.get("addresses", {}).items())
     )
-    return f"{facts['failure']}; {served}" if facts.get("failure") else served
+    rests = [
+        f"{name} failed again and again and is asked again in {row['seconds']:g} s"
+        for name, upstream in sorted(facts.get("upstreams", {}).items())
+        for row in upstream.get("breakers", ())
+        if not row["principal"]
+    ]
+    return "; ".join([*filter(None, [facts.get("failure", "")]), *rests, served])
 
 
 def _watch_detail(facts: dict[str, Any]) -> str:

@@ -24,6 +24,8 @@ KINDS: dict[str, str] = {
     "gateway.loop.noticed": "A client sent exactly the same call so often that it may be going round in circles.",
     "gateway.caller.verified": "An access token was seen for the first time and verified; the body has its scopes.",
     "gateway.scope.elevated": "A principal's client came back with scopes that it did not have before.",
+    "gateway.breaker.opened": "A server failed so often in a row that it is given a rest; the body says why.",
+    "gateway.breaker.closed": "A server that was given a rest answers again.",
     "gateway.principal.minted": "A client got a bearer token; the token itself is nowhere in the event.",
     "gateway.principal.revoked": "A client's token was revoked.",
     "gateway.credential.obtained": "A token for a server was got; the body says whence and for what, never the token.",

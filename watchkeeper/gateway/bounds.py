@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 
-from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream
+from watchkeeper.gateway.upstream import Inbound, Outbound, Stands, Upstream
 from watchkeeper.gateway.waiting import Waiting
 
 MANY = 1 << 30
@@ -52,6 +53,11 @@ class Bounded:
 
     async def close(self) -> None:
         await self._upstream.close()
+
+    def standing(self) -> dict[str, Any]:
+        """See `Stands`."""
+        inner = self._upstream.standing() if isinstance(self._upstream, Stands) else {}
+        return {**inner, "free": self._free, "waiting": inner.get("waiting", 0) + len(self._waiting)}
 
     def _until_over(self, out: Outbound) -> Outbound:
         if out.events is None:

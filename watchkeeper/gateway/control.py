@@ -28,6 +28,7 @@ from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.orders import OrderBook, Probe
 from watchkeeper.gateway.ports import Guard
 from watchkeeper.gateway.presence import Presence
+from watchkeeper.gateway.upstream import Stands
 from watchkeeper.protocol.message import NAMED_BY, Message, parse_message
 from watchkeeper.registry.pins import Pins
 
@@ -188,6 +189,7 @@ class GatewayControl:
             "routes": sorted(self._routes),
             "addresses": self.addresses,
             "sandboxes": self.sandboxes,
+            "upstreams": {name: _standing(route) for name, route in self._routes.items()},
             "failure": self.failure,
         }
 
@@ -220,6 +222,10 @@ class GatewayControl:
         )
         await asyncio.to_thread(self._journal.record, event)
         return answer
+
+
+def _standing(route: Route) -> dict[str, Any]:
+    return route.upstream.standing() if isinstance(route.upstream, Stands) else {}
 
 
 def _as_message(probe: Probe) -> Message:

@@ -35,7 +35,7 @@ from watchkeeper.gateway.record import Call, Chronicle
 from watchkeeper.gateway.regrets import Regrets
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.underway import Underway
-from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream
+from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream, UpstreamBusy
 from watchkeeper.gateway.versions import Versions
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol.eras import era_of
@@ -139,6 +139,8 @@ class Exchange:
 
     def conclude(self, call: Call, out: Outbound) -> Outbound | Coroutine[Any, Any, Outbound]:
         """The answer to a call that went out without waiting has come."""
+        if out.status >= 500 and self._prompt is not None:
+            self._prompt.fuse.answered(call.request.principal, out.status)
         answer = self._answers.whole_now(call, out) if out.events is None else None
         if answer is None:
             return self._await_answer(call, _at_hand(out))
@@ -224,7 +226,8 @@ class Exchange:
             raise
         except Unavailable as error:
             call.ending = error.code
-            self._chronicle.note("gateway.upstream.failed", actor=call.request.principal, reason=str(error))
+            if not isinstance(error, UpstreamBusy):
+                self._chronicle.note("gateway.upstream.failed", actor=call.request.principal, reason=str(error))
             return await self._finish(call, replies.failed(call.message, error))
         self._learn_session(call, out)
         return await self._finish(call, answer)

@@ -75,7 +75,7 @@ class HttpUpstream:
         self._sweeper: asyncio.Task[None] | None = None
         self._known: Heads[KnownHead] = Heads()
         self._rendered: dict[int, tuple[Headers, bytes]] = {}
-        self.fuse = fuse or Fuse(f"the server at {self._where}")
+        self.fuse = fuse if fuse is not None else Fuse(f"the server at {self._where}")
         self._most_links = bounds.connections or MANY
         self._connecting = 0
         what = f"all {bounds.connections} connections to {self._where} are in use"
@@ -131,6 +131,15 @@ class HttpUpstream:
         for link in list(self._links):
             link.abort()
         self._idle.clear()
+
+    def standing(self) -> dict[str, Any]:
+        """See `Stands`."""
+        return {
+            "breakers": self.fuse.standing(),
+            "connections": len(self._links),
+            "idle": len(self._idle),
+            "waiting": len(self._waiting),
+        }
 
     # -- connections
 

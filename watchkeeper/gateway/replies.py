@@ -64,7 +64,7 @@ def malformed(error: BadMessage, supported: Sequence[str]) -> Outbound:
 
 
 def failed(message: Message | None, error: Exception) -> Outbound:
-    """The server behind us refused, broke off (502) or hung (504); or a person must first sign in there.
+    """The server behind us refused, broke off (502), hung (504), was not asked (503); or a person must sign in there.
 
     That last one has status 200: clients show its text, where a 401 or 403 would make them sign in *here* once more.
     """
@@ -73,7 +73,10 @@ def failed(message: Message | None, error: Exception) -> Outbound:
         is_request = message is not None and message.kind == "request"
         return Outbound(200 if is_request else 403, [JSON], failure(message, errors.CREDENTIAL_MISSING, told))
     status, code = failure_codes(error)
-    return Outbound(status, [JSON], failure(message, code, str(error)))
+    headers = [JSON]
+    if isinstance(error, UpstreamBusy):
+        headers.append((b"Retry-After", b"%d" % error.retry_after))
+    return Outbound(status, headers, failure(message, code, str(error)))
 
 
 def failure_codes(error: Exception) -> tuple[int, int]:

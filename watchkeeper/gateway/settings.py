@@ -58,6 +58,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     workers: Annotated[
         int, Meta(description="Processes that share the ports; more than one on Linux only.", ge=1, le=64)
     ] = 1
+    breaker_failures: Annotated[
+        int,
+        Meta(description="After so many failures in a row a server over HTTP is given a rest; 0 for never.", ge=0),
+    ] = 5
+    breaker_seconds: Annotated[float, Meta(description="The longest such rest.", gt=0)] = 30.0
     max_sessions: Annotated[int, Meta(description="Sessions of the older era remembered.", ge=1)] = 10_000
     allowed_commands: Annotated[
         tuple[str, ...],
@@ -134,6 +139,29 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     durability: Annotated[str, Meta(description="`batched`, or `strict`: answers wait for their event on disk.")] = (
         "batched"
     )
+    max_connections: Annotated[
+        int,
+        Meta(description="Connections to it over HTTP, idle ones and streams counted; 0 for any number.", ge=0),
+    ] = 0
+    max_concurrent: Annotated[
+        int, Meta(description="Calls under way to it at once, streams that never end apart; 0 for any number.", ge=0)
+    ] = 0
+    max_waiting: Annotated[int, Meta(description="Calls that wait for their turn at either.", ge=0)] = 64
+    wait_seconds: Annotated[
+        float, Meta(description="A call whose turn does not come within is answered 503.", gt=0)
+    ] = 5.0
+    connect_seconds: Annotated[
+        float, Meta(description="`gateway.connect_seconds` for this server; 0 for the gateway's.", ge=0)
+    ] = 0.0
+    answer_seconds: Annotated[
+        float, Meta(description="`gateway.answer_seconds` for this server; 0 for the gateway's.", ge=0)
+    ] = 0.0
+    stream_idle_seconds: Annotated[
+        float, Meta(description="`gateway.stream_idle_seconds` for this server; 0 for the gateway's.", ge=0)
+    ] = 0.0
+    ceiling_seconds: Annotated[
+        float, Meta(description="`gateway.ceiling_seconds` for this server; 0 for the gateway's.", ge=0)
+    ] = 0.0
     eras: Annotated[
         tuple[str, ...], Meta(description="Protocol eras served: `modern` (2026-07-28), `legacy` (before), or both.")
     ] = ("modern", "legacy")

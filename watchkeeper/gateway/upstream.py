@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -87,4 +87,13 @@ class Upstream(Protocol):
 
     async def close(self) -> None:
         """Let go of every connection or process."""
+        ...
+
+
+@runtime_checkable
+class Stands(Protocol):
+    """An upstream that can say how it stands, for `watchkeeper status`."""
+
+    def standing(self) -> dict[str, Any]:
+        """Breakers that are not closed, and what is in use."""
         ...

@@ -11,11 +11,13 @@ Obligations, and what each one stops:
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from watchkeeper.gateway.credentials.model import Credential, CredentialFailed
 from watchkeeper.gateway.pool import is_repeatable
-from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream
+from watchkeeper.gateway.upstream import Inbound, Outbound, Stands, Upstream
 
 _CHALLENGE = b"www-authenticate"
 
@@ -46,6 +48,10 @@ class Accredited:
         """Let go of every connection, and of what is under way for a token."""
         await self._credential.close()
         await self._upstream.close()
+
+    def standing(self) -> dict[str, Any]:
+        """See `Stands`."""
+        return self._upstream.standing() if isinstance(self._upstream, Stands) else {}
 
     def _unchallenged(self, out: Outbound) -> Outbound:
         challenges = [value for name, value in out.headers if name.lower() == _CHALLENGE]

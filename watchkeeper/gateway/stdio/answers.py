@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from watchkeeper.gateway.upstream import Headers, Outbound
-from watchkeeper.protocol.errors import RequestId, error_body
+from watchkeeper.protocol.errors import UPSTREAM_BUSY, RequestId, error_body
 
-BUSY = 50301
+BUSY = UPSTREAM_BUSY
 """Every server this route may run is in use. Like all codes of ours: the HTTP status times a hundred, plus a digit."""
 CANCELLED = 49900
 """The client itself cancelled the request."""
