@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.gateway.upstream import UpstreamFailed, UpstreamSilent
+from watchkeeper.gateway.upstream import UpstreamBusy, UpstreamFailed, UpstreamSilent
 
 PATIENCE = 20.0
 FLAWED = "stdio_flawed.py"
@@ -106,8 +106,11 @@ async def test_a_client_that_leaves_during_initialize_leaves_no_server_behind(ro
 @pytest.mark.behaviour("stdio.failing-start-backs-off")
 async def test_a_server_that_ends_at_once_is_not_started_again_and_again(route: Any, events: Any) -> None:
     driver = route(FLAWED, "ends_at_once")
-    for _ in range(10):
+    for _ in range(3):
         with pytest.raises(UpstreamFailed):
+            await driver.initialize()
+    for _ in range(7):
+        with pytest.raises(UpstreamBusy):
             await driver.initialize()
     assert len(events.of("gateway.upstream.spawned")) == 3
 
