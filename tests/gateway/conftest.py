@@ -277,12 +277,12 @@ def mirrors(method: str = "tools/call", name: str | None = "echo") -> list[tuple
     return [*pairs, ("Mcp-Name", name)] if name is not None else pairs
 
 
-async def begin(house: House, session: str = "s-1") -> tuple[str, str]:
+async def begin(house: House, session: str = "s-1", token: bytes = TOKEN) -> tuple[str, str]:
     """A session of the older era, as the header that names it."""
     before = house.server.answer
     head = f"Content-Type: application/json\r\nMcp-Session-Id: {session}\r\n"
     house.server.answer = plain(b'{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25"}}', headers=head)
-    assert (await house.post(call("initialize"))).header("mcp-session-id") == session
+    assert (await house.post(call("initialize"), token=token)).header("mcp-session-id") == session
     house.server.answer = before
     house.server.got.clear()
     house.guard.listings.clear()

@@ -14,8 +14,9 @@ from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.events import JournalReader, new_event
-from watchkeeper.gateway.containment import AGENT
+from watchkeeper.gateway.caller import DEFAULT, local_principal
 from watchkeeper.gateway.credentials.grants import Grant
+from watchkeeper.gateway.identity import Terms
 from watchkeeper.gateway.orders import Order
 from watchkeeper.registry import Pin
 from watchkeeper.respond.incidents import IncidentDesk
@@ -125,17 +126,18 @@ class Desk:
         return list(self._on.clients.clients())
 
     def add_client(self, asked: dict[str, Any]) -> dict[str, Any]:
-        name = asked["name"]
-        token = self._on.clients.mint(name, asked["by"], asked.get("groups", ()))
+        name, terms = asked["name"], msgspec.convert(asked.get("terms", {}), Terms)
+        token = self._on.clients.mint(name, asked["by"], asked.get("groups", ()), terms)
         self._on.orders.tell("clients.refresh")  # so that the token works once it is shown
         return {"name": name, "token": token}
 
     def revoke_client(self, asked: dict[str, Any]) -> dict[str, Any]:
-        self._on.clients.revoke(asked["name"], asked["by"])
+        name, tenant = asked["name"], asked.get("tenant", DEFAULT)
+        self._on.clients.revoke(name, asked["by"], tenant=tenant)
         # whoever gets the name next must not act for the same persons
-        self._on.grants.end_all(AGENT + asked["name"], asked["by"], "the client was revoked")
+        self._on.grants.end_all(local_principal(name, tenant), asked["by"], "the client was revoked")
         self._on.orders.tell("clients.refresh")
-        return {"name": asked["name"]}
+        return {"name": name}
 
     def list_grants(self, _: dict[str, Any]) -> Any:
         return list(self._on.grants.all())

@@ -68,6 +68,11 @@ class ClientRow(Base):
     name: Mapped[str] = mapped_column(String(64))
     digest: Mapped[str] = mapped_column(String(64))
     groups: Mapped[str] = mapped_column(Text)
+    scopes: Mapped[str] = mapped_column(Text, server_default="")
+    """A JSON list; empty when it is not limited by scopes."""
+    servers: Mapped[str] = mapped_column(Text, server_default="")
+    """A JSON list; empty for all."""
+    expires_at: Mapped[int] = mapped_column(BigInteger, server_default="0")
     created_by: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[int] = mapped_column(BigInteger)
     revoked_by: Mapped[str] = mapped_column(String(128))

@@ -17,7 +17,7 @@ CREATE TABLE gateway_clients (
 	created_by VARCHAR(128) NOT NULL,
 	created_at BIGINT NOT NULL,
 	revoked_by VARCHAR(128) NOT NULL,
-	revoked_at BIGINT NOT NULL,
+	revoked_at BIGINT NOT NULL, scopes TEXT DEFAULT '' NOT NULL, servers TEXT DEFAULT '' NOT NULL, expires_at BIGINT DEFAULT '0' NOT NULL,
 	PRIMARY KEY (tenant, id),
 	UNIQUE (tenant, digest)
 );
@@ -229,4 +229,4 @@ CREATE INDEX ix_respond_timeline_incident ON respond_timeline (incident);
 CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0002');
+INSERT INTO alembic_version (version_num) VALUES ('0003');
