@@ -73,6 +73,8 @@ class Script:
         self.sessions: set[str] = set()
         self.begun = 0
         self.news = asyncio.Event()
+        self.reader: asyncio.StreamReader
+        """Of the message that came last; at its end once the other side has hung up."""
         self.standing: list[asyncio.StreamWriter] = []
         """GET streams that are open."""
         raw.answer = self.answer
@@ -89,6 +91,7 @@ class Script:
 
     async def answer(self, got: Got, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.heads.append(got)
+        self.reader = reader
         session = got.header("mcp-session-id") or ""
         if got.first.startswith("GET"):
             await self._get(got, writer, session)

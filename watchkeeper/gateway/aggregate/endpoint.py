@@ -60,7 +60,6 @@ class Aggregate:
         self._lists = Lists(self._company)
         self._hello = Hello(self._company)
         self._listen = Listen(self._company, self._single)
-        self._braids: dict[str, Braid] = {}
 
     async def serve(self, request: Request) -> Outbound:
         """The answer to one admitted request. Cancelling means that the client went away."""
@@ -91,8 +90,6 @@ class Aggregate:
 
     async def close(self) -> None:
         """Follow and ask nothing any more."""
-        for braid in self._braids.values():
-            braid.close()
         await self._company.close()
 
     # -- the modern era
@@ -131,8 +128,6 @@ class Aggregate:
         return await self._dispatch(visit)
 
     def _ended(self, party: Party) -> Outbound:
-        if party.id in self._braids:
-            self._braids.pop(party.id).close()
         self._company.parties.drop(party)
         self._company.chronicle.note("gateway.session.closed", actor=party.principal, era="legacy")
         return Outbound(204, [])
@@ -142,13 +137,12 @@ class Aggregate:
         resumed = read_id(_header(visit.request, b"last-event-id"))
         if resumed is not None and resumed[0] == OF_A_CALL:
             return await self._resume(visit, party, *next(iter(resumed[1].items())))
-        if party.id in self._braids:
-            self._braids.pop(party.id).close()  # a newer stream stands for the older
+        if party.standing is not None:
+            party.standing.close()  # a newer stream stands for the older
         braid = Braid(party, lambda seat: self._told(visit, party, seat), resumed[1] if resumed else {})
         if not await braid.begin([seat for seat in party.seats.values() if seat.is_open]):
             return Outbound(405, [(b"Allow", b"POST, DELETE")])
-        self._braids[party.id] = braid
-        party.standing = braid.add
+        party.standing = braid
         return Outbound(200, list(EVENTS), b"", braid.events(), braid.close)
 
     async def _resume(self, visit: Visit, party: Party, server: str, own: str) -> Outbound:

@@ -15,6 +15,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -59,6 +60,18 @@ class Seat(msgspec.Struct, eq=False):
         return version if isinstance(version, str) else ""
 
 
+class Strands(Protocol):
+    """A standing stream of all members."""
+
+    def add(self, seat: Seat) -> None:
+        """A member has a session now."""
+        ...
+
+    def close(self) -> None:
+        """Nobody reads it any more."""
+        ...
+
+
 class Party:
     """One session."""
 
@@ -74,8 +87,8 @@ class Party:
         self._open_requests: dict[_Key, tuple[Member, ...]] = {}
         self._initialize = turn.message
         self._template = turn.request
-        self.standing: Callable[[Seat], None] | None = None
-        """Adds a member to the client's standing stream, while it has one."""
+        self.standing: Strands | None = None
+        """The client's standing stream, while it has one."""
         self._heard = heard
         self._numbers = itertools.count(1)
         self._asked: OrderedDict[int, tuple[Member, bytes]] = OrderedDict()
@@ -122,6 +135,8 @@ class Party:
 
     async def leave(self) -> None:
         """End every member's session."""
+        if self.standing is not None:
+            self.standing.close()
         for seat in self.seats.values():
             if seat.opening is not None and not seat.opening.done():
                 seat.opening.cancel()
@@ -155,7 +170,7 @@ class Party:
         finally:
             seat.ask_after = asyncio.get_running_loop().time() + PAUSE_SECONDS
         if seat.is_open and self.standing is not None:
-            self.standing(seat)
+            self.standing.add(seat)
 
     def _seated(self, seat: Seat, said: Said) -> None:
         greeting = greeting_in(said.result) if said.result else None
@@ -298,6 +313,8 @@ class Parties:
             task.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)
         for party in self._known.values():
+            if party.standing is not None:
+                party.standing.close()
             for seat in party.seats.values():
                 if seat.opening is not None:
                     seat.opening.cancel()
