@@ -36,6 +36,7 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.events import Event, Journal, JournalReader, JournalSettings, encode, new_event
 from watchkeeper.events.journal import verify
 from watchkeeper.events.journal.log import Log
+from watchkeeper.events.journal.seal import Salter
 
 Result = dict[str, Any]
 Store = Callable[[list[Event]], None]
@@ -91,9 +92,9 @@ def journal_store(folder: Path) -> Iterator[Store]:
 
 @contextmanager
 def commit_store(folder: Path) -> Iterator[Store]:
-    log = Log.open(folder, "bench", SystemClock(), JournalSettings())
+    log, salter = Log.open(folder, "bench", SystemClock(), JournalSettings()), Salter()
     try:
-        yield lambda events: log.commit([(event.actor, encode(event)) for event in events])
+        yield lambda events: log.commit([salter.pend(event.actor, encode(event)) for event in events])
     finally:
         log.close()
 

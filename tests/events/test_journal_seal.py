@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.events.journal.frame import BadFrame, Frame, pack, pack_body, parse
-from watchkeeper.events.journal.seal import BadBlock, Opener, Sealer, entry_of
+from watchkeeper.events.journal.seal import BadBlock, Opener, Salter, Sealer, entry_of
 from watchkeeper.events.journal.subjects import SubjectKeys
+from watchkeeper.events.journal.tree import leaf_hash
 
 BATCH = [("agent:ada", b"one"), ("agent:bob", b"two"), ("agent:ada", b""), ("", b"x" * 70_000)]
 
@@ -28,7 +29,9 @@ def keys(tmp_path: Path) -> Iterator[SubjectKeys]:
 
 
 def sealed(keys: SubjectKeys, first: int = 7, writer: str = "gateway") -> Frame:
-    entries, blocks = Sealer(writer, keys).seal(first, BATCH, ManualClock().now())
+    salter = Salter()
+    batch = [salter.pend(subject, record) for subject, record in BATCH]
+    entries, blocks = Sealer(writer, keys).seal(first, batch, ManualClock().now())
     return parse(pack(pack_body(first, 5, entries, blocks), b"note"))
 
 
@@ -36,6 +39,15 @@ def sealed(keys: SubjectKeys, first: int = 7, writer: str = "gateway") -> Frame:
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=300))
 def test_an_entry_is_the_version_and_the_hmac_of_the_record_under_its_salt(salt: bytes, record: bytes) -> None:
     assert entry_of(salt, record) == b"\x01" + hmac.digest(salt, record, hashlib.sha256)
+
+
+@pytest.mark.behaviour("journal.entry-is-hmac")
+def test_each_record_is_made_ready_with_a_salt_of_its_own() -> None:
+    salter = Salter()
+    pending = [salter.pend("agent:ada", b"record %d" % number) for number in range(300)]
+    assert [entry for _, _, _, entry, _ in pending] == [entry_of(salt, record) for _, record, salt, _, _ in pending]
+    assert [leaf for _, _, _, _, leaf in pending] == [leaf_hash(entry) for _, _, _, entry, _ in pending]
+    assert len({salt for _, _, salt, _, _ in pending}) == 300
 
 
 def test_what_was_sealed_opens_in_order_with_its_own_salts(keys: SubjectKeys) -> None:

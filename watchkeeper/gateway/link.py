@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import NamedTuple, cast
 
 import httptools
@@ -108,7 +109,7 @@ class Link(asyncio.Protocol):
 
         Whoever asked and does not want to know any more calls `abort`, which is how the server learns of it.
         """
-        now = self._loop.time()
+        now = monotonic()
         self._limits = limits
         self._deadline = now + limits.answer
         self._ceiling = now + limits.ceiling
@@ -148,7 +149,7 @@ class Link(asyncio.Protocol):
         if self.usable:
             self._transport.resume_reading()
             if self._stream is not None:
-                self._deadline = self._loop.time() + self._limits.idle
+                self._deadline = monotonic() + self._limits.idle
 
     # -- the transport's callbacks
 
@@ -185,7 +186,7 @@ class Link(asyncio.Protocol):
                 self._keep_head(data)
             self._tell(self._complete, self._keep)
         elif self._stream is not None:
-            self._deadline = self._loop.time() + self._limits.idle
+            self._deadline = monotonic() + self._limits.idle
             if len(self._stream.waiting) > MAX_WAITING or self._stream.held > MAX_WAITING_BYTES:
                 self._transport.pause_reading()
                 self._stream.paused = True
@@ -324,7 +325,7 @@ class Link(asyncio.Protocol):
         if not keep:
             self.abort()
             return
-        self.since = self._loop.time()
+        self.since = monotonic()
         self._give_back(self)
 
     def _fail(self, reason: str, *, late: bool = False) -> None:

@@ -50,6 +50,8 @@ from watchkeeper.registry.model import TOOL, Observation, PinState
 ERROR = "pipeline.error"
 HELD = "pin.held"
 CANNOT = "pipeline.cannot-carry-out"
+RECEIVE = "receive"
+"""The action of an answer or message of a server."""
 
 _ACTIONS = {
     "tools/call": "call_tool",
@@ -243,7 +245,7 @@ class Guard:
         question = Question(
             principal.removeprefix(AGENT),
             self._groups_of(principal) if marks is None else marks,
-            "receive",
+            RECEIVE,
             route.name,
             target,
             "none",
@@ -305,6 +307,8 @@ class Guard:
         if said.effect not in _CAN:
             reason = said.reason or f"policy says {said.effect.value}, which cannot be carried out here"
             return self._deny(route, findings, (*said.rules, CANNOT), reason)
+        if said.effect is Effect.ALLOW and question.action == RECEIVE:
+            return Ruling(said, findings)  # what passes on its way back is found by its request's correlation
         return Ruling(self._verdict(route, said.effect, said.rules, said.reason), findings)
 
     def _deny(self, route: Route, findings: Findings, rules: tuple[str, ...], reason: str) -> Ruling:

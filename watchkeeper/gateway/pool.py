@@ -15,6 +15,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -144,7 +145,7 @@ class HttpUpstream:
     # -- connections
 
     def _take(self, max_age: float) -> Link | None:
-        now = asyncio.get_running_loop().time()
+        now = monotonic()  # the event loop's own clock, without asking for the loop
         while self._idle:
             link = self._idle.pop()  # the one used last
             if link.usable and now - link.since <= min(max_age, self._settings.keepalive_seconds):

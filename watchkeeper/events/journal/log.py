@@ -28,7 +28,7 @@ from watchkeeper.events.journal.scan import Damage, Scan
 from watchkeeper.events.journal.seal import Pending, Sealer
 from watchkeeper.events.journal.segments import SegmentWriter, segments_in, sync_file
 from watchkeeper.events.journal.subjects import SubjectKeys
-from watchkeeper.events.journal.tree import Tree, leaf_hashes
+from watchkeeper.events.journal.tree import Tree
 
 _WRITER = re.compile(r"[a-z][a-z0-9-]{0,31}")
 LATEST = "latest.note"
@@ -99,7 +99,7 @@ class Log:
         first, now = self._tree.size, self._clock.now()
         entries, blocks = self._sealer.seal(first, batch, now)
         tree = self._tree.copy()
-        tree.extend(leaf_hashes(entries))
+        tree.extend([pending[4] for pending in batch])
         body = frames.pack_body(first, now, entries, blocks)
         note = self._signer.sign(tree.size, tree.root(), sha256(body).digest())
         rotated = self._segments.append(frames.pack(body, note), first)

@@ -15,13 +15,15 @@ from cryptography.exceptions import InvalidTag
 
 from watchkeeper.events.journal.frame import MAX_BYTES, Block, Frame
 from watchkeeper.events.journal.subjects import SubjectKeys
+from watchkeeper.events.journal.tree import leaf_hash
 
 ENTRY_VERSION = b"\x01"
 SALT_BYTES = 32
+_AT_ONCE = 128
 _COUNT = struct.Struct(">I")
 
-Pending = tuple[str, bytes]
-"""A subject and a record."""
+Pending = tuple[str, bytes, bytes, bytes, bytes]
+"""A subject, a record, and what the tree needs of it: its salt, its entry, the entry's leaf hash."""
 Opened = tuple[bytes, bytes]
 """A salt and a record."""
 
@@ -45,13 +47,32 @@ def entry_of(salt: bytes, record: bytes) -> bytes:
     return ENTRY_VERSION + sha256(salt.translate(_OUTER) + _OUTER_REST + inner).digest()
 
 
-def _entries_of(salts: bytes, batch: list[Pending]) -> list[bytes]:
-    """`entry_of` for each record of a batch and its 32 bytes of `salts`."""
-    keys = zip(_cut(salts.translate(_INNER)), _cut(salts.translate(_OUTER)), batch, strict=True)
-    return [
-        ENTRY_VERSION + sha256(outer + _OUTER_REST + sha256(inner + _INNER_REST + record).digest()).digest()
-        for inner, outer, (_, record) in keys
-    ]
+class Salter:
+    """Makes records ready to be committed, whichever thread brings them.
+
+    Hashing each record where it is appended spreads the work: a commit that hashed all of its records would keep the
+    other threads from running for as long. Salts are drawn from the system a hundred at a time.
+    """
+
+    def __init__(self) -> None:
+        self._drawn: list[tuple[bytes, bytes, bytes]] = []
+
+    def pend(self, subject: str, record: bytes) -> Pending:
+        """A record with a salt of its own."""
+        try:
+            salt, inner, outer = self._drawn.pop()
+        except IndexError:
+            salt, inner, outer = self._draw()
+        entry = ENTRY_VERSION + sha256(outer + sha256(inner + record).digest()).digest()
+        return subject, record, salt, entry, leaf_hash(entry)
+
+    def _draw(self) -> tuple[bytes, bytes, bytes]:
+        noise = os.urandom(SALT_BYTES * _AT_ONCE)
+        inners = [pad + _INNER_REST for pad in _cut(noise.translate(_INNER))]
+        outers = [pad + _OUTER_REST for pad in _cut(noise.translate(_OUTER))]
+        first, *rest = zip(_cut(noise), inners, outers, strict=True)
+        self._drawn += rest
+        return first
 
 
 def _cut(noise: bytes) -> list[bytes]:
@@ -68,17 +89,15 @@ class Sealer:
 
     def seal(self, first: int, batch: list[Pending], now: int) -> tuple[list[bytes], list[Block]]:
         """(entries, blocks). Raises `Unavailable` when a subject's key cannot be stored."""
-        noise = os.urandom(SALT_BYTES * len(batch))
-        salts = _cut(noise)
-        entries = _entries_of(noise, batch)
+        entries = [pending[3] for pending in batch]
         members: dict[str, list[int]] = {}
-        for offset, (subject, _) in enumerate(batch):
-            members.setdefault(subject, []).append(offset)
+        for offset, pending in enumerate(batch):
+            members.setdefault(pending[0], []).append(offset)
         keys = self._keys.for_sealing(members, self._writer, now)
         blocks = []
         for subject, offsets in members.items():
             key, nonce = keys[subject], os.urandom(12)
-            plain = self._compressor.compress(_join(offsets, salts, batch))
+            plain = self._compressor.compress(_join(offsets, batch))
             aad = _aad(self._writer, first, key.id)
             blocks.append(Block(key.id, nonce, key.cipher.encrypt(nonce, plain, aad)))
         return entries, blocks
@@ -118,11 +137,12 @@ def _aad(writer: str, first: int, key_id: bytes) -> bytes:
     return writer.encode() + b"\x00" + first.to_bytes(8, "big") + key_id
 
 
-def _join(offsets: list[int], salts: list[bytes], batch: list[Pending]) -> bytes:
+def _join(offsets: list[int], batch: list[Pending]) -> bytes:
     """count · offsets · lengths · salts · records."""
-    records = [batch[offset][1] for offset in offsets]
+    members = batch if len(offsets) == len(batch) else [batch[offset] for offset in offsets]
+    records = [pending[1] for pending in members]
     numbers = struct.pack(f">{1 + 2 * len(offsets)}I", len(offsets), *offsets, *map(len, records))
-    return b"".join((numbers, *[salts[offset] for offset in offsets], *records))
+    return b"".join((numbers, *[pending[2] for pending in members], *records))
 
 
 def _split(content: bytes, found: list[Opened | None]) -> None:

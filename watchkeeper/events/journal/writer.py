@@ -18,7 +18,7 @@ from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Invalid, Unavailable, WatchkeeperError
 from watchkeeper.events.journal.log import Log
 from watchkeeper.events.journal.model import JournalSettings, Position
-from watchkeeper.events.journal.seal import Pending
+from watchkeeper.events.journal.seal import Pending, Salter
 from watchkeeper.events.journal.segments import NotWritten
 from watchkeeper.events.model import Event, Severity, encode, new_event
 
@@ -44,6 +44,7 @@ class Journal:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._done = threading.Condition(self._lock)
+        self._salter = Salter()
         self._pending: deque[Pending] = deque()
         self._pending_bytes = 0
         self._next = log.size
@@ -97,6 +98,7 @@ class Journal:
             ) from error
         if len(record) > MAX_RECORD:
             raise Invalid(f"an event of {len(record)} bytes is too large to record", hint="cut its body")
+        pending = self._salter.pend(event.actor, record)
         with self._lock:
             self._refuse_if_failing()
             if self._pending_bytes > self._settings.pending_bytes:
@@ -105,7 +107,7 @@ class Journal:
             self._next += 1
             if not self._pending:
                 self._oldest = time.monotonic()
-            self._pending.append((event.actor, record))
+            self._pending.append(pending)
             self._pending_bytes += len(record)
             if self._is_idle or len(self._pending) == self._settings.batch_records:
                 self._work.notify()
@@ -227,7 +229,7 @@ class Journal:
         except Unavailable as error:
             self._fail(error.reason, is_final=isinstance(error, NotWritten) and error.is_final)
             return False
-        size = sum(len(record) for _, record in batch)
+        size = sum(len(pending[1]) for pending in batch)
         with self._lock:
             self.failure = ""
             self.durable_index += len(batch)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
+from time import monotonic
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -78,7 +79,7 @@ class ClientConnection(asyncio.Protocol):
             self._transport.abort()
             return
         self._host.connections.add(self)
-        self._deadline = self._loop.time() + self._host.settings.idle_seconds
+        self._deadline = monotonic() + self._host.settings.idle_seconds
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone = self._reader.deaf = True
@@ -89,7 +90,7 @@ class ClientConnection(asyncio.Protocol):
         elif self._parting:
             self._give_up()
         elif isinstance(self._busy.item, Request) and self._busy.item.survives:
-            self._deadline = self._loop.time() + ORPHAN_SECONDS
+            self._deadline = monotonic() + ORPHAN_SECONDS
         else:
             self._give_up()
 
@@ -277,7 +278,7 @@ class ClientConnection(asyncio.Protocol):
         if self._writable or self._gone:
             return
         self._room = self._loop.create_future()
-        self._deadline = self._loop.time() + self._host.settings.write_seconds
+        self._deadline = monotonic() + self._host.settings.write_seconds
         await self._room
         if not self._gone:
             self._deadline = NEVER
@@ -287,7 +288,7 @@ class ClientConnection(asyncio.Protocol):
         if self._gone or not self._reader.deaf or not self._transport.can_write_eof():
             return
         self._transport.write_eof()
-        self._deadline = self._loop.time() + LINGER_SECONDS
+        self._deadline = monotonic() + LINGER_SECONDS
         self._parting = True
         await self._loop.create_future()  # cancelled when the client closes, or when the deadline aborts the connection
 
@@ -321,4 +322,4 @@ class ClientConnection(asyncio.Protocol):
         seconds = settings.idle_seconds
         if stage != IDLE:
             seconds = settings.header_seconds if stage == HEAD else settings.body_seconds
-        self._deadline = self._loop.time() + seconds
+        self._deadline = monotonic() + seconds
