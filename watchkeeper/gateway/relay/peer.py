@@ -52,6 +52,7 @@ class Carried(msgspec.Struct, array_like=True):
     body: bytes
     credential: Secret | None
     caller: Caller | None
+    trace: str
 
     @classmethod
     def of(cls, route: str, request: Request) -> Carried:
