@@ -107,7 +107,7 @@ async def measure(data: Path, rounds: int) -> Figures:
 
 
 async def stages(gateway: Any, upstream: HttpUpstream, token: str, rounds: int) -> Figures:
-    door = gateway._doors[0]
+    door = gateway.doors[0]
     exchange = door.begin.__self__
     guard, chronicle, route = exchange._guard, exchange._chronicle, exchange._route
     data = request(door.port, token, CALL)

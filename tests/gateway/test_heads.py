@@ -32,7 +32,7 @@ async def test_a_head_that_comes_again_with_another_length_frames_its_own_body(h
 @pytest.mark.behaviour("gateway.known-heads")
 async def test_a_token_that_is_revoked_is_refused_although_its_head_is_known(house: House) -> None:
     valid = {TOKEN: Caller(principal="agent:alice")}
-    house.gateway._doors[0].rules.callers._clients.caller_of = valid.get  # type: ignore[method-assign]
+    house.gateway.doors[0].rules.callers._clients.caller_of = valid.get  # type: ignore[method-assign]
     async with house.connect() as (reader, writer):
         for _ in range(2):
             writer.write(post(call(), port=house.port))

@@ -122,6 +122,10 @@ class Guard:
         self._prefix = secrets.token_hex(4)
         self._counter = itertools.count(1)
 
+    def follow(self, policy: Decides) -> None:
+        """Decide by another policy from the next message on, in streams that are open, too."""
+        self._decide = policy.decide
+
     # what the exchange asks
 
     def on_request(self, route: Route, principal: str, message: Message, marks: Marks = None) -> Ruling:

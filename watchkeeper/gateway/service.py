@@ -1,32 +1,27 @@
-"""The gateway as one thing to start and to drain: a door for each route, and what all doors share."""
+"""The gateway as one thing to start, to change and to drain: a door for each route, and what all doors share."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Misconfigured, Unavailable
 from watchkeeper.events.model import new_event
-from watchkeeper.gateway.aggregate.endpoint import Aggregate
-from watchkeeper.gateway.aggregate.entry import as_member
 from watchkeeper.gateway.aggregate.model import Endpoint, Serve
-from watchkeeper.gateway.callers import Callers
 from watchkeeper.gateway.edges.door import Door
-from watchkeeper.gateway.edges.reception import Reception
-from watchkeeper.gateway.exchange import Exchange
+from watchkeeper.gateway.fitting import Fitting, House, Terms, fit_endpoint, fit_route
 from watchkeeper.gateway.limits.gate import Gate
-from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.model import Request, Route
 from watchkeeper.gateway.oauth.elevation import Elevations
 from watchkeeper.gateway.oauth.issuers import Issuers
-from watchkeeper.gateway.oauth.resource import Resource
-from watchkeeper.gateway.ports import Begin, Guard, Identities, Recorder
-from watchkeeper.gateway.relay.relay import Relay
+from watchkeeper.gateway.ports import Guard, Identities, Recorder
+from watchkeeper.gateway.relay.relay import Between, Relay
+from watchkeeper.gateway.retiring import Retiring, Unfinished
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.settings import GatewaySettings, check_gateway
-from watchkeeper.gateway.upstream import Upstream
+from watchkeeper.gateway.upstream import Outbound
 
 _ACTOR = "system:gateway"
 
@@ -48,103 +43,147 @@ class Gateway:
         issuers: Issuers | None = None,
         relay: Relay | None = None,
     ) -> None:
-        check_gateway(settings)
-        _check_routes([*routes, *(endpoint.route for endpoint in endpoints)])
-        self._journal = journal
-        self._clock = clock
-        self._issuers = issuers
-        self._relay = relay
-        self._upstreams: list[Upstream] = []
-        self._doors: list[Door] = []
-        self._aggregates: list[Aggregate] = []
-        sessions = Sessions(settings.max_sessions)
-        serves: dict[str, Serve] = {}
-        receive = partial(
-            _callers, clients=identities, issuers=issuers, clock=clock, elevations=Elevations(journal, clock)
-        )
-        for route in routes:
-            if route.upstream is None:
-                raise Misconfigured(f"the route {route.name} leads nowhere", hint="give its server a url or a command")
-            exchange = Exchange(
-                route, route.upstream, guard=guard, journal=journal, clock=clock, sessions=sessions, gate=gate
-            )
-            self._upstreams.append(route.upstream)
-            begin: Begin = exchange.begin
-            serve: Serve = exchange.serve
-            if relay is not None:
-                begin = relay.between(route, exchange.begin, exchange.serve, exchange.refused)
-                serve = relay.reach(route.name)
-            callers = receive(route)
-            reception = Reception(callers, begin, serve, exchange.refused)
-            self._doors.append(Door(route, callers, settings, reception.begin, exchange.refused))
-            serves[route.name] = as_member(route, reception.serve)
-        for endpoint in endpoints:
-            aggregate = Aggregate(endpoint, serves, journal=journal, clock=clock, max_sessions=settings.max_sessions)
-            self._aggregates.append(aggregate)
-            begin, serve = aggregate.begin, aggregate.serve
-            if relay is not None:
-                begin = relay.between(endpoint.route, aggregate.begin, aggregate.serve, aggregate.refused)
-                serve = relay.reach(endpoint.route.name)
-            callers = receive(endpoint.route)
-            reception = Reception(callers, begin, serve, aggregate.refused)
-            self._doors.append(Door(endpoint.route, callers, settings, reception.begin, aggregate.refused))
+        sessions, elevations = Sessions(settings.max_sessions), Elevations(journal, clock)
+        self._house = House(guard, identities, journal, clock, sessions, elevations, relay)
+        self._terms = Terms(settings, gate, issuers)
+        self._fittings: dict[str, Fitting] = {}
+        self._retiring = Retiring()
+        self._fittings = self._fit(routes, endpoints, self._terms)
+
+    @property
+    def doors(self) -> list[Door]:
+        """One for each route and endpoint."""
+        return [fitting.door for fitting in self._fittings.values()]
 
     @property
     def ports(self) -> Mapping[str, int]:
         """Route name → port; those the system chose are known after `start`."""
-        return {door.route.name: door.port for door in self._doors}
+        return {name: fitting.door.port for name, fitting in self._fittings.items()}
 
     async def start(self, listening: Mapping[str, socket.socket] | None = None) -> None:
         """Listen on every port, or accept on the sockets that listen for the routes already.
 
         Raises `Conflict` when a port is taken, and then none is open.
         """
-        opened: list[Door] = []
-        try:
-            if self._relay is not None:
-                await self._relay.open()
-            for door in self._doors:
-                await door.open((listening or {}).get(door.route.name))
-                opened.append(door)
-        except Exception:
-            for door in opened:
-                await door.close(0)
-            raise
+        relay = self._house.relay
+        if relay is not None:
+            relay.serve(_between(self._fittings))
+            await relay.open()
+        await _open([fitting.door for fitting in self._fittings.values()], listening or {})
         self._note("gateway.process.started")
+
+    async def change(
+        self,
+        routes: Sequence[Route],
+        terms: Terms,
+        endpoints: Sequence[Endpoint] = (),
+        listening: Mapping[str, socket.socket] | None = None,
+    ) -> None:
+        """Serve these from now on. Connections stay; what is under way goes on as it began.
+
+        A route is the same when it has its name; its upstream is the same when it is the same object. Raises
+        `Misconfigured`, and `Conflict` when a port is taken; then nothing has changed.
+        """
+        after = self._fit(routes, endpoints, terms)
+        heirs, successors, newcomers = _match(self._fittings, after)
+        await _open([after[name].door for name in newcomers], listening or {})
+        # From here on nothing waits and nothing fails: no request sees half of it.
+        before, old_terms = self._fittings, self._terms
+        under_way = {name: self._under_way(name) for name in before}
+        for name in heirs:
+            before[name].door.become(after[name].door)
+            after[name] = after[name].behind(before[name].door)
+        for name, other in successors.items():
+            before[other].door.bequeath(after[name].door)
+        self._fittings, self._terms = after, terms
+        self._house.sessions.limit = terms.settings.max_sessions
+        if self._house.relay is not None:
+            self._house.relay.serve(_between(after))
+        drain = terms.settings.drain_seconds
+        for name, fitting in before.items():
+            if name not in heirs:
+                self._retiring.door(fitting.door, drain)
+        self._retiring.behind(before, after, (old_terms, terms), under_way)
 
     async def drain(self, within: float) -> None:
         """Take nothing new, let calls under way finish within so many seconds, then close everything."""
-        closing = [door.close(within) for door in self._doors]
-        if self._relay is not None:
-            closing.append(self._relay.close(within))
+        fittings = list(self._fittings.values())
+        closing = [fitting.door.close(within) for fitting in fittings]
+        if self._house.relay is not None:
+            closing.append(self._house.relay.close(within))
         await asyncio.gather(*closing)
-        await asyncio.gather(*(aggregate.close() for aggregate in self._aggregates))
-        await asyncio.gather(*(upstream.close() for upstream in self._upstreams), return_exceptions=True)
-        if self._issuers is not None:
-            await self._issuers.close()
+        await self._retiring.close()
+        await asyncio.gather(*(fitting.aggregate.close() for fitting in fittings if fitting.aggregate is not None))
+        upstreams = [fitting.route.upstream for fitting in fittings if fitting.route.upstream is not None]
+        await asyncio.gather(*(upstream.close() for upstream in upstreams), return_exceptions=True)
+        if self._terms.issuers is not None:
+            await self._terms.issuers.close()
         self._note("gateway.process.stopped")
+
+    def _fit(self, routes: Sequence[Route], endpoints: Sequence[Endpoint], terms: Terms) -> dict[str, Fitting]:
+        check_gateway(terms.settings)
+        _check_routes([*routes, *(endpoint.route for endpoint in endpoints)])
+        fittings = {route.name: fit_route(route, self._house, terms) for route in routes}
+        serves = {route.name: self._reach(route.name) for route in routes}
+        for endpoint in endpoints:
+            fittings[endpoint.route.name] = fit_endpoint(
+                endpoint, serves, self._house, terms, self._fittings.get(endpoint.route.name)
+            )
+        return fittings
+
+    def _reach(self, name: str) -> Serve:
+        """A route as it is at the time of each request, for an endpoint of which it is a member."""
+
+        async def serve(request: Request) -> Outbound:
+            return await self._fittings[name].serve(request)
+
+        return serve
+
+    def _under_way(self, name: str) -> Unfinished:
+        relay = self._house.relay
+        return self._fittings[name].door.under_way() + (relay.under_way(name) if relay is not None else [])
 
     def _note(self, kind: str) -> None:
         body = {"ports": dict(self.ports)}
+        journal, clock = self._house.journal, self._house.clock
         try:
-            self._journal.append(new_event(self._clock.now(), kind, actor=_ACTOR, outcome="success", body=body))
+            journal.append(new_event(clock.now(), kind, actor=_ACTOR, outcome="success", body=body))
         except Unavailable:
             return  # the gateway refuses calls by itself while the journal fails
 
 
-def _callers(
-    route: Route, *, clients: Identities, issuers: Issuers | None, clock: Clock, elevations: Elevations
-) -> Callers:
-    scopes = tuple(sorted({*route.scopes, *(issuers.scopes if issuers is not None else ())}))
-    resource = Resource(
-        path=route.path,
-        public_url=route.public_url,
-        issuers=issuers.urls if issuers is not None else (),
-        scopes=scopes,
-        all_scopes=scopes,
-        name=route.name,
-    )
-    return Callers(resource, clients=clients, issuers=issuers, clock=clock, elevations=elevations)
+async def _open(doors: Sequence[Door], listening: Mapping[str, socket.socket]) -> None:
+    """All of them or none. Raises `Conflict`, `Misconfigured`."""
+    opened: list[Door] = []
+    try:
+        for door in doors:
+            await door.open(listening.get(door.route.name))
+            opened.append(door)
+    except Exception:
+        for door in opened:
+            await door.close(0)
+        raise
+
+
+def _match(before: Mapping[str, Fitting], after: Mapping[str, Fitting]) -> tuple[set[str], dict[str, str], list[str]]:
+    """Which routes keep their door; which get another's port, and whose; which need a new one."""
+    heirs: set[str] = set()
+    successors: dict[str, str] = {}
+    newcomers: list[str] = []
+    open_now = {(fitting.route.host, fitting.door.port): name for name, fitting in before.items()}
+    for name, fitting in after.items():
+        old, route = before.get(name), fitting.route
+        if old is not None and route.host == old.route.host and route.port in (0, old.door.port):
+            heirs.add(name)
+        elif route.port and (route.host, route.port) in open_now:
+            successors[name] = open_now[route.host, route.port]
+        else:
+            newcomers.append(name)
+    return heirs, successors, newcomers
+
+
+def _between(fittings: Mapping[str, Fitting]) -> dict[str, Between]:
+    return {name: fitting.between for name, fitting in fittings.items() if fitting.between is not None}
 
 
 def _check_routes(routes: Sequence[Route]) -> None:

@@ -23,7 +23,7 @@ class Sessions:
     """Bounded: the session unused for longest is forgotten first, and its client begins again."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._known: OrderedDict[tuple[str, str], Session] = OrderedDict()
 
     def begin(self, route: str, session: str, principal: str, client: str = "") -> bool:
@@ -33,7 +33,7 @@ class Sessions:
             return False
         self._known[route, session] = Session(principal, client)
         self._known.move_to_end((route, session))
-        if len(self._known) > self._limit:
+        while len(self._known) > self.limit:
             self._known.popitem(last=False)
         return True
 

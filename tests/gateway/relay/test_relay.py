@@ -58,7 +58,9 @@ class Pair:
         for number, secret in zip(self.paths, secrets, strict=True):
             relay = self.relays[number] = Relay(number, self.paths, sockets[number], secret)
             serve = self._serving(number)
-            self.ask[number] = _asking(relay.between(route, _begin(serve), serve, self.refusals.append))
+            between = relay.between(route, _begin(serve), serve, self.refusals.append)
+            relay.serve({route.name: between})
+            self.ask[number] = _asking(between.begin)
             await relay.open()
 
     def _serving(self, number: int) -> Serve:

@@ -38,6 +38,7 @@ class Door:
         self.connections: set[ClientConnection] = set()
         self.port = route.port
         self._callers = callers
+        self._arrivals = _Arrivals(self)
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._emptied: asyncio.Future[None] | None = None
@@ -53,18 +54,42 @@ class Door:
         if listening is not None:
             where = {"sock": listening}
         try:
-            self._server = await loop.create_server(lambda: ClientConnection(self), **where, backlog=BACKLOG)
+            self._server = await loop.create_server(self._arrivals, **where, backlog=BACKLOG)
         except OSError as error:
             raise explain(self.route.name, self.route.host, self.route.port, error) from error
         self.port = self._server.sockets[0].getsockname()[1]
+        self._begin_anew()
+
+    def become(self, other: Door) -> None:
+        """Serve as `other` was made to; its port stays ours. Clients that are connected stay, and what is under way
+        goes on as it began; the next request of each is served anew."""
+        self.route, self.settings, self._callers = other.route, other.settings, other._callers
+        self.begin, self.refused = other.begin, other.refused
+        self._begin_anew()
+        for connection in self.connections:
+            connection.renew()
+
+    def bequeath(self, other: Door) -> None:
+        """Let `other` have the port, and everybody who comes from now on; who is connected here is ours still."""
+        other._server, self._server = self._server, None
+        other._arrivals = self._arrivals
+        other._arrivals.door = other
+        other.port = self.port
+        other._begin_anew()
+
+    def under_way(self) -> list[Callable[[], bool]]:
+        """For each call that is being served now, whether it still is."""
+        return [still for connection in self.connections if (still := connection.under_way()) is not None]
+
+    def _begin_anew(self) -> None:
         self.rules = self._make_rules()
-        self._sweeper = loop.create_task(self._sweep())
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
     async def close(self, within: float) -> None:
         """Take nobody new, let calls under way finish within so many seconds, then cut what is left."""
-        self.draining = True
-        if self._server is not None:
-            self._server.close()
+        self.shut()
         for connection in list(self.connections):
             connection.drain()
         if self.connections:
@@ -76,6 +101,12 @@ class Door:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._sweeper is not None:
             self._sweeper.cancel()
+
+    def shut(self) -> None:
+        """Take nobody new from now on."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
 
     def left(self, connection: ClientConnection) -> None:
         """A connection is over."""
@@ -113,3 +144,13 @@ class Door:
             now = loop.time()
             for connection in list(self.connections):
                 connection.check(now)
+
+
+class _Arrivals:
+    """Makes each new connection one of whichever door has the port then."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+
+    def __call__(self) -> ClientConnection:
+        return ClientConnection(self.door)

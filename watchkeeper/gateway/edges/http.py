@@ -121,6 +121,17 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._transport.abort()
 
+    def renew(self) -> None:
+        """Read the next request by the door's rules of now."""
+        self._reader.renew(self._host.rules, self._host.settings.max_header_bytes)
+
+    def under_way(self) -> Callable[[], bool] | None:
+        """Whether the call that is being served now still is; None when none is. A GET stream is no call."""
+        turn = self._busy
+        if turn is None or isinstance(turn.item, Refusal) or turn.item.verb == "GET":
+            return None
+        return lambda: self._busy is turn and self in self._host.connections
+
     def drain(self) -> None:
         """Finish what is under way, then close; close at once when nothing is."""
         if self._busy is None:

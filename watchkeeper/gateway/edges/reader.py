@@ -72,6 +72,10 @@ class Reader:
         self.deaf = False
         """Nothing more is heard: the last turn closes the connection."""
 
+    def renew(self, rules: Rules, max_head: int) -> None:
+        """Let in by other rules from the next head on."""
+        self._rules, self._max_head = rules, max_head
+
     def feed(self, data: bytes) -> None:
         if self.deaf:
             return

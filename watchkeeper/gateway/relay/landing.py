@@ -26,6 +26,7 @@ from watchkeeper.gateway.relay.peer import ENCODER, REQUESTS, Carried, Head
 from watchkeeper.gateway.relay.wire import Parted, Wire
 from watchkeeper.gateway.upstream import Outbound
 
+_Busy = dict[asyncio.Task[None], Carried]
 Serve = Callable[[Request], Coroutine[Any, Any, Outbound]]
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Landing:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._wires: set[Wire] = set()
-        self._busy: set[asyncio.Task[None]] = set()
+        self._busy: _Busy = {}
 
     async def open(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -56,6 +57,11 @@ class Landing:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for wire in list(self._wires):
             wire.close()
+
+    def under_way(self, route: str) -> list[Callable[[], bool]]:
+        """For each call of this route that is being served now, whether it still is. A GET stream is no call."""
+        busy = [(task, carried) for task, carried in self._busy.items() if carried.route == route]
+        return [_still(self._busy, task, carried) for task, carried in busy if carried.verb != "GET"]
 
     def _attend(self, wire: Wire) -> None:
         if not _is_ours(wire.transport.get_extra_info("socket")):
@@ -93,7 +99,7 @@ class Landing:
         assert task is not None
         request = carried.request()
         wire.on_lost = lambda: _left_alone(task, request)
-        self._busy.add(task)
+        self._busy[task] = carried
         try:
             serve = self._routes.get(carried.route)
             if serve is None:
@@ -107,7 +113,7 @@ class Landing:
                 await self._stream(wire, out)
         finally:
             wire.on_lost = None
-            self._busy.discard(task)
+            self._busy.pop(task, None)
 
     @staticmethod
     async def _stream(wire: Wire, out: Outbound) -> None:
@@ -128,6 +134,12 @@ class Landing:
             if out.cancel is not None:
                 out.cancel()
         wire.put(frames.END, b"")
+
+
+def _still(
+    busy: Mapping[asyncio.Task[None], Carried], task: asyncio.Task[None], carried: Carried
+) -> Callable[[], bool]:
+    return lambda: busy.get(task) is carried
 
 
 def _left_alone(task: asyncio.Task[None], request: Request) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from watchkeeper.gateway import replies
 from watchkeeper.gateway.model import Refusal, Request, Route
@@ -22,6 +22,17 @@ from watchkeeper.protocol.message import Message, parse_message
 Refused = Callable[[Refusal], None]
 
 
+class Between(NamedTuple):
+    """One route, between a door and its exchange."""
+
+    begin: Begin
+    """For the door."""
+    serve: Serve
+    """For whoever reaches the route from inside: an endpoint of which it is a member."""
+    here: Serve
+    """For the other workers."""
+
+
 class Relay:
     """Leads each request of this worker to the worker that it belongs to, this one included."""
 
@@ -32,7 +43,6 @@ class Relay:
         self._listening = listening
         self._peers = {other: Peer(other, path, secret) for other, path in paths.items() if other != number}
         self._here: dict[str, Serve] = {}
-        self._anywhere: dict[str, Serve] = {}
         self._landing = Landing(self._here, secret)
 
     async def open(self) -> None:
@@ -44,13 +54,11 @@ class Relay:
         for peer in self._peers.values():
             peer.close()
 
-    def forget(self, route: str) -> None:
-        """A route is served no more."""
-        self._here.pop(route, None)
-        self._anywhere.pop(route, None)
+    def between(self, route: Route, begin: Begin, serve: Serve, refused: Refused) -> Between:
+        """What a door asks instead of `begin`; `refused` remembers a request whose owner was lost.
 
-    def between(self, route: Route, begin: Begin, serve: Serve, refused: Refused) -> Begin:
-        """What a door asks instead of `begin`; `refused` remembers a request whose owner was lost."""
+        The other workers reach the route by `here`, once `serve` was told of it.
+        """
         home = home_of(route.name, self._count) if getattr(route.upstream, "lives_in_one_worker", False) else 0
 
         async def here(request: Request) -> Outbound:
@@ -74,12 +82,16 @@ class Relay:
                 return begin(request, answered)
             return anywhere(request)
 
-        self._here[route.name], self._anywhere[route.name] = here, anywhere
-        return begun
+        return Between(begun, anywhere, here)
 
-    def reach(self, route: str) -> Serve:
-        """The same for whoever reaches the route from inside: an endpoint of which it is a member."""
-        return self._anywhere[route]
+    def serve(self, routes: Mapping[str, Between]) -> None:
+        """What the other workers reach from now on."""
+        self._here.clear()
+        self._here.update({name: between.here for name, between in routes.items()})
+
+    def under_way(self, route: str) -> list[Callable[[], bool]]:
+        """For each call of this route that is being served now for another worker, whether it still is."""
+        return self._landing.under_way(route)
 
     def _owner(self, request: Request, home: int) -> int:
         """Whose a request is; the worker's name is taken out of its session's id."""
