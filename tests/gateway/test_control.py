@@ -20,7 +20,7 @@ from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.model import Route
-from watchkeeper.gateway.orders import Containment, Order, OrderBook, OrderKind, Probe
+from watchkeeper.gateway.orders import NO_ROUTE, Containment, Order, OrderBook, OrderKind, Probe
 from watchkeeper.gateway.pipeline import Guard
 from watchkeeper.gateway.presence import Presence
 from watchkeeper.gateway.sightings import observing
@@ -269,5 +269,16 @@ async def test_a_probe_that_makes_no_sense_is_refused(start: Start) -> None:
     control = await start()
     with pytest.raises(Invalid):
         await ask_async(control.path, "probe", {"principal": 1})
-    with pytest.raises(NotFound):
-        await ask_async(control.path, "probe", {"principal": "claude", "server": "unknown"})
+    elsewhere = await ask_async(control.path, "probe", {"principal": "claude", "server": "unknown"})
+    assert elsewhere["effect"] == NO_ROUTE
+
+
+@pytest.mark.behaviour("gateway.contained-is-proven")
+async def test_a_gateway_without_a_route_to_the_server_neither_proves_nor_disproves(
+    start: Start, book: OrderBook
+) -> None:
+    await start("a", {"other": Route(name="other")})
+    order = hold(book)
+    assert (await prove(book, order)).reason == "no gateway serves this server"
+    await start("b")
+    assert (await prove(book, order)).is_verified

@@ -6,8 +6,6 @@ not run beside it. What it records is in the data folder for whoever runs them l
 
 from __future__ import annotations
 
-import hashlib
-import re
 import shlex
 import shutil
 import tempfile
@@ -15,19 +13,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.first_client import FIRST_CLIENT, ensure_token, token_file
 from watchkeeper.app.front import run_gateway
+from watchkeeper.app.launching import name_for
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.settings import Loaded, current_operator, data_folder, load
 from watchkeeper.core.errors import Invalid, Misconfigured
 from watchkeeper.gateway.settings import ServerSettings, check_server
-
-_LONGEST_NAME = 48
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,17 +114,6 @@ def _servers(asked: Asked, configured: Mapping[str, ServerSettings]) -> dict[str
         reason = error.reason.replace(f"servers.{name}.url", option).replace(f"servers.{name}", "--name")
         raise Invalid(reason, hint=error.hint.replace(f"servers.{name}.headers", "headers in a --config")) from error
     return {name: server}
-
-
-def name_for(server: ServerSettings) -> str:
-    """A name that tells this server from others: its pins and policies go by it. `--name` gives a nicer one."""
-    if server.url:
-        parts = urlsplit(server.url)
-        said = parts.netloc + parts.path.removesuffix("/mcp")
-    else:
-        digest = hashlib.sha256("\0".join(server.command).encode()).hexdigest()[:6]
-        said = f"{Path(server.command[0]).name}-{digest}"
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", said).strip("-.")[:_LONGEST_NAME] or "server"
 
 
 def _words(command: str) -> tuple[str, ...]:

@@ -132,14 +132,7 @@ def assemble(
 ) -> tuple[Gateway, GatewayControl]:
     """A gateway with everything that is on by default, and its control; neither is started."""
     orders = OrdersInForce()
-    guard = Guard(
-        orders=orders,
-        pins=platform.pins,
-        inspection=Inspection.from_plugins(loaded.data_dir / "cache"),
-        policy=PolicyEngine.load(_policies(loaded)),
-        observe=observing(platform.pins),
-        groups_of=platform.clients.groups_of,
-    )
+    guard = guard_for(loaded, platform, orders)
     gateway = Gateway(
         routes,
         guard=guard,
@@ -147,7 +140,7 @@ def assemble(
         journal=platform.journal,
         clock=platform.clock,
         settings=loaded.settings.gateway,
-        gate=_gate(loaded, platform),
+        gate=gate_for(loaded, platform),
         issuers=_issuers(loaded, platform),
         relay=relay,
         endpoints=endpoints_over(loaded, routes),
@@ -167,7 +160,20 @@ def assemble(
     return gateway, control
 
 
-def _gate(loaded: Loaded, platform: Platform) -> Gate:
+def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce) -> Guard:
+    """The guard with everything that is on by default."""
+    return Guard(
+        orders=orders,
+        pins=platform.pins,
+        inspection=Inspection.from_plugins(loaded.data_dir / "cache"),
+        policy=PolicyEngine.load(_policies(loaded)),
+        observe=observing(platform.pins),
+        groups_of=platform.clients.groups_of,
+    )
+
+
+def gate_for(loaded: Loaded, platform: Platform) -> Gate:
+    """The limits of the settings. Raises `Misconfigured`."""
     settings = loaded.settings
     check_limits(settings.limits)
     return Gate(settings.limits, settings.loops, groups_of=lambda name: platform.clients.groups_of(AGENT + name))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.errors import Denied, Misconfigured
@@ -13,6 +16,8 @@ from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.protocol.grants import Confinement
 from watchkeeper.protocol.sandbox import Sandbox
 from watchkeeper.protocol.spawn import Command, Spawner, environment_for
+
+_LONGEST_NAME = 48
 
 
 def command_of(server: ServerSettings) -> Command:
@@ -51,6 +56,17 @@ def check_launch(loaded: Loaded, name: str, server: ServerSettings) -> None:
             rule="gateway.allowed-commands",
             hint="add its full path to gateway.allowed_commands",
         )
+
+
+def name_for(server: ServerSettings) -> str:
+    """A name that tells this server from others: its pins and policies go by it. `--name` gives a nicer one."""
+    if server.url:
+        parts = urlsplit(server.url)
+        said = parts.netloc + parts.path.removesuffix("/mcp")
+    else:
+        digest = hashlib.sha256("\0".join(server.command).encode()).hexdigest()[:6]
+        said = f"{Path(server.command[0]).name}-{digest}"
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", said).strip("-.")[:_LONGEST_NAME] or "server"
 
 
 def _ours(data_dir: Path) -> list[Path]:

@@ -23,6 +23,7 @@ COMMANDS = (
     "service",
     "status",
     "up",
+    "wrap",
 )
 """Module in this package and name of the command in it."""
 

@@ -46,7 +46,7 @@ _UNJUDGED = Ruling(Verdict(Effect.ALLOW))
 class Answers:
     """Judges what one route's server says."""
 
-    def __init__(self, guard: Guard, chronicle: Chronicle, versions: Versions, regrets: Regrets) -> None:
+    def __init__(self, guard: Guard, chronicle: Chronicle, versions: Versions, regrets: Regrets | None) -> None:
         self._guard = guard
         self._chronicle = chronicle
         self._versions = versions
@@ -247,7 +247,7 @@ class Answers:
             text = ruling.verdict.reason or "A policy does not allow this answer."
             return sse.event_with(fields, error_body(message.id, errors.DENIED_BY_POLICY, text, data))
         if is_stopped:
-            if message.kind == "request" and call.era == "legacy":
+            if message.kind == "request" and call.era == "legacy" and self._regrets is not None:
                 self._regrets.send(call.request, message)
             return sse.placeholder(fields)
         if ruling.body is not None and ruling.verdict.enforced:

@@ -19,13 +19,13 @@ import msgspec
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.control import serve
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
+from watchkeeper.core.errors import Invalid, WatchkeeperError
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.model import Route
-from watchkeeper.gateway.orders import OrderBook, Probe
+from watchkeeper.gateway.orders import NO_ROUTE, OrderBook, Probe
 from watchkeeper.gateway.ports import Guard
 from watchkeeper.gateway.presence import Presence
 from watchkeeper.gateway.upstream import Stands
@@ -200,7 +200,7 @@ class GatewayControl:
             raise Invalid(f"not a probe: {error}") from error
         route = self._routes.get(probe.server)
         if route is None:
-            raise NotFound(f"this gateway has no route to {probe.server!r}")
+            return {"effect": NO_ROUTE, "enforced": True, "rules": [], "reason": "this gateway has no such route"}
         principal = AGENT + probe.principal.removeprefix(AGENT)
         verdict = self._guard.on_request(route, principal, _as_message(probe)).verdict
         answer = {

@@ -49,6 +49,10 @@ class Probe(msgspec.Struct, frozen=True):
     arguments: dict[str, Any] = {}
 
 
+NO_ROUTE = "no_route"
+"""The effect of a probe in a gateway that has no route to its server: nobody reaches it through that one."""
+
+
 class Containment(msgspec.Struct, frozen=True):
     """Whether an order was seen to work: verified, or unverified with the reason."""
 
@@ -245,7 +249,10 @@ def _doubt(standings: list[Standing], acknowledged: dict[str, int], order: Order
 
 def _objection(gateways: list[str], answers: dict[str, dict[str, Any]], order: Order) -> str:
     """Why the answers do not prove the order; empty when they do."""
-    for gateway in gateways:
+    served = [gateway for gateway in gateways if answers.get(gateway, {}).get("effect") != NO_ROUTE]
+    if not served:
+        return "no gateway serves this server"
+    for gateway in served:
         answer = answers.get(gateway)
         if answer is None:
             return f"{gateway} did not answer the probe"

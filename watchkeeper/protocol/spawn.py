@@ -105,8 +105,8 @@ class ServerProcess(asyncio.SubprocessProtocol):
 
     async def stop(self, grace: float) -> None:
         """Close its input, wait; then ask the group, wait; then kill the group. Returns when it is over."""
-        if (pipe := self._pipe(0)) is not None:
-            pipe.close()
+        self.end_input()
+        self.go_on()
         if not await self._ends_within(grace):
             self.signal_group(signal.SIGTERM)
             await self._ends_within(grace)
@@ -116,6 +116,21 @@ class ServerProcess(asyncio.SubprocessProtocol):
             self._transport.close()
         self.on_stopped, release = _nothing, self.on_stopped
         release()
+
+    def end_input(self) -> None:
+        """Close its input."""
+        if (pipe := self._pipe(0)) is not None:
+            pipe.close()
+
+    def hold(self) -> None:
+        """Leave its output where it is; the process waits once the pipe is full."""
+        if (pipe := self._output()) is not None:
+            pipe.pause_reading()
+
+    def go_on(self) -> None:
+        """Read its output again."""
+        if (pipe := self._output()) is not None:
+            pipe.resume_reading()
 
     def signal_group(self, number: int) -> bool:
         """Send a signal to the process and all it has started. Returns whether anybody was there."""
@@ -129,6 +144,10 @@ class ServerProcess(asyncio.SubprocessProtocol):
         pipe = self._transport.get_pipe_transport(fd) if self._transport else None
         return pipe if isinstance(pipe, asyncio.WriteTransport) else None
 
+    def _output(self) -> asyncio.ReadTransport | None:
+        pipe = self._transport.get_pipe_transport(1) if self._transport else None
+        return pipe if isinstance(pipe, asyncio.ReadTransport) and not pipe.is_closing() else None
+
     async def _ends_within(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
@@ -138,8 +157,11 @@ class ServerProcess(asyncio.SubprocessProtocol):
         return True
 
     async def _end_family(self, grace: float) -> None:
-        """The process may be gone while what it started is not."""
-        if self.exited.is_set() and self.signal_group(signal.SIGTERM):
+        """The process may be gone while what it started is not, unless a process namespace ended with it.
+
+        There only the namespace's own first process may be left, a dead one that nobody has looked at yet.
+        """
+        if self.sandbox.name != "bubblewrap" and self.exited.is_set() and self.signal_group(signal.SIGTERM):
             deadline = asyncio.get_running_loop().time() + grace
             while self.signal_group(0) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 — a group has no event
                 await asyncio.sleep(_POLL)

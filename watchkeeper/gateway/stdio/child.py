@@ -29,14 +29,18 @@ _MINUTE = 60.0
 class Child:
     """A running server. `start` it, `write` to it, and `stop` it exactly as often as you like."""
 
-    def __init__(self, server: str, command: Command, limits: Limits) -> None:
+    def __init__(
+        self, server: str, command: Command, limits: Limits, tell: Callable[[str], None] | None = None
+    ) -> None:
+        """`tell` gets its log text, line by line; without it that goes to our own log."""
         self.gone = asyncio.Event()
         """Set when no more messages come; `reason` says why."""
         self.reason = ""
         self.garbage = 0
         self.logged = 0
+        self._tell = tell
         self._server = server
-        self._command = command
+        self.command = command
         self._limits = limits
         self._secrets = [value for value in command.env.values() if len(value) >= _SHORTEST_SECRET]
         self._process: ServerProcess | None = None
@@ -45,6 +49,8 @@ class Child:
         self._log_partial = bytearray()
         self._log_window = (0.0, 0)
         self._garbage_in_a_row = 0
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self._stopping: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -65,7 +71,7 @@ class Child:
         """Start it; `receive` gets every message it writes. Raises `UpstreamFailed`."""
         self._receive = receive
         try:
-            self._process = await spawner.start(self._command, self._on_output, self._on_log)
+            self._process = await spawner.start(self.command, self._on_output, self._on_log)
         except Unavailable as error:
             raise UpstreamFailed(error.reason, hint=error.hint) from error
         self._watching = asyncio.create_task(self._watch(self._process))
@@ -80,6 +86,23 @@ class Child:
         except Unavailable as error:
             self._fail(error.reason)
             raise UpstreamFailed(self.reason) from error
+
+    def hold(self) -> None:
+        """Read no more of its output until `go_on`: it will have to wait."""
+        if self._process is not None:
+            self._flowing.clear()
+            self._process.hold()
+
+    def go_on(self) -> None:
+        """Read on."""
+        self._flowing.set()
+        if self._process is not None:
+            self._process.go_on()
+
+    def end_input(self) -> None:
+        """Nothing more will be written; a server takes that as the word to finish."""
+        if self._process is not None:
+            self._process.end_input()
 
     async def stop(self, reason: str) -> None:
         """End it and all it has started; returns when that is done, even if the caller is cancelled meanwhile."""
@@ -137,7 +160,11 @@ class Child:
         now = asyncio.get_running_loop().time()
         since, count = self._log_window
         self._log_window = (since, count + 1) if now - since < _MINUTE else (now, 1)
-        if self._log_window[1] <= self._limits.log_lines:
+        if self._log_window[1] > self._limits.log_lines:
+            return
+        if self._tell is not None:
+            self._tell(self._safe(line))
+        else:
             _log.info("%s", self._safe(line), extra={"server": self._server, "pid": self.pid})
 
     def _safe(self, line: bytes) -> str:
@@ -154,6 +181,7 @@ class Child:
         if not self.gone.is_set():
             self.reason = reason
             self.gone.set()
+        self._flowing.set()
         if self._stopping is None and self._process is not None:
             self._stopping = asyncio.create_task(self._process.stop(self._limits.stop_seconds))
 
@@ -161,6 +189,7 @@ class Child:
         """Notice an end that nobody asked for; what it wrote before is still received."""
         silent, exited = (asyncio.create_task(event.wait()) for event in (process.silent, process.exited))
         await asyncio.wait((silent, exited), return_when=asyncio.FIRST_COMPLETED)
+        await self._flowing.wait()  # what it wrote before its end is read, however slowly
         await asyncio.wait((silent, exited), timeout=self._limits.stop_seconds)
         for task in (silent, exited):
             task.cancel()

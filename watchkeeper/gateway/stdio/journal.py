@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Protocol
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events import Severity, new_event
 from watchkeeper.gateway.ports import Recorder
 from watchkeeper.gateway.stdio.child import Child
-from watchkeeper.gateway.stdio.conversation import Conversation
 from watchkeeper.protocol.spawn import Command
 
 _log = logging.getLogger(__name__)
+
+
+class Talk(Protocol):
+    """What was said with a server, counted."""
+
+    child: Child
+    answered: int
+    dropped: int
 
 
 class Launches:
@@ -36,7 +43,7 @@ class Launches:
         }
         self._append("gateway.upstream.spawned", actor, era, "success", body)
 
-    def exited(self, conversation: Conversation, actor: str, era: str, *, wanted: bool) -> None:
+    def exited(self, conversation: Talk, actor: str, era: str, *, wanted: bool) -> None:
         child = conversation.child
         body = {
             "pid": child.pid,
