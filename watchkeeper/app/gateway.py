@@ -96,10 +96,11 @@ async def serve(
             stack.push_async_callback(control.close)
             greeted = greeting(platform)
             await gateway.start(post.sockets)
-            control.addresses = _addresses(loaded, [route.name for route in routes], gateway.ports)
+            addresses = _addresses(loaded, [route.name for route in routes], gateway.ports)
             control.sandboxes = await _sandboxes(servers, spawner)
             endpoints = _addresses(loaded, loaded.settings.endpoints, gateway.ports)
-            served = {"servers": control.addresses, "endpoints": endpoints, "sandboxes": control.sandboxes}
+            control.addresses = addresses | endpoints
+            served = {"servers": addresses, "endpoints": endpoints, "sandboxes": control.sandboxes}
             ready({**served, **greeted})
             await stop.asked.wait()
             within = loaded.settings.gateway.drain_seconds

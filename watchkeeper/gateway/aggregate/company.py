@@ -67,6 +67,7 @@ class Company:
         self.owners = Owners(self.members)
         self.parties = Parties(max_sessions)
         self.chronicle = Chronicle(endpoint.route, journal, clock)
+        self.clock = clock
         self._numbers = itertools.count(1)
         self._mine = secrets.token_hex(4)
         self._noted: dict[tuple[str, ...], float] = {}
@@ -89,11 +90,12 @@ class Company:
             self._require_modern(member)
             return await member.serve(addressed(visit.request, body, session="", method=method, name=name))
         seat = await self._seat(visit.party, member)
-        out = await member.serve(addressed(visit.request, body, session=seat.session, method=method, name=name))
-        if out.status != 404 or not seat.session:
+        session = seat.session
+        out = await member.serve(addressed(visit.request, body, session=session, method=method, name=name))
+        if out.status != 404 or not session:
             return out
         await let_go(out)
-        visit.party.lost(seat, seat.session)
+        visit.party.lost(seat, session)
         seat = await self._seat(visit.party, member)
         return await member.serve(addressed(visit.request, body, session=seat.session, method=method, name=name))
 

@@ -6,17 +6,15 @@ import asyncio
 
 import msgspec
 
-from watchkeeper.gateway import replies
 from watchkeeper.gateway.aggregate import edit
 from watchkeeper.gateway.aggregate.asking import Said, shared
 from watchkeeper.gateway.aggregate.company import Company, Visit
 from watchkeeper.gateway.aggregate.greeting import Greeting, discovered, greeting_in, initialized
 from watchkeeper.gateway.aggregate.model import LeftOut, Member
 from watchkeeper.gateway.aggregate.party import Party
-from watchkeeper.gateway.aggregate.together import together, whole
+from watchkeeper.gateway.aggregate.together import nobody, together, whole
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol.eras import SUPPORTED, WrongVersion
-from watchkeeper.protocol.errors import UPSTREAM_FAILED
 
 
 class Hello:
@@ -46,7 +44,7 @@ class Hello:
                 greetings.append((said.member, greeting))
         company.left_out(visit, gone)
         if not greetings:
-            return _nobody(visit, gone)
+            return nobody(visit, heard, gone)
         named = [set(g.supported_versions) for _, g in greetings if isinstance(g.supported_versions, list)]
         versions = tuple(version for version in SUPPORTED if all(version in some for some in named))
         result = discovered(company.endpoint.route.name, versions, greetings, gone)
@@ -70,7 +68,7 @@ class Hello:
         company.left_out(visit, gone)
         if not sitting:
             company.parties.drop(party)
-            return _nobody(visit, gone)
+            return nobody(visit, [seat.said for seat in party.seats.values() if seat.said is not None], gone)
         company.parties.add(party)
         company.chronicle.note("gateway.session.opened", actor=party.principal, era="legacy")
         greetings = [(seat.member, seat.greeting) for seat in sitting if seat.greeting is not None]
@@ -88,8 +86,3 @@ class Hello:
         if standing.is_refused("legacy"):
             requested = edit.text_at(visit.message.raw, ("params", "protocolVersion")) or ""
             raise WrongVersion(requested, visit.message.id)
-
-
-def _nobody(visit: Visit, gone: list[LeftOut]) -> Outbound:
-    text = "; ".join(f"{one.server}: {one.reason}" for one in gone)
-    return whole(replies.failure(visit.message, UPSTREAM_FAILED, text), 502)

@@ -21,12 +21,11 @@ from watchkeeper.gateway.aggregate.pages import (
     page_in,
     result_of,
 )
-from watchkeeper.gateway.aggregate.together import together, whole
+from watchkeeper.gateway.aggregate.together import nobody, together, whole
 from watchkeeper.gateway.upstream import Outbound
-from watchkeeper.protocol.errors import INVALID_PARAMS, UPSTREAM_FAILED, error_body
+from watchkeeper.protocol.errors import INVALID_PARAMS, error_body
 
 CURSOR = "endpoint.cursor"
-NOBODY = "endpoint.nobody"
 _PATH: edit.Path = ("params", "cursor")
 _BEGIN_AGAIN = "this cursor is not of this list any more; list from the beginning"
 
@@ -108,14 +107,10 @@ class Lists:
     def _nothing(self, visit: Visit, heard: Sequence[Said], gone: list[LeftOut]) -> Outbound:
         """No member gave a page: none has such a list, or none can be had."""
         self._company.left_out(visit, gone)
-        if not gone:
-            text = "no server of this endpoint has this method"
-            return whole(error_body(visit.message.id, METHOD_NOT_FOUND, text), 404 if visit.is_modern else 200)
-        only = [said.answer for said in heard if said.answer is not None and said.answer.kind == "error"]
-        if len(only) == len(heard) == 1:
-            return whole(only[0].raw)
-        text = "; ".join(f"{one.server}: {one.reason}" for one in gone)
-        return whole(error_body(visit.message.id, UPSTREAM_FAILED, text), 502)
+        if gone:
+            return nobody(visit, heard, gone)
+        text = "no server of this endpoint has this method"
+        return whole(error_body(visit.message.id, METHOD_NOT_FOUND, text), 404 if visit.is_modern else 200)
 
     def _lacking(self, visit: Visit) -> list[LeftOut]:
         lacking = self._company.standing.lacking(visit.era)

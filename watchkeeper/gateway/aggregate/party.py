@@ -46,6 +46,8 @@ class Seat(msgspec.Struct, eq=False):
     """Its own id; empty also when it has none."""
     is_open: bool = False
     greeting: Greeting | None = None
+    said: Said | None = None
+    """What it answered last to `initialize`."""
     reason: str = "it cannot be reached"
     """Why it is not open."""
     opening: asyncio.Task[None] | None = None
@@ -174,7 +176,7 @@ class Party:
 
     def _seated(self, seat: Seat, said: Said) -> None:
         greeting = greeting_in(said.result) if said.result else None
-        seat.reason = said.reason
+        seat.said, seat.reason = said, said.reason
         if greeting is None:
             return
         minted = next((value for name, value in said.headers if name.lower() == b"mcp-session-id"), b"")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -22,7 +21,7 @@ from watchkeeper.protocol.message import NAMED_BY, Message
 STATE = "endpoint.state"
 UNKNOWN = "endpoint.unknown"
 UNROUTED = "endpoint.unrouted"
-STATE_SECONDS = 3600.0
+STATE_MICROSECONDS = 3_600_000_000
 MAX_PAGES = 50
 """Of a member's resources, listed to learn whose a URI is."""
 _MEANT: edit.Path = ("params", "_meta", SERVER)
@@ -36,7 +35,7 @@ class _State(msgspec.Struct, frozen=True, array_like=True):
 
     own: str
     """The member's, unchanged."""
-    until: float
+    until: int
 
 
 class Target(msgspec.Struct, frozen=True, eq=False):
@@ -155,12 +154,14 @@ class Single:
         if shown is None:
             return []
         state = self._company.seal.open(shown, _State, *self._bound(visit, target))
-        if state is None or state.until < time.time():
+        if state is None or state.until < self._company.clock.now():
             raise NotServed(STATE, "this requestState is not of this call, or too old; begin the call again")
         return [(edit.STATE, msgspec.json.encode(state.own))]
 
     def _sealed(self, visit: Visit, target: Target, own: str) -> str:
-        return self._company.seal.close(_State(own, time.time() + STATE_SECONDS), *self._bound(visit, target))
+        return self._company.seal.close(
+            _State(own, self._company.clock.now() + STATE_MICROSECONDS), *self._bound(visit, target)
+        )
 
     def _bound(self, visit: Visit, target: Target) -> tuple[str, ...]:
         """What a state is good for: this endpoint, member, principal, method, target and arguments (E8)."""

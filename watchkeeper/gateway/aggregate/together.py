@@ -7,15 +7,19 @@ the member answers. So the answer turns into a stream as soon as a member says s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import msgspec
 
 from watchkeeper.gateway import replies
+from watchkeeper.gateway.aggregate import edit
 from watchkeeper.gateway.aggregate.asking import Said
 from watchkeeper.gateway.aggregate.company import Company, Visit
-from watchkeeper.gateway.aggregate.model import Member
+from watchkeeper.gateway.aggregate.model import LeftOut, Member
 from watchkeeper.gateway.aggregate.telling import Told
 from watchkeeper.gateway.stdio.stream import event_of
 from watchkeeper.gateway.upstream import Headers, Outbound
+from watchkeeper.protocol.errors import DENIED_BY_POLICY, UPSTREAM_FAILED
 from watchkeeper.protocol.message import Message
 
 EVENTS: Headers = [(b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"no-cache")]
@@ -80,6 +84,16 @@ async def _stream(
         yield event_of(finish(work.result()).body)
     finally:
         work.cancel()
+
+
+def nobody(visit: Visit, heard: Sequence[Said], gone: list[LeftOut]) -> Outbound:
+    """No member has an answer to give: the denial, if a policy is why; else an error that names them all."""
+    denials = [said.answer for said in heard if said.code == DENIED_BY_POLICY and said.answer is not None]
+    if denials and len(denials) == len(gone):
+        body = edit.changed(denials[0].raw, [(("id",), msgspec.json.encode(visit.message.id))])
+        return whole(body)
+    text = "; ".join(f"{one.server}: {one.reason}" for one in gone)
+    return whole(replies.failure(visit.message, UPSTREAM_FAILED, text), 502)
 
 
 def takes_events(visit: Visit) -> bool:
