@@ -6,48 +6,17 @@ import asyncio
 import json
 from pathlib import Path
 
-import h11
 import pytest
 
 from tests.gateway.conftest import WAIT, Got, House, plain
 from tests.gateway.corpus import BODY, CANARY, CANARY_BODY, GOOD, HOST, Item, summary
+from tests.gateway.oracles import Answers
 
 PAGE = Path(__file__).parents[2] / "docs" / "concepts" / "hardening.md"
 
 
 def each(groups: tuple) -> list:
     return [pytest.param(item, id=f"{group.title}: {item.flaw}") for group in groups for item in group.items]
-
-
-class Answers:
-    """The final answers on a connection, as an independent strict parser reads them."""
-
-    def __init__(self) -> None:
-        self.statuses: list[int] = []
-        self._client = h11.Connection(h11.CLIENT)
-
-    @property
-    def is_between(self) -> bool:
-        """Whether every answer that began is complete."""
-        return self._client.states[h11.CLIENT] is h11.IDLE
-
-    def feed(self, data: bytes) -> None:
-        """More of what came; nothing at its end. Raises what h11 raises when it is no proper answer."""
-        if not data and self.is_between:
-            return
-        self._client.receive_data(data)
-        while data or self._client.trailing_data[0]:
-            if self.is_between:
-                self._client.send(h11.Request(method="POST", target="/", headers=[("Host", "x")]))
-                self._client.send(h11.EndOfMessage())
-            event = self._client.next_event()
-            if event in (h11.NEED_DATA, h11.PAUSED) or type(event) is h11.ConnectionClosed:
-                return
-            if type(event) is h11.Response:
-                self.statuses.append(event.status_code)
-            elif type(event) is h11.EndOfMessage and self._client.states[h11.SERVER] is h11.DONE:
-                self._client.start_next_cycle()
-                data = b""
 
 
 async def send_all(house: House, before: bytes, data: bytes, *, answers: int) -> list[int]:
