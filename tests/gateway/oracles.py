@@ -16,12 +16,13 @@ import msgspec
 
 from tests.gateway.corpus import HOST
 from watchkeeper.core.errors import Unavailable
+from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.edges.admission import Rules
 from watchkeeper.gateway.edges.reader import Reader, Turn
 from watchkeeper.gateway.heads import Heads
 from watchkeeper.gateway.link import Broken, KnownHead, Limits, Link
 from watchkeeper.gateway.model import Refusal
-from watchkeeper.protocol.errors import BadMessage
+from watchkeeper.protocol.errors import UNAUTHENTICATED, BadMessage
 from watchkeeper.protocol.message import NAMED_BY, parse_message
 from watchkeeper.protocol.sse import Splitter, TooLong
 
@@ -30,17 +31,19 @@ LIMITS = Limits(60.0, 60.0, 60.0)
 
 
 class Alice:
-    """The one client there is."""
+    """The one caller there is."""
 
-    def principal_of(self, authorization: bytes) -> str | None:
-        return "agent:alice" if authorization == b"Bearer token-of-alice" else None
+    def known(self, authorization: bytes) -> Caller | None:
+        return Caller(principal="agent:alice") if authorization == b"Bearer token-of-alice" else None
+
+    def identify(self, authorization: bytes | None, host: str, thumbprint: bytes = b"") -> Caller | Refusal:
+        return self.known(authorization or b"") or Refusal(401, UNAUTHENTICATED, "this is not alice")
 
 
 def make_rules() -> Rules:
     """What a port of a test accepts; no head is known yet."""
-    return Rules(
-        path=b"/mcp", hosts=frozenset({HOST}), origins=frozenset(), max_body=MAX_BODY, identities=Alice(), known=Heads()
-    )
+    hosts = frozenset({HOST})
+    return Rules(path=b"/mcp", hosts=hosts, origins=frozenset(), max_body=MAX_BODY, callers=Alice(), known=Heads())
 
 
 class Seen(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ import httptools
 
 from watchkeeper.gateway.heads import Heads, cut
 from watchkeeper.gateway.upstream import Headers, Outbound, UpstreamFailed, UpstreamSilent
+from watchkeeper.protocol.headers import nominated
 from watchkeeper.protocol.sse import Splitter, TooLong
 
 NEVER = float("inf")
@@ -23,6 +24,8 @@ MAX_WAITING = 64
 MAX_WAITING_BYTES = 4_194_304
 """The same in bytes; one event may be larger."""
 MAX_HEAD = 65_536
+MAX_INTERIM = 32
+"""Interim answers (1xx) before the answer."""
 MAX_PIECES = 256
 """Pieces of a body kept apart; a piece may be a byte, and costs more than it holds."""
 MAX_UNSEEN = 524_288
@@ -30,6 +33,7 @@ MAX_UNSEEN = 524_288
 brings half."""
 _SINGLE = frozenset({b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"mcp-session-id"})
 """Headers of which a client might take another one than we do."""
+_VERSIONS = frozenset({"1.1", "1.0"})
 
 
 class Limits(NamedTuple):
@@ -95,6 +99,7 @@ class Link(asyncio.Protocol):
         self._unseen = 0
         self._status = 0
         self._touched = False
+        self._interim = 0
         self._until_close = False
         self._keep = False
         self._limits = Limits(NEVER, NEVER, NEVER)
@@ -114,6 +119,7 @@ class Link(asyncio.Protocol):
         self._deadline = now + limits.answer
         self._ceiling = now + limits.ceiling
         self._touched = False
+        self._interim = 0
         self._is_busy = True
         self._complete = None
         self._answered = answered
@@ -209,7 +215,7 @@ class Link(asyncio.Protocol):
     def _keep_head(self, data: bytes) -> None:
         """`data` was read as exactly one answer; what its head came to may serve again."""
         found = cut(data)
-        if found is None or self._status not in (200, 202):
+        if found is None or self._status not in (200, 202) or b"event-stream" in found[0].lower():
             return
         if not any(name.lower() == b"transfer-encoding" for name, _ in self._headers):
             self._known.keep(found[0], KnownHead(self._status, self._headers))
@@ -231,7 +237,7 @@ class Link(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._status == 0:  # afterwards it is a trailer
             self._headers.append((name, value))
-            self._size += len(name) + len(value)
+            self._size += len(name) + len(value) + 4
             if self._size > MAX_HEAD:
                 self._fail("sent a head that is too large")
 
@@ -239,7 +245,12 @@ class Link(asyncio.Protocol):
         self._unseen = 0
         self._status = self._parser.get_status_code()
         self._size = 0
-        if self._status < 200 or not self._is_busy or self._complete is not None:
+        if not self._is_busy or self._complete is not None:
+            return
+        if 100 <= self._status < 200:
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                self._fail("does not come to its answer")
             return
         known = {name.lower(): value.lower() for name, value in self._headers}
         if len(known) < len(self._headers) and self._is_ambiguous():
@@ -251,6 +262,12 @@ class Link(asyncio.Protocol):
         if 300 <= self._status < 400 and self._status != 304:
             self._fail("redirects elsewhere; set the final address as its url")  # a client would go there without us
             return
+        if self._is_odd(known):
+            self._fail("does not speak HTTP/1.1 as we read it")
+            return
+        if b"connection" in known:
+            hop = nominated(b",".join(value for name, value in self._headers if name.lower() == b"connection"))
+            self._headers = [pair for pair in self._headers if pair[0].lower() not in hop]
         framed = b"content-length" in known or b"transfer-encoding" in known
         self._until_close = not framed and self._status not in (204, 304)
         if known.get(b"content-type", b"").partition(b";")[0].strip() == b"text/event-stream" and not self._is_empty(
@@ -300,6 +317,13 @@ class Link(asyncio.Protocol):
     def _is_ambiguous(self) -> bool:
         names = [name.lower() for name, _ in self._headers]
         return any(names.count(name) > 1 for name in _SINGLE)
+
+    def _is_odd(self, known: dict[bytes, bytes]) -> bool:
+        """Whether some client might find the answer's end, or its meaning, elsewhere than the parser did."""
+        if not 200 <= self._status < 600 or self._status == 205 or self._parser.get_http_version() not in _VERSIONS:
+            return True
+        coding = known.get(b"transfer-encoding")
+        return coding is not None and (coding.strip() != b"chunked" or self._parser.get_http_version() == "1.0")
 
     @staticmethod
     def _is_empty(known: dict[bytes, bytes]) -> bool:
