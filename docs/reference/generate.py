@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import sys
+import tomllib
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import click
 import msgspec
@@ -20,6 +21,18 @@ from watchkeeper.core.settings import fields_of
 from watchkeeper.events.kinds import KINDS
 
 HERE = Path(__file__).parent
+LINES = HERE.parents[1] / "tests" / "behaviours" / "protocol_lines.toml"
+SECTIONS = {
+    "A": "Two eras on one port",
+    "B": "One meaning for each message",
+    "C": "Transparency",
+    "D": "Streams, cancellation, time",
+    "E": "Sessions, state and caches",
+    "F": "What is inspected",
+    "G": "Refusing properly",
+    "H": "Authorization and exposure",
+    "I": "Telemetry",
+}
 NOTE = "<!-- written by docs/reference/generate.py; change the code, then run `make reference` -->\n"
 
 
@@ -88,7 +101,35 @@ def _command(command: click.Command, path: str) -> list[str]:
     return parts
 
 
-PAGES = {"settings.md": settings_page, "events.md": events_page, "commands.md": commands_page}
+def protocol_page() -> str:
+    lines = tomllib.loads(LINES.read_text(encoding="utf-8"))["line"]
+    parts = [
+        NOTE,
+        "# What MCP asks of a gateway, and how Watchkeeper keeps it\n",
+        "A gateway is a server towards agents and a client towards servers, and has the duties of both. This is our",
+        "own summary of them, from the revisions 2024-11-05 to 2026-07-28 of the specification, its Tasks extension,",
+        "its pages on authorization and on security, and from what an inspecting hop must do beyond them. Behind each",
+        "line stand the behaviours that keep it; each has a test of that name (`tests/behaviours/`).\n",
+    ]
+    for section, heading in SECTIONS.items():
+        parts += [f"## {heading}\n", "| line | era | asked | kept | behaviours |", "|---|---|---|---|---|"]
+        parts += [_line(line) for line in lines if line["id"][0] == section]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _line(line: dict[str, Any]) -> str:
+    kept = line.get("met") or f"Not here: {line['left']}"
+    behaviours = ", ".join(f"`{name}`" for name in line.get("behaviours", [])) or "none"
+    return f"| {line['id']} | {line['era']} | {line['asks']} ({line['source']}) | {kept} | {behaviours} |"
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "events.md": events_page,
+    "commands.md": commands_page,
+    "protocol.md": protocol_page,
+}
 
 
 def stale() -> list[str]:

@@ -288,6 +288,7 @@ def test_a_gateway_section_that_cannot_work_says_why() -> None:
             check_gateway(settings)
 
 
+@pytest.mark.behaviour("mcp.a5.one-origin-a-route")
 async def test_two_routes_cannot_share_a_port_or_a_name(house: House) -> None:
     for routes in ([Route(name="a", port=1), Route(name="b", port=1)], [Route(name="a"), Route(name="a")]):
         with pytest.raises(Misconfigured, match="two routes"):

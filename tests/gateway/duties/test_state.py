@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 
 from tests.gateway.conftest import MODERN, TOKEN, House, call, mirrors, plain, post, read_message, stream
 from watchkeeper.gateway.containment import Order, OrderKind, OrdersInForce
+from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.settings import GatewaySettings, is_loopback
 from watchkeeper.protocol.message import CAPABILITIES_KEY, CLIENT_KEY, VERSION_KEY
 
 BOB = b"Bearer token-of-bob"
@@ -89,3 +93,11 @@ async def test_a_list_that_changed_is_looked_at_anew(guarded: House) -> None:
     assert changed in (await guarded.post(call("vendor/do"))).body
     guarded.server.answer = plain(listing("Another tool."))
     assert await names() == []
+
+
+@pytest.mark.behaviour("mcp.h2.loopback-by-default")
+async def test_only_this_host_can_reach_a_gateway_that_was_told_nothing(house: House) -> None:
+    assert GatewaySettings().host == Route(name="x").host == "127.0.0.1"
+    assert is_loopback(GatewaySettings().host)
+    with pytest.raises(OSError):  # noqa: PT011 — refused on one system, unreachable on another: not where it listens
+        await asyncio.open_connection("127.0.0.2", house.port)
