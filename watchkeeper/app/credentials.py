@@ -16,6 +16,7 @@ from watchkeeper.gateway.credentials.issued import ClientCredentials, Minutes, P
 from watchkeeper.gateway.credentials.issuer import Issuers
 from watchkeeper.gateway.credentials.model import Credential, OAuthClient
 from watchkeeper.gateway.credentials.resource import canonical_resource
+from watchkeeper.gateway.credentials.static import Static
 from watchkeeper.gateway.credentials.vault import Vault
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.gateway.upstream import Upstream
@@ -41,6 +42,8 @@ class Accreditor:
     def _credential(self, name: str, server: ServerSettings) -> Credential | None:
         clock = self._platform.clock
         match server.credential:
+            case "static":
+                return Static()
             case "pass_through":
                 return PassThrough(name)
             case "client_credentials":

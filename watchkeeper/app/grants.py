@@ -25,19 +25,19 @@ from watchkeeper.gateway.containment import AGENT
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.credentials.issuer import Issuers
-from watchkeeper.gateway.credentials.login import Granted, Invite, Login
+from watchkeeper.gateway.credentials.login import Granted, Invite, Login, Paste
 from watchkeeper.gateway.credentials.registration import client_document
 from watchkeeper.gateway.credentials.vault import Vault
 from watchkeeper.gateway.settings import ServerSettings, check_server
 
 
-def add_grant(loaded: Loaded, server: str, client: str, invite: Invite) -> dict[str, Any]:
+def add_grant(loaded: Loaded, server: str, client: str, invite: Invite, paste: Paste | None = None) -> dict[str, Any]:
     """Have a person sign in, so that `client` may act for them at `server`. Raises what keeps it from happening."""
     ask = Administration(loaded.data_dir)
     settings = _server(loaded, server)
     _require_client(ask, client)
     vault = Vault.of(loaded.data_dir)
-    granted = asyncio.run(_login(loaded, server, settings, invite))
+    granted = asyncio.run(_login(loaded, server, settings, invite, paste))
     grant = Grant(
         id=observed_id(),
         principal=AGENT + client,
@@ -73,7 +73,7 @@ def document_of(loaded: Loaded, server: str) -> dict[str, object]:
     return client_document(oauth.client_id, f"http://127.0.0.1:{oauth.redirect_port}/callback")
 
 
-async def _login(loaded: Loaded, name: str, server: ServerSettings, invite: Invite) -> Granted:
+async def _login(loaded: Loaded, name: str, server: ServerSettings, invite: Invite, paste: Paste | None) -> Granted:
     fetcher = _fetcher(loaded.settings.fetch, server.url)
     login = Login(
         purpose_of(name, server),
@@ -82,7 +82,7 @@ async def _login(loaded: Loaded, name: str, server: ServerSettings, invite: Invi
         fetcher=fetcher,
         endpoint=_endpoint(fetcher),
     )
-    return await login.run(invite)
+    return await login.run(invite, paste)
 
 
 async def _revoke(loaded: Loaded, grant: Grant) -> str:

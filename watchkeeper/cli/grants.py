@@ -61,14 +61,18 @@ def list_(everything: bool, data: Path | None, as_json: bool) -> None:
 @click.argument("server")
 @client
 @click.option("--open", "opens", is_flag=True, help="Open the address in this machine's browser.")
+@click.option("--paste", "pastes", is_flag=True, help="The browser runs elsewhere: paste the address it is sent to.")
 @options.config
 @options.data
 @options.as_json
 @options.errors_told
-def add(server: str, client: str, opens: bool, config: Path | None, data: Path | None, as_json: bool) -> None:
+def add(
+    server: str, client: str, opens: bool, pastes: bool, config: Path | None, data: Path | None, as_json: bool
+) -> None:
     """Sign in at a server's issuer, so that a client may act for you there.
 
-    The browser must run on this machine: it comes back to a page on 127.0.0.1, which is open for five minutes.
+    The browser runs on this machine: it comes back to a page on 127.0.0.1, which is open for five minutes. With --paste
+    it runs elsewhere, ends on an address that does not answer, and you paste that address here.
     """
     from watchkeeper.app.grants import add_grant  # noqa: PLC0415 — sockets and TLS, for this command only
 
@@ -77,13 +81,17 @@ def add(server: str, client: str, opens: bool, config: Path | None, data: Path |
             f"Who signs in lets the client {client} act for them, until the grant is revoked.\n\n"
             f"  server   {server}\n  issuer   {invitation.issuer}\n  for      {invitation.resource}\n"
             f"  scopes   {invitation.scopes or 'what the issuer gives by default'}\n\n"
-            f"Open this address in a browser on this machine:\n\n  {invitation.url}\n",
+            f"Open this address in a browser{'' if pastes else ' on this machine'}:\n\n  {invitation.url}\n",
             err=True,
         )
         if opens:
             webbrowser.open(invitation.url)
 
-    made = add_grant(load(config, data_folder(data)), server, client, invite)
+    def paste() -> str:
+        # not shown while it is typed: it holds a code that is good for a minute
+        return str(click.prompt("The address that the browser was sent to", hide_input=True, err=True))
+
+    made = add_grant(load(config, data_folder(data)), server, client, invite, paste if pastes else None)
     if as_json:
         output.as_json(made)
         return

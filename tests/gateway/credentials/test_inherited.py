@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.conftest import TOKEN, House, RawServer, call, plain
+from tests.gateway.conftest import TOKEN, House, RawServer, call, plain, post
 from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.credentials.accredited import Accredited
 from watchkeeper.gateway.credentials.inherited import PassThrough
+from watchkeeper.gateway.credentials.static import Static
 from watchkeeper.gateway.upstream import Upstream
 
 MINTED = b"Bearer wk_minted-by-us"
@@ -81,6 +82,26 @@ async def test_a_servers_challenge_is_about_us_and_does_not_reach_the_client(
     server.answer = plain(b'{"a":1}', status="403 Forbidden", headers=challenge)
     passed = await house.post(call())
     assert (passed.status, passed.header("www-authenticate"), passed.body) == (403, None, b'{"a":1}')
+
+
+@pytest.mark.behaviour("credentials.challenges-stay-here")
+async def test_a_challenge_to_static_headers_stays_here_too(make_house: Make, server: RawServer) -> None:
+    house = await make_house(wrap=lambda upstream: Accredited("srv", upstream, Static()))
+    assert (await house.post(call())).status == 200
+    server.answer = plain(b"{}", status="401 Unauthorized", headers="WWW-Authenticate: Bearer\r\n")
+    refused = await house.post(call("tools/list"))
+    assert (refused.status, refused.header("www-authenticate"), len(server.got)) == (502, None, 2)
+
+
+@pytest.mark.behaviour("credentials.no-proxy")
+@pytest.mark.parametrize("path", ["/authorize", "/token", "/register", "/callback", "/mcp/authorize"])
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+async def test_the_gateway_is_no_authorization_server_and_lends_nobody_its_client(
+    path: str, verb: str, house: House, server: RawServer
+) -> None:
+    for one in (path, "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"):
+        assert (await house.send(post(b"{}", port=house.port, path=one, verb=verb))).status == 404
+    assert server.connections == 0
 
 
 @pytest.mark.behaviour("credentials.not-shown")

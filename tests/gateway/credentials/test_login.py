@@ -82,6 +82,30 @@ async def test_a_person_signs_in_and_the_token_is_for_the_server(
     assert len(redeemed["code_verifier"]) >= 43
 
 
+@pytest.mark.behaviour("grants.pasted")
+async def test_a_person_whose_browser_is_elsewhere_pastes_the_address_it_was_sent_to(
+    login: Callable[..., Login], browser: Browser, authorization_server: AuthorizationServer
+) -> None:
+    def paste(**values: str | None) -> str:
+        status, headers, _ = visit(browser.invitations[-1].url)
+        assert status == 302
+        return changed(headers["location"], **values) + "\n"
+
+    def invite(invitation: Invitation) -> None:
+        browser.invitations.append(invitation)
+        browser.before(invitation)
+
+    granted = await login().run(invite, paste)
+    assert granted.token.access
+    for wrong in ({"state": "forged"}, {"state": None}, {"iss": "https://attacker.example"}):
+        authorization_server.clients.clear()
+        with pytest.raises(CredentialFailed):
+            await login().run(invite, lambda wrong=wrong: paste(**wrong))
+    with pytest.raises(CredentialFailed):
+        await login().run(invite, lambda: "https://attacker.example/?code=a&state=" + browser.query["state"])
+    assert authorization_server.count("/token") == 1
+
+
 @pytest.mark.behaviour("grants.page-is-inert")
 async def test_the_page_that_a_browser_comes_back_to_repeats_nothing_and_cannot_be_framed(
     login: Callable[..., Login], browser: Browser

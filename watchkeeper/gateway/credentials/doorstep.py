@@ -47,6 +47,16 @@ class Doorstep:
         """The parameters of the one answer that carries our state."""
         return await self._came
 
+    def take(self, query: str) -> bool:
+        """Take an answer, however it came; whether it is the one that is waited for."""
+        pairs = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] in _KNOWN]
+        given = dict(pairs)
+        is_ours = hmac.compare_digest(given.get("state", "").encode(), self._state.encode())
+        if not is_ours or len(given) != len(pairs) or self._came.done():
+            return False
+        self._came.set_result(given)
+        return True
+
     async def __aenter__(self) -> Self:
         try:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, limit=_MAX_HEAD)
@@ -71,7 +81,7 @@ class Doorstep:
                 body = _PAGE.format(text=text).encode()
                 writer.write(_HEAD.format(status=status, length=len(body)).encode() + body)
                 await writer.drain()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # whoever it was did not ask for this page
         finally:
             writer.close()
@@ -83,12 +93,6 @@ class Doorstep:
         hosts = [value.strip() for name, _, value in (one.partition(":") for one in rest) if name.lower() == "host"]
         if verb != "GET" or parts.path != PATH or hosts != [f"127.0.0.1:{self._port}"]:
             return "404 Not Found", "There is nothing here."
-        pairs = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] in _KNOWN]
-        given = dict(pairs)
-        is_ours = len(given) == len(pairs) and hmac.compare_digest(
-            given.get("state", "").encode(), self._state.encode()
-        )
-        if not is_ours or self._came.done():
+        if not self.take(parts.query):
             return "400 Bad Request", "This is not the answer that Watchkeeper waits for. Begin again on its host."
-        self._came.set_result(given)
         return "200 OK", "Watchkeeper has the answer. Close this window and look at the terminal."

@@ -20,7 +20,8 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from urllib.parse import urlencode
+from contextlib import nullcontext
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -57,6 +58,7 @@ class Granted(msgspec.Struct, frozen=True):
 
 
 Invite = Callable[[Invitation], None]
+Paste = Callable[[], str]
 
 
 class Login:
@@ -69,13 +71,17 @@ class Login:
         self._fetcher = fetcher
         self._endpoint = endpoint
 
-    async def run(self, invite: Invite) -> Granted:
-        """Wait for the person, who is shown an invitation. Raises `CredentialFailed`, `Conflict`."""
+    async def run(self, invite: Invite, paste: Paste | None = None) -> Granted:
+        """Wait for the person, who is shown an invitation. Raises `CredentialFailed`, `Conflict`.
+
+        With `paste` no browser comes back here: the person hands over the address that theirs was sent to.
+        """
         protected = await self._protected()
         metadata = await self._endpoint.issuers.of(protected.issuer)
         _require(metadata)
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
-        async with Doorstep(self._port, state) as doorstep:
+        doorstep = Doorstep(self._port, state)
+        async with nullcontext() if paste else doorstep:
             client = await client_at(self._fetcher, metadata, self._purpose.client, doorstep.redirect_uri)
             scopes = " ".join(self._purpose.scopes) or protected.scope
             asked = [("response_type", "code"), ("client_id", client.id), ("redirect_uri", doorstep.redirect_uri)]
@@ -84,9 +90,10 @@ class Login:
             joint = "&" if "?" in metadata.authorization_endpoint else "?"
             url = f"{metadata.authorization_endpoint}{joint}{urlencode(asked)}"
             invite(Invitation(url, metadata.issuer, protected.resource, scopes, client.id))
+            if paste is not None:
+                await _pasted(doorstep, paste)
             code = _code(metadata, await _in_time(doorstep))
-            redirect = doorstep.redirect_uri
-        fields = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect)]
+        fields = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", doorstep.redirect_uri)]
         fields += [("code_verifier", verifier), ("resource", protected.resource)]
         token = await self._endpoint.ask(client, fields)
         return Granted(client, protected.resource, msgspec.structs.replace(token, scope=token.scope or scopes))
@@ -102,6 +109,15 @@ def _require(metadata: IssuerMetadata) -> None:
         raise CredentialFailed("the issuer has no place where a person could sign in")
     if "S256" not in metadata.code_challenge_methods_supported:
         raise CredentialFailed("the issuer does not say that it supports PKCE with S256", hint="it must, for a sign-in")
+
+
+async def _pasted(doorstep: Doorstep, paste: Paste) -> None:
+    address = (await asyncio.to_thread(paste)).strip()
+    if not address.startswith(f"{doorstep.redirect_uri}?") or not doorstep.take(urlsplit(address).query):
+        raise CredentialFailed(
+            "this is not the address that the browser was sent back to",
+            hint=f"copy all of it, from {doorstep.redirect_uri}; or begin again",
+        )
 
 
 async def _in_time(doorstep: Doorstep) -> dict[str, str]:
