@@ -239,7 +239,7 @@ async def test_a_server_that_stalls_is_left(begun: bytes, open_place: Open) -> N
         answer(b"<html>", media="text/html"),
         answer(b"{}", media=""),
         answer(b"{}", more="Content-Encoding: gzip\r\n"),
-        answer(b"{}", more="Content-Type: text/html\r\n"),
+        answer(b"{}", media="text/html", more="Content-Type: application/json\r\n"),
         answer(b"{}", more="Content-Length: 3\r\n"),
         b"SSH-2.0-OpenSSH_9.9\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",

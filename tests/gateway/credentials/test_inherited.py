@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.credentials.accredited import Accredited
 from watchkeeper.gateway.credentials.inherited import PassThrough
 from watchkeeper.gateway.credentials.static import Static
-from watchkeeper.gateway.upstream import Upstream
+from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream
 
 MINTED = b"Bearer wk_minted-by-us"
 Make = Callable[..., Awaitable[House]]
@@ -104,23 +103,34 @@ async def test_the_gateway_is_no_authorization_server_and_lends_nobody_its_clien
     assert server.connections == 0
 
 
+class Watching:
+    """Keeps what an upstream was handed."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.seen: list[Inbound] = []
+        self._upstream = upstream
+
+    async def send(self, inbound: Inbound) -> Outbound:
+        self.seen.append(inbound)
+        return await self._upstream.send(inbound)
+
+    async def close(self) -> None:
+        await self._upstream.close()
+
+
 @pytest.mark.behaviour("credentials.not-shown")
-async def test_a_kept_credential_is_in_no_event_and_in_no_text(make_house: Make, server: RawServer) -> None:
-    seen: list[Any] = []
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_a_credential_is_kept_where_it_is_needed_and_shown_nowhere(
+    keeps: bool, make_house: Make, server: RawServer
+) -> None:
+    watching: list[Watching] = []
 
-    class Watching:
-        def __init__(self, upstream: Upstream) -> None:
-            self._upstream = upstream
+    def watch(upstream: Upstream) -> Upstream:
+        watching.append(Watching(passing(upstream) if keeps else upstream))
+        return watching[0]
 
-        async def send(self, inbound: Any) -> Any:
-            seen.append(repr(inbound))
-            return await self._upstream.send(inbound)
-
-        async def close(self) -> None:
-            await self._upstream.close()
-
-    house = await make_house(
-        wrap=lambda upstream: Watching(passing(upstream)), keeps_credential=True, identities=Known()
-    )
+    house = await make_house(wrap=watch, keeps_credential=keeps, identities=Known())
     assert (await house.post(call())).status == 200
-    assert "token-of-alice" not in repr(seen) + repr(house.events(""))
+    [inbound] = watching[0].seen
+    assert (inbound.credential is not None) is keeps
+    assert "token-of-alice" not in repr(inbound) + repr(house.events(""))
