@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.gateway.sightings import observing
 from watchkeeper.gateway.stdio import Limits, StdioUpstream
+from watchkeeper.gateway.tls import contexts
 from watchkeeper.gateway.upstream import Upstream
 from watchkeeper.inspection import Inspection
 from watchkeeper.policy import PolicyEngine
@@ -227,7 +229,15 @@ def _upstream(
     settings = own_times(settings, server)
     if server.url:
         fuse = fuse_of(name, settings, platform)
-        http = HttpUpstream(server.url, settings, headers=server.headers, hop=hop, fuse=fuse, bounds=bounds_of(server))
+        http = HttpUpstream(
+            server.url,
+            settings,
+            headers=server.headers,
+            hop=hop,
+            fuse=fuse,
+            bounds=bounds_of(server),
+            tls=_tls(name, server),
+        )
         return bounded(name, server, http)
     limits = Limits(
         request_seconds=settings.answer_seconds,
@@ -239,6 +249,12 @@ def _upstream(
         name, command, spawner=spawner, recorder=platform.journal, clock=platform.clock, limits=limits
     )
     return bounded(name, server, stdio)
+
+
+def _tls(name: str, server: ServerSettings) -> ssl.SSLContext | None:
+    if not (server.tls_ca or server.tls_certificate):
+        return None
+    return contexts.for_server(f"servers.{name}", server.tls_ca, server.tls_certificate, server.tls_key)
 
 
 async def _sandboxes(servers: Mapping[str, ServerSettings], spawner: Spawner) -> dict[str, str]:
@@ -261,4 +277,5 @@ async def _sandboxes(servers: Mapping[str, ServerSettings], spawner: Spawner) ->
 def _addresses(loaded: Loaded, names: Iterable[str], ports: Mapping[str, int]) -> dict[str, str]:
     gateway = loaded.settings.gateway
     shown = f"[{gateway.host}]" if ":" in gateway.host else gateway.host
-    return {name: f"http://{shown}:{ports[name]}{gateway.path}" for name in names}
+    scheme = "https" if gateway.tls_certificate else "http"
+    return {name: f"{scheme}://{shown}:{ports[name]}{gateway.path}" for name in names}

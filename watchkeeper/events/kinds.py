@@ -22,6 +22,8 @@ KINDS: dict[str, str] = {
     "gateway.upstream.exited": "A spawned server ended; the body says how.",
     "gateway.upstream.failed": "An upstream refused, hung or broke off.",
     "gateway.loop.noticed": "A client sent exactly the same call so often that it may be going round in circles.",
+    "gateway.certificate.renewed": "The ports' certificate or authorities changed on disk and are used from now on.",
+    "gateway.certificate.refused": "They changed into something that cannot be used; the ones before stay in use.",
     "gateway.caller.verified": "An access token was seen for the first time and verified; the body has its scopes.",
     "gateway.scope.elevated": "A principal's client came back with scopes that it did not have before.",
     "gateway.breaker.opened": "A server failed so often in a row that it is given a rest; the body says why.",

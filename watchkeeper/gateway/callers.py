@@ -13,15 +13,19 @@ the next request costs one look-up; what cannot be told from memory is settled b
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+
+import msgspec
 
 from watchkeeper.core.clock import Clock
-from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.caller import AGENT, Caller
 from watchkeeper.gateway.model import Refusal, Unsettled
 from watchkeeper.gateway.oauth.elevation import Elevations
 from watchkeeper.gateway.oauth.issuers import Issuers, IssuerSilent
 from watchkeeper.gateway.oauth.resource import Resource
 from watchkeeper.gateway.oauth.token import LONGEST, BadToken, looks_like_jwt
 from watchkeeper.gateway.ports import Identities
+from watchkeeper.gateway.tls.peer import NOBODY, Peer
 from watchkeeper.protocol import errors
 
 MOST = 8192
@@ -42,12 +46,14 @@ class Callers:
         issuers: Issuers | None,
         clock: Clock,
         elevations: Elevations,
+        certificates: Mapping[str, str] | None = None,
     ) -> None:
         self._server = resource.name
         self._clients = clients
         self._issuers = issuers
         self._clock = clock
         self._elevations = elevations
+        self._certificates = {name: AGENT + client for name, client in (certificates or {}).items()}
         self._verified: dict[bytes, Caller] = {}
         self._waiting = 0
         self.resource = resource
@@ -82,10 +88,11 @@ class Callers:
             caller = self._remembered(token) if token else None
         return caller if caller is not None and self._is_plain(caller) else None
 
-    def identify(self, authorization: bytes | None, host: str, thumbprint: bytes = b"") -> Caller | Refusal | Unsettled:
-        """Who sends this `Authorization`; a refusal, or what has to be settled first."""
+    def identify(self, authorization: bytes | None, host: str, peer: Peer = NOBODY) -> Caller | Refusal | Unsettled:
+        """Who sends this `Authorization`, or shows this certificate; a refusal, or what has to be settled first."""
         if authorization is None:
-            return self._unauthenticated(host, "a bearer token is needed", error="")
+            return self._by_certificate(peer, host)
+        thumbprint = peer.thumbprint
         caller = self._clients.caller_of(authorization)
         if caller is None and self._issuers is not None:
             token = _bearer(authorization)
@@ -95,6 +102,18 @@ class Callers:
         if caller is None:
             return self._unauthenticated(host, _UNKNOWN)
         return self._limit(caller, host, thumbprint)
+
+    def _by_certificate(self, peer: Peer, host: str) -> Caller | Refusal:
+        """A certificate stands for a client of ours where the request brings no token."""
+        if peer.expires <= self._clock.now():
+            reason = "the client certificate has expired" if peer.thumbprint else "a bearer token is needed"
+            return self._unauthenticated(host, reason, error="")
+        for name in peer.names:
+            caller = self._clients.named(self._certificates[name]) if name in self._certificates else None
+            if caller is not None:
+                caller = msgspec.structs.replace(caller, credential="certificate", thumbprint=peer.thumbprint)
+                return self._limit(caller, host, peer.thumbprint)
+        return self._unauthenticated(host, "the client certificate is nobody's here", error="")
 
     # waiting
 

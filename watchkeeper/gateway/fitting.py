@@ -28,6 +28,7 @@ from watchkeeper.gateway.ports import Begin, Guard, Identities, Recorder
 from watchkeeper.gateway.relay.relay import Between, Relay
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.settings import GatewaySettings
+from watchkeeper.gateway.tls.handshakes import Handshakes
 from watchkeeper.gateway.upstream import Outbound
 
 
@@ -42,6 +43,8 @@ class House:
     sessions: Sessions
     elevations: Elevations
     relay: Relay | None
+    handshakes: Handshakes | None = None
+    """What TLS ports show."""
 
 
 @dataclass(frozen=True)
@@ -113,15 +116,18 @@ def _fit(route: Route, inside: _Inside, house: House, terms: Terms) -> Fitting:
     if house.relay is not None:
         between = house.relay.between(route, begin, serve, refused)
         begin, serve = between.begin, between.serve
-    callers = _callers(route, house, terms.issuers)
+    callers = _callers(route, house, terms)
     reception = Reception(callers, begin, serve, refused)
-    door = Door(route, callers, terms.settings, reception.begin, refused)
+    tls = house.handshakes.context if house.handshakes is not None else None
+    door = Door(route, callers, terms.settings, reception.begin, refused, tls=tls)
     return Fitting(route, door, as_member(route, reception.serve), between)
 
 
-def _callers(route: Route, house: House, issuers: Issuers | None) -> Callers:
+def _callers(route: Route, house: House, terms: Terms) -> Callers:
+    issuers = terms.issuers
     scopes = tuple(sorted({*route.scopes, *(issuers.scopes if issuers is not None else ())}))
     resource = Resource(
+        scheme="http" if house.handshakes is None else "https",
         path=route.path,
         public_url=route.public_url,
         issuers=issuers.urls if issuers is not None else (),
@@ -129,4 +135,11 @@ def _callers(route: Route, house: House, issuers: Issuers | None) -> Callers:
         all_scopes=scopes,
         name=route.name,
     )
-    return Callers(resource, clients=house.identities, issuers=issuers, clock=house.clock, elevations=house.elevations)
+    return Callers(
+        resource,
+        clients=house.identities,
+        issuers=issuers,
+        clock=house.clock,
+        elevations=house.elevations,
+        certificates=terms.settings.certificate_clients,
+    )

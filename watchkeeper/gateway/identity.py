@@ -69,7 +69,7 @@ class Identities:
         self._clock = clock
         self._lock = threading.Lock()
         self._callers: dict[bytes, Caller] = {}
-        self._groups: dict[str, tuple[str, ...]] = {}
+        self._named: dict[str, Caller] = {}
         self.generation = -1
         _store.ensure_generation(database, DEFAULT, _store.CLIENTS)
         self.reload()
@@ -88,6 +88,11 @@ class Identities:
             return None
         return caller
 
+    def named(self, principal: str) -> Caller | None:
+        """The client of that name, whatever its token; None when it was revoked or its time is over."""
+        caller = self._named.get(principal)
+        return caller if caller is not None and caller.expires > self._clock.now() else None
+
     def principal_of(self, authorization: bytes) -> str | None:
         """The caller's principal, `agent:NAME`."""
         caller = self.caller_of(authorization)
@@ -95,7 +100,8 @@ class Identities:
 
     def groups_of(self, principal: str) -> tuple[str, ...]:
         """What policies may ask for as the groups of a client of ours; see `caller.marks_of`."""
-        return self._groups.get(principal, ())
+        caller = self._named.get(principal)
+        return caller.marks if caller is not None else ()
 
     # what operators change: blocking
 
@@ -164,7 +170,7 @@ class Identities:
                     return False
                 rows = session.scalars(select(_store.ClientRow).where(_store.ClientRow.revoked_at == 0)).all()
             callers = {bytes.fromhex(row.digest): _to_caller(row) for row in rows}
-            self._groups = {caller.principal: caller.marks for caller in callers.values()}
+            self._named = {caller.principal: caller for caller in callers.values()}
             self._callers = callers
             self.generation = current
             return True

@@ -55,11 +55,12 @@ class HttpUpstream:
         hop: str = "",
         fuse: Fuse | None = None,
         bounds: Bounds = UNBOUNDED,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         parts = urlsplit(url)
         self._where = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
         self._host = parts.hostname or ""
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._target = target.encode()

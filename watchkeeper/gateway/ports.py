@@ -87,6 +87,10 @@ class Identities(Protocol):
         """Who sends this value of an `Authorization` header; None when it is nobody's. Memory only."""
         ...
 
+    def named(self, principal: str) -> Caller | None:
+        """The client of that name, whatever its token; None when there is none now. Memory only."""
+        ...
+
 
 class Recorder(Protocol):
     """The journal, as far as the data path uses it."""

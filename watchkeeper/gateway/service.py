@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Misconfigured, Unavailable
@@ -21,6 +23,7 @@ from watchkeeper.gateway.relay.relay import Between, Relay
 from watchkeeper.gateway.retiring import Retiring, Unfinished
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.settings import GatewaySettings, check_gateway
+from watchkeeper.gateway.tls.handshakes import Handshakes
 from watchkeeper.gateway.upstream import Outbound
 
 _ACTOR = "system:gateway"
@@ -44,7 +47,10 @@ class Gateway:
         relay: Relay | None = None,
     ) -> None:
         sessions, elevations = Sessions(settings.max_sessions), Elevations(journal, clock)
-        self._house = House(guard, identities, journal, clock, sessions, elevations, relay)
+        check_gateway(settings)
+        self._handshakes = Handshakes(settings) if settings.tls_certificate else None
+        self._renewing: asyncio.Task[None] | None = None
+        self._house = House(guard, identities, journal, clock, sessions, elevations, relay, self._handshakes)
         self._terms = Terms(settings, gate, issuers)
         self._fittings: dict[str, Fitting] = {}
         self._retiring = Retiring()
@@ -70,6 +76,8 @@ class Gateway:
             relay.serve(_between(self._fittings))
             await relay.open()
         await _open([fitting.door for fitting in self._fittings.values()], listening or {})
+        if self._handshakes is not None:
+            self._renewing = asyncio.get_running_loop().create_task(self._handshakes.watch(self._tell))
         self._note("gateway.process.started")
 
     async def change(
@@ -85,6 +93,7 @@ class Gateway:
         `Misconfigured`, and `Conflict` when a port is taken; then nothing has changed.
         """
         after = self._fit(routes, endpoints, terms)
+        secured = self._secured(terms.settings)
         heirs, successors, newcomers = _match(self._fittings, after)
         await _open([after[name].door for name in newcomers], listening or {})
         # From here on nothing waits and nothing fails: no request sees half of it.
@@ -96,6 +105,8 @@ class Gateway:
         for name, other in successors.items():
             before[other].door.bequeath(after[name].door)
         self._fittings, self._terms = after, terms
+        if self._handshakes is not None and secured is not None:
+            self._handshakes.adopt(terms.settings, secured)
         self._house.sessions.limit = terms.settings.max_sessions
         if self._house.relay is not None:
             self._house.relay.serve(_between(after))
@@ -108,6 +119,8 @@ class Gateway:
     async def drain(self, within: float) -> None:
         """Take nothing new, let calls under way finish within so many seconds, then close everything."""
         fittings = list(self._fittings.values())
+        if self._renewing is not None:
+            self._renewing.cancel()
         closing = [fitting.door.close(within) for fitting in fittings]
         if self._house.relay is not None:
             closing.append(self._house.relay.close(within))
@@ -143,11 +156,25 @@ class Gateway:
         relay = self._house.relay
         return self._fittings[name].door.under_way() + (relay.under_way(name) if relay is not None else [])
 
+    def _secured(self, settings: GatewaySettings) -> ssl.SSLContext | None:
+        """What changed settings let ports show. Raises `Misconfigured` when that cannot be, or not while we serve."""
+        if (self._handshakes is None) == bool(settings.tls_certificate):
+            raise Misconfigured(
+                "gateway.tls_certificate: TLS can be neither begun nor ended while clients are connected",
+                hint="restart the gateway for it",
+            )
+        return self._handshakes.read(settings) if self._handshakes is not None else None
+
     def _note(self, kind: str) -> None:
-        body = {"ports": dict(self.ports)}
+        self._record(kind, "success", {"ports": dict(self.ports)})
+
+    def _tell(self, kind: str, why: str) -> None:
+        self._record(kind, "failure" if why else "success", {"reason": why})
+
+    def _record(self, kind: str, outcome: str, body: dict[str, Any]) -> None:
         journal, clock = self._house.journal, self._house.clock
         try:
-            journal.append(new_event(clock.now(), kind, actor=_ACTOR, outcome="success", body=body))
+            journal.append(new_event(clock.now(), kind, actor=_ACTOR, outcome=outcome, body=body))
         except Unavailable:
             return  # the gateway refuses calls by itself while the journal fails
 

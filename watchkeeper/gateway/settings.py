@@ -68,6 +68,21 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Programs, by full path, that may be started as servers; empty for those of the settings."),
     ] = ()
+    tls_certificate: Annotated[
+        str, Meta(description="File with our ports' certificate chain (PEM); empty serves without TLS.")
+    ] = ""
+    tls_key: Annotated[str, Meta(description="File with its key (PEM, not encrypted).")] = ""
+    tls_client_ca: Annotated[str, Meta(description="File with the authorities of clients' certificates (PEM).")] = ""
+    client_certificates: Annotated[
+        str, Meta(description="Whether clients show certificates: `off`, `optional`, or `required`.")
+    ] = "off"
+    certificate_clients: Annotated[
+        dict[str, str],
+        Meta(
+            description="Whom a client's certificate stands for, where it brings no token: its name (`uri:...`, "
+            "`dns:...` or `subject:CN=...`) to a client's, `NAME` or `TENANT:NAME`, of `watchkeeper clients list`."
+        ),
+    ] = {}
 
 
 class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +180,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     eras: Annotated[
         tuple[str, ...], Meta(description="Protocol eras served: `modern` (2026-07-28), `legacy` (before), or both.")
     ] = ("modern", "legacy")
+    tls_ca: Annotated[
+        str, Meta(description="File with the authority of the server's certificate (PEM), in place of this host's.")
+    ] = ""
+    tls_certificate: Annotated[str, Meta(description="File with the certificate we show to the server (PEM).")] = ""
+    tls_key: Annotated[str, Meta(description="File with its key (PEM, not encrypted).")] = ""
     public_url: Annotated[
         str,
         Meta(
@@ -186,6 +206,39 @@ def check_gateway(settings: GatewaySettings) -> None:
         raise Misconfigured(f"gateway.path: {settings.path!r} is no path", hint='write it as "/mcp"')
     if settings.port > 65535:
         raise Misconfigured(f"gateway.port: {settings.port} is no port", hint="choose one below 65536")
+    _check_tls(settings)
+
+
+def _check_tls(settings: GatewaySettings) -> None:
+    if settings.client_certificates not in ("off", "optional", "required"):
+        raise Misconfigured(
+            f"gateway.client_certificates: {settings.client_certificates!r} is unknown",
+            hint="choose off, optional or required",
+        )
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise Misconfigured("gateway.tls_certificate and tls_key go together", hint="give both, or neither")
+    asks = settings.client_certificates != "off"
+    if asks and not (settings.tls_certificate and settings.tls_client_ca):
+        raise Misconfigured(
+            "gateway.client_certificates needs TLS and an authority", hint="set tls_certificate, tls_key, tls_client_ca"
+        )
+    if settings.certificate_clients and not asks:
+        raise Misconfigured(
+            "gateway.certificate_clients: no certificate is asked for", hint="set client_certificates to optional"
+        )
+    for name in settings.certificate_clients:
+        if name.partition(":")[0] not in ("uri", "dns", "subject"):
+            raise Misconfigured(
+                f"gateway.certificate_clients: {name!r} is no name of a certificate",
+                hint="write uri:…, dns:… or subject:…",
+            )
+
+
+def _check_server_tls(where: str, server: ServerSettings) -> None:
+    if (server.tls_ca or server.tls_certificate or server.tls_key) and not server.url.startswith("https://"):
+        raise Misconfigured(f"{where}: TLS is for a server at https", hint="correct its url, or drop tls_...")
+    if bool(server.tls_certificate) != bool(server.tls_key):
+        raise Misconfigured(f"{where}: tls_certificate and tls_key go together", hint="give both, or neither")
 
 
 def check_server(name: str, server: ServerSettings) -> None:
@@ -199,6 +252,7 @@ def check_server(name: str, server: ServerSettings) -> None:
         )
     if server.url:
         _check_url(where, server.url)
+    _check_server_tls(where, server)
     if server.public_url:
         _check_url(where, server.public_url, "public_url")
         if "?" in server.public_url or "#" in server.public_url or server.public_url != server.public_url.strip():

@@ -23,6 +23,7 @@ from watchkeeper.gateway.callers import Callers
 from watchkeeper.gateway.heads import Heads
 from watchkeeper.gateway.hops import circle
 from watchkeeper.gateway.model import Refusal, Request, Unsettled
+from watchkeeper.gateway.tls.peer import NOBODY, Peer
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol import errors
 from watchkeeper.protocol.headers import HOP_BY_HOP, nominated
@@ -92,8 +93,8 @@ def keep_known(head: bytes, request: Request, authorization: bytes, rules: Rules
         rules.known.keep(head, Known(authorization, request))
 
 
-def admit(head: Head, rules: Rules, thumbprint: bytes = b"") -> Request | Refusal:
-    """The request without its body, or why it is turned away; `thumbprint` is that of the client's certificate."""
+def admit(head: Head, rules: Rules, peer: Peer = NOBODY) -> Request | Refusal:
+    """The request without its body, or why it is turned away; `peer` is what the client showed in the handshake."""
     known: dict[bytes, bytes] = {}
     mirrors: dict[bytes, bytes] = {}
     forward: list[tuple[bytes, bytes]] = []
@@ -116,7 +117,7 @@ def admit(head: Head, rules: Rules, thumbprint: bytes = b"") -> Request | Refusa
     if b"via" in known and (why := circle(head.headers, rules.hop)):
         return Refusal(508, errors.LOOP, why)
     host = known[b"host"].decode("ascii").lower()
-    seen = rules.callers.identify(known.get(b"authorization"), host, thumbprint)
+    seen = rules.callers.identify(known.get(b"authorization"), host, peer)
     if isinstance(seen, Refusal):
         return seen
     refusal = _body(head.verb, known, rules, seen.principal if isinstance(seen, Caller) else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,8 @@ class Door:
         settings: GatewaySettings,
         begin: Begin,
         refused: Callable[[Refusal], None],
+        *,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.route = route
         self.settings = settings
@@ -39,6 +42,7 @@ class Door:
         self.port = route.port
         self._callers = callers
         self._arrivals = _Arrivals(self)
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._emptied: asyncio.Future[None] | None = None
@@ -54,7 +58,7 @@ class Door:
         if listening is not None:
             where = {"sock": listening}
         try:
-            self._server = await loop.create_server(self._arrivals, **where, backlog=BACKLOG)
+            self._server = await loop.create_server(self._arrivals, **where, **self._secured(), backlog=BACKLOG)
         except OSError as error:
             raise explain(self.route.name, self.route.host, self.route.port, error) from error
         self.port = self._server.sockets[0].getsockname()[1]
@@ -86,6 +90,12 @@ class Door:
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+
+    def _secured(self) -> dict[str, Any]:
+        if self._tls is None:
+            return {}
+        seconds = self.settings.header_seconds
+        return {"ssl": self._tls, "ssl_handshake_timeout": seconds, "ssl_shutdown_timeout": seconds}
 
     async def close(self, within: float) -> None:
         """Take nobody new, let calls under way finish within so many seconds, then cut what is left."""

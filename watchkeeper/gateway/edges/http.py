@@ -22,6 +22,7 @@ from watchkeeper.gateway.edges.reader import HEAD, IDLE, Reader, Turn
 from watchkeeper.gateway.model import Refusal, Request
 from watchkeeper.gateway.ports import Begin, UnderWay
 from watchkeeper.gateway.settings import GatewaySettings
+from watchkeeper.gateway.tls.peer import peer_of
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol import errors
 
@@ -79,6 +80,7 @@ class ClientConnection(asyncio.Protocol):
             self._transport.abort()
             return
         self._host.connections.add(self)
+        self._reader.peer = peer_of(transport.get_extra_info("ssl_object"))
         self._deadline = monotonic() + self._host.settings.idle_seconds
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from watchkeeper.gateway.edges.admission import Head, Rules, admit, keep_known, known_request
 from watchkeeper.gateway.heads import cut
 from watchkeeper.gateway.model import Refusal, Request
+from watchkeeper.gateway.tls.peer import NOBODY
 from watchkeeper.protocol import errors
 
 IDLE, HEAD, BODY = "idle", "head", "body"
@@ -68,6 +69,8 @@ class Reader:
         self._turns = 0
         self._as_admitted: Request | None = None
         """The last request before anybody used it, if it was a POST of HTTP/1.1 that leaves the connection open."""
+        self.peer = NOBODY
+        """What the client showed in the handshake."""
         self.stage = IDLE
         self.deaf = False
         """Nothing more is heard: the last turn closes the connection."""
@@ -169,7 +172,7 @@ class Reader:
         if self._parser.should_upgrade():
             self.turn_away(_NO_UPGRADE)
             return
-        self._coming = admit(self._head, self._rules)
+        self._coming = admit(self._head, self._rules, self.peer)
         if isinstance(self._coming, Refusal):
             if self._expects or self._coming.status in _ENDING:
                 self.turn_away(self._coming)
