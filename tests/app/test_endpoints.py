@@ -30,9 +30,10 @@ def loaded(folder: Path, text: str) -> Loaded:
     return load(path, folder)
 
 
-@pytest.fixture
-def together(tmp_path: Path) -> Iterator[Running]:
-    running = Running(tmp_path, settings=FREE + TWO + ALL)
+@pytest.fixture(params=[1, pytest.param(2, marks=pytest.mark.skipif(sys.platform != "linux", reason="one worker"))])
+def together(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
+    workers = FREE.replace("[gateway]", f"[gateway]\nworkers = {request.param}")
+    running = Running(tmp_path, settings=workers + TWO + ALL)
     try:
         running.until("Ctrl-C drains")
         yield running
@@ -50,7 +51,7 @@ async def test_a_real_client_calls_real_servers_through_the_endpoint_that_up_pri
     assert url in together.printed
     assert isinstance(headers, dict)
     token = str(headers["Authorization"]).removeprefix("Bearer ")
-    for era in ("legacy", "2026-07-28", "auto"):
+    for era in ("legacy", "2026-07-28", "auto", "legacy", "2026-07-28"):
         async with connect(url, token, era) as agent:
             assert await agent.tools() == ["time__get_current_time", "time__convert_time", "tokyo__get_current_time"]
             assert not (await agent.call("time__get_current_time", {"timezone": "UTC"})).refused

@@ -107,8 +107,6 @@ class Owners:
 
 def links_in(result: bytes) -> list[str]:
     """URIs that a call's result links to or embeds."""
-    if b'"uri"' not in result and b"\\u" not in result:
-        return []
     try:
         content = msgspec.json.decode(result).get("content")
     except (msgspec.MsgspecError, AttributeError):

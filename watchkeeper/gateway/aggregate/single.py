@@ -97,7 +97,8 @@ class Single:
         """The member that the client names, or the only one."""
         if len(self._company.members) == 1:
             return self._company.members[0]
-        name = edit.text_at(visit.message.raw, _MEANT)
+        raw = visit.message.raw
+        name = edit.text_at(raw, _MEANT) if edit.may_have(raw, b"watchkeeper") else None
         if name is None:
             return None
         if name not in self._company.by_name:
@@ -150,7 +151,8 @@ class Single:
     def _opened_state(self, visit: Visit, target: Target) -> list[tuple[edit.Path, bytes]]:
         if not visit.is_modern or visit.message.method not in _WITH_STATE:
             return []
-        shown = edit.text_at(visit.message.raw, edit.STATE)
+        raw = visit.message.raw
+        shown = edit.text_at(raw, edit.STATE) if edit.may_have(raw, b"requestState") else None
         if shown is None:
             return []
         state = self._company.seal.open(shown, _State, *self._bound(visit, target))
@@ -222,7 +224,8 @@ class Single:
         method = visit.message.method
         seal = (lambda own: self._sealed(visit, target, own)) if visit.is_modern and method in _WITH_STATE else None
         try:
-            if method == "tools/call" and (uris := links_in(edit.value_at(raw, ("result",)) or b"")):
+            if method == "tools/call" and edit.may_have(raw, b"resource"):
+                uris = links_in(edit.value_at(raw, ("result",)) or b"")
                 self._company.owners.learn(visit.request.principal, target.member.name, uris)
             return edit.from_member(raw, target.member.name, seal)
         except Invalid:
