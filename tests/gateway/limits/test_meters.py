@@ -121,5 +121,5 @@ def test_what_says_nothing_can_be_forgotten() -> None:
     for meter in (window, bucket, slots):
         meter.take(1, 0)
         assert not meter.is_blank(0)
-    slots.free(1)
+    slots.settle(1, 0, 0)
     assert all(meter.is_blank(3 * SECOND) for meter in (window, bucket, slots))

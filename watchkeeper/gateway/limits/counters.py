@@ -6,12 +6,12 @@ beyond so many of them all further ones share a counter, which is never more tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from watchkeeper.gateway.limits.meters import SECOND, Bucket, Meter, Slots, Window
-from watchkeeper.gateway.limits.model import MILLIONTHS, Caller
+from watchkeeper.gateway.limits.model import AMOUNTS, MILLIONTHS, Caller
 from watchkeeper.gateway.limits.settings import LimitSettings
 
 MOST_COUNTERS = 10_000
@@ -23,33 +23,54 @@ REST = ("*",)
 _PRUNE_EVERY = SECOND
 
 
+MakeMeter = Callable[[str, LimitSettings, tuple[str, ...], str], Meter]
+"""The meter of a limit (name and settings), for a key, of an amount."""
+
+
+def own_meter(name: str, limit: LimitSettings, key: tuple[str, ...], amount: str) -> Meter:
+    """A meter of this process's own."""
+    length = round(limit.seconds * SECOND)
+    if amount == "concurrent":
+        return Slots(limit.concurrent)
+    if amount == "calls" and limit.burst:
+        return Bucket(limit.calls, length, limit.burst)
+    return Window(ceiling_of(limit, amount), length)
+
+
+def ceiling_of(limit: LimitSettings, amount: str) -> int:
+    """A limit's amount in the units it is counted in."""
+    if amount == "cost":
+        return in_millionths(limit.cost)
+    return limit.burst if amount == "calls" and limit.burst else int(getattr(limit, amount))
+
+
 class Counter:
     """The meters of one limit for one key."""
 
     __slots__ = ("bytes_in", "bytes_out", "calls", "cost", "key", "limit", "name", "per_kb", "slots")
 
-    def __init__(self, name: str, limit: LimitSettings, key: tuple[str, ...]) -> None:
-        length = round(limit.seconds * SECOND)
+    def __init__(self, name: str, limit: LimitSettings, key: tuple[str, ...], make: MakeMeter) -> None:
         self.name = name
         self.limit = limit
         self.key = key
-        self.calls: Meter | None = None
-        if limit.calls:
-            is_rate = limit.burst > 0
-            self.calls = Bucket(limit.calls, length, limit.burst) if is_rate else Window(limit.calls, length)
-        self.bytes_in = Window(limit.bytes_in, length) if limit.bytes_in else None
-        self.bytes_out = Window(limit.bytes_out, length) if limit.bytes_out else None
-        self.cost = Window(in_millionths(limit.cost), length) if limit.cost else None
-        self.slots = Slots(limit.concurrent) if limit.concurrent else None
+        meters = {amount: make(name, limit, key, amount) for amount in AMOUNTS if getattr(limit, amount)}
+        self.calls = meters.get("calls")
+        self.bytes_in = meters.get("bytes_in")
+        self.bytes_out = meters.get("bytes_out")
+        self.cost = meters.get("cost")
+        self.slots = meters.get("concurrent")
         self.per_kb = in_millionths(limit.cost_per_kb)
 
     def meters(self) -> Iterator[tuple[str, Meter]]:
         """What is limited, by the name of its setting."""
-        for name in ("calls", "bytes_in", "bytes_out", "cost"):
-            if (meter := getattr(self, name)) is not None:
+        for name in AMOUNTS:
+            if (meter := self.meter(name)) is not None:
                 yield name, meter
-        if self.slots is not None:
-            yield "concurrent", self.slots
+
+    def meter(self, amount: str) -> Meter | None:
+        """Of one amount, by the name of its setting."""
+        meter: Meter | None = getattr(self, "slots" if amount == "concurrent" else amount)
+        return meter
 
     def is_blank(self, now: int) -> bool:
         return all(meter.is_blank(now) for _, meter in self.meters())
@@ -79,6 +100,14 @@ class Draw(NamedTuple):
                 return "cost", wait
         return None
 
+    def needs(self, size: int) -> Iterator[tuple[str, Meter, int]]:
+        """Each amount that a message of this size needs, its meter, and how much."""
+        amounts = {"concurrent": 1, "calls": 1, "bytes_in": size, "bytes_out": 1, "cost": self._cost(size)}
+        for name, amount in amounts.items():
+            meter = self.counter.meter(name)
+            if meter is not None and amount:
+                yield name, meter, amount
+
     def take(self, size: int, now: int) -> None:
         """Use what a message of this size needs; `lacks` was asked in the same breath."""
         counter = self.counter
@@ -102,7 +131,7 @@ class Draw(NamedTuple):
     def ended(self) -> None:
         """The call is over."""
         if self.counter.slots is not None:
-            self.counter.slots.free(1)
+            self.counter.slots.settle(1, 0, 0)
 
     def _cost(self, size: int) -> int:
         per_kb = self.counter.per_kb
@@ -112,8 +141,9 @@ class Draw(NamedTuple):
 class Counters:
     """Every limit of one gateway, in force until replaced."""
 
-    def __init__(self, limits: Mapping[str, LimitSettings]) -> None:
+    def __init__(self, limits: Mapping[str, LimitSettings], make: MakeMeter = own_meter) -> None:
         self._limits = limits
+        self._make = make
         self._counters: dict[str, dict[tuple[str, ...], Counter]] = {name: {} for name in limits}
         self._draws: dict[Caller, tuple[Draw, ...]] = {}
         self._pruned_at = 0
@@ -141,9 +171,16 @@ class Counters:
             if why := mismatch(limit, caller):
                 rows.append({"limit": name, "matches": False, "why": why})
                 continue
-            counter = self._counters[name].get(_key(limit, caller)) or Counter(name, limit, _key(limit, caller))
+            counter = self._counters[name].get(_key(limit, caller)) or self._new(name, _key(limit, caller))
             rows.append({"matches": True, "price": price_of(limit, caller) / MILLIONTHS, **_row(counter, now)})
         return rows
+
+    def counter(self, name: str, key: tuple[str, ...], now: int) -> Counter:
+        """A limit's counter for a key, made where there is none. Raises `KeyError` for a limit that is not in force."""
+        return self._counter(name, self._limits[name], key, now)
+
+    def _new(self, name: str, key: tuple[str, ...]) -> Counter:
+        return Counter(name, self._limits[name], key, self._make)
 
     def _find(self, caller: Caller, now: int) -> Iterator[Draw]:
         for name, limit in self._limits.items():
@@ -156,7 +193,10 @@ class Counters:
             self._prune(now)
             if len(self._counters[name]) >= MOST_COUNTERS:
                 key = REST
-        return self._counters[name].setdefault(key, Counter(name, limit, key))
+        kept = self._counters[name]
+        if key not in kept:
+            kept[key] = Counter(name, limit, key, self._make)
+        return kept[key]
 
     def _prune(self, now: int) -> None:
         """Forget counters that say nothing, and with them every draw that could still name one."""

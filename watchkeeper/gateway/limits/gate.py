@@ -10,14 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.gateway.limits.bank import Bank
 from watchkeeper.gateway.limits.counters import Counter, Counters, Draw
+from watchkeeper.gateway.limits.leases import Leased
 from watchkeeper.gateway.limits.loops import Repeats
-from watchkeeper.gateway.limits.meters import NEVER
+from watchkeeper.gateway.limits.meters import LACKS, NEVER, SECOND
 from watchkeeper.gateway.limits.model import Caller, Refused, in_seconds
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 
 _WHOSE = {"principal": "this client", "server": "this server", "tool": "this tool", "tenant": "this tenant"}
 _WHAT = {"bytes_in": "bytes of messages", "bytes_out": "bytes of answers", "cost": "of the budget"}
+LIMIT = "limit:"
+"""Prefix of the rule by which a verdict names a limit."""
+TRIES = 5
+"""How often a message has units lent that others may use before it."""
 
 
 class Held:
@@ -51,25 +58,46 @@ class Gate:
         loops: LoopSettings | None = None,
         *,
         groups_of: Callable[[str], tuple[str, ...]] = lambda _: (),
+        bank: Bank | None = None,
     ) -> None:
+        """With a `bank`, other workers draw on the same limits."""
         self.repeats = Repeats(loops) if loops is not None and Repeats.is_on(loops) else None
         """Who repeats himself; None when nobody looks."""
         self.has_limits = bool(limits)
-        self._counters = Counters(limits)
+        self._bank = bank
+        self._counters = Counters(limits, bank.leases.make) if bank is not None else Counters(limits)
         self._groups_of = groups_of
 
-    def enter(self, caller: Caller, size: int, now: int) -> Held | Refused | None:
-        """Let a message of this size in: what it holds, None when no limit speaks of it, or why it may not."""
+    def enter(self, caller: Caller, size: int, now: int) -> Held | Refused | Lacking | None:
+        """Let a message of this size in: what it holds, None when no limit speaks of it, or why it may not.
+
+        `Lacking` when more must be lent first: see `borrow`.
+        """
         draws = self._counters.draws(self._known(caller), now)
-        if not draws:
-            return None
-        for draw in draws:
-            lack = draw.lacks(size, now)
-            if lack is not None:
-                return _refused(draw.counter, *lack)
-        for draw in draws:
-            draw.take(size, now)
-        return Held(draws)
+        return _take(draws, size, now) if draws else None
+
+    async def borrow(self, lacking: Lacking, now: Callable[[], int]) -> Held | Refused:
+        """Have lent what a message lacks, until it is held or refused."""
+        assert self._bank is not None
+        name = lacking.draws[0].counter.name
+        for _ in range(TRIES):
+            needs = lacking.needs(now())
+            try:
+                grants = await self._bank.lend([(meter, need) for _, _, meter, need in needs])
+            except Unavailable as error:
+                return Refused(LIMIT + name, f"{error.reason}, and what cannot be counted has to wait.", SECOND)
+            for (counter, amount, _, _), grant in zip(needs, grants, strict=True):
+                if grant.wait:
+                    return _refused(counter, amount, grant.wait)
+            entry = _take(lacking.draws, lacking.size, now())
+            if not isinstance(entry, Lacking):
+                return entry
+        return Refused(LIMIT + name, "A limit is reached: others used what there was. Try again in 1 s.", SECOND)
+
+    async def close(self) -> None:
+        """Give back what was lent."""
+        if self._bank is not None:
+            await self._bank.close()
 
     def standing(self, now: int) -> list[dict[str, Any]]:
         """Consumption now, the fullest counter first."""
@@ -85,13 +113,48 @@ class Gate:
         return caller._replace(groups=self._groups_of(caller.principal))
 
 
+class Lacking:
+    """A message for which something must be lent first."""
+
+    __slots__ = ("draws", "size")
+
+    def __init__(self, draws: tuple[Draw, ...], size: int) -> None:
+        self.draws = draws
+        self.size = size
+
+    def needs(self, now: int) -> list[tuple[Counter, str, Leased, int]]:
+        """Of which counter, which amount, its meter, and how much."""
+        found: list[tuple[Counter, str, Leased, int]] = []
+        for draw in self.draws:
+            for amount, meter, need in draw.needs(self.size):
+                if meter.wait(need, now) == LACKS and isinstance(meter, Leased):
+                    found.append((draw.counter, amount, meter, need))
+        return found
+
+
+def _take(draws: tuple[Draw, ...], size: int, now: int) -> Held | Refused | Lacking:
+    """From every limit or from none."""
+    is_lacking = False
+    for draw in draws:
+        lack = draw.lacks(size, now)
+        if lack is not None:
+            if lack[1] != LACKS:
+                return _refused(draw.counter, *lack)
+            is_lacking = True
+    if is_lacking:
+        return Lacking(draws, size)
+    for draw in draws:
+        draw.take(size, now)
+    return Held(draws)
+
+
 def _refused(counter: Counter, amount: str, wait: int) -> Refused:
     said = f"{_in_words(counter, amount)} for {_whose(counter)}"
     if wait == NEVER:
         reason = f"This message alone is beyond a limit: {said}. Do not send it again as it is."
     else:
         reason = f"A limit is reached: {said}. Try again in {in_seconds(wait)} s."
-    return Refused(f"limit:{counter.name}", reason, wait)
+    return Refused(LIMIT + counter.name, reason, wait)
 
 
 def _in_words(counter: Counter, amount: str) -> str:

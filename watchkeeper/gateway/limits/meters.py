@@ -18,6 +18,8 @@ STEPS = 60
 """A window moves on in so many steps; what was used comes back at most one step late."""
 NEVER = -1
 """The wait for an amount that is larger than the limit itself."""
+LACKS = -2
+"""The wait for an amount that must first be got from a shared ledger (`limits.leases`)."""
 
 
 class Meter(Protocol):
@@ -35,6 +37,10 @@ class Meter(Protocol):
 
     def used(self, now: int) -> int:
         """How much of the limit is spoken for."""
+        ...
+
+    def room(self, now: int) -> int:
+        """How much would fit now."""
         ...
 
     def hold(self, amount: int, now: int) -> None:
@@ -76,7 +82,7 @@ class Window:
             excess -= count
             if excess <= 0:
                 return (step + STEPS + 1) * self._width - now
-        return STEPS * self._width  # somebody holds the rest, and may hold it so long
+        return SECOND  # somebody holds the rest, and gives back what he does not use
 
     def take(self, amount: int, now: int) -> None:
         step = now // self._width
@@ -90,6 +96,9 @@ class Window:
     def used(self, now: int) -> int:
         self._move_to(now)
         return self._total + self._held
+
+    def room(self, now: int) -> int:
+        return max(0, self.limit - self.used(now))
 
     def hold(self, amount: int, now: int) -> None:
         self._held += amount
@@ -142,6 +151,10 @@ class Bucket:
         self._refill(now)
         return self.limit - self._level // self._length
 
+    def room(self, now: int) -> int:
+        self._refill(now)
+        return max(0, self._level // self._length)
+
     def hold(self, amount: int, now: int) -> None:
         self.take(amount, now)
         self._held += amount
@@ -179,12 +192,11 @@ class Slots:
     def take(self, amount: int, now: int) -> None:
         self._taken += amount
 
-    def free(self, amount: int) -> None:
-        """Give back what was taken."""
-        self._taken -= amount
-
     def used(self, now: int) -> int:
         return self._taken
+
+    def room(self, now: int) -> int:
+        return max(0, self.limit - self._taken)
 
     def hold(self, amount: int, now: int) -> None:
         self._taken += amount

@@ -9,6 +9,8 @@ import msgspec
 from watchkeeper.gateway.limits.meters import NEVER, SECOND
 
 TOOL_CALL = "tools/call"
+AMOUNTS = ("calls", "bytes_in", "bytes_out", "cost", "concurrent")
+"""What can be limited, by the names of the settings."""
 MILLIONTHS = 1_000_000
 """Costs are counted in whole millionths."""
 

@@ -13,7 +13,7 @@ import msgspec
 
 from watchkeeper.gateway import replies
 from watchkeeper.gateway.caller import tenant_of
-from watchkeeper.gateway.limits.gate import Gate, Held
+from watchkeeper.gateway.limits.gate import Gate, Held, Lacking
 from watchkeeper.gateway.limits.model import TOOL_CALL, Caller, Refused
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.record import LONGEST, Call, Chronicle
@@ -36,7 +36,7 @@ class Turnstile:
         self._chronicle = chronicle
         self._now = now
 
-    def enter(self, call: Call) -> Held | Refused | None:
+    def enter(self, call: Call) -> Held | Refused | Lacking | None:
         """What a message holds that the guard let pass, or why it does not pass; None when nothing speaks of it."""
         message, principal = call.message, call.request.principal
         now = self._now()
@@ -62,8 +62,10 @@ class Turnstile:
         )
         return self._gate.enter(caller, len(message.raw), now)
 
-    async def through(self, call: Call, entry: Held | Refused, forward: Forward, finish: Finish) -> Outbound:
+    async def through(self, call: Call, entry: Held | Refused | Lacking, forward: Forward, finish: Finish) -> Outbound:
         """The answer to a message that has something to hold or does not pass."""
+        if isinstance(entry, Lacking):
+            entry = await self._gate.borrow(entry, self._now)
         if isinstance(entry, Refused):
             return await self._refuse(call, entry, forward, finish)
         try:
