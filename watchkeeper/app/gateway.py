@@ -17,6 +17,7 @@ from watchkeeper.app.credentials import Accreditor, keeps_credential
 from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import command_of, spawner_for
+from watchkeeper.app.limiting import Consumption, gate_for, keep_ledger
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.secrets import with_secrets
 from watchkeeper.app.servers import effective
@@ -27,11 +28,9 @@ from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.files import Lock, make_private_folder
 from watchkeeper.events import new_event
-from watchkeeper.gateway.containment import AGENT, OrdersInForce
+from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.hops import hop_of
-from watchkeeper.gateway.limits.gate import Gate
-from watchkeeper.gateway.limits.settings import check_limits
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.oauth.issuers import Issuers
 from watchkeeper.gateway.pipeline import Guard
@@ -94,6 +93,9 @@ async def serve(
             routes = _routes(loaded, servers, platform, spawner)
             gateway, control = assemble(loaded, routes, platform, post.relay)
             _note_start(platform, loaded, post)
+            ledger = await keep_ledger(loaded, post.relay, stack)
+            if gateway.gate is not None:
+                control.answers |= Consumption(gateway.gate, ledger, post.relay).answers
             await control.start()
             stack.push_async_callback(control.close)
             greeted = greeting(platform)
@@ -143,7 +145,7 @@ def assemble(
         journal=platform.journal,
         clock=platform.clock,
         settings=loaded.settings.gateway,
-        gate=gate_for(loaded, platform),
+        gate=gate_for(loaded, platform, relay),
         issuers=_issuers(loaded, platform),
         relay=relay,
         endpoints=endpoints_over(loaded, routes),
@@ -173,13 +175,6 @@ def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce) -> Guar
         observe=observing(platform.pins),
         groups_of=platform.clients.groups_of,
     )
-
-
-def gate_for(loaded: Loaded, platform: Platform) -> Gate:
-    """The limits of the settings. Raises `Misconfigured`."""
-    settings = loaded.settings
-    check_limits(settings.limits)
-    return Gate(settings.limits, settings.loops, groups_of=lambda name: platform.clients.groups_of(AGENT + name))
 
 
 def _issuers(loaded: Loaded, platform: Platform) -> Issuers | None:

@@ -7,7 +7,8 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
-from watchkeeper.app.gateway import gate_for, guard_for
+from watchkeeper.app.gateway import guard_for
+from watchkeeper.app.limiting import gate_for
 from watchkeeper.app.planned import Plan
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.core.errors import Conflict, Denied

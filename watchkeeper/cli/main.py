@@ -17,6 +17,7 @@ COMMANDS = (
     "grants",
     "incidents",
     "journal",
+    "limits",
     "pins",
     "policy",
     "quarantine",

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.core.clock import Clock
-from watchkeeper.core.control import serve
+from watchkeeper.core.control import Handler, serve
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Invalid, WatchkeeperError
 from watchkeeper.core.files import socket_path
@@ -64,6 +64,8 @@ class GatewayControl:
         """Why the control state cannot be followed now; empty while it can."""
         self.addresses: dict[str, str] = {}
         """Where clients reach each route; whoever starts the listeners fills it."""
+        self.answers: dict[str, Handler] = {}
+        """What else the socket answers, from parts that this one does not know; filled before `start`."""
         self.sandboxes: dict[str, str] = {}
         """What confines each server that is started here; filled by the same."""
         self._journal = journal
@@ -95,7 +97,7 @@ class GatewayControl:
             "probe": self._on_probe,
             "status": self._on_status,
         }
-        self._server = await serve(self.path, handlers)
+        self._server = await serve(self.path, handlers | self.answers)
         await asyncio.to_thread(self._presence.enter, self.gateway_id, self.path, self._acknowledged)
         self._thread.start()
 

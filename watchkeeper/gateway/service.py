@@ -62,6 +62,11 @@ class Gateway:
         return [fitting.door for fitting in self._fittings.values()]
 
     @property
+    def gate(self) -> Gate | None:
+        """The limits in force."""
+        return self._terms.gate
+
+    @property
     def ports(self) -> Mapping[str, int]:
         """Route name → port; those the system chose are known after `start`."""
         return {name: fitting.door.port for name, fitting in self._fittings.items()}
@@ -131,6 +136,8 @@ class Gateway:
         await asyncio.gather(*(upstream.close() for upstream in upstreams), return_exceptions=True)
         if self._terms.issuers is not None:
             await self._terms.issuers.close()
+        if self._terms.gate is not None:
+            await self._terms.gate.close()
         self._note("gateway.process.stopped")
 
     def _fit(self, routes: Sequence[Route], endpoints: Sequence[Endpoint], terms: Terms) -> dict[str, Fitting]:

@@ -62,6 +62,11 @@ class Turnstile:
         )
         return self._gate.enter(caller, len(message.raw), now)
 
+    async def held(self, call: Call) -> Held | Refused | None:
+        """`enter`, with what must be lent first; for who may wait at once."""
+        entry = self.enter(call)
+        return await self._gate.borrow(entry, self._now) if isinstance(entry, Lacking) else entry
+
     async def through(self, call: Call, entry: Held | Refused | Lacking, forward: Forward, finish: Finish) -> Outbound:
         """The answer to a message that has something to hold or does not pass."""
         if isinstance(entry, Lacking):

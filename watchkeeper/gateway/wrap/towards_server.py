@@ -133,7 +133,7 @@ class TowardsServer:
         if replies.stops(call.ruling):
             await self._refuse(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern").body)
             return
-        entry = session.turnstile.enter(call) if session.turnstile is not None else None
+        entry = await session.turnstile.held(call) if session.turnstile is not None else None
         if isinstance(entry, Refused):
             said = call.ruling.verdict
             rules = (*said.rules, entry.rule)
