@@ -21,7 +21,7 @@ from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.settings import FetchSettings, check_fetch
 from watchkeeper.core.ids import observed_id
-from watchkeeper.gateway.containment import AGENT
+from watchkeeper.gateway.caller import AGENT, local_principal, tenant_of
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.credentials.issuer import Issuers
@@ -38,9 +38,11 @@ def add_grant(loaded: Loaded, server: str, client: str, invite: Invite, paste: P
     _require_client(ask, client)
     vault = Vault.of(loaded.data_dir)
     granted = asyncio.run(_login(loaded, server, settings, invite, paste))
+    principal = AGENT + client
     grant = Grant(
+        tenant=tenant_of(principal),
         id=observed_id(),
-        principal=AGENT + client,
+        principal=principal,
         server=server,
         issuer=granted.client.issuer,
         resource=granted.resource,
@@ -111,7 +113,8 @@ def _server(loaded: Loaded, name: str) -> ServerSettings:
 
 def _require_client(ask: Administration, client: str) -> None:
     """A client of our own must be there; a subject of an authorization server (`ISSUER/SUBJECT`) may come later."""
-    known = {row["name"] for row in ask.call("clients.list") if not row["revoked_at"]}
+    rows = (row for row in ask.call("clients.list") if not row["revoked_at"])
+    known = {local_principal(row["name"], row["terms"]["tenant"]).removeprefix(AGENT) for row in rows}
     if client not in known and "/" not in client:
         raise NotFound(f"there is no client {client!r}", hint="see `watchkeeper clients list`")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 client = click.option(
     "--client",
     required=True,
-    help="The client that acts: NAME of `clients list`, or ISSUER/SUBJECT for a sign-in there.",
+    help="The client that acts: a client of `clients list`, or ISSUER/SUBJECT for a sign-in there.",
 )
 
 

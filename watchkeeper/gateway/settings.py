@@ -98,7 +98,7 @@ class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     scopes: Annotated[tuple[str, ...], Meta(description="Scopes to ask for; no more than the agents need.")] = ()
     resource: Annotated[str, Meta(description="What the tokens are for (RFC 8707); empty for the server's url.")] = ""
     audience: Annotated[
-        str, Meta(description="`audience` of a token exchange, where the authorization server wants one.")
+        str, Meta(description="`audience` of the requests, where the authorization server wants one beside `resource`.")
     ] = ""
     redirect_port: Annotated[
         int, Meta(description="Port on this machine where a person's browser comes back to.", ge=1, le=65535)

@@ -340,3 +340,18 @@ async def test_no_token_of_a_grant_is_in_any_event_log_or_error(
     for issued in authorization_server.issued:
         secrets += [issued.access_token, issued.refresh_token]
     assert [secret for secret in secrets if secret in told] == []
+
+
+@pytest.mark.behaviour("grants.per-tenant")
+async def test_a_grant_belongs_to_its_principals_tenant(grant_to: Callable[..., Any], grants: Grants) -> None:
+    grant = await grant_to("agent:alice")
+    for tenant, principal in (("acme", "agent:alice"), ("default", "agent:acme:alice"), ("other", "agent:acme:alice")):
+        moved = msgspec.structs.replace(grant, id=observed_id(), tenant=tenant, principal=principal)
+        with pytest.raises(Invalid):
+            grants.put(moved, "operator:test")
+    theirs = msgspec.structs.replace(grant, id=observed_id(), tenant="acme", principal="agent:acme:alice")
+    grants.put(theirs, "operator:test")
+    found = [grants.of(principal, "srv") for principal in ("agent:alice", "agent:acme:alice")]
+    assert [one.id for one in found if one is not None] == [grant.id, theirs.id]
+    grants.end_all("agent:acme:alice", "operator:test")
+    assert grants.of("agent:alice", "srv") is not None

@@ -17,7 +17,7 @@ import msgspec
 
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.errors import Unavailable, Untrusted
-from watchkeeper.gateway.containment import AGENT
+from watchkeeper.gateway.caller import AGENT
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.grants import Grant, Grants
 from watchkeeper.gateway.credentials.issued import Minutes, Purpose

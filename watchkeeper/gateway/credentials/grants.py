@@ -16,6 +16,7 @@ from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway import _store as counters
+from watchkeeper.gateway.caller import DEFAULT, tenant_of
 from watchkeeper.gateway.credentials import _store
 
 LEASE = 15 * SECOND
@@ -25,7 +26,8 @@ LEASE = 15 * SECOND
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """One grant; nothing in it is secret but what is sealed."""
 
-    tenant: str = "default"
+    tenant: str = DEFAULT
+    """Of the principal."""
     id: str
     principal: str
     server: str
@@ -43,24 +45,23 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grants:
-    """The grants of one tenant. Safe for threads and processes."""
+    """Every tenant's grants. Safe for threads and processes."""
 
-    def __init__(self, database: Database, journal: Journal, clock: Clock, tenant: str = "default") -> None:
+    def __init__(self, database: Database, journal: Journal, clock: Clock) -> None:
         self._database = database
         self._journal = journal
         self._clock = clock
-        self._tenant = tenant
-        counters.ensure_generation(database, tenant, _store.GRANTS)
+        counters.ensure_generation(database, DEFAULT, _store.GRANTS)
 
     def read_generation(self) -> int:
         """Raised by every grant that is added or ended, not by renewals."""
         with self._database.read() as session:
-            return counters.generation(session, self._tenant, _store.GRANTS)
+            return counters.generation(session, DEFAULT, _store.GRANTS)
 
     def all(self) -> tuple[Grant, ...]:
         """Every grant there ever was, sealed parts left out, by server and principal, the newest last."""
         row = _store.GrantRow
-        query = select(row).where(row.tenant == self._tenant).order_by(row.server, row.principal, row.created_at)
+        query = select(row).order_by(row.server, row.principal, row.created_at)
         with self._database.read() as session:
             return tuple(msgspec.structs.replace(_to_grant(found), sealed="") for found in session.scalars(query))
 
@@ -72,11 +73,11 @@ class Grants:
 
     def put(self, grant: Grant, by: str) -> Grant:
         """Take a grant into force; one for the same principal and server ends. Raises `Invalid`."""
-        if grant.tenant != self._tenant or not grant.sealed or not grant.principal or not grant.server:
+        if grant.tenant != tenant_of(grant.principal) or not grant.sealed or not grant.principal or not grant.server:
             raise Invalid("this is no grant of ours", hint="make it with `watchkeeper grants add`")
         now = self._clock.now()
         with self._database.write() as session:
-            counters.lock_generation(session, self._tenant, _store.GRANTS).value += 1
+            counters.lock_generation(session, DEFAULT, _store.GRANTS).value += 1
             for old in session.scalars(self._active(grant.principal, grant.server)):
                 self._end(old, by, "another one took its place")
             made = msgspec.structs.replace(
@@ -89,7 +90,7 @@ class Grants:
     def end(self, principal: str, server: str, by: str, reason: str = "") -> Grant:
         """End a grant, in every gateway within a second; what comes back has the sealed part. Raises `NotFound`."""
         with self._database.write() as session:
-            counters.lock_generation(session, self._tenant, _store.GRANTS).value += 1
+            counters.lock_generation(session, DEFAULT, _store.GRANTS).value += 1
             row = session.scalar(self._active(principal, server))
             if row is None:
                 raise NotFound(f"{principal} has no grant for {server}", hint="see `watchkeeper grants list`")
@@ -98,9 +99,9 @@ class Grants:
     def end_all(self, principal: str, by: str, reason: str = "") -> Sequence[Grant]:
         """End everything that a principal was granted."""
         row = _store.GrantRow
-        query = select(row).where(row.tenant == self._tenant, row.principal == principal, row.ended_at == 0)
+        query = select(row).where(row.tenant == tenant_of(principal), row.principal == principal, row.ended_at == 0)
         with self._database.write() as session:
-            counters.lock_generation(session, self._tenant, _store.GRANTS).value += 1
+            counters.lock_generation(session, DEFAULT, _store.GRANTS).value += 1
             return [self._end(found, by, reason) for found in session.scalars(query)]
 
     def lease(self, principal: str, server: str) -> Grant | None:
@@ -116,14 +117,14 @@ class Grants:
     def give_back(self, grant: Grant) -> None:
         """Nothing came of it; others may try."""
         with self._database.write() as session:
-            row = session.get(_store.GrantRow, (self._tenant, grant.id), with_for_update=True)
+            row = session.get(_store.GrantRow, (grant.tenant, grant.id), with_for_update=True)
             if row is not None:
                 row.leased_until = 0
 
     def renewed(self, grant: Grant) -> None:
         """Keep what a renewal brought; an ended grant stays ended."""
         with self._database.write() as session:
-            row = session.get(_store.GrantRow, (self._tenant, grant.id), with_for_update=True)
+            row = session.get(_store.GrantRow, (grant.tenant, grant.id), with_for_update=True)
             if row is not None and not row.ended_at:
                 row.sealed, row.scope = grant.sealed, grant.scope
                 row.renewed_at, row.leased_until = self._clock.now(), 0
@@ -131,7 +132,7 @@ class Grants:
     def _active(self, principal: str, server: str) -> Select[_store.GrantRow]:
         row = _store.GrantRow
         return select(row).where(
-            row.tenant == self._tenant, row.principal == principal, row.server == server, row.ended_at == 0
+            row.tenant == tenant_of(principal), row.principal == principal, row.server == server, row.ended_at == 0
         )
 
     def _end(self, row: _store.GrantRow, by: str, reason: str) -> Grant:
@@ -145,7 +146,7 @@ class Grants:
         event = new_event(
             self._clock.now(),
             kind,
-            tenant=self._tenant,
+            tenant=grant.tenant,
             actor=by,
             server=grant.server,
             target=grant.principal,

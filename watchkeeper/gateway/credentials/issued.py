@@ -15,6 +15,7 @@ import msgspec
 from watchkeeper.core.clock import Clock, to_iso
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events import new_event
+from watchkeeper.gateway.caller import tenant_of
 from watchkeeper.gateway.credentials.endpoint import Fields, TokenEndpoint
 from watchkeeper.gateway.credentials.inherited import access_token
 from watchkeeper.gateway.credentials.keeper import Keeper
@@ -64,7 +65,9 @@ class Minutes:
         now, kind = self._clock.now(), "gateway.credential.obtained"
         try:
             self._recorder.append(
-                new_event(now, kind, actor=actor, server=purpose.server, outcome="success", body=body)
+                new_event(
+                    now, kind, tenant=tenant_of(actor), actor=actor, server=purpose.server, outcome="success", body=body
+                )
             )
         except Unavailable:
             return  # the exchange refuses calls by itself while the journal fails

@@ -87,6 +87,7 @@ class Login:
             asked = [("response_type", "code"), ("client_id", client.id), ("redirect_uri", doorstep.redirect_uri)]
             asked += [("state", state), ("code_challenge", _challenge(verifier)), ("code_challenge_method", "S256")]
             asked += [("resource", protected.resource), *([("scope", scopes)] if scopes else [])]
+            asked += [("audience", self._purpose.audience)] if self._purpose.audience else []
             joint = "&" if "?" in metadata.authorization_endpoint else "?"
             url = f"{metadata.authorization_endpoint}{joint}{urlencode(asked)}"
             invite(Invitation(url, metadata.issuer, protected.resource, scopes, client.id))
