@@ -11,6 +11,7 @@ from typing import Any
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Misconfigured, Unavailable
 from watchkeeper.events.model import new_event
+from watchkeeper.gateway import replies
 from watchkeeper.gateway.aggregate.model import Endpoint, Serve
 from watchkeeper.gateway.edges.door import Door
 from watchkeeper.gateway.fitting import Fitting, House, Terms, fit_endpoint, fit_route
@@ -24,7 +25,7 @@ from watchkeeper.gateway.retiring import Retiring, Unfinished
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.settings import GatewaySettings, check_gateway
 from watchkeeper.gateway.tls.handshakes import Handshakes
-from watchkeeper.gateway.upstream import Outbound
+from watchkeeper.gateway.upstream import Outbound, UpstreamFailed
 
 _ACTOR = "system:gateway"
 
@@ -155,7 +156,10 @@ class Gateway:
         """A route as it is at the time of each request, for an endpoint of which it is a member."""
 
         async def serve(request: Request) -> Outbound:
-            return await self._fittings[name].serve(request)
+            fitting = self._fittings.get(name)
+            if fitting is None:  # a session with a former endpoint may outlive its servers
+                return replies.failed(None, UpstreamFailed(f"{name} is not served any more"))
+            return await fitting.serve(request)
 
         return serve
 

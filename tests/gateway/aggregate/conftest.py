@@ -242,6 +242,10 @@ class Company:
         self.journal = journal
         self._data = data
 
+    routes: list[Route]
+    endpoint: Endpoint
+    settings: GatewaySettings
+
     def __getattr__(self, name: str) -> Script:
         try:
             return self.__dict__["scripts"][name]  # type: ignore[no-any-return]
@@ -343,7 +347,9 @@ async def make_company(journal: Journal, tmp_path: Path) -> AsyncIterator[Make]:
         )
         await gateway.start()
         gateways.append(gateway)
-        return Company(gateway, scripts, guard, journal, tmp_path)
+        company = Company(gateway, scripts, guard, journal, tmp_path)
+        company.routes, company.endpoint, company.settings = routes, endpoint, settings
+        return company
 
     yield make
     for gateway in gateways:
