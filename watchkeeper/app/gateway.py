@@ -201,6 +201,7 @@ def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Pla
             eras=server.eras,
             public_url=server.public_url,
             scopes=server.scopes,
+            tool_scopes=server.tool_scopes,
             hands_on_trace=server.trace_context == "inject",
             upstream=accreditor.accredit(
                 name,
