@@ -208,6 +208,7 @@ def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Pla
                 server,
                 _upstream(name, with_secrets(name, server), settings, platform, spawner, hop=_hop(loaded, name)),
             ),
+            floods=loaded.settings.floods,
             hop=_hop(loaded, name),
             keeps_credential=keeps_credential(server),
         )
