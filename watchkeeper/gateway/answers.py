@@ -177,6 +177,9 @@ class Answers:
         if message is None:
             return sse.placeholder(fields)
         if message.kind not in ("response", "error"):
+            if call.answered is not None:
+                self._note_withheld(call, "it came after its request was answered")
+                return raw if call.route.shadow else sse.placeholder(fields)
             return await self._own(call, raw, fields, message)
         if call.answered is not None or not _answers(message, call.message):
             self._note_withheld(call, "an answer to another request")

@@ -1,4 +1,4 @@
-"""Checklist D8: a subscription's stream, message by message."""
+"""Checklist D8 and D9: what a stream may carry, message by message."""
 
 from __future__ import annotations
 
@@ -89,3 +89,15 @@ async def test_a_subscription_that_policy_denies_is_denied_whole(house: House) -
     got = await house.post(body, *mirrors("subscriptions/listen", None))
     assert got.json["error"]["data"]["rules"] == ["test.rule"]
     assert house.server.got == []
+
+
+@pytest.mark.behaviour("mcp.d9.nothing-after-completion")
+@pytest.mark.parametrize("modern", [True, False])
+async def test_nothing_follows_the_answer_to_a_request(house: House, modern: bool) -> None:
+    progress = b'data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1}}\n\n'
+    answer = b'data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'
+    house.server.answer = stream(progress, answer, b": a comment\n\n", b"id: 9\n" + progress)
+    got = await house.post(call(modern=modern), *(mirrors() if modern else []))
+    assert got.body == progress + answer + b": a comment\n\n" + b"id: 9\n\n"
+    (event,) = house.events("gateway.request.refused")
+    assert "after its request was answered" in event.body["reason"]
