@@ -40,6 +40,7 @@ from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.gateway.sightings import observing
 from watchkeeper.gateway.stdio import Limits, StdioUpstream
+from watchkeeper.gateway.tasks import TaskLedger
 from watchkeeper.gateway.tls import contexts
 from watchkeeper.gateway.upstream import Upstream
 from watchkeeper.inspection import Inspection
@@ -161,6 +162,7 @@ def assemble(
         identities=platform.clients,
         guard=guard,
         routes={route.name: route for route in routes},
+        also=(TaskLedger(guard.tasks, platform.database, platform.clock).sync,),
     )
     return gateway, control
 

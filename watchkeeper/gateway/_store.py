@@ -10,6 +10,7 @@ from watchkeeper.core.database import Base, Database
 
 ORDERS = "orders"
 CLIENTS = "clients"
+TASKS = "tasks"
 
 
 class GenerationRow(Base):
@@ -79,6 +80,19 @@ class ClientRow(Base):
     revoked_at: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (UniqueConstraint("tenant", "digest"),)
+
+
+class TaskRow(Base):
+    """A task that a call made: whose it is, and which tool's. Its id opens it, so only a digest is kept."""
+
+    __tablename__ = "gateway_tasks"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    principal: Mapped[str] = mapped_column(Text)
+    tool: Mapped[str] = mapped_column(Text)
+    generation: Mapped[int] = mapped_column(BigInteger)
+    made_at: Mapped[int] = mapped_column(BigInteger)
 
 
 def ensure_generation(database: Database, tenant: str, subject: str) -> None:

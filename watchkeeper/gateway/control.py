@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,10 @@ class GatewayControl:
         identities: Identities,
         guard: Guard,
         routes: Mapping[str, Route],
+        also: Sequence[Callable[[], object]] = (),
         tenant: str = "default",
     ) -> None:
+        """`also` is called, blocking, whenever the control state is looked at."""
         self.gateway_id = gateway_id
         self.path = socket_path(data_dir, f"gateway-{gateway_id}")
         self.failure = ""
@@ -75,6 +77,7 @@ class GatewayControl:
         self._identities = identities
         self._guard = guard
         self._routes = routes
+        self._also = also
         self._tenant = tenant
         self._book = OrderBook(database, journal, clock, tenant)
         self._presence = Presence(database, clock, tenant)
@@ -117,7 +120,7 @@ class GatewayControl:
         Blocking. Raises the first failure, `Unavailable` when the control state or the journal cannot be used.
         """
         failures: list[WatchkeeperError] = []
-        for take_over in (self._take_orders, self._pins.reload, self._identities.reload):
+        for take_over in (self._take_orders, self._pins.reload, self._identities.reload, *self._also):
             try:
                 take_over()
             except WatchkeeperError as error:

@@ -29,7 +29,7 @@ import msgspec
 from watchkeeper.gateway.containment import AGENT, Order, OrdersInForce
 from watchkeeper.gateway.duties.keeper import ANNOTATION, Duties
 from watchkeeper.gateway.duties.model import Breach
-from watchkeeper.gateway.duties.tasks import NEWS
+from watchkeeper.gateway.duties.tasks import NEWS, Tasks
 from watchkeeper.gateway.duties.tasks import RULE as TASK_OWNER
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.inspection import spans
@@ -125,6 +125,11 @@ class Guard:
     def follow(self, policy: Decides) -> None:
         """Decide by another policy from the next message on, in streams that are open, too."""
         self._decide = policy.decide
+
+    @property
+    def tasks(self) -> Tasks:
+        """Whose tasks are whose; other processes' come from `gateway.tasks`."""
+        return self._duties.tasks
 
     # what the exchange asks
 

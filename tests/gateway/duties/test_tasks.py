@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from tests.gateway.conftest import MODERN, House, call, mirrors, plain, post, stream
+from tests.gateway.duties.conftest import MakeGuarded
+from watchkeeper.core.clock import ManualClock
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway.containment import Order, OrderKind, OrdersInForce
-from watchkeeper.gateway.duties.tasks import Tasks
+from watchkeeper.gateway.duties.tasks import Task, Tasks
+from watchkeeper.gateway.pipeline import Guard
+from watchkeeper.gateway.tasks import KEPT_SECONDS, TaskLedger
 from watchkeeper.protocol.message import VERSION_KEY, parse_message
 
 BOB = b"Bearer token-of-bob"
@@ -128,6 +136,59 @@ async def test_a_tasks_result_is_inspected_wherever_it_arrives(guarded: House) -
     guarded.server.answer = stream(ACKNOWLEDGED, news("notifications/tasks", taskId="t-1", result=poisoned))
     body, headers = listen()
     assert (await guarded.post(body, *headers)).body == ACKNOWLEDGED
+
+
+@pytest.mark.behaviour("mcp.f3.tasks-shared")
+async def test_a_task_made_through_one_gateway_is_bound_in_every_other(
+    make_guarded: MakeGuarded, database: Database, clock: ManualClock
+) -> None:
+    one, other = await make_guarded(), await make_guarded()
+    ledgers = [TaskLedger(tasks_of(house), database, clock) for house in (one, other)]
+    await make_task(one)
+    for ledger in ledgers:
+        ledger.sync()
+    body, headers = about("tasks/get")
+    assert (await as_bob(other, body, headers)).json["error"]["data"]["rules"] == ["protocol.task-owner"]
+    assert (await other.post(body, *headers)).body == DONE
+    later = await make_guarded()  # as after a restart
+    TaskLedger(tasks_of(later), database, clock).sync()
+    assert "error" in (await as_bob(later, body, headers)).json
+
+
+@pytest.mark.behaviour("mcp.f3.tasks-shared")
+def test_what_could_not_be_told_is_told_later_and_no_id_is_stored(tmp_path: Path, clock: ManualClock) -> None:
+    database = Database.at(tmp_path / "tasks.db")
+    database.create_missing_tables()
+    tasks = Tasks()
+    ledger = TaskLedger(tasks, database, clock)
+    ledger.sync()
+    asked = parse_message(call(_meta={VERSION_KEY: MODERN}))
+    tasks.learn("srv", "agent:alice", asked, parse_message(MADE))
+    with database.write() as session:
+        session.execute(text("ALTER TABLE gateway_tasks RENAME TO away"))
+    with pytest.raises(Unavailable):
+        ledger.sync()
+    with database.write() as session:
+        session.execute(text("ALTER TABLE away RENAME TO gateway_tasks"))
+    ledger.sync()
+    heard = Tasks()
+    TaskLedger(heard, database, clock).sync()
+    assert heard.of("srv", "t-1") == Task("agent:alice", "echo")
+    with database.read() as session:
+        assert "t-1" not in str(session.execute(text("SELECT * FROM gateway_tasks")).all())
+    clock.advance((KEPT_SECONDS + 1) * 1_000_000)
+    tasks.learn("srv", "agent:alice", asked, parse_message(result(resultType="task", taskId="t-2")))
+    ledger.sync()
+    forgetful = Tasks()
+    TaskLedger(forgetful, database, clock).sync()
+    assert (forgetful.of("srv", "t-1"), forgetful.of("srv", "t-2")) == (None, Task("agent:alice", "echo"))
+    database.close()
+
+
+def tasks_of(house: House) -> Tasks:
+    guard = cast(object, house.guard)
+    assert isinstance(guard, Guard)
+    return guard.tasks
 
 
 @pytest.mark.behaviour("mcp.f3.tasks-bounded")

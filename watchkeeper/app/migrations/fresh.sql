@@ -73,6 +73,15 @@ CREATE TABLE gateway_processes (
 	acknowledged BIGINT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE gateway_tasks (
+	tenant VARCHAR(64) NOT NULL,
+	digest VARCHAR(64) NOT NULL,
+	principal TEXT NOT NULL,
+	tool TEXT NOT NULL,
+	generation BIGINT NOT NULL,
+	made_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, digest)
+);
 CREATE TABLE registry_definitions (
 	tenant VARCHAR(64) NOT NULL,
 	"key" VARCHAR(64) NOT NULL,
@@ -229,4 +238,4 @@ CREATE INDEX ix_respond_timeline_incident ON respond_timeline (incident);
 CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0003');
+INSERT INTO alembic_version (version_num) VALUES ('0004');

@@ -1,13 +1,16 @@
 """Whose a task is, and which tool made it.
 
 A tool may answer with a task and give its real result later, to whoever names the task. So the id belongs to the
-principal whose call it answered, and what is ruled about the tool is ruled about its task. A task that was not made
-here has no owner here; about that one its server decides. Bounded: the task unused for longest is forgotten first.
+principal whose call it answered, and what is ruled about the tool is ruled about its task. A task that no gateway of
+ours saw being made has no owner here; about that one its server decides. Bounded: the task unused for longest is
+forgotten first. Other processes learn of a task by `gateway.tasks`.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import hashlib
+from collections import OrderedDict, deque
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -49,18 +52,36 @@ _made = msgspec.json.Decoder(_Made).decode
 
 
 class Tasks:
-    """Every route's."""
+    """Every route's. Read and written by the event loop and by the thread that follows the control state; every single
+    step is atomic, and none depends on another.
+    """
 
     def __init__(self, limit: int = MOST) -> None:
         self._limit = limit
-        self._known: OrderedDict[tuple[str, str], Task] = OrderedDict()
+        self._known: OrderedDict[str, Task] = OrderedDict()
+        self._fresh: deque[tuple[str, Task]] = deque(maxlen=limit)
+        """Made in this process and not yet told to the others."""
 
     def of(self, server: str, task_id: str) -> Task | None:
-        """The task, if it was made here."""
-        task = self._known.get((server, task_id))
+        """The task, if a gateway of ours saw it being made."""
+        key = _key(server, task_id)
+        task = self._known.get(key)
         if task is not None:
-            self._known.move_to_end((server, task_id))
+            self._known.move_to_end(key)
         return task
+
+    def take_fresh(self) -> list[tuple[str, Task]]:
+        """Those made here since the last time, by their digests."""
+        return [self._fresh.popleft() for _ in range(len(self._fresh))]
+
+    def give_back(self, fresh: Iterable[tuple[str, Task]]) -> None:
+        """They could not be told; they are still to be."""
+        self._fresh.extend(fresh)
+
+    def hear(self, told: Iterable[tuple[str, Task]]) -> None:
+        """Take over what other processes saw being made; who came first is the owner."""
+        for key, task in told:
+            self._keep(key, task)
 
     def tool_of(self, server: str, request: Message) -> str:
         """The tool that a request about a task is really about."""
@@ -90,12 +111,12 @@ class Tasks:
         task_id = _made_in(answer)
         if task_id is None or request.method in METHODS:
             return None
-        known = self._known.setdefault((server, task_id), Task(principal, request.name))
-        if known.principal != principal:
-            return _FOREIGN
-        if len(self._known) > self._limit:
-            self._known.popitem(last=False)
-        return None
+        key = _key(server, task_id)
+        known = self._known.get(key)
+        if known is None:
+            known = self._keep(key, Task(principal, request.name))
+            self._fresh.append((key, known))
+        return _FOREIGN if known.principal != principal else None
 
     def without_foreign(self, server: str, principal: str, answer: Message) -> bytes | None:
         """An answer to `tasks/list` without other principals' tasks; None when there are none in it."""
@@ -110,13 +131,24 @@ class Tasks:
         foreign = {i for i, child in enumerate(children) if self._is_foreign(server, principal, text, child)}
         return spans.without(text, children, foreign).encode() if foreign else None
 
+    def _keep(self, key: str, task: Task) -> Task:
+        known = self._known.setdefault(key, task)
+        if len(self._known) > self._limit:
+            self._known.popitem(last=False)
+        return known
+
     def _is_foreign(self, server: str, principal: str, text: str, child: spans.Span) -> bool:
         try:
             task_id = _named(text[child.value : child.end].encode()).task_id
         except msgspec.MsgspecError:
             return False
-        task = self._known.get((server, task_id)) if isinstance(task_id, str) else None
+        task = self.of(server, task_id) if isinstance(task_id, str) else None
         return task is not None and task.principal != principal
+
+
+def _key(server: str, task_id: str) -> str:
+    """A task's id opens it; what is kept does not."""
+    return hashlib.sha256(f"{server}\0{task_id}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _made_in(answer: Message) -> str | None:
