@@ -101,7 +101,7 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
         session = Session(between, inbox, Lines(sys.stdin.fileno(), settings.max_body_bytes), writer)
         yield session
         await writer.close(_PATIENCE)
-        launches.exited(between, planned.principal, between.era, wanted=session.was_left)
+        launches.exited(child, between, planned.principal, between.era, wanted=session.was_left)
     finally:
         await control.close()
     note_service(platform, loaded, f"wrap-{name}", "admin.service.stopped")

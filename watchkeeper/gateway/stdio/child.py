@@ -55,6 +55,11 @@ class Child:
         self._watching: asyncio.Task[None] | None = None
 
     @property
+    def label(self) -> str:
+        """What a log calls it."""
+        return f"process {self.pid}"
+
+    @property
     def pid(self) -> int:
         return self._process.pid if self._process else 0
 

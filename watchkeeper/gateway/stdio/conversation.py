@@ -1,4 +1,4 @@
-"""The open requests of one child: numbers out, ids back, and which client stream a server's own message belongs to.
+"""The open requests of one server: numbers out, ids back, and which client stream a server's own message belongs to.
 
 In the older era a conversation is a session; in the modern one it is all requests of one principal. It never spans
 two principals. Closing a stream cancels a modern request and no legacy one (MCP basic/patterns/cancellation).
@@ -16,8 +16,8 @@ import msgspec
 
 from watchkeeper.core.errors import Invalid, Unavailable
 from watchkeeper.gateway.stdio import answers
-from watchkeeper.gateway.stdio.child import Child
 from watchkeeper.gateway.stdio.model import Limits
+from watchkeeper.gateway.stdio.peer import Peer
 from watchkeeper.gateway.stdio.rewrite import reference_in, renumber, restore
 from watchkeeper.gateway.stdio.splice import exchange
 from watchkeeper.gateway.stdio.stream import Events, Stream
@@ -49,8 +49,8 @@ class Call:
 class Conversation:
     """One child and everybody who talks with it."""
 
-    def __init__(self, child: Child, limits: Limits, *, modern: bool) -> None:
-        self.child = child
+    def __init__(self, peer: Peer, limits: Limits, *, modern: bool) -> None:
+        self.peer = peer
         self.answered = 0
         self.dropped = 0
         self.used = asyncio.get_running_loop().time()
@@ -79,7 +79,7 @@ class Conversation:
         try:
             renumbered = renumber(request.raw, call.number)
             call.client_id, call.token, call.wants_log = renumbered.id, renumbered.token, renumbered.wants_log
-            await self.child.write(renumbered.body)
+            await self.peer.write(renumbered.body)
             first = await call.stream.next()
         except asyncio.CancelledError:
             self._leave(call)
@@ -105,10 +105,10 @@ class Conversation:
             if reference is None or len(calls) != 1:
                 return answers.accepted()  # over already, or never begun: nothing to stop
             raw = exchange(raw, [(reference.span, b"%d" % calls[0].number)])
-            await self.child.write(raw)
+            await self.peer.write(raw)
             self._give_up(calls[0])
             return answers.accepted()
-        await self.child.write(raw)
+        await self.peer.write(raw)
         return answers.accepted()
 
     async def reply(self, response: Message) -> Outbound:
@@ -116,7 +116,7 @@ class Conversation:
         self.used = asyncio.get_running_loop().time()
         if response.id is None or self._asked.pop(response.id, None) is None:
             return answers.refusal(400, -32600, "the server has no open request with this id", response.id)
-        await self.child.write(response.raw)
+        await self.peer.write(response.raw)
         return answers.accepted()
 
     def attach(self) -> Outbound:
@@ -125,7 +125,7 @@ class Conversation:
         for message in self._standing.drain():
             stream.put(message)
         self._standing.end()
-        if self.child.gone.is_set():
+        if self.peer.gone.is_set():
             stream.end()
         self._standing, self._attached = stream, True
         detach = partial(self._detach, stream)
@@ -145,7 +145,7 @@ class Conversation:
         except Invalid as error:
             self._drop(message, error.reason)
         except Exception:  # noqa: BLE001 — a callback of the child's output: no message may end the reading of others
-            _log.exception("a server's message could not be placed", extra={"pid": self.child.pid})
+            _log.exception("a server's message could not be placed", extra={"peer": self.peer.label})
             self._drop(message, "it could not be placed")
 
     def fail(self, reason: str) -> None:
@@ -205,7 +205,7 @@ class Conversation:
     def _cancel(self, call: Call, reason: str) -> None:
         params = {"requestId": call.number, "reason": reason}
         note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
-        self._later(self.child.write(msgspec.json.encode(note)))
+        self._later(self.peer.write(msgspec.json.encode(note)))
 
     def _calls_of(self, id_text: bytes) -> list[Call]:
         wanted = msgspec.json.decode(id_text)
@@ -295,18 +295,18 @@ class Conversation:
         return takers[0] if takers and is_asking and not self._attached else self._standing
 
     def _refuse(self, request_id: int | str, code: int, reason: str) -> None:
-        self._later(self.child.write(error_body(request_id, code, reason)))
+        self._later(self.peer.write(error_body(request_id, code, reason)))
 
     def _drop(self, message: Message, why: str) -> None:
         self.dropped += 1
-        _log.info("a server's message was dropped: %s", why, extra={"pid": self.child.pid, "kind": message.kind})
+        _log.info("a server's message was dropped: %s", why, extra={"peer": self.peer.label, "kind": message.kind})
 
     def _later(self, writing: Coroutine[Any, Any, None]) -> None:
         async def write() -> None:
             try:
                 await writing
             except Unavailable as error:
-                _log.info("a server was not told: %s", error.reason, extra={"pid": self.child.pid})
+                _log.info("a server was not told: %s", error.reason, extra={"peer": self.peer.label})
 
         task = asyncio.create_task(write())
         self._tasks.add(task)

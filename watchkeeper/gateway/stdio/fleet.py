@@ -1,23 +1,19 @@
-"""The children of one route: how many, whose, for how long; each started, watched and ended here."""
+"""The servers of one route: how many, whose, for how long; each started, watched and ended here."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 import msgspec
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway.breaker import Breaker
-from watchkeeper.gateway.stdio.child import Child
 from watchkeeper.gateway.stdio.conversation import Conversation
-from watchkeeper.gateway.stdio.journal import Launches
 from watchkeeper.gateway.stdio.model import Limits
-from watchkeeper.gateway.upstream import UpstreamBusy, UpstreamFailed
-from watchkeeper.protocol.spawn import Command, Spawner
+from watchkeeper.gateway.stdio.peer import Peer
+from watchkeeper.gateway.upstream import UpstreamBusy, UpstreamFailed, UpstreamSilent
 
-_log = logging.getLogger(__name__)
 _LONGEST_SWEEP = 30.0
 
 
@@ -42,12 +38,10 @@ class Member(msgspec.Struct, eq=False):
 class Fleet:
     """All running servers of a route."""
 
-    def __init__(self, server: str, command: Command, spawner: Spawner, launches: Launches, limits: Limits) -> None:
-        self._server = server
-        self._command = command
-        self._spawner = spawner
-        self._launches = launches
+    def __init__(self, limits: Limits, ended: Callable[[Member], object]) -> None:
+        """`ended` is told of each member that is gone."""
         self._limits = limits
+        self._ended = ended
         self._places: list[str] = []
         self._members: dict[Member, asyncio.Task[None]] = {}
         self._breakers: dict[str, Breaker] = {}
@@ -57,23 +51,23 @@ class Fleet:
     def __len__(self) -> int:
         return len(self._places)
 
-    async def start(self, principal: str, era: str) -> Member:
-        """A new server for this principal. Raises `Full`, `UpstreamBusy`, `UpstreamFailed`, `Unavailable`."""
+    async def start(self, principal: str, era: str, peer: Peer) -> Member:
+        """Open a new server for this principal. Raises `Full`, `UpstreamBusy`, `UpstreamFailed`, `Unavailable`."""
         self._admit(principal)
         self._places.append(principal)
         try:
-            return await self._start(principal, era)
+            return await self._start(principal, era, peer)
         except BaseException:  # cancelled or failed, nobody will give the place back later
             self._places.remove(principal)
             raise
 
     async def end(self, member: Member, reason: str) -> None:
         """Stop a server and wait until it is gone."""
-        child = member.conversation.child
-        if not child.gone.is_set():
+        peer = member.conversation.peer
+        if not peer.gone.is_set():
             member.wanted = True
         task = self._members.get(member)
-        await child.stop(reason)
+        await peer.stop(reason)
         if task is not None:
             await asyncio.shield(task)
 
@@ -112,20 +106,12 @@ class Fleet:
             raise UpstreamBusy(reason, retry_after=wait)
         breaker.probe(now)
 
-    async def _start(self, principal: str, era: str) -> Member:
-        child = Child(self._server, self._command, self._limits)
-        conversation = Conversation(child, self._limits, modern=era == "modern")
+    async def _start(self, principal: str, era: str, peer: Peer) -> Member:
+        conversation = Conversation(peer, self._limits, modern=era == "modern")
         try:
-            await child.start(self._spawner, conversation.receive)
-        except Unavailable as error:
+            await peer.open(conversation.receive)
+        except (UpstreamFailed, UpstreamSilent):
             self.note(principal, worked=False)
-            self._launches.failed_to_start(principal, era, error.reason)
-            _log.error("%s", error.reason, extra={"server": self._server, "hint": error.hint})
-            raise UpstreamFailed("the server could not be started") from error
-        try:
-            self._launches.spawned(child, principal, era)
-        except Unavailable:
-            await child.stop("its start could not be recorded")
             raise
         member = Member(principal, era, conversation)
         self._members[member] = asyncio.create_task(self._attend(member))
@@ -137,12 +123,12 @@ class Fleet:
         """Wait for the end, tell everybody, clean up."""
         conversation = member.conversation
         try:
-            await conversation.child.gone.wait()
-            conversation.fail(conversation.child.reason)
+            await conversation.peer.gone.wait()
+            conversation.fail(conversation.peer.reason)
             if member.on_end is not None:
                 member.on_end()
-            await conversation.child.stop(conversation.child.reason)
-            self._launches.exited(conversation, member.principal, member.era, wanted=member.wanted)
+            await conversation.peer.stop(conversation.peer.reason)
+            self._ended(member)
         finally:
             del self._members[member]
             self._places.remove(member.principal)

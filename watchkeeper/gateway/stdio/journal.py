@@ -18,7 +18,6 @@ _log = logging.getLogger(__name__)
 class Talk(Protocol):
     """What was said with a server, counted."""
 
-    child: Child
     answered: int
     dropped: int
 
@@ -43,14 +42,13 @@ class Launches:
         }
         self._append("gateway.upstream.spawned", actor, era, "success", body)
 
-    def exited(self, conversation: Talk, actor: str, era: str, *, wanted: bool) -> None:
-        child = conversation.child
+    def exited(self, child: Child, talk: Talk, actor: str, era: str, *, wanted: bool) -> None:
         body = {
             "pid": child.pid,
             "reason": child.reason,
             "returncode": child.returncode,
-            "answered": conversation.answered,
-            "dropped": conversation.dropped,
+            "answered": talk.answered,
+            "dropped": talk.dropped,
             "garbage_lines": child.garbage,
             "log_lines": child.logged,
         }
