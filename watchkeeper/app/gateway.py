@@ -31,6 +31,7 @@ from watchkeeper.events import new_event
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.hops import hop_of
+from watchkeeper.gateway.http_sse import SseUpstream
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.oauth.issuers import Issuers
 from watchkeeper.gateway.pipeline import Guard
@@ -228,15 +229,16 @@ def _upstream(
     settings = own_times(settings, server)
     if server.url:
         fuse = fuse_of(name, settings, platform)
+        tls = _tls(name, server)
         http = HttpUpstream(
-            server.url,
-            settings,
-            headers=server.headers,
-            hop=hop,
-            fuse=fuse,
-            bounds=bounds_of(server),
-            tls=_tls(name, server),
+            server.url, settings, headers=server.headers, hop=hop, fuse=fuse, bounds=bounds_of(server), tls=tls
         )
+        if server.transport == "sse":
+
+            def posts_to(endpoint: str) -> HttpUpstream:
+                return HttpUpstream(endpoint, settings, headers=server.headers, hop=hop, tls=tls)
+
+            return bounded(name, server, SseUpstream(server.url, settings, streams=http, posts_to=posts_to))
         return bounded(name, server, http)
     limits = Limits(
         request_seconds=settings.answer_seconds,

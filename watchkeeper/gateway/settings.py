@@ -112,6 +112,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`[servers.NAME]`: one MCP server, reached at `url` or started with `command`."""
 
     url: Annotated[str, Meta(description="Address of a server over HTTP, with its path.")] = ""
+    transport: Annotated[
+        str,
+        Meta(description="How the server at `url` speaks: `streamable`, or `sse`, the HTTP+SSE of 2024-11-05."),
+    ] = "streamable"
     command: Annotated[
         tuple[str, ...], Meta(description="Program and arguments of a server over stdio; no shell sees them.")
     ] = ()
@@ -264,12 +268,7 @@ def check_server(name: str, server: ServerSettings) -> None:
     if server.durability not in ("batched", "strict"):
         raise Misconfigured(f"{where}.durability: {server.durability!r} is unknown", hint="choose batched or strict")
     _check_protocol(where, server)
-    if server.sandbox not in ("auto", "require", "off"):
-        raise Misconfigured(f"{where}.sandbox: {server.sandbox!r} is unknown", hint="choose auto, require or off")
-    if server.sandbox == "off" and not server.network:
-        raise Misconfigured(
-            f"{where}.network: only a sandbox keeps a server off the network", hint='set sandbox = "require"'
-        )
+    _check_reach(where, server)
     if server.port > 65535:
         raise Misconfigured(f"{where}.port: {server.port} is no port", hint="choose one below 65536")
     for header, value in server.headers.items():
@@ -289,6 +288,19 @@ def _check_protocol(where: str, server: ServerSettings) -> None:
         raise Misconfigured(f"{where}.trace_context: {server.trace_context!r} is unknown", hint="choose pass or inject")
     if not server.eras or not set(server.eras) <= {"modern", "legacy"}:
         raise Misconfigured(f"{where}.eras: there are the eras modern and legacy", hint="name one of them, or both")
+
+
+def _check_reach(where: str, server: ServerSettings) -> None:
+    if server.transport not in ("streamable", "sse"):
+        raise Misconfigured(f"{where}.transport: {server.transport!r} is unknown", hint="choose streamable or sse")
+    if server.transport == "sse" and not server.url:
+        raise Misconfigured(f"{where}.transport: a command speaks over its pipes", hint="leave transport out")
+    if server.sandbox not in ("auto", "require", "off"):
+        raise Misconfigured(f"{where}.sandbox: {server.sandbox!r} is unknown", hint="choose auto, require or off")
+    if server.sandbox == "off" and not server.network:
+        raise Misconfigured(
+            f"{where}.network: only a sandbox keeps a server off the network", hint='set sandbox = "require"'
+        )
 
 
 def _check_credential(where: str, server: ServerSettings) -> None:

@@ -25,7 +25,15 @@ SESSION = b"mcp-session-id"
 class OlderSessions:
     """One route's."""
 
-    def __init__(self, fleet: Fleet, limits: Limits, peer_for: Callable[[Inbound], Peer]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        limits: Limits,
+        peer_for: Callable[[Inbound], Peer],
+        heard: Callable[[Member, Inbound], None] = lambda *_: None,
+    ) -> None:
+        """`heard` is told of each message of a session before it is passed on."""
+        self._heard = heard
         self._fleet = fleet
         self._limits = limits
         self._peer_for = peer_for
@@ -41,6 +49,7 @@ class OlderSessions:
         member = self.member_of(session, inbound.principal)
         if member is None:
             return answers.refusal(404, NO_SUCH_SESSION, "there is no such session", message.id if message else None)
+        self._heard(member, inbound)
         if inbound.verb == "DELETE":
             await self._fleet.end(member, "the client ended its session")
             return Outbound(204, [])
