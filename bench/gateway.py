@@ -1,20 +1,27 @@
-"""What a call costs on its way through the gateway, beside nginx as a plain reverse proxy and beside no proxy at all.
+"""What a call costs on its way through the gateway, beside other proxies and beside no proxy at all.
 
-    python bench/gateway.py [--json] [--quick] [--rounds N] [--seconds S]
+    python bench/gateway.py [--json] [--quick] [--rounds N] [--seconds S] [--only WORD …] [--soak S] [--install-peers]
 
-Everything is on: bearer token, strict JSON both ways, era and header checks, inspection of arguments and result, Cedar,
-pins, and one journalled event a call (batched: durable within milliseconds, the answer does not wait).
+Everything that is on by default is on: bearer token, strict JSON both ways, era and header checks, pins, inspection of
+arguments and result, Cedar, loop detection, and one encrypted, signed, fsynced event a call (batched: durable within
+milliseconds, the answer does not wait).
 
-- Server: nginx, answering every POST with the same 2 KB tool result.
-- Load: wrk with one 2 KB `tools/call`, 16 connections for rates, 1 for latencies.
-- Paths, turn by turn in each round: direct; nginx with `proxy_pass` and kept-alive connections; the gateway.
+- Server: nginx, answering every POST with the same tool result; for FastMCP's proxy, which greets its server, a small
+  MCP server. Load: wrk, 16 connections for rates, 1 for latencies; every call has arguments of its own, 4,096 in turn.
+- Paths, turn by turn in each round: direct; nginx with `proxy_pass` and kept-alive connections; Envoy's MCP filter with
+  RBAC on the method; FastMCP's proxy; the gateway. A peer that is not installed is said to be missing.
 - With two cores or more, the proxy runs on core 0, wrk and the server on core 1.
 
-calls_per_second_2kb_full: calls a second, 16 at once.  added_p50_us_2kb_full: the median latency of a lone call minus
-that of the direct path.  cpu_us_2kb_full: processor time of the proxy's process a call, the journal's thread included.
-ratio_to_nginx, cpu_ratio_to_nginx: of the same round, for what else the host does changes from round to round.
-Each figure is the median of the rounds. A rate near the direct one says more about wrk than about the path, and a host
-that does other work says little about either: then look at the ratios, and measure again.
+calls_per_second_*: calls a second, 16 at once.  added_p50_us_*, added_p99_us_*: latency of a lone call minus that of
+the direct path.  cpu_us_*: processor time of the proxy a call, all its threads.  What the ends of the names say:
+_2kb_full as above; _cold no head and no decision is remembered; _hits words that patterns look for in harmless
+sentences; _strict each answer waits for its event on disk; _32kb bodies of 32 KB both ways.
+cpu_us_2kb_workers_2: with two workers on one port, beside one worker in the same run.
+idle_sessions_5000_mb: resident memory with that many sessions of the older era, each on its open connection.
+soak_*: with --soak, so many seconds at 2,000 calls a second: errors, p99, memory at the end over memory at a tenth.
+
+Each figure is the median of the rounds, a ratio that of the rounds' own. A rate near the direct one says more about wrk
+than about the path, and a host that does other work says little about either: then look at the ratios, measure again.
 """
 
 from __future__ import annotations
@@ -24,257 +31,229 @@ import json
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
+import _peers as peers
+from _crowd import idle_sessions, soak
+from _messages import HITS, RESULT, answer, call
+from _peers import Way
 
-HERE = Path(__file__).resolve().parent
-WORDS = "The quick brown fox jumps over the lazy dog and reports what it saw to nobody in particular. "
 UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6}
 TICKS = os.sysconf("SC_CLK_TCK")
+CALLS = 4096
 Figures = dict[str, float]
 
 
-def padded(make: Any, size: int = 2048) -> bytes:
-    """The largest message that `make` gives of a text and that is not beyond `size` bytes."""
-    text = (WORDS * 40)[: size - len(make(""))]
-    return bytes(make(text))
+class Load(NamedTuple):
+    """Which calls are sent, and through which variant of the gateway."""
+
+    name: str
+    size: int = 2048
+    words: str = ""
+    flags: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ("direct", "nginx")
 
 
-CALL = padded(
-    lambda text: msgspec.json.encode(
-        {
-            "jsonrpc": "2.0",
-            "id": 1,
-            "method": "tools/call",
-            "params": {
-                "_meta": {
-                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                },
-                "name": "echo",
-                "arguments": {"text": text, "count": 3, "tags": ["a", "b"]},
-            },
-        }
-    )
-)
-RESULT = padded(
-    lambda text: msgspec.json.encode(
-        {
-            "jsonrpc": "2.0",
-            "id": 1,
-            "result": {"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": False},
-        }
-    )
+LOADS = (
+    Load("2kb_full", peers=("direct", "nginx", "envoy", "fastmcp")),
+    Load("2kb_cold", flags=("cold",)),
+    Load("2kb_hits", words=HITS),
+    Load("2kb_strict", flags=("strict",)),
+    Load("32kb", size=32_768),
 )
 
 
-def pinned(core: int, command: list[str]) -> list[str]:
-    if (os.cpu_count() or 1) < 2 or not shutil.which("taskset"):
-        return command
-    return ["taskset", "-c", str(core), *command]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@contextmanager
-def nginx(folder: Path, name: str, server: str, core: int) -> Iterator[int]:
-    """An nginx with one worker; yields the worker's process id."""
-    home = folder / name
-    home.mkdir()
-    (home / "nginx.conf").write_text(
-        f"""worker_processes 1; daemon off; pid {home}/pid; error_log {home}/error.log;
-events {{ worker_connections 1024; }}
-http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; client_body_buffer_size 16k;
-client_body_temp_path {home}/b; proxy_temp_path {home}/p; fastcgi_temp_path {home}/f; uwsgi_temp_path {home}/u;
-scgi_temp_path {home}/s; {server} }}"""
-    )
-    process = subprocess.Popen(pinned(core, ["nginx", "-p", str(home), "-c", str(home / "nginx.conf")]))
-    try:
-        yield worker_of(process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def worker_of(master: int) -> int:
-    children = Path(f"/proc/{master}/task/{master}/children")
-    for _ in range(500):
-        if words := children.read_text().split():
-            return int(words[0])
-        time.sleep(0.01)
-    raise SystemExit("nginx did not start")
-
-
-@contextmanager
-def gateway(data: Path, url: str) -> Iterator[dict[str, Any]]:
-    command = pinned(0, [sys.executable, str(HERE / "_gateway_child.py"), str(data), url])
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit("the gateway did not start")
-        yield json.loads(line)
-    finally:
-        process.stdin.close()
-        process.wait(30)
-
-
-def script(folder: Path, token: str) -> Path:
-    body = CALL.decode().replace("\\", "\\\\").replace("'", "\\'")
-    path = folder / "call.lua"
+def script(folder: Path, load: Load, token: str) -> Path:
+    """wrk's side: the same call with other arguments each time."""
+    first = call(load.size, *([load.words] if load.words else []))
+    mark = b'"count":"00000000"'
+    assert first.count(mark) == 1
+    before, _, after = (part.decode().replace("\\", "\\\\").replace("'", "\\'") for part in first.partition(mark))
+    path = folder / f"{load.name}-{bool(token)}.lua"
     path.write_text(
-        f"""wrk.method = 'POST'
-wrk.body = '{body}'
-wrk.headers['Content-Type'] = 'application/json'
-wrk.headers['Accept'] = 'application/json, text/event-stream'
-wrk.headers['MCP-Protocol-Version'] = '2026-07-28'
-wrk.headers['Mcp-Method'] = 'tools/call'
-wrk.headers['Mcp-Name'] = 'echo'
-wrk.headers['Authorization'] = 'Bearer {token}'
+        f"""local headers = {{['Content-Type'] = 'application/json', ['Accept'] = 'application/json, text/event-stream',
+['MCP-Protocol-Version'] = '2026-07-28', ['Mcp-Method'] = 'tools/call', ['Mcp-Name'] = 'echo',
+['Authorization'] = 'Bearer {token or "none"}'}}
+local calls, at = {{}}, 0
+init = function(args)
+  for i = 1, {CALLS} do
+    local body = '{before}"count":"' .. string.format('%08d', i) .. '"{after}'
+    calls[i] = wrk.format('POST', nil, headers, body)
+  end
+end
+request = function()
+  at = at % {CALLS} + 1
+  return calls[at]
+end
 """
     )
     return path
 
 
-def load(url: str, lua: Path, connections: int, seconds: int) -> tuple[float, float, int]:
-    """Calls a second, median latency in µs, calls altogether."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(lua), url]
-    said = subprocess.run(pinned(1, command), capture_output=True, text=True, check=True).stdout
+def run_wrk(url: str, lua: Path, connections: int, seconds: int) -> dict[str, float]:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "30s", "-s", str(lua), url]
+    said = subprocess.run(peers.pinned(1, command), capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         raise SystemExit(f"calls failed on {url}:\n{said}")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    half = re.search(r"50%\s+([\d.]+)(us|ms|s)", said)
-    total = re.search(r"(\d+) requests in", said)
+    found: dict[str, float] = {}
+    for name, pattern in (("p50", r"50%\s+([\d.]+)(us|ms|s)"), ("p99", r"99%\s+([\d.]+)(us|ms|s)")):
+        match = re.search(pattern, said)
+        assert match
+        found[name] = float(match[1]) * UNITS[match[2]]
+    rate, total = re.search(r"Requests/sec:\s+([\d.]+)", said), re.search(r"(\d+) requests in", said)
     assert rate
-    assert half
     assert total
-    return float(rate[1]), float(half[1]) * UNITS[half[2]], int(total[1])
+    return found | {"rate": float(rate[1]), "count": float(total[1])}
 
 
-def processor_us(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS * 1e6
+def processor_us(pids: list[int]) -> float:
+    total = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS * 1e6
 
 
-def measure(url: str, lua: Path, pid: int, seconds: int) -> Figures:
-    load(url, lua, 16, 1)
-    before = processor_us(pid)
-    rate, _, count = load(url, lua, 16, seconds)
-    cpu = (processor_us(pid) - before) / count
-    _, alone, _ = load(url, lua, 1, seconds)
-    return {"calls_per_second": rate, "p50_us_alone": alone, "cpu_us": cpu}
+def measure(way: Way, lua: Path, seconds: int, pids: list[int] | None = None) -> Figures:
+    whose = pids or [way.pid]
+    run_wrk(way.url, lua, 16, 1)
+    before = processor_us(whose)
+    many = run_wrk(way.url, lua, 16, seconds)
+    cpu = (processor_us(whose) - before) / many["count"]
+    alone = run_wrk(way.url, lua, 1, seconds)
+    return {"calls_per_second": many["rate"], "cpu_us": cpu, "p50": alone["p50"], "p99": alone["p99"]}
 
 
-def check(url: str, token: str) -> None:
-    """One call by hand: what is measured must be an allowed call with the server's own bytes."""
+def check(way: Way, load: Load) -> None:
+    """One call by hand: what is measured must be an allowed call with the server's own answer."""
     headers = {
         "Content-Type": "application/json",
         "Accept": "application/json, text/event-stream",
         "MCP-Protocol-Version": "2026-07-28",
         "Mcp-Method": "tools/call",
         "Mcp-Name": "echo",
-        "Authorization": f"Bearer {token}",
     }
-    request = urllib.request.Request(url, CALL, headers)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
-        if answer.read() != RESULT:
-            raise SystemExit("the gateway did not pass the server's answer on")
+    if way.token:
+        headers["Authorization"] = f"Bearer {way.token}"
+    body, _ = peers.post(way.url, call(load.size, *([load.words] if load.words else [])), headers)
+    result = json.loads(body).get("result", {})
+    if result.get("isError") or not result.get("content"):
+        raise SystemExit(f"{way.url} did not pass the server's answer on: {body[:300]!r}")
 
 
-def run(folder: Path, rounds: int, seconds: int) -> dict[str, list[Figures]]:
-    server_port, proxy_port = free_port(), free_port()
-    answer = RESULT.decode().replace("\\", "\\\\").replace("'", "\\'").replace("$", "")
-    serving = (
-        f"server {{ listen 127.0.0.1:{server_port}; "
-        f"location / {{ default_type application/json; return 200 '{answer}'; }} }}"
-    )
-    proxying = (
-        f"upstream real {{ server 127.0.0.1:{server_port}; keepalive 64; keepalive_requests 1000000000; }} "
-        f"server {{ listen 127.0.0.1:{proxy_port}; location / {{ proxy_pass http://real; proxy_http_version 1.1; "
-        "proxy_set_header Connection ''; } }"
-    )
-    url = f"http://127.0.0.1:{server_port}/mcp"
-    with (
-        nginx(folder, "server", serving, 1) as server_pid,
-        nginx(folder, "proxy", proxying, 0) as proxy_pid,
-        gateway(folder / "data", url) as ours,
-    ):
-        lua = script(folder, ours["token"])
-        our_url = f"http://127.0.0.1:{ours['port']}/mcp"
-        check(our_url, ours["token"])
-        paths = {
-            "direct": (url, server_pid),
-            "nginx": (f"http://127.0.0.1:{proxy_port}/mcp", proxy_pid),
-            "watchkeeper": (our_url, ours["pid"]),
-        }
-        seen: dict[str, list[Figures]] = {name: [] for name in paths}
+def compare(folder: Path, load: Load, rounds: int, seconds: int) -> dict[str, list[Figures]]:
+    """Path → figures of each round."""
+    server, proxy = peers.free_port(), peers.free_port()
+    home = folder / load.name
+    home.mkdir()
+    said = answer(load.size, *([load.words] if load.words else []))
+    direct = f"http://127.0.0.1:{server}/mcp"
+    with ExitStack() as stack:
+        server_pid = stack.enter_context(peers.nginx(home, "server", peers.answering(server, said, home), 1))
+        proxy_pid = stack.enter_context(peers.nginx(home, "proxy", peers.proxying(proxy, server), 0))
+        ways = {"direct": Way(direct, server_pid), "nginx": Way(f"http://127.0.0.1:{proxy}/mcp", proxy_pid)}
+        if "envoy" in load.peers and is_there("envoy"):
+            ways["envoy"] = stack.enter_context(peers.envoy(home, server))
+        if "fastmcp" in load.peers and is_there("fastmcp"):
+            real = stack.enter_context(peers.mcp_server())
+            ways["fastmcp"] = stack.enter_context(peers.fastmcp(real))
+        ways["watchkeeper"] = stack.enter_context(peers.ours(home / "data", direct, *load.flags))
+        seen: dict[str, list[Figures]] = {name: [] for name in ways}
+        for way in ways.values():
+            check(way, load)
         for turn in range(rounds):
-            order = list(paths.items()) if turn % 2 == 0 else list(paths.items())[::-1]
-            for name, (where, pid) in order:
-                seen[name].append(measure(where, lua, pid, seconds))
+            order = list(ways.items()) if turn % 2 == 0 else list(ways.items())[::-1]
+            for name, way in order:
+                print(f"  {load.name} round {turn + 1} of {rounds}: {name}", file=sys.stderr)
+                seen[name].append(measure(way, script(home, load, way.token), seconds))
     return seen
+
+
+def is_there(name: str) -> bool:
+    if peers.installed(name) is not None:
+        return True
+    print(f"MISSING: {name} is not installed; see --install-peers", file=sys.stderr)
+    return False
 
 
 def median(rows: list[Figures]) -> Figures:
     return {figure: statistics.median(row[figure] for row in rows) for figure in rows[0]}
 
 
-def ratio(ours: list[Figures], peer: list[Figures], figure: str) -> float:
-    return round(statistics.median(a[figure] / b[figure] for a, b in zip(ours, peer, strict=True)), 3)
-
-
-def summary(seen: dict[str, list[Figures]]) -> list[dict[str, Any]]:
+def summary(load: Load, seen: dict[str, list[Figures]]) -> list[dict[str, Any]]:
     """One row a figure and peer; a ratio is the median of the rounds' own, since the host drifts between them."""
     rows: list[dict[str, Any]] = []
     medians = {name: median(figures) for name, figures in seen.items()}
-    floor = medians["direct"]["p50_us_alone"]
-    for metric, unit, figure, base in (
-        ("calls_per_second_2kb_full", "calls/s", "calls_per_second", 0.0),
-        ("added_p50_us_2kb_full", "us", "p50_us_alone", floor),
-        ("cpu_us_2kb_full", "us", "cpu_us", 0.0),
+    floor = medians["direct"]
+    for metric, unit, figure, peer in (
+        (f"{metric}_{load.name}", unit, figure, peer)
+        for metric, unit, figure in (
+            ("calls_per_second", "calls/s", "calls_per_second"),
+            ("added_p50_us", "us", "p50"),
+            ("added_p99_us", "us", "p99"),
+            ("cpu_us", "us", "cpu_us"),
+        )
+        for peer in seen
+        if peer != "watchkeeper" and not (peer == "direct" and figure != "calls_per_second")
     ):
-        for peer in ("nginx", "direct"):
-            if peer == "direct" and figure != "calls_per_second":
-                continue
-            value, other = medians["watchkeeper"][figure] - base, medians[peer][figure] - base
-            of_rounds = ratio(seen["watchkeeper"], seen[peer], figure)
-            rows.append(
-                {
-                    "metric": metric,
-                    "value": round(value, 1),
-                    "unit": unit,
-                    "peer": peer,
-                    "peer_value": round(other, 1),
-                    "ratio": of_rounds if not base else round(value / other, 3),
-                }
-            )
+        base = floor[figure] if metric.startswith("added") else 0.0
+        value, other = medians["watchkeeper"][figure] - base, medians[peer][figure] - base
+        pairs = zip(seen["watchkeeper"], seen[peer], strict=True)
+        ratio = statistics.median(a[figure] / b[figure] for a, b in pairs) if not base else value / max(other, 0.1)
+        rows.append(_row(metric, round(value, 1), unit, peer, round(other, 1), round(ratio, 3)))
     return rows
+
+
+def _row(
+    metric: str, value: float, unit: str, peer: str = "", peer_value: float | None = None, ratio: float | None = None
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"metric": metric, "value": value, "unit": unit}
+    return row | ({"peer": peer, "peer_value": peer_value, "ratio": ratio} if peer else {})
+
+
+def workers(folder: Path, rounds: int, seconds: int) -> list[dict[str, Any]]:
+    """Processor time a call with two workers, beside one: the command as a user starts it, free to use every core."""
+    port = peers.free_port()
+    load = LOADS[0]
+    seen: dict[int, list[Figures]] = {1: [], 2: []}
+    home = folder / "workers"
+    home.mkdir()
+    with peers.nginx(home, "server", peers.answering(port, RESULT, home), 1):
+        for turn in range(rounds):
+            for count in (1, 2) if turn % 2 == 0 else (2, 1):
+                print(f"  workers round {turn + 1} of {rounds}: {count}", file=sys.stderr)
+                with peers.command(home / f"{turn}-{count}", f"http://127.0.0.1:{port}/mcp", count) as (way, pids):
+                    check(way, load)
+                    seen[count].append(measure(way, script(home, load, way.token), seconds, pids))
+    one, two = median(seen[1]), median(seen[2])
+    ratio = round(statistics.median(b["cpu_us"] / a["cpu_us"] for a, b in zip(seen[1], seen[2], strict=True)), 3)
+    return [
+        _row(
+            "cpu_us_2kb_workers_2", round(two["cpu_us"], 1), "us", "1 worker", round(one["cpu_us"], 1), round(ratio, 3)
+        ),
+        _row("calls_per_second_2kb_workers_2", round(two["calls_per_second"]), "calls/s"),
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--quick", action="store_true", help="under a minute: 2kb_full beside direct and nginx")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--only", action="append", default=[], help="2kb_full, 2kb_cold, …, 32kb, workers, idle")
+    parser.add_argument("--soak", type=int, default=0, metavar="S", help="also soak for so many seconds")
+    parser.add_argument("--install-peers", action="store_true", help="make the peers' environments and end")
     options = parser.parse_args()
+    if options.install_peers:
+        peers.install()
+        return
     missing = [tool for tool in ("wrk", "nginx") if not shutil.which(tool)]
     if missing:
         print(f"SKIPPED: {' and '.join(missing)} not installed; nothing was measured", file=sys.stderr)
@@ -283,18 +262,36 @@ def main() -> None:
         return
     if os.getloadavg()[0] > 0.3:
         print("this host does other work; the figures are of both", file=sys.stderr)
-    rounds, seconds = (2, 2) if options.quick else (options.rounds, options.seconds)
     with tempfile.TemporaryDirectory(prefix="watchkeeper-bench-") as folder:
-        results = summary(run(Path(folder), rounds, seconds))
+        results = run(Path(folder), options)
     if options.json:
         print(json.dumps({"name": "gateway", "results": results}))
         return
-    print(f"{'metric':<28}{'value':>12}  {'unit':<8}{'peer':<8}{'peer value':>12}{'ratio':>9}")
+    print(f"{'metric':<32}{'value':>12}  {'unit':<8}{'peer':<10}{'peer value':>12}{'ratio':>9}")
     for row in results:
         print(
-            f"{row['metric']:<28}{row['value']:>12}  {row['unit']:<8}"
-            f"{row['peer']:<8}{row['peer_value']:>12}{row['ratio']:>9}"
+            f"{row['metric']:<32}{row['value']:>12}  {row['unit']:<8}"
+            f"{row.get('peer', ''):<10}{row.get('peer_value', ''):>12}{row.get('ratio', ''):>9}"
         )
+
+
+def run(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    rounds, seconds = (2, 2) if options.quick else (options.rounds, options.seconds)
+    wanted = set(options.only) or (
+        {"2kb_full"} if options.quick else {*(load.name for load in LOADS), "workers", "idle"}
+    )
+    results: list[dict[str, Any]] = []
+    for load in LOADS:
+        if load.name in wanted:
+            chosen = load._replace(peers=("direct", "nginx")) if options.quick else load
+            results += summary(chosen, compare(folder, chosen, rounds, seconds))
+    if "workers" in wanted:
+        results += workers(folder, rounds, seconds)
+    if "idle" in wanted:
+        results += idle_sessions(folder, 5000)
+    if options.soak:
+        results += soak(folder, options.soak, 2000)
+    return results
 
 
 if __name__ == "__main__":

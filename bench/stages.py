@@ -24,7 +24,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from gateway import CALL, RESULT  # noqa: E402 — the neighbour's messages, so that the figures speak of the same call
+from _messages import CALL, RESULT  # noqa: E402 — the same call as its neighbour's
 
 from watchkeeper.app.gateway import assemble  # noqa: E402
 from watchkeeper.app.platform import opened  # noqa: E402

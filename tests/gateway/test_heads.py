@@ -119,16 +119,59 @@ async def test_an_answer_with_its_own_session_keeps_it_out_of_other_answers(hous
     assert got == ["s-0", "s-1", "s-2", "s-3"]
 
 
-@given(st.binary(max_size=60), st.binary(min_size=1, max_size=60), st.binary(max_size=20), st.integers(-2, 2))
-def test_a_cut_head_has_every_byte_but_the_digits(before: bytes, after: bytes, body: bytes, lie: int) -> None:
-    head = before + b"\r\nContent-Length: %d\r\n" % (len(body) + lie) + after
-    found = cut(head + b"\r\n\r\n" + body)
+@given(st.binary(max_size=60), st.integers(0, 10**9 - 1), st.binary(min_size=1, max_size=60), st.binary(max_size=20))
+def test_a_cut_head_has_every_byte_but_the_digits(before: bytes, length: int, after: bytes, body: bytes) -> None:
+    head = before + b"\r\nContent-Length: %d\r\n" % length + after
     if b"\r\n\r\n" in head or b"ontent-Length: " in before + after or after[:1] in b"\r\n":
         return
-    if lie:
-        assert found is None
-    else:
-        assert found == (before + b"\r\nContent-Length: \r\n" + after, len(head) + 4)
+    found = cut(head + b"\r\n\r\n" + body)
+    assert found == (before + b"\r\nContent-Length: \r\n" + after, len(head) + 4, length)
+
+
+@pytest.mark.behaviour("gateway.known-heads")
+@pytest.mark.parametrize("size", [1, 3, 100, 1000])
+async def test_a_request_in_pieces_is_whole_though_its_head_is_known(house: House, size: int) -> None:
+    body = call(arguments={"text": "x" * 3000})
+    data = post(body, port=house.port)
+    async with house.connect() as (reader, writer):
+        for _ in range(2):
+            writer.write(data)
+            assert (await read_message(reader, is_answer=True)).body == OK
+        head = data[: -len(body)]
+        writer.write(head)
+        for at in range(0, len(body), size):
+            await asyncio.sleep(0)
+            writer.write(body[at : at + size])
+        writer.write(data + data)  # the last piece may bring the next requests with it
+        for _ in range(3):
+            assert (await read_message(reader, is_answer=True)).body == OK
+    assert [got.body for got in house.server.got] == [body] * 5
+
+
+async def test_a_slow_body_behind_a_known_head_is_cut_off(make_house) -> None:
+    house = await make_house(body_seconds=0.2)
+    body = call()
+    data = post(body, port=house.port)
+    async with house.connect() as (reader, writer):
+        writer.write(data)
+        assert (await read_message(reader, is_answer=True)).status == 200
+        writer.write(data[:-5])
+        assert (await read_message(reader, is_answer=True)).status == 408
+    assert len(house.server.got) == 1
+
+
+@pytest.mark.behaviour("gateway.answers-not-mixed")
+async def test_what_follows_a_long_answer_on_a_known_head_reaches_nobody(house: House) -> None:
+    long = b'{"jsonrpc":"2.0","id":1,"result":{"text":"%b"}}' % (b"x" * 400_000)
+
+    def whole(body: bytes) -> bytes:
+        return JSON + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+    async with house.connect() as (reader, writer):
+        for answer in (whole(long), whole(long), whole(long) + whole(OK), whole(long)):
+            house.server.answer = raw(answer)
+            writer.write(post(call(), port=house.port))
+            assert (await read_message(reader, is_answer=True)).body == long
 
 
 def test_heads_are_forgotten_rather_than_kept_without_end() -> None:

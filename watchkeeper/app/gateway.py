@@ -19,6 +19,7 @@ from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import command_of, spawner_for
 from watchkeeper.app.limiting import Consumption, gate_for, keep_ledger
 from watchkeeper.app.platform import Platform, note_service, opened
+from watchkeeper.app.process import settle
 from watchkeeper.app.secrets import with_secrets
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
@@ -107,6 +108,7 @@ async def serve(
             endpoints = _addresses(loaded, loaded.settings.endpoints, gateway.ports)
             control.addresses = addresses | endpoints
             served = {"servers": addresses, "endpoints": endpoints, "sandboxes": control.sandboxes}
+            settle()
             ready({**served, **greeted})
             await stop.asked.wait()
             within = loaded.settings.gateway.drain_seconds
@@ -204,14 +206,12 @@ def _routes(loaded: Loaded, servers: Mapping[str, ServerSettings], platform: Pla
             eras=server.eras,
             public_url=server.public_url,
             scopes=server.scopes,
-            tool_scopes=server.tool_scopes,
             hands_on_trace=server.trace_context == "inject",
             upstream=accreditor.accredit(
                 name,
                 server,
                 _upstream(name, with_secrets(name, server), settings, platform, spawner, hop=_hop(loaded, name)),
             ),
-            floods=loaded.settings.floods,
             hop=_hop(loaded, name),
             keeps_credential=keeps_credential(server),
         )

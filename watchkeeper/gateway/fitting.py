@@ -23,7 +23,6 @@ from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Refusal, Request, Route
 from watchkeeper.gateway.oauth.elevation import Elevations
 from watchkeeper.gateway.oauth.issuers import Issuers
-from watchkeeper.gateway.oauth.needs import Needs
 from watchkeeper.gateway.oauth.resource import Resource
 from watchkeeper.gateway.ports import Begin, Guard, Identities, Recorder
 from watchkeeper.gateway.relay.relay import Between, Relay
@@ -95,7 +94,6 @@ def fit_route(route: Route, house: House, terms: Terms) -> Fitting:
         clock=house.clock,
         sessions=house.sessions,
         gate=terms.gate,
-        needs=Needs(_resource(route, house, terms), route.tool_scopes) if route.tool_scopes else None,
     )
     return _fit(route, _Inside(exchange.begin, exchange.serve, exchange.refused), house, terms)
 
@@ -125,25 +123,22 @@ def _fit(route: Route, inside: _Inside, house: House, terms: Terms) -> Fitting:
     return Fitting(route, door, as_member(route, reception.serve), between)
 
 
-def _resource(route: Route, house: House, terms: Terms) -> Resource:
+def _callers(route: Route, house: House, terms: Terms) -> Callers:
     issuers = terms.issuers
-    scopes = {*route.scopes, *(issuers.scopes if issuers is not None else ())}
-    return Resource(
+    scopes = tuple(sorted({*route.scopes, *(issuers.scopes if issuers is not None else ())}))
+    resource = Resource(
         scheme="http" if house.handshakes is None else "https",
         path=route.path,
         public_url=route.public_url,
         issuers=issuers.urls if issuers is not None else (),
-        scopes=tuple(sorted(scopes)),
-        all_scopes=tuple(sorted(scopes.union(*route.tool_scopes.values()))),
+        scopes=scopes,
+        all_scopes=scopes,
         name=route.name,
     )
-
-
-def _callers(route: Route, house: House, terms: Terms) -> Callers:
     return Callers(
-        _resource(route, house, terms),
+        resource,
         clients=house.identities,
-        issuers=terms.issuers,
+        issuers=issuers,
         clock=house.clock,
         elevations=house.elevations,
         certificates=terms.settings.certificate_clients,

@@ -22,12 +22,12 @@ _NAME = len(_NAMES[0])
 T = TypeVar("T")
 
 
-Cut = tuple[bytes, int]
-"""A head, without the digits of its length, and where its body begins."""
+Cut = tuple[bytes, int, int]
+"""A head without the digits of its length, where its body begins, and the length."""
 
 
 def cut(data: bytes) -> Cut | None:
-    """The head of `data`, if that is one whole message whose length is said in the plainest way."""
+    """The head at the beginning of `data`; None when it is not whole or its length is not said in the plainest way."""
     end = data.find(_END, 0, LONGEST)
     at = data.find(_NAMES[0], 0, end)
     if at < 0:
@@ -37,9 +37,30 @@ def cut(data: bytes) -> Cut | None:
     begin = at + _NAME
     stop = data.find(b"\r\n", begin, end + 2)
     digits = data[begin:stop]
-    if not digits.isdigit() or len(digits) > 9 or int(digits) != len(data) - end - 4:
+    if not digits.isdigit() or len(digits) > 9:
         return None
-    return data[:begin] + data[stop:end], end + 4
+    return data[:begin] + data[stop:end], end + 4, int(digits)
+
+
+class Gathering:
+    """A body whose length is known, as it comes in pieces."""
+
+    __slots__ = ("_came", "missing")
+
+    def __init__(self, first: bytes, length: int) -> None:
+        self._came = bytearray(first)
+        self.missing = length - len(first)
+        """Bytes still to come; more than 0 as long as the body is not whole."""
+
+    def add(self, data: bytes) -> bytes:
+        """Take what belongs to the body; what does not is returned."""
+        mine = data[: self.missing]
+        self._came += mine
+        self.missing -= len(mine)
+        return data[len(mine) :]
+
+    def whole(self) -> bytes:
+        return bytes(self._came)
 
 
 class Heads(Generic[T]):

@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 
 import httptools
 
-from watchkeeper.gateway.heads import Heads, cut
+from watchkeeper.gateway.heads import Gathering, Heads, cut
 from watchkeeper.gateway.upstream import Headers, Outbound, UpstreamFailed, UpstreamSilent
 from watchkeeper.protocol.headers import nominated
 from watchkeeper.protocol.sse import Splitter, TooLong
@@ -91,6 +91,11 @@ class Link(asyncio.Protocol):
         """A call is under way: its answer has not come to its end."""
         self._complete: Outbound | None = None
         """A whole answer that nobody was told of yet: what was read with it must be looked at first."""
+        self._gathering: tuple[KnownHead, Gathering] | None = None
+        """The body that is coming behind a head that is known."""
+        self._opening = b""
+        self._came = 0
+        """The first bytes of the answer, and how many came of it."""
         self._stream: EventStream | None = None
         self._headers: Headers = []
         self._pieces: list[bytes] = []
@@ -122,6 +127,7 @@ class Link(asyncio.Protocol):
         self._interim = 0
         self._is_busy = True
         self._complete = None
+        self._gathering = None
         self._answered = answered
         self._transport.write(data)
 
@@ -176,10 +182,15 @@ class Link(asyncio.Protocol):
         if not self._is_busy:
             self.abort()  # nobody asked; whatever it is, it is no answer to the next call
             return
-        is_start = not self._touched
-        if is_start and self._answer_known(data):
+        if self._gathering is not None:
+            self._gather(*self._gathering, data)
             return
+        if not self._touched:
+            if self._answer_known(data):
+                return
+            self._opening, self._came = data, 0
         self._touched = True
+        self._came += len(data)
         self._unseen += len(data)
         try:
             self._parser.feed_data(data)
@@ -188,8 +199,9 @@ class Link(asyncio.Protocol):
         if self._unseen > MAX_UNSEEN:
             self._fail("sent a head that is too large")
         if self._complete is not None:
-            if is_start and self._keep:
-                self._keep_head(data)
+            if self._keep:
+                self._keep_head()
+            self._opening = b""
             self._tell(self._complete, self._keep)
         elif self._stream is not None:
             self._deadline = monotonic() + self._limits.idle
@@ -199,23 +211,40 @@ class Link(asyncio.Protocol):
                 self._deadline = NEVER  # it is the client who keeps the server waiting
 
     def _answer_known(self, data: bytes) -> bool:
-        """Whether `data` was one whole answer with a head that is known; then it was given.
+        """Whether `data` was an answer, or the beginning of one, with a head that is known.
 
-        The parser has not seen it, and stands where it stood: between two messages.
+        The parser sees nothing of it, and stands where it stood: between two messages.
         """
         found = cut(data)
-        if found is None or len(data) > self._max_answer:
+        if found is None:
             return False
-        known = self._known.get(found[0])
-        if known is None:
+        head, at, length = found
+        known = self._known.get(head)
+        if known is None or len(data) > at + length or length > self._max_answer:
             return False
-        self._tell(Outbound(known.status, known.headers, data[found[1] :]))
+        body = data[at:]
+        if len(body) == length:
+            self._tell(Outbound(known.status, known.headers, body))
+        else:
+            self._touched = True
+            self._gathering = known, Gathering(body, length)
         return True
 
-    def _keep_head(self, data: bytes) -> None:
-        """`data` was read as exactly one answer; what its head came to may serve again."""
-        found = cut(data)
+    def _gather(self, known: KnownHead, gathering: Gathering, data: bytes) -> None:
+        rest = gathering.add(data)
+        if gathering.missing:
+            return
+        self._gathering = None
+        if rest:
+            self.abort()  # a second answer behind the first; the next call must not get it
+        self._tell(Outbound(known.status, known.headers, gathering.whole()), keep=not rest)
+
+    def _keep_head(self) -> None:
+        """If what was read was exactly one answer, what its head came to may serve again."""
+        found = cut(self._opening)
         if found is None or self._status not in (200, 202) or b"event-stream" in found[0].lower():
+            return
+        if self._came != found[1] + found[2]:
             return
         if not any(name.lower() == b"transfer-encoding" for name, _ in self._headers):
             self._known.keep(found[0], KnownHead(self._status, self._headers))

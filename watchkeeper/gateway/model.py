@@ -6,7 +6,6 @@ import msgspec
 
 from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.caller import Caller
-from watchkeeper.gateway.flood import FloodSettings
 from watchkeeper.gateway.upstream import Outbound, Upstream
 from watchkeeper.inspection.model import Finding
 from watchkeeper.policy.model import Verdict
@@ -29,15 +28,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Which eras are served; the other one is refused in words from which its clients learn what is."""
     hands_on_trace: bool = False
     """Messages get our own span as their parent, so that the server's spans hang below ours."""
-    floods: FloodSettings = FloodSettings()
     hop: str = ""
     """What it calls itself in `Via`; empty where nobody watches for circles."""
     public_url: str = ""
     """Where clients reach it when that is not its own port: what tokens must be issued for."""
     scopes: tuple[str, ...] = ()
     """Scopes that every request needs, if its credential is limited by scopes."""
-    tool_scopes: dict[str, tuple[str, ...]] = {}
-    """Pattern of tools' names → scopes that calls of them need beside those."""
     upstream: Upstream | None = None
     keeps_credential: bool = False
     """The client's own credential is handed to the upstream, which exchanges it or, by the settings' word, passes it
@@ -76,8 +72,6 @@ class Request(msgspec.Struct, kw_only=True):
     """Set by the exchange: losing the client does not cancel this request."""
     caller: Caller | None = None
     """What is known of the principal beside its name."""
-    host: str = ""
-    """What the client called us; one of our names."""
     detour: Unsettled | Outbound | None = None
     """What stands between this request and its exchange: a token to be verified, or an answer that needs none."""
 

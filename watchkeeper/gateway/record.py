@@ -51,8 +51,6 @@ class Call(msgspec.Struct):
     client: str = ""
     is_unlisted: bool = False
     """Its tool was never listed: it is judged once the server's tools were looked at."""
-    challenge: bytes | None = None
-    """Where to get what its caller lacks, when it is stopped for that alone."""
     answer: Message | None = None
     answered: Ruling | None = None
     status: int = 0
@@ -63,8 +61,6 @@ class Call(msgspec.Struct):
     recorded: bool = False
     flood: Flood | None = None
     """Of its stream, once that has had a notification."""
-    is_over_said: bool = False
-    """It was recorded that something came after the answer."""
     span: Parent | None = None
     """Our own, on a route that hands it on."""
     subscription: Subscription | None = None
@@ -110,8 +106,6 @@ class Chronicle:
             body["version"] = _short(version)
         if call.ending:
             body["ending"] = call.ending
-        if call.flood is not None and call.flood.kinds:
-            body["dropped"] = call.flood.kinds
         if call.answer is not None and call.answer.failure:
             body["failure"] = _short(call.answer.failure)
         if answered is not None:

@@ -13,7 +13,7 @@ import httptools
 import msgspec
 
 from watchkeeper.gateway.edges.admission import Head, Rules, admit, keep_known, known_request
-from watchkeeper.gateway.heads import cut
+from watchkeeper.gateway.heads import Gathering, cut
 from watchkeeper.gateway.model import Refusal, Request
 from watchkeeper.gateway.tls.peer import NOBODY
 from watchkeeper.protocol import errors
@@ -66,7 +66,12 @@ class Reader:
         self._size = 0
         self._unseen = 0
         self._expects = False
-        self._turns = 0
+        self._gathering: Gathering | None = None
+        """The body that is coming behind a head that is known."""
+        self._opening = b""
+        """The first bytes of what is being read, until something of it has come to an end."""
+        self._came = self._turns = 0
+        """Bytes, and requests, of what began with them."""
         self._as_admitted: Request | None = None
         """The last request before anybody used it, if it was a POST of HTTP/1.1 that leaves the connection open."""
         self.peer = NOBODY
@@ -82,36 +87,61 @@ class Reader:
     def feed(self, data: bytes) -> None:
         if self.deaf:
             return
-        is_start = self.stage == IDLE
-        if is_start and self._feed_known(data):
+        if self._gathering is not None:
+            self._gather(self._gathering, data)
             return
-        self._turns = 0
+        if self.stage == IDLE:
+            if self._feed_known(data):
+                return
+            self._opening, self._came, self._turns = data, 0, 0
+        self._came += len(data)
         self._read(data)
-        if is_start and self._turns == 1 and self.stage == IDLE and not self.deaf:
-            self._keep(data)
+        if self._turns and self._opening:
+            self._keep(self._opening)
+            self._opening = b""
 
     def _feed_known(self, data: bytes) -> bool:
-        """Whether `data` was one whole request with a head that is known; then its turn has come.
+        """Whether `data` was a request, or the beginning of one, with a head that is known.
 
-        The parser has not seen it, and stands where it stood: between two messages.
+        The parser sees nothing of it, and stands where it stood: between two messages.
         """
         found = cut(data)
         if found is None:
             return False
-        request = known_request(found[0], len(data) - found[1], self._rules)
+        head, at, length = found
+        if len(data) > at + length:
+            return False
+        request = known_request(head, length, self._rules)
         if request is None:
             return False
-        request.body = data[found[1] :]
-        self._on_turn(Turn(request, True))
+        body = data[at:]
+        if len(body) == length:
+            request.body = body
+            self._on_turn(Turn(request, True))
+        else:
+            self._coming, self._gathering, self.stage = request, Gathering(body, length), BODY
         return True
 
-    def _keep(self, data: bytes) -> None:
-        """`data` was read as exactly one request; what its head came to may serve again."""
-        request, found = self._as_admitted, cut(data)
-        if request is None or found is None:
+    def _gather(self, gathering: Gathering, data: bytes) -> None:
+        rest = gathering.add(data)
+        if gathering.missing:
             return
-        authorization = next((v for name, v in self._head.headers if name.lower() == b"authorization"), b"")
-        keep_known(found[0], request, authorization, self._rules)
+        request, self._gathering, self.stage = self._coming, None, IDLE
+        assert isinstance(request, Request)
+        request.body = gathering.whole()
+        self._on_turn(Turn(request, True))
+        if rest:
+            self.feed(rest)
+
+    def _keep(self, opening: bytes) -> None:
+        """What began with `opening` has come to an end; if it was one request, its head may serve again."""
+        request, found = self._as_admitted, cut(opening)
+        if self._turns != 1 or self.stage != IDLE or self.deaf or request is None or found is None:
+            return
+        head, at, length = found
+        if self._came == at + length:
+            authorization = next((v for name, v in self._head.headers if name.lower() == b"authorization"), b"")
+            keep_known(head, request, authorization, self._rules)
 
     def _read(self, data: bytes) -> None:
         self._unseen += len(data)

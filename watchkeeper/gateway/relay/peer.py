@@ -52,7 +52,6 @@ class Carried(msgspec.Struct, array_like=True):
     body: bytes
     credential: Secret | None
     caller: Caller | None
-    host: str
     trace: str
 
     @classmethod
