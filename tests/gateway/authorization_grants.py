@@ -15,7 +15,12 @@ from typing import Any, Protocol
 from authlib.common.security import generate_token
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AuthorizationServer, ClientMixin, OAuth2Payload, OAuth2Request, TokenMixin
-from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError, UnauthorizedClientError
+from authlib.oauth2.rfc6749.errors import (
+    InvalidClientError,
+    InvalidGrantError,
+    InvalidRequestError,
+    UnauthorizedClientError,
+)
 from authlib.oauth2.rfc6749.grants import (
     AuthorizationCodeGrant,
     BaseGrant,
@@ -24,6 +29,7 @@ from authlib.oauth2.rfc6749.grants import (
     TokenEndpointMixin,
 )
 from authlib.oauth2.rfc7009 import RevocationEndpoint
+from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
 from authlib.oauth2.rfc9207 import IssuerParameter
@@ -34,7 +40,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 GRANTS = ("authorization_code", "refresh_token", "client_credentials", EXCHANGE)
 
-_METHODS = ["client_secret_basic", "client_secret_post", "none"]
+_METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 _resources: ContextVar[tuple[str, ...]] = ContextVar("resources", default=())
 _actor: ContextVar[str] = ContextVar("actor", default="")
 
@@ -61,6 +67,8 @@ class Client(ClientMixin):
     """Everything it may ask for; empty for anything the server knows."""
     grants: tuple[str, ...] = GRANTS
     claims: dict[str, Any] = field(default_factory=dict)
+    public_key: Any = None
+    """Of a client that signs assertions in place of a secret."""
 
     def get_client_id(self) -> str:
         return self.id
@@ -80,6 +88,8 @@ class Client(ClientMixin):
         return bool(self.secret) and hmac.compare_digest(self.secret, client_secret)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        if self.public_key is not None or method == "private_key_jwt":
+            return self.public_key is not None and method == "private_key_jwt"
         return (method == "none") == (not self.secret)
 
     def check_response_type(self, response_type: str) -> bool:
@@ -217,6 +227,7 @@ class Engine(AuthorizationServer):
         self.register_grant(_ExchangeGrant)
         self.register_endpoint(_Revocation)
         self.register_extension(_Issuer(book))
+        self.register_client_auth_method("private_key_jwt", _Assertion(book))
 
     def query_client(self, client_id: str) -> Client | None:
         return self.book.clients.get(client_id)
@@ -243,6 +254,30 @@ class Engine(AuthorizationServer):
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
         return
+
+
+class _Assertion(JWTBearerClientAssertion):
+    """RFC 7523: the client signs; each assertion is good once, for this issuer only."""
+
+    CLIENT_AUTH_METHOD = "private_key_jwt"
+
+    def __init__(self, book: Book) -> None:
+        super().__init__()
+        self._book = book
+        self._seen: set[str] = set()
+
+    def get_audiences(self) -> list[str]:
+        return [self._book.issuer]
+
+    def validate_jti(self, claims: dict[str, Any], jti: str) -> bool:
+        is_new = jti not in self._seen
+        self._seen.add(jti)
+        return is_new
+
+    def resolve_client_public_key(self, client: Client) -> Any:
+        if client.public_key is None:
+            raise InvalidClientError(description="The client has no key.")
+        return client.public_key
 
 
 class _Issuer(IssuerParameter):
@@ -326,7 +361,7 @@ class _CodeGrant(AuthorizationCodeGrant):
 
 
 class _ClientGrant(ClientCredentialsGrant):
-    TOKEN_ENDPOINT_AUTH_METHODS = _METHODS[:2]
+    TOKEN_ENDPOINT_AUTH_METHODS = _METHODS[:3]
 
     def create_token_response(self) -> Any:
         _resources.set(_resources_of(self))
@@ -352,7 +387,7 @@ class _RefreshGrant(RefreshTokenGrant):
 class _ExchangeGrant(BaseGrant, TokenEndpointMixin):
     """RFC 8693: a token of ours for another resource, with the exchanging client as `act`."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = _METHODS[:2]
+    TOKEN_ENDPOINT_AUTH_METHODS = _METHODS[:3]
     GRANT_TYPE = EXCHANGE
 
     def validate_token_request(self) -> None:

@@ -204,7 +204,12 @@ class AuthorizationServer:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [self.alg],
             "grant_types_supported": list(GRANTS),
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+            "token_endpoint_auth_methods_supported": [
+                "client_secret_basic",
+                "client_secret_post",
+                "private_key_jwt",
+                "none",
+            ],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
         } | self.metadata

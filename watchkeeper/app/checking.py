@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from watchkeeper.app.endpoints import effective_endpoints
-from watchkeeper.app.secrets import client_secret, with_secrets
+from watchkeeper.app.secrets import client_of, with_secrets
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.errors import Misconfigured
@@ -26,7 +26,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
     for name, server in servers.items():
         _check_program(name, server)
         with_secrets(name, server)
-        client_secret(name, server)
+        client_of(name, server)
     settings = loaded.settings
     check_limits(settings.limits)
     folders = [("policy.folders", folder) for folder in settings.policy.folders]

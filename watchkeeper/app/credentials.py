@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from watchkeeper.app.platform import Platform
-from watchkeeper.app.secrets import client_secret
+from watchkeeper.app.secrets import client_of
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.gateway.credentials.accredited import Accredited
@@ -14,7 +14,7 @@ from watchkeeper.gateway.credentials.granted import UserGrant
 from watchkeeper.gateway.credentials.inherited import PassThrough
 from watchkeeper.gateway.credentials.issued import ClientCredentials, Minutes, Purpose, TokenExchange
 from watchkeeper.gateway.credentials.issuer import Issuers
-from watchkeeper.gateway.credentials.model import Credential, OAuthClient
+from watchkeeper.gateway.credentials.model import Credential
 from watchkeeper.gateway.credentials.resource import canonical_resource
 from watchkeeper.gateway.credentials.static import Static
 from watchkeeper.gateway.credentials.vault import Vault
@@ -75,6 +75,5 @@ class Accreditor:
 def purpose_of(name: str, server: ServerSettings) -> Purpose:
     """What tokens for this server are asked for, and by whom. Raises `Misconfigured`."""
     oauth = server.oauth
-    client = OAuthClient(oauth.issuer, oauth.client_id, client_secret(name, server))
     resource = oauth.resource or canonical_resource(server.url)
-    return Purpose(name, client, resource, oauth.scopes, oauth.audience)
+    return Purpose(name, client_of(name, server), resource, oauth.scopes, oauth.audience)

@@ -15,6 +15,7 @@ import msgspec
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.credentials import purpose_of
+from watchkeeper.app.secrets import client_of
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
@@ -26,6 +27,7 @@ from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.credentials.issuer import Issuers
 from watchkeeper.gateway.credentials.login import Granted, Invite, Login, Paste
+from watchkeeper.gateway.credentials.model import OAuthClient
 from watchkeeper.gateway.credentials.registration import client_document
 from watchkeeper.gateway.credentials.vault import Vault
 from watchkeeper.gateway.settings import ServerSettings, check_server
@@ -49,7 +51,7 @@ def add_grant(loaded: Loaded, server: str, client: str, invite: Invite, paste: P
         client=granted.client.id,
         scope=granted.token.scope,
     )
-    sealed = vault.seal(grant, granted.token, granted.client.secret)
+    sealed = vault.seal(grant, granted.token, granted.client, client_of(server, settings))
     made: dict[str, Any] = ask.call("grants.put", grant=msgspec.to_builtins(grant) | {"sealed": sealed})
     return made | {"renews": bool(granted.token.refresh)}
 
@@ -88,7 +90,9 @@ async def _login(loaded: Loaded, name: str, server: ServerSettings, invite: Invi
 
 
 async def _revoke(loaded: Loaded, grant: Grant) -> str:
-    token, client = Vault.of(loaded.data_dir).open(grant)
+    server = loaded.settings.servers.get(grant.server)
+    configured = client_of(grant.server, server) if server is not None else OAuthClient("", "")
+    token, client = Vault.of(loaded.data_dir).open(grant, configured)
     endpoint = _endpoint(Fetcher(loaded.settings.fetch))
     if token.refresh and not await endpoint.revoke(client, token.refresh.reveal(), "refresh_token"):
         return "not revoked: the issuer offers no way"

@@ -6,7 +6,9 @@ import msgspec
 
 from watchkeeper.app.settings import environment
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.core.secrets import Secret, SecretReader
+from watchkeeper.core.secrets import SecretReader
+from watchkeeper.gateway.credentials.assertion import check_key
+from watchkeeper.gateway.credentials.model import OAuthClient
 from watchkeeper.gateway.settings import ServerSettings
 
 
@@ -26,6 +28,11 @@ def with_secrets(name: str, server: ServerSettings) -> ServerSettings:
     return msgspec.structs.replace(server, headers=headers, env=env)
 
 
-def client_secret(name: str, server: ServerSettings) -> Secret:
-    """Our secret at the server's issuer; empty when there is none. Raises `Misconfigured`."""
-    return SecretReader(environment()).read(f"servers.{name}.oauth.client_secret", server.oauth.client_secret)
+def client_of(name: str, server: ServerSettings) -> OAuthClient:
+    """Who we are at the server's issuer. Raises `Misconfigured`."""
+    oauth, where = server.oauth, f"servers.{name}.oauth"
+    reader = SecretReader(environment())
+    key = reader.read(f"{where}.client_key", oauth.client_key)
+    check_key(f"{where}.client_key", key)
+    secret = reader.read(f"{where}.client_secret", oauth.client_secret)
+    return OAuthClient(oauth.issuer, oauth.client_id, secret, key, oauth.client_key_id)

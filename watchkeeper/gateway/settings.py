@@ -95,6 +95,11 @@ class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="Our client id there; an https URL is a client id metadata document.")
     ] = ""
     client_secret: Annotated[str, Meta(description="Our secret there, by reference: `env:NAME` or `file:PATH`.")] = ""
+    client_key: Annotated[
+        str,
+        Meta(description="In place of a secret: private key (PEM) for signed assertions, by reference: `file:PATH`."),
+    ] = ""
+    client_key_id: Annotated[str, Meta(description="The key's `kid`, as the issuer knows it.")] = ""
     scopes: Annotated[tuple[str, ...], Meta(description="Scopes to ask for; no more than the agents need.")] = ()
     resource: Annotated[str, Meta(description="What the tokens are for (RFC 8707); empty for the server's url.")] = ""
     audience: Annotated[
@@ -328,11 +333,15 @@ def _check_tokens(where: str, server: ServerSettings) -> None:
 
 
 def _check_oauth(where: str, kind: str, oauth: OAuthSettings) -> None:
-    if oauth.client_secret and not is_reference(oauth.client_secret):
-        raise Misconfigured(
-            f"{where}.client_secret: a secret is written by reference", hint='write "env:NAME" or "file:PATH"'
-        )
-    needed = ("issuer", "client_id", "client_secret") if kind != "user_grant" or oauth.client_secret else ()
+    for field in ("client_secret", "client_key"):
+        if getattr(oauth, field) and not is_reference(getattr(oauth, field)):
+            raise Misconfigured(
+                f"{where}.{field}: a secret is written by reference", hint='write "env:NAME" or "file:PATH"'
+            )
+    if oauth.client_secret and oauth.client_key:
+        raise Misconfigured(f"{where}: there is both a client_secret and a client_key", hint="keep one of them")
+    proof = "client_key" if oauth.client_key else "client_secret"
+    needed = ("issuer", "client_id", proof) if kind != "user_grant" or getattr(oauth, proof) else ()
     for field in needed:
         if not getattr(oauth, field):
             raise Misconfigured(

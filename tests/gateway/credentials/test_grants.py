@@ -37,6 +37,8 @@ from watchkeeper.gateway.credentials.vault import Vault
 __all__ = ["browser", "login"]
 LISTING = call("tools/list")
 BOB = b"Bearer token-of-bob"
+NOBODY = OAuthClient("", "")
+"""The settings name no client: each grant has one of its own."""
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def grant_to(
             client=got.client.id,
             scope=got.token.scope,
         )
-        sealed = vault.seal(grant, got.token, got.client.secret)
+        sealed = vault.seal(grant, got.token, got.client, NOBODY)
         return grants.put(msgspec.structs.replace(grant, sealed=sealed), "operator:test")
 
     return to
@@ -141,10 +143,10 @@ async def test_a_grants_secrets_do_not_open_under_another_principal_server_issue
     grant_to: Callable[..., Any], vault: Vault
 ) -> None:
     grant = await grant_to("agent:alice")
-    vault.open(grant)
+    vault.open(grant, NOBODY)
     for field in ("tenant", "id", "principal", "server", "issuer", "resource", "client"):
         with pytest.raises(Untrusted):
-            vault.open(msgspec.structs.replace(grant, **{field: "another"}))
+            vault.open(msgspec.structs.replace(grant, **{field: "another"}), NOBODY)
 
 
 @pytest.mark.behaviour("grants.per-issuer")
@@ -178,7 +180,7 @@ async def test_a_grant_is_renewed_shortly_before_its_end_and_its_rotated_token_k
     assert renewals(authorization_server) == 2
     now = grants.of("agent:alice", "srv")
     assert now is not None
-    assert vault.open(now)[0].refresh.reveal() == authorization_server.issued[-1].refresh_token
+    assert vault.open(now, NOBODY)[0].refresh.reveal() == authorization_server.issued[-1].refresh_token
     assert [event.body["way"] for event in granting.events("gateway.credential")] == ["user_grant"] * 2
 
 
@@ -315,7 +317,7 @@ async def test_a_grant_that_does_not_open_on_this_host_is_none(
     granting: House, grant_to: Callable[..., Any], grants: Grants, clock: ManualClock, tmp_path: Path
 ) -> None:
     grant = msgspec.structs.replace(await grant_to("agent:alice"), id=observed_id())
-    sealed = Vault.of(tmp_path / "another host").seal(grant, new_token("x", clock.now(), 300), Secret(""))
+    sealed = Vault.of(tmp_path / "another host").seal(grant, new_token("x", clock.now(), 300), NOBODY, NOBODY)
     grants.put(msgspec.structs.replace(grant, sealed=sealed), "operator:test")
     assert "does not open" in (await granting.post(call())).json["error"]["message"]
 
@@ -355,3 +357,18 @@ async def test_a_grant_belongs_to_its_principals_tenant(grant_to: Callable[..., 
     assert [one.id for one in found if one is not None] == [grant.id, theirs.id]
     grants.end_all("agent:acme:alice", "operator:test")
     assert grants.of("agent:alice", "srv") is not None
+
+
+@pytest.mark.behaviour("grants.clients-secret-from-settings")
+async def test_a_configured_clients_secret_is_not_kept_with_the_grant_and_may_change(
+    grant_to: Callable[..., Any], vault: Vault, clock: ManualClock, authorization_server: AuthorizationServer
+) -> None:
+    grant = await grant_to("agent:alice")
+    before = OAuthClient(grant.issuer, grant.client, Secret("old"))
+    sealed = vault.seal(grant, new_token("x", clock.now(), 300), before, before)
+    kept = msgspec.structs.replace(grant, sealed=sealed)
+    after = msgspec.structs.replace(before, secret=Secret("new"))
+    assert vault.open(kept, after)[1].secret == Secret("new")
+    for other in (NOBODY, OAuthClient(grant.issuer, "another"), OAuthClient("https://other.example", grant.client)):
+        with pytest.raises(Untrusted):
+            vault.open(kept, other)

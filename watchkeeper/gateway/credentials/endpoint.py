@@ -16,9 +16,10 @@ from urllib.parse import quote_plus
 import msgspec
 
 from watchkeeper.core.clock import Clock
-from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.core.errors import Misconfigured, WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.model import Fetched
+from watchkeeper.gateway.credentials import assertion
 from watchkeeper.gateway.credentials.issuer import IssuerMetadata, Issuers, unasked
 from watchkeeper.gateway.credentials.model import (
     DEFAULT_SECONDS,
@@ -76,7 +77,7 @@ class TokenEndpoint:
     async def _post(self, client: OAuthClient, metadata: IssuerMetadata, url: str, fields: Fields) -> Fetched:
         if not url:
             raise CredentialFailed("the authorization server's metadata names no token endpoint")
-        headers, own = _authentication(client, metadata)
+        headers, own = _authentication(client, metadata, self._clock.now())
         try:
             return await self._fetcher.post_form(url, [*fields, *own], headers=headers)
         except WatchkeeperError as error:
@@ -93,8 +94,10 @@ class TokenEndpoint:
         return new_token(said.access_token, self._clock.now(), seconds, scope=said.scope, refresh=said.refresh_token)
 
 
-def _authentication(client: OAuthClient, metadata: IssuerMetadata) -> tuple[Fields, Fields]:
+def _authentication(client: OAuthClient, metadata: IssuerMetadata, now: int) -> tuple[Fields, Fields]:
     """Headers and fields by which the client is known."""
+    if client.key:
+        return (), _assertion(client, metadata, now)
     if not client.secret:
         return (), (("client_id", client.id),)
     ways = metadata.token_endpoint_auth_methods_supported
@@ -104,6 +107,18 @@ def _authentication(client: OAuthClient, metadata: IssuerMetadata) -> tuple[Fiel
     if "client_secret_post" in ways:
         return (), (("client_id", client.id), ("client_secret", client.secret.reveal()))
     raise CredentialFailed("the authorization server accepts no way of ours to present a client secret")
+
+
+def _assertion(client: OAuthClient, metadata: IssuerMetadata, now: int) -> Fields:
+    if assertion.METHOD not in metadata.token_endpoint_auth_methods_supported:
+        raise CredentialFailed("the authorization server does not say that it accepts private_key_jwt")
+    accepted = metadata.token_endpoint_auth_signing_alg_values_supported
+    try:
+        signed = assertion.signed(client, now, accepted)
+    except Misconfigured as error:
+        raise CredentialFailed(error.reason, hint=error.hint) from error
+    kind = ("client_assertion_type", assertion.KIND)
+    return (("client_id", client.id), kind, ("client_assertion", signed))
 
 
 def _refusal(answer: Fetched) -> CredentialFailed:

@@ -132,7 +132,7 @@ class UserGrant:
         except CredentialFailed:
             await _asked(self._grants.give_back, grant)
             raise
-        sealed = self._vault.seal(grant, fresh, client.secret)
+        sealed = self._vault.seal(grant, fresh, client, self._purpose.client)
         await _asked(self._grants.renewed, msgspec.structs.replace(grant, sealed=sealed, scope=fresh.scope))
         self._refused.pop(principal, None)
         told = msgspec.structs.replace(self._purpose, client=client, resource=grant.resource)
@@ -152,9 +152,9 @@ class UserGrant:
         if (wanted and grant.issuer != wanted) or not covers(grant.resource, self._purpose.resource or self._url):
             raise self._missing(principal, "the one there is was given for another issuer or address")
         try:
-            return self._vault.open(grant)
+            return self._vault.open(grant, self._purpose.client)
         except Untrusted as error:
-            raise self._missing(principal, "the one there is does not open on this host") from error
+            raise self._missing(principal, "the one there is cannot be used: " + error.reason) from error
 
     def _is_good(self, principal: str, token: Token) -> bool:
         return self._clock.now() < token.renew_at and token.headers != self._refused.get(principal)

@@ -44,6 +44,9 @@ class OAuthClient(msgspec.Struct, frozen=True):
     issuer: str
     id: str
     secret: Secret = Secret("")
+    key: Secret = Secret("")
+    """A private key in PEM, to sign assertions with in place of a secret."""
+    key_id: str = ""
 
 
 class Token(msgspec.Struct, frozen=True):

@@ -25,6 +25,8 @@ class _Held(msgspec.Struct):
     expires_at: int
     renew_at: int
     refresh: str
+    registered: bool
+    """The client was registered for this grant; another one's secret is in the settings, and may change there."""
     client_secret: str
 
 
@@ -39,21 +41,31 @@ class Vault:
         """The vault of a data folder. Raises `Untrusted`, `Misconfigured`."""
         return cls(SealingKey.load_or_create(data_dir / KEY_FILE))
 
-    def seal(self, grant: Grant, token: Token, client_secret: Secret) -> str:
-        """What goes into the grant's row."""
+    def seal(self, grant: Grant, token: Token, client: OAuthClient, configured: OAuthClient) -> str:
+        """What goes into the grant's row; `configured` is the client of the settings."""
+        is_registered = client.id != configured.id
         held = _Held(
-            token.access.reveal(), token.expires_at, token.renew_at, token.refresh.reveal(), client_secret.reveal()
+            token.access.reveal(),
+            token.expires_at,
+            token.renew_at,
+            token.refresh.reveal(),
+            is_registered,
+            client.secret.reveal() if is_registered else "",
         )
         return self._key.seal(msgspec.json.encode(held), *_context(grant))
 
-    def open(self, grant: Grant) -> tuple[Token, OAuthClient]:
-        """The token and the client it was issued to. Raises `Untrusted`."""
+    def open(self, grant: Grant, configured: OAuthClient) -> tuple[Token, OAuthClient]:
+        """The token and the client it was issued to. Raises `Untrusted`, also when that client is not ours any more."""
         try:
             held = msgspec.json.decode(self._key.open(grant.sealed, *_context(grant)), type=_Held)
         except msgspec.MsgspecError as error:
             raise Untrusted("a grant's secrets cannot be read", hint="have the person sign in again") from error
         token = Token(Secret(held.access), held.expires_at, held.renew_at, grant.scope, Secret(held.refresh))
-        return token, OAuthClient(grant.issuer, grant.client, Secret(held.client_secret))
+        if held.registered:
+            return token, OAuthClient(grant.issuer, grant.client, Secret(held.client_secret))
+        if configured.id != grant.client or configured.issuer not in ("", grant.issuer):
+            raise Untrusted("a grant was given to another client", hint="have the person sign in again")
+        return token, msgspec.structs.replace(configured, issuer=grant.issuer)
 
 
 def _context(grant: Grant) -> tuple[str, ...]:
