@@ -72,7 +72,7 @@ async def test_a_member_cannot_show_a_tool_that_looks_like_anothers(make_company
     listed = (await company.modern("tools/list")).json["result"]["tools"]
     assert [t["name"] for t in listed] == ["fine", "git__push"]
     collided = company.events("gateway.endpoint.collided")
-    assert [(e.body["member"], e.body["name"]) for e in collided] == [("evil", name)]
+    assert [(e.body["member"], e.body["names"]) for e in collided] == [("evil", [name])]
     called = await company.post(modern("tools/call", name), *mirrors("tools/call", encode_mirror(name).decode()))
     assert company.evil.calls("tools/call") == []
     if name == "git__push":

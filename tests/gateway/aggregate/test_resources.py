@@ -46,7 +46,7 @@ async def test_a_resource_that_two_members_claim_is_nobodys_and_that_is_recorded
     listed = await company.modern("resources/list")
     assert [entry["uri"] for entry in listed.json["result"]["resources"]] == ["a://1", "b://1"]
     collided = company.events("gateway.endpoint.collided")
-    assert [(e.body["member"], e.body["name"]) for e in collided] == [("b", "x://both")]
+    assert [(e.body["member"], e.body["names"]) for e in collided] == [("b", ["x://both"])]
 
 
 @pytest.mark.behaviour("aggregate.resources-routed")

@@ -12,14 +12,12 @@ from typing import Any
 
 import msgspec
 
-from watchkeeper.gateway.aggregate.model import Member
+from watchkeeper.gateway.aggregate.model import METHOD_NOT_FOUND, Member
 from watchkeeper.gateway.model import Request
 from watchkeeper.gateway.upstream import Headers, Outbound
 from watchkeeper.protocol import sse
 from watchkeeper.protocol.errors import DENIED_BY_POLICY, UPSTREAM_SILENT, BadMessage
 from watchkeeper.protocol.message import Message, parse_message
-
-METHOD_NOT_FOUND = -32601
 
 Own = Callable[[Member, Message], Awaitable[None]]
 """Told of each message that is not the answer."""

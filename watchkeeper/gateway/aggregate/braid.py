@@ -54,7 +54,8 @@ class Braid:
 
     def add(self, seat: Seat) -> None:
         """A member that has a session now."""
-        if not self.is_closed and seat.member.name not in self._strands:
+        running = self._strands.get(seat.member.name)
+        if not self.is_closed and (running is None or running.done()):
             task = asyncio.get_running_loop().create_task(self._follow(seat))
             task.add_done_callback(_look_at)
             self._strands[seat.member.name] = task

@@ -35,7 +35,9 @@ from watchkeeper.protocol.message import CLIENT_KEY, VERSION_KEY, Message, parse
 LEFT_OUT = "endpoint.left-out"
 QUIET_SECONDS = 60.0
 """The same fact is noted once in so many."""
-MAX_NOTED = 4096
+MAX_NOTED = 1024
+MAX_NAMES = 20
+"""Named in one event; the others are counted."""
 DISCOVER = "server/discover"
 _PROBE = {
     VERSION_KEY: MODERN[-1],
@@ -168,12 +170,15 @@ class Company:
                 self._note(visit, "gateway.endpoint.narrowed", member=one.server, reason=one.reason)
 
     def collided(self, visit: Turn, collisions: list[Collision]) -> None:
-        """Entries were not listed because of others."""
+        """Entries were not listed because of others: one fact for each member and reason, however many they are."""
+        grouped: dict[tuple[str, str], list[str]] = {}
         for one in collisions:
-            if self._is_news("collided", one.server, one.name, one.why):
-                self._note(
-                    visit, "gateway.endpoint.collided", member=one.server, name=one.name[:LONGEST], reason=one.why
-                )
+            grouped.setdefault((one.server, one.why), []).append(one.name[:LONGEST])
+        for (server, why), names in grouped.items():
+            shown = names[:MAX_NAMES]
+            if self._is_news("collided", server, why, *shown):
+                body = {"member": server, "names": shown, "count": len(names), "reason": why}
+                self._note(visit, "gateway.endpoint.collided", **body)
 
     def _note(self, visit: Turn, kind: str, **body: Any) -> None:
         self.chronicle.note(

@@ -27,7 +27,7 @@ from watchkeeper.gateway.aggregate.company import Company, Visit
 from watchkeeper.gateway.aggregate.hello import Hello
 from watchkeeper.gateway.aggregate.listen import Listen
 from watchkeeper.gateway.aggregate.lists import Lists
-from watchkeeper.gateway.aggregate.model import Endpoint, NotServed, Serve
+from watchkeeper.gateway.aggregate.model import Endpoint, NotServed, Serve, status_of
 from watchkeeper.gateway.aggregate.pages import LISTED
 from watchkeeper.gateway.aggregate.party import Party, Seat
 from watchkeeper.gateway.aggregate.single import Single, tell_all
@@ -215,9 +215,11 @@ class Aggregate:
         ruling = Ruling(Verdict(Effect.DENY, (error.rule,), error.reason, True, correlation))
         text = f"{error.reason} Rules: {error.rule}. Correlation: {correlation}."
         if visit.message.kind == "request":
-            answer = whole(error_body(visit.message.id, error.rpc_code, text), error.status)
-        else:
-            answer = whole(error_body(None, error.rpc_code, text), max(400, error.status))
+            status = status_of(error.rpc_code, modern=visit.is_modern)
+            answer = whole(error_body(visit.message.id, error.rpc_code, text), status)
+        else:  # a notification or an answer gets no answer, but a status (G4)
+            status = status_of(error.rpc_code, modern=True)
+            answer = whole(error_body(None, error.rpc_code, text), status if status >= 400 else 502)
         return await self._own(visit, answer, ruling)
 
     async def _own(self, visit: Visit, answer: Outbound, ruling: Ruling | None = None) -> Outbound:

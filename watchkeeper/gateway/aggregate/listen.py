@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from watchkeeper.gateway.aggregate import edit
-from watchkeeper.gateway.aggregate.asking import METHOD_NOT_FOUND, let_go
+from watchkeeper.gateway.aggregate.asking import let_go
 from watchkeeper.gateway.aggregate.company import Company, Visit
-from watchkeeper.gateway.aggregate.model import LEFT_OUT, LeftOut, Member, NotServed
+from watchkeeper.gateway.aggregate.model import LEFT_OUT, METHOD_NOT_FOUND, LeftOut, Member, NotServed
 from watchkeeper.gateway.aggregate.single import Single
 from watchkeeper.gateway.aggregate.telling import Told
 from watchkeeper.gateway.aggregate.together import EVENTS, takes_events, whole

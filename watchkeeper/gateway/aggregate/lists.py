@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from watchkeeper.gateway.aggregate import edit
-from watchkeeper.gateway.aggregate.asking import METHOD_NOT_FOUND, Said, shared
+from watchkeeper.gateway.aggregate.asking import Said, shared
 from watchkeeper.gateway.aggregate.company import Company, Visit
 from watchkeeper.gateway.aggregate.greeting import SERVER_INFO, identity
-from watchkeeper.gateway.aggregate.model import LEFT_OUT, LeftOut, Member, NotServed
+from watchkeeper.gateway.aggregate.model import LEFT_OUT, METHOD_NOT_FOUND, LeftOut, Member, NotServed, status_of
 from watchkeeper.gateway.aggregate.pages import (
     MAX_ROUNDS,
     Bookmark,
@@ -73,7 +73,8 @@ class Lists:
             if page is not None:
                 pages.append((member, place, page))
             elif place.cursor is not None and said.code == INVALID_PARAMS:
-                return whole(error_body(request_id, INVALID_PARAMS, _BEGIN_AGAIN))
+                status = status_of(INVALID_PARAMS, modern=visit.is_modern)
+                return whole(error_body(request_id, INVALID_PARAMS, _BEGIN_AGAIN), status)
             elif not said.lacks_method:
                 gone.append(LeftOut(member.name, said.reason if not said.result else "its list cannot be read"))
         if not pages:
@@ -110,7 +111,8 @@ class Lists:
         if gone:
             return nobody(visit, heard, gone)
         text = "no server of this endpoint has this method"
-        return whole(error_body(visit.message.id, METHOD_NOT_FOUND, text), 404 if visit.is_modern else 200)
+        status = status_of(METHOD_NOT_FOUND, modern=visit.is_modern)
+        return whole(error_body(visit.message.id, METHOD_NOT_FOUND, text), status)
 
     def _lacking(self, visit: Visit) -> list[LeftOut]:
         lacking = self._company.standing.lacking(visit.era)
@@ -124,7 +126,7 @@ class Lists:
         self._company.left_out(visit, gone)
         for said in done:
             if visit.party is not None:
-                visit.party.seats[said.member.name].kept["level"] = visit.message.raw
+                visit.party.seats[said.member.name].keep("level", visit.message.raw)
         return whole(_response(visit, b"{}"))
 
 

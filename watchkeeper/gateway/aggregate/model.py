@@ -18,6 +18,7 @@ Serve = Callable[[Request], Awaitable[Outbound]]
 """`Exchange.serve` of a member."""
 T = TypeVar("T")
 
+METHOD_NOT_FOUND = -32601
 LEFT_OUT = "watchkeeper/leftOut"
 """Key of the `_meta` of a merged answer: which members are not in it, and why."""
 SERVER = "watchkeeper/server"
@@ -60,11 +61,15 @@ class NotServed(WatchkeeperError):
 
     code = "not_served"
 
-    def __init__(self, rule: str, reason: str, *, rpc_code: int = INVALID_PARAMS, status: int = 200) -> None:
+    def __init__(self, rule: str, reason: str, *, rpc_code: int = INVALID_PARAMS) -> None:
         super().__init__(reason)
         self.rule = rule
         self.rpc_code = rpc_code
-        self.status = status
+
+
+def status_of(rpc_code: int, *, modern: bool) -> int:
+    """The HTTP status that an error of ours has: the modern era says some of them in HTTP, too (C6)."""
+    return {INVALID_PARAMS: 400, METHOD_NOT_FOUND: 404}.get(rpc_code, 200) if modern else 200
 
 
 class Turn(msgspec.Struct, frozen=True, eq=False):

@@ -9,6 +9,7 @@ templates fit, or if it came in that member's own answer.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
@@ -21,12 +22,13 @@ from watchkeeper.protocol.errors import INVALID_PARAMS
 
 AMBIGUOUS = "endpoint.ambiguous"
 UNKNOWN = "endpoint.unknown"
-MAX_PRINCIPALS = 1024
+MAX_PRINCIPALS = 256
+MAX_TEMPLATES = 500
 MAX_URIS = 10_000
 """Remembered of one member for one principal."""
 MAX_LINKS = 2_000
 FRESH_SECONDS = 60.0
-_LONGEST_TEMPLATE = 2048
+_LONGEST_TEMPLATE = 512
 _RESERVED = "+#/?&;."
 RESOURCE_NOT_FOUND = -32002
 """Of the older era; the modern one says it with invalid params."""
@@ -35,15 +37,16 @@ RESOURCE_NOT_FOUND = -32002
 class Shelf(msgspec.Struct, frozen=True):
     """What one member lists."""
 
-    uris: frozenset[str] = frozenset()
+    uris: frozenset[bytes] = frozenset()
+    """Digests: a server may make its URIs as long as it likes."""
     templates: tuple[str, ...] = ()
 
 
 class _Known(msgspec.Struct):
     until: float = 0.0
     shelves: dict[str, Shelf] = {}
-    links: OrderedDict[str, str] = msgspec.field(default_factory=OrderedDict)
-    """URI → the member whose answer had it."""
+    links: OrderedDict[bytes, str] = msgspec.field(default_factory=OrderedDict)
+    """Digest of a URI → the member whose answer had it; empty when several had."""
 
 
 Look = Callable[[Member], Awaitable[Shelf]]
@@ -73,7 +76,8 @@ class Owners:
         """URIs that a member's own answer linked to."""
         links = self._of(principal).links
         for uri in uris:
-            links[uri] = server if links.get(uri, server) == server else ""
+            key = _digest(uri)
+            links[key] = server if links.get(key, server) == server else ""
             if len(links) > MAX_LINKS:
                 links.popitem(last=False)
 
@@ -83,10 +87,11 @@ class Owners:
             self._known[principal].until = 0.0
 
     def _choose(self, known: _Known, uri: str, modern: bool) -> Member:
-        listed = [name for name, shelf in known.shelves.items() if uri in shelf.uris or uri in shelf.templates]
+        key = _digest(uri)
+        listed = [name for name, shelf in known.shelves.items() if key in shelf.uris or uri in shelf.templates]
         found = listed or [name for name, shelf in known.shelves.items() if _fits(uri, shelf.templates)]
-        if not found and uri in known.links:
-            found = [known.links[uri]]
+        if not found and key in known.links:
+            found = [known.links[key]]
         if len(found) > 1 or found == [""]:
             raise NotServed(AMBIGUOUS, f"several servers of this endpoint have this resource: {', '.join(found)}")
         if found:
@@ -142,4 +147,8 @@ def _pattern(template: str) -> str:
 def shelf(uris: Iterable[str], templates: Iterable[str]) -> Shelf:
     """What is kept of a listing."""
     kept = [template for template in templates if len(template) <= _LONGEST_TEMPLATE]
-    return Shelf(frozenset(list(uris)[:MAX_URIS]), tuple(kept[:MAX_URIS]))
+    return Shelf(frozenset(map(_digest, list(uris)[:MAX_URIS])), tuple(kept[:MAX_TEMPLATES]))
+
+
+def _digest(uri: str) -> bytes:
+    return hashlib.blake2b(uri.encode(), digest_size=16).digest()

@@ -29,6 +29,9 @@ from watchkeeper.protocol.message import Message, parse_message
 
 MAX_ASKED = 1024
 """Requests of members that wait for the client's answer."""
+MAX_KEPT = 256
+MAX_KEPT_BYTES = 8192
+"""Of one subscription or level, and how many, are told again to a member that begins anew."""
 PAUSE_SECONDS = 5.0
 """Between two attempts to begin with a member."""
 GOODBYE_SECONDS = 10.0
@@ -54,6 +57,11 @@ class Seat(msgspec.Struct, eq=False):
     ask_after: float = 0.0
     kept: dict[str, bytes] = {}
     """What the client set up there (log level, subscriptions), told again to a new session."""
+
+    def keep(self, key: str, body: bytes) -> None:
+        """Remember what the client set up; a bounded part of it."""
+        if len(body) <= MAX_KEPT_BYTES and (key in self.kept or len(self.kept) < MAX_KEPT):
+            self.kept[key] = body
 
     @property
     def version(self) -> str:
@@ -235,10 +243,10 @@ class Party:
         """The id of a request of ours; no client's, and never used twice."""
         return f"wk-{self.id[:8]}-{next(self._numbers)}"
 
-    def ask_client(self, member: Member, request: Message) -> bytes | None:
-        """A member's request as the client sees it; None when too many wait for an answer."""
-        if len(self._asked) >= MAX_ASKED or request.id is None:
-            return None
+    def ask_client(self, member: Member, request: Message) -> bytes:
+        """A member's request as the client sees it. Of too many that wait for an answer the oldest is forgotten."""
+        if len(self._asked) >= MAX_ASKED:
+            self._asked.popitem(last=False)
         number = next(self._numbers)
         self._asked[number] = (member, msgspec.json.encode(request.id))
         edits: list[tuple[edit.Path, bytes]] = [(("id",), b"%d" % number)]

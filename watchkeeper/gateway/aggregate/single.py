@@ -9,9 +9,9 @@ import msgspec
 
 from watchkeeper.core.errors import Invalid
 from watchkeeper.gateway.aggregate import edit
-from watchkeeper.gateway.aggregate.asking import METHOD_NOT_FOUND, let_go, question_like
+from watchkeeper.gateway.aggregate.asking import let_go, question_like
 from watchkeeper.gateway.aggregate.company import Company, Visit
-from watchkeeper.gateway.aggregate.model import SERVER, Member, NotServed
+from watchkeeper.gateway.aggregate.model import METHOD_NOT_FOUND, SERVER, Member, NotServed
 from watchkeeper.gateway.aggregate.owners import Shelf, links_in, shelf
 from watchkeeper.gateway.aggregate.pages import LISTED, page_in
 from watchkeeper.gateway.aggregate.telling import Told, retold
@@ -88,9 +88,8 @@ class Single:
         if method in NAMED_BY:
             return Target(meant or await self.owner(visit, message.name))
         if meant is None:
-            status = 404 if visit.is_modern or message.kind != "request" else 200
             reason = f"no server of this endpoint is named; say which one is meant in params._meta[{SERVER!r}]"
-            raise NotServed(UNROUTED, f"unknown method: {reason}", rpc_code=METHOD_NOT_FOUND, status=status)
+            raise NotServed(UNROUTED, f"unknown method: {reason}", rpc_code=METHOD_NOT_FOUND)
         return Target(meant)
 
     def _meant(self, visit: Visit) -> Member | None:
@@ -192,11 +191,11 @@ class Single:
             or message.method not in ("resources/subscribe", "resources/unsubscribe")
         ):
             return
-        kept = visit.party.seats[target.member.name].kept
+        seat = visit.party.seats[target.member.name]
         if message.method == "resources/subscribe":
-            kept[f"subscribe {message.name}"] = message.raw
+            seat.keep(f"subscribe {message.name}", message.raw)
         else:
-            kept.pop(f"subscribe {message.name}", None)
+            seat.kept.pop(f"subscribe {message.name}", None)
 
     def _shown(self, visit: Visit, target: Target, out: Outbound) -> Outbound:
         headers = [pair for pair in out.headers if pair[0].lower() not in _NOT_OURS]
@@ -242,7 +241,7 @@ class Single:
         """Pass a client's answer on to the member that asked. Raises `NotServed`."""
         found = visit.party.answered(visit.message) if visit.party is not None else None
         if found is None:
-            raise NotServed(UNKNOWN, "no server of this endpoint has an open request with this id", status=400)
+            raise NotServed(UNKNOWN, "no server of this endpoint has an open request with this id")
         seat, body = found
         return self._plain(await self._company.send(visit, seat.member, body))
 
@@ -250,7 +249,7 @@ class Single:
         """Pass a client's progress report on. Raises `NotServed`."""
         found = visit.party.progressed(visit.message) if visit.party is not None else None
         if found is None:
-            raise NotServed(UNKNOWN, "no server of this endpoint has asked for this progress", status=400)
+            raise NotServed(UNKNOWN, "no server of this endpoint has asked for this progress")
         seat, body = found
         return self._plain(await self._company.send(visit, seat.member, body))
 

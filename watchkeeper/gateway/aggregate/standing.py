@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from watchkeeper.gateway.aggregate.asking import METHOD_NOT_FOUND, Said
-from watchkeeper.gateway.aggregate.model import Member
+from watchkeeper.gateway.aggregate.asking import Said
+from watchkeeper.gateway.aggregate.model import METHOD_NOT_FOUND, Member
 from watchkeeper.protocol.eras import LEGACY, MODERN, SUPPORTED, Era
 from watchkeeper.protocol.errors import UNSUPPORTED_VERSION
 
