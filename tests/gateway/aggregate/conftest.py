@@ -32,6 +32,7 @@ from watchkeeper.events import Event, Journal, JournalReader
 from watchkeeper.gateway.aggregate.model import Endpoint
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pool import HttpUpstream
+from watchkeeper.gateway.ports import Identities
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import GatewaySettings
 
@@ -321,7 +322,11 @@ async def make_company(journal: Journal, tmp_path: Path) -> AsyncIterator[Make]:
     servers: list[RawServer] = []
 
     async def make(
-        *, prefixes: dict[str, str] | None = None, options: dict[str, Any] | None = None, **eras: str
+        *,
+        prefixes: dict[str, str] | None = None,
+        options: dict[str, Any] | None = None,
+        identities: Identities | None = None,
+        **eras: str,
     ) -> Company:
         settings = GatewaySettings(keepalive_seconds=4.0)
         scripts: dict[str, Script] = {}
@@ -339,7 +344,7 @@ async def make_company(journal: Journal, tmp_path: Path) -> AsyncIterator[Make]:
         gateway = Gateway(
             routes,
             guard=guard,
-            identities=Nobody(),
+            identities=identities or Nobody(),
             journal=journal,
             clock=SystemClock(),
             settings=settings,

@@ -18,6 +18,7 @@ from watchkeeper.gateway.aggregate.entry import as_member
 from watchkeeper.gateway.aggregate.model import Endpoint, Member
 from watchkeeper.gateway.aggregate.names import Names
 from watchkeeper.gateway.aggregate.pages import Page, Position, merge
+from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.model import Request, Route
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol.errors import LOOP
@@ -36,6 +37,29 @@ async def test_a_credential_goes_to_a_member_only_if_its_own_route_keeps_it(keep
     member = as_member(Route(name="a", keeps_credential=keeps), serve)
     await member(Request(verb="POST", headers=[], principal="agent:a", credential=token))
     assert got == [token if keeps else None]
+
+
+class Limited:
+    """A client that may use the endpoint and one of its servers."""
+
+    def caller_of(self, authorization: bytes) -> Caller | None:
+        return Caller(principal="agent:alice", servers=frozenset({"all", "a"}))
+
+
+@pytest.mark.behaviour("aggregate.limited-clients")
+async def test_a_client_sees_through_an_endpoint_only_the_servers_it_may_use(make_company: Make) -> None:
+    company = await make_company(a="both", b="both", identities=Limited())
+    for one in (company.a, company.b):
+        one.pages["tools/list"] = [[tool("x")]]
+    result = (await company.modern("tools/list")).json["result"]
+    assert [entry["name"] for entry in result["tools"]] == ["a__x"]
+    assert result["_meta"]["watchkeeper/leftOut"] == [{"server": "b", "reason": "this client may not use it"}]
+    assert (await company.modern("tools/call", "a__x")).status == 200
+    assert (await company.modern("tools/call", "b__x")).status == 403
+    session = await company.begin()
+    listed = await company.legacy(session, "tools/list")
+    assert [entry["name"] for entry in listed.json["result"]["tools"]] == ["a__x"]
+    assert company.b.got == []
 
 
 @pytest.mark.behaviour("aggregate.circles-end")

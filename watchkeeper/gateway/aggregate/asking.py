@@ -16,7 +16,7 @@ from watchkeeper.gateway.aggregate.model import METHOD_NOT_FOUND, Member
 from watchkeeper.gateway.model import Request
 from watchkeeper.gateway.upstream import Headers, Outbound
 from watchkeeper.protocol import sse
-from watchkeeper.protocol.errors import DENIED_BY_POLICY, UPSTREAM_SILENT, BadMessage
+from watchkeeper.protocol.errors import DENIED_BY_POLICY, FORBIDDEN, UPSTREAM_SILENT, BadMessage
 from watchkeeper.protocol.message import Message, parse_message
 
 Own = Callable[[Member, Message], Awaitable[None]]
@@ -58,6 +58,8 @@ class Said(msgspec.Struct, frozen=True):
             return self.note
         if self.code == DENIED_BY_POLICY:
             return "a policy does not allow it"
+        if self.status == 403 and self.code == FORBIDDEN:
+            return "this client may not use it"
         if self.status == 504 or self.code == UPSTREAM_SILENT:
             return "it does not answer"
         if self.status >= 500 or self.answer is None:

@@ -119,6 +119,7 @@ class Aggregate:
         party = self._company.parties.of(request.session, request.principal)
         if party is None:
             return self._reject(request, replies.no_such_session(), "the session is not this client's")
+        party.used_by(request)
         visit = Visit(request, visit.message, visit.era, visit.started, visit.client or party.client, party)
         if request.verb == "DELETE":
             return self._ended(party)

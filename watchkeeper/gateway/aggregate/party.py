@@ -104,6 +104,13 @@ class Party:
         self._asked: OrderedDict[int, tuple[Member, bytes]] = OrderedDict()
         self._tokens: OrderedDict[int, tuple[Member, bytes]] = OrderedDict()
 
+    def used_by(self, request: Request) -> None:
+        """Whoever uses the session last is who asks its members from now on: a token may have been renewed."""
+        if request.caller is not self._template.caller or request.credential is not self._template.credential:
+            self._template = msgspec.structs.replace(
+                self._template, caller=request.caller, credential=request.credential
+            )
+
     # -- members' sessions
 
     async def seat(self, member: Member, seconds: float, message: Message | None = None) -> Seat:
