@@ -60,8 +60,10 @@ class Checking:
         return plain(msgspec.json.encode({"jsonrpc": "2.0", "id": asked.get("id"), "result": {"tools": []}}))
 
     def _verify(self, token: str) -> dict[str, Any]:
-        with urlopen(f"{self.issuer.issuer}/jwks", timeout=5) as answer:
-            keys = jwt.PyJWKSet.from_dict(json.load(answer))
+        if not self.issuer.failing:
+            with urlopen(f"{self.issuer.issuer}/jwks", timeout=5) as answer:
+                self._keys = jwt.PyJWKSet.from_dict(json.load(answer))
+        keys = self._keys
         kid = jwt.get_unverified_header(token)["kid"]
         key = next(one for one in keys.keys if one.key_id == kid)
         self.issuer.read_token(token)  # introspection: revoked ones are refused

@@ -238,7 +238,7 @@ async def test_a_grant_that_the_issuer_does_not_renew_has_ended_and_is_not_tried
     clock.advance(280 * SECOND)
     refused = await granting.post(LISTING)
     assert (refused.json["error"]["code"], "sign in" in refused.json["error"]["message"]) == (40302, True)
-    clock.advance(5 * SECOND)
+    clock.advance(15 * SECOND)
     assert (await granting.post(LISTING)).json["error"]["code"] == 40302
     assert renewals(authorization_server) == 1
     assert grants.of("agent:alice", "srv") is None
@@ -250,7 +250,7 @@ async def test_an_issuer_that_is_down_ends_no_grant(
     granting: House, grant_to: Callable[..., Any], authorization_server: AuthorizationServer, clock: ManualClock
 ) -> None:
     await grant_to("agent:alice")
-    clock.advance(280 * SECOND)
+    clock.advance(300 * SECOND)
     authorization_server.failing = 503
     assert (await granting.post(LISTING)).status == 502
     authorization_server.failing = 0
@@ -268,7 +268,7 @@ async def test_a_token_that_the_server_refuses_is_replaced_though_it_has_not_run
 ) -> None:
     await grant_to("agent:alice")
     await granting.post(LISTING)
-    clock.advance(5 * SECOND)
+    clock.advance(15 * SECOND)
     checking.blocked = set(checking.tokens)
     assert (await granting.post(LISTING)).status == 200
     assert renewals(authorization_server) == 1

@@ -133,11 +133,11 @@ async def test_a_refused_token_is_replaced_once_for_what_may_be_sent_again(
 ) -> None:
     await own.post(LISTING)
     authorization_server.issued[-1].revoked = True
-    clock.advance(5 * SECOND)
+    clock.advance(15 * SECOND)
     assert (await own.post(LISTING)).status == 200
     assert len(token_requests(authorization_server)) == 2
     authorization_server.issued[-1].revoked = True
-    clock.advance(5 * SECOND)
+    clock.advance(15 * SECOND)
     before = len(checking.tokens)
     failed = await own.post(call())  # a call is not sent twice, but the next one has a new token
     assert (failed.status, failed.json["error"]["code"], len(checking.tokens) - before) == (502, 50200, 1)
@@ -167,6 +167,25 @@ async def test_a_failing_issuer_is_left_alone_for_a_moment(
     authorization_server.failing = 0
     clock.advance(2 * SECOND)
     assert (await own.post(LISTING)).status == 200
+
+
+@pytest.mark.behaviour("credentials.used-to-the-end")
+async def test_while_the_issuer_is_out_of_reach_a_token_is_used_to_its_end_but_not_after_a_refusal(
+    own: House, authorization_server: AuthorizationServer, clock: ManualClock
+) -> None:
+    await own.post(LISTING)
+    clock.advance(280 * SECOND)
+    authorization_server.failing = 503
+    for _ in range(2):
+        assert (await own.post(LISTING)).status == 200
+    authorization_server.failing = 0
+    authorization_server.clients["gateway"].secret = "another one by now"
+    clock.advance(2 * SECOND)
+    refused = await own.post(LISTING)
+    assert (refused.status, "invalid_client" in refused.json["error"]["message"]) == (502, True)
+    authorization_server.failing = 503
+    clock.advance(20 * SECOND)
+    assert (await own.post(LISTING)).status == 502
 
 
 @pytest.mark.behaviour("credentials.token-exchange")

@@ -4,6 +4,7 @@
    for the others.
 2. After a failure the issuer is left alone for a moment: a flood of calls is no flood of token requests.
 3. A refused token is replaced once in a while, not at each refusal (a server that says 401 to everything).
+4. While the issuer is out of reach a token is used to its very end; after a refusal it is not.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from watchkeeper.core.clock import SECOND, Clock
-from watchkeeper.gateway.credentials.model import CredentialFailed, Token
+from watchkeeper.gateway.credentials.model import CredentialFailed, Token, is_outage
 from watchkeeper.gateway.upstream import Headers
 
 MAX_TOKENS = 4096
 CLOSE_SECONDS = 15.0
 PAUSE = SECOND
-"""After a failure, and between two replacements of refused tokens."""
+"""After a failure."""
+REPLACE_PAUSE = 10 * SECOND
+"""Between two replacements of refused tokens."""
 
 V = TypeVar("V")
 Obtain = Callable[[], Coroutine[Any, Any, Token]]
@@ -43,15 +46,23 @@ class Keeper:
         kept = self._tokens.get(key)
         if kept is not None and now < kept.renew_at:
             return kept
+        try:
+            return await asyncio.shield(self._task(key, obtain, now))
+        except CredentialFailed as error:
+            if kept is None or not is_outage(error) or self._clock.now() >= kept.expires_at:
+                raise
+            return kept
+
+    def _task(self, key: str, obtain: Obtain, now: int) -> asyncio.Task[Token]:
         task = self._under_way.get(key)
         if task is None:
             until, error = self._failed.get(key, (0, None))
             if error is not None and now < until:
-                raise error
+                raise error.with_traceback(None)  # each raise would add to it
             task = self._under_way[key] = asyncio.get_running_loop().create_task(obtain())
             self._tasks.add(task)
             task.add_done_callback(lambda done: self._done(key, done))
-        return await asyncio.shield(task)
+        return task
 
     def reject(self, key: str, headers: Headers) -> bool:
         """Forget the token that these headers carried; whether a new one may be asked for now."""
@@ -59,7 +70,7 @@ class Keeper:
         if kept is None or kept.headers != headers:
             return True  # somebody else was faster
         now = self._clock.now()
-        if now < self._replaced.get(key, 0) + PAUSE:
+        if now < self._replaced.get(key, 0) + REPLACE_PAUSE:
             return False
         _put(self._replaced, key, now)
         del self._tokens[key]

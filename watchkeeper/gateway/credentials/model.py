@@ -38,6 +38,11 @@ class TokenRefused(CredentialFailed):
         self.error = error
 
 
+def is_outage(error: CredentialFailed) -> bool:
+    """Whether nobody said no: asking later may help."""
+    return not isinstance(error, (CredentialMissing, TokenRefused))
+
+
 class OAuthClient(msgspec.Struct, frozen=True):
     """Who we are at one issuer, and at no other."""
 
