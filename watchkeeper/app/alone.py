@@ -54,7 +54,7 @@ def run_alone(asked: Asked, data_dir: Path) -> None:
             "observe": asked.observe,
         }
 
-    run_gateway(loaded, supervised=False, demo=False, greeting=greeting)
+    run_gateway(loaded, supervised=False, demo=False, greeting=greeting, source=lambda: settings_of(asked, data_dir))
 
 
 @contextmanager

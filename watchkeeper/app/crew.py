@@ -7,6 +7,7 @@ safe. What a worker's death leaves in the kernel's queues is taken up by the one
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import secrets
@@ -15,21 +16,23 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from watchkeeper.app.channel import Told, hear_worker, pair, tell
+from watchkeeper.app.agreement import Agreement
+from watchkeeper.app.channel import Told, hear_worker, pair, refusal
 from watchkeeper.app.endpoints import effective_endpoints
 from watchkeeper.app.gateway import WRITER, Greeting
 from watchkeeper.app.hand import Orders, be_worker, prelude
+from watchkeeper.app.mates import Asked, Hand, catch_signals, close_all, private_socket, tell_all, tell_one
+from watchkeeper.app.platform import digest_of
 from watchkeeper.app.process import announce
+from watchkeeper.app.renewal import with_ports_of
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
-from watchkeeper.core.errors import Unavailable
-from watchkeeper.core.files import Lock, make_private_folder, socket_path
-from watchkeeper.gateway.edges.listening import listen
+from watchkeeper.core.errors import Unavailable, WatchkeeperError
+from watchkeeper.core.files import Lock, socket_path
+from watchkeeper.gateway.edges.listening import Address, listen, moves
 
 READY_WITHIN = 60.0
 """Seconds until every worker serves; the first run compiles rules."""
@@ -43,29 +46,14 @@ GRACE = 5.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class Hand:
-    """One worker as its parent sees it."""
-
-    number: int
-    peers: socket.socket
-    """Where the other workers reach it; kept over its deaths."""
-    pid: int = 0
-    channel: socket.socket | None = None
-    started: float = 0.0
-    is_ready: bool = False
-    failures: int = 0
-    due: float | None = None
-    """When it is started anew."""
-    follows: Mapping[str, Any] | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
 class Crew:
     """The parent, from `run` to its end."""
 
-    def __init__(self, loaded: Loaded, count: int, *, demo: bool, greeting: Greeting, lock: Lock) -> None:
+    def __init__(
+        self, loaded: Loaded, count: int, source: Callable[[], Loaded], *, demo: bool, greeting: Greeting, lock: Lock
+    ) -> None:
         self._loaded = loaded
+        self._source = source
         self._demo = demo
         self._greeting = greeting
         self._lock = lock
@@ -75,19 +63,17 @@ class Crew:
         self._hands: list[Hand] = []
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._stopping = False
+        self._asked: list[Asked] = []
+        self._numbers = itertools.count(1)
 
     def run(self, *, supervised: bool) -> None:
         """Until told to stop. Raises what keeps the workers from starting, or from living."""
-        servers = effective(self._loaded, demo=self._demo)
-        self._wake = _catch_signals()
+        self._wake = catch_signals()
         try:
             greeted = self._prepare()
-            host = self._loaded.settings.gateway.host
-            ports = {name: server.port for name, server in servers.items()}
-            ports |= {name: one.port for name, one in effective_endpoints(self._loaded, servers).items()}
-            for name, port in ports.items():
+            for name, (host, port) in self._addresses(self._loaded, {}).items():
                 self._doors[name] = listen(name, host, port, len(self._paths))
-            self._hands = [Hand(number, _private_socket(path)) for number, path in self._paths.items()]
+            self._hands = [Hand(number, private_socket(path)) for number, path in self._paths.items()]
             for hand in self._hands:
                 self._start(hand)
             self._await_ready()
@@ -117,9 +103,9 @@ class Crew:
 
     def _tend(self, *, supervised: bool) -> None:
         while not self._stopping:
-            for said in self._look(self._pause(), supervised=supervised):
-                if said.error is not None:
-                    _log.error("a worker could not start", extra={"why": said.error.reason, "worker": said.number})
+            self._look(self._pause(), supervised=supervised)
+            while self._asked and not self._stopping:
+                self._reload(self._asked.pop(0))
             now = time.monotonic()
             for hand in self._hands:
                 if hand.due is not None and now >= hand.due and not self._stopping:
@@ -147,14 +133,23 @@ class Crew:
                     channels[one].channel = None
                     continue
                 told.append(said)
-                if said.ready is not None:
-                    channels[one].facts, channels[one].is_ready = said.ready, True
+                self._take(channels[one], said)
         return told
+
+    def _take(self, hand: Hand, said: Told) -> None:
+        if said.ready is not None:
+            hand.facts, hand.is_ready = said.ready, True
+        elif said.error is not None:
+            _log.error("a worker could not start", extra={"why": said.error.reason, "worker": said.number})
+        elif said.word.get("ask") == "reload":
+            self._asked.append(Asked(said.word["by"], hand, said.word["number"]))
 
     def _on_signals(self, numbers: bytes) -> None:
         for number in numbers:
             if number == signal.SIGCHLD:
                 self._bury()
+            elif number == signal.SIGHUP:
+                self._asked.append(Asked("system:signal"))
             elif number in (signal.SIGTERM, signal.SIGINT):
                 if self._stopping:
                     self._kill()
@@ -179,6 +174,44 @@ class Crew:
         if not self._stopping:
             _log.error("a worker died and is started again", extra=dict(hand.follows))
         hand.pid, hand.is_ready = 0, False
+
+    # -- other settings: all workers take them, or none does
+
+    def _reload(self, asked: Asked) -> None:
+        agreement = Agreement(next(self._numbers), self._hands, self._look)
+        opened: dict[str, list[socket.socket]] = {}
+        try:
+            loaded = self._source()
+            ports = {name: sockets[0].getsockname()[1] for name, sockets in self._doors.items()}
+            before = {name: (self._loaded.settings.gateway.host, port) for name, port in ports.items()}
+            after = self._addresses(loaded, ports)
+            ways = moves(before, after)
+            for name in ways.open:
+                opened[name] = listen(name, *after[name], count=len(self._paths))
+            agreement.prepare(digest_of(loaded), opened)
+        except WatchkeeperError as error:
+            for sockets in opened.values():
+                close_all(sockets)
+            agreement.abort()
+            tell_one(self._hands, {"do": "refused", "by": asked.by, **refusal(error)})
+            asked.answer(refusal(error))
+            return
+        former, self._loaded = self._doors, loaded
+        inherited = {name: former[other] for name, other in ways.inherit.items()}
+        self._doors = {name: former[name] for name in ways.stay} | inherited | opened
+        kept = {id(sockets) for sockets in self._doors.values()}
+        for sockets in former.values():
+            if id(sockets) not in kept:
+                close_all(sockets)
+        asked.answer({"result": agreement.commit(asked.by)})
+
+    def _addresses(self, loaded: Loaded, ports: Mapping[str, int]) -> dict[str, Address]:
+        """Where each route and endpoint is to listen. Raises `Misconfigured`."""
+        kept = with_ports_of(loaded, ports, self._loaded)
+        servers = effective(kept, demo=self._demo)
+        asked = {name: server.port for name, server in servers.items()}
+        asked |= {name: endpoint.port for name, endpoint in effective_endpoints(kept, servers).items()}
+        return {name: (kept.settings.gateway.host, port) for name, port in asked.items()}
 
     # -- starting
 
@@ -244,6 +277,7 @@ class Crew:
         return Orders(
             number=hand.number,
             loaded=self._loaded,
+            source=self._source,
             demo=self._demo,
             channel=channel,
             sockets=mine,
@@ -258,11 +292,8 @@ class Crew:
     def _stop(self) -> None:
         """No new connection from here on; then every worker drains."""
         for sockets in self._doors.values():
-            for one in sockets:
-                one.close()
-        for hand in self._hands:
-            if hand.channel is not None:
-                tell(hand.channel, {"do": "stop"})
+            close_all(sockets)
+        tell_all(self._hands, {"do": "stop"})
         deadline = time.monotonic() + self._loaded.settings.gateway.drain_seconds + GRACE
         while any(hand.pid for hand in self._hands) and time.monotonic() < deadline:
             self._look(max(0.0, deadline - time.monotonic()))
@@ -284,32 +315,6 @@ class Crew:
             if hand.channel is not None:
                 hand.channel.close()
         for sockets in self._doors.values():
-            for one in sockets:
-                one.close()
+            close_all(sockets)
         for path in self._paths.values():
             path.unlink(missing_ok=True)
-
-
-def _private_socket(path: Path) -> socket.socket:
-    make_private_folder(path.parent)
-    path.unlink(missing_ok=True)
-    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    one.setblocking(False)
-    before = os.umask(0o177)
-    try:
-        one.bind(str(path))
-    finally:
-        os.umask(before)
-    one.listen(1024)
-    return one
-
-
-def _catch_signals() -> tuple[socket.socket, socket.socket]:
-    """Signals as bytes on a socket: nothing happens in a handler."""
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    theirs.setblocking(False)
-    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)
-    return ours, theirs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -49,22 +50,28 @@ async def keep_ledger(loaded: Loaded, relay: Relay | None, stack: AsyncExitStack
 class Consumption:
     """What the control socket answers about limits."""
 
-    def __init__(self, gate: Gate, ledger: Ledger | None, relay: Relay | None) -> None:
-        self._gate = gate
-        self._ledger = ledger
-        self._is_elsewhere = ledger is None and relay is not None
+    def __init__(self, gate: Gate | None, ledger: Ledger | None, relay: Relay | None) -> None:
+        self._is_one_of_several = relay is not None
+        self.follow(gate, ledger)
         self.answers: dict[str, Handler] = {"limits.show": self.show, "limits.check": self.check}
+
+    def follow(self, gate: Gate | None, ledger: Ledger | None) -> None:
+        """Speak of these limits from now on."""
+        self._gate = gate
+        self.ledger = ledger
+        self._is_elsewhere = ledger is None and self._is_one_of_several
 
     async def show(self, _: dict[str, Any]) -> dict[str, Any]:
         """Every counter that is in use; nothing where another worker keeps them."""
         now = time.monotonic_ns()
-        if self._is_elsewhere:
+        if self._is_elsewhere or self._gate is None:
             return {"rows": []}
-        return {"rows": self._gate.standing(now) if self._ledger is None else self._ledger.standing(now)}
+        return {"rows": self._gate.standing(now) if self.ledger is None else self.ledger.standing(now)}
 
     async def check(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Which limits a message of this caller would fall under."""
-        return {"rows": self._gate.explain(caller_of(arguments), time.monotonic_ns())}
+        caller = caller_of(arguments)
+        return {"rows": self._gate.explain(caller, time.monotonic_ns()) if self._gate is not None else []}
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
@@ -89,4 +96,6 @@ def caller_of(arguments: dict[str, Any]) -> Caller:
 
 
 def _path(loaded: Loaded) -> Path:
-    return socket_path(loaded.data_dir, "limits")
+    """Other limits have another ledger, beside the former one while calls that drew on that are still under way."""
+    digest = hashlib.sha256(msgspec.json.encode(loaded.settings.limits, order="sorted")).hexdigest()[:8]
+    return socket_path(loaded.data_dir, f"limits-{digest}")

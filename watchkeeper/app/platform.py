@@ -15,8 +15,9 @@ from watchkeeper.app.revision import is_current
 from watchkeeper.app.settings import STATE, Loaded
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
+from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import make_private_folder
-from watchkeeper.events import Journal, JournalSettings, new_event
+from watchkeeper.events import Event, Journal, JournalSettings, new_event
 from watchkeeper.gateway.credentials.grants import Grants
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.orders import OrderBook
@@ -92,12 +93,33 @@ def opened(
         database.close()
 
 
+def digest_of(loaded: Loaded) -> str:
+    """By which settings can be told from others."""
+    return hashlib.sha256(msgspec.json.encode(loaded.settings, order="sorted")).hexdigest()
+
+
 def note_service(platform: Platform, loaded: Loaded, service: str, kind: str) -> None:
     """Record that a service began or ended, and by which settings: their hash, never the settings."""
-    digest = hashlib.sha256(msgspec.json.encode(loaded.settings, order="sorted")).hexdigest()
     actor, now = f"system:{service}", platform.clock.now()
     if kind == "admin.service.started":
-        body = {"file": str(loaded.path or ""), "sha256": digest}
-        event = new_event(now, "admin.config.loaded", actor=actor, target=service, outcome="success", body=body)
-        platform.journal.append(event)
+        platform.journal.append(_loaded_event(platform, loaded, service, actor))
     platform.journal.record(new_event(now, kind, actor=actor, target=service, outcome="success"))
+
+
+def note_loaded(platform: Platform, loaded: Loaded, service: str, *, by: str, **more: object) -> None:
+    """Record that other settings were put in force while the service ran, and who had it done. Blocking."""
+    platform.journal.record(_loaded_event(platform, loaded, service, by, **more))
+
+
+def note_refused(platform: Platform, loaded: Loaded, service: str, error: WatchkeeperError, *, by: str) -> None:
+    """Record that settings were read anew and not taken; `loaded` stays in force. Blocking."""
+    body = {"file": str(loaded.path or ""), "code": error.code, "reason": error.reason, "in_force": digest_of(loaded)}
+    now = platform.clock.now()
+    event = new_event(now, "admin.config.refused", actor=by, target=service, outcome="failure", body=body)
+    platform.journal.record(event)
+
+
+def _loaded_event(platform: Platform, loaded: Loaded, service: str, actor: str, **more: object) -> Event:
+    body = {"file": str(loaded.path or ""), "sha256": digest_of(loaded), **more}
+    now = platform.clock.now()
+    return new_event(now, "admin.config.loaded", actor=actor, target=service, outcome="success", body=body)

@@ -74,6 +74,11 @@ class Service:
     def pid(self) -> int:
         return self._running().pid
 
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it lives."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
     def stop(self, within: float = DRAIN_WITHIN) -> bool:
         """Ask it to drain and wait; kill it when it does not. Returns whether it drained."""
         if self._process is None:

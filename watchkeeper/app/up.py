@@ -184,8 +184,13 @@ Look at it
                 sys.exit(130)  # asked twice: do not wait for the drain
             self._stop.set()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            stack.callback(signal.signal, number, signal.signal(number, stop))
+        def reload(*_: object) -> None:
+            for service in self._supervisor.services if self._supervisor is not None else []:
+                if service.name == "gateway":
+                    service.signal(signal.SIGHUP)
+
+        for number, handler in ((signal.SIGINT, stop), (signal.SIGTERM, stop), (signal.SIGHUP, reload)):
+            stack.callback(signal.signal, number, signal.signal(number, handler))
 
     def _stop_services(self) -> None:
         assert self._supervisor is not None

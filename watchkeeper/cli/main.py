@@ -21,6 +21,7 @@ COMMANDS = (
     "pins",
     "policy",
     "quarantine",
+    "reload",
     "service",
     "status",
     "up",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import msgspec
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.control import Handler, serve
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Invalid, WatchkeeperError
+from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
@@ -70,13 +70,15 @@ class GatewayControl:
         """What else the socket answers, from parts that this one does not know; filled before `start`."""
         self.sandboxes: dict[str, str] = {}
         """What confines each server that is started here; filled by the same."""
+        self.reload: Callable[[str], Awaitable[dict[str, Any]]] | None = None
+        """Has the settings read again, for whom; None where that is not done."""
         self._journal = journal
         self._clock = clock
         self._orders = orders
         self._pins = pins
         self._identities = identities
-        self._guard = guard
-        self._routes = routes
+        self.guard = guard
+        self.routes = routes
         self._also = also
         self._tenant = tenant
         self._book = OrderBook(database, journal, clock, tenant)
@@ -99,6 +101,7 @@ class GatewayControl:
             "clients.refresh": self._on_clients,
             "probe": self._on_probe,
             "status": self._on_status,
+            "reload": self._on_reload,
         }
         self._server = await serve(self.path, handlers | self.answers)
         await asyncio.to_thread(self._presence.enter, self.gateway_id, self.path, self._acknowledged)
@@ -191,23 +194,28 @@ class GatewayControl:
             "orders": self._orders.generation,
             "pins": self._pins.generation,
             "clients": self._identities.generation,
-            "routes": sorted(self._routes),
+            "routes": sorted(self.routes),
             "addresses": self.addresses,
             "sandboxes": self.sandboxes,
-            "upstreams": {name: _standing(route) for name, route in self._routes.items()},
+            "upstreams": {name: _standing(route) for name, route in self.routes.items()},
             "failure": self.failure,
         }
+
+    async def _on_reload(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if self.reload is None:
+            raise NotFound("this gateway does not read its settings again", hint="stop it and start it anew")
+        return await self.reload(str(arguments.get("by", "")) or _ACTOR)
 
     async def _on_probe(self, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
             probe = msgspec.convert(arguments, Probe)
         except msgspec.ValidationError as error:
             raise Invalid(f"not a probe: {error}") from error
-        route = self._routes.get(probe.server)
+        route = self.routes.get(probe.server)
         if route is None:
             return {"effect": NO_ROUTE, "enforced": True, "rules": [], "reason": "this gateway has no such route"}
         principal = AGENT + probe.principal.removeprefix(AGENT)
-        verdict = self._guard.on_request(route, principal, _as_message(probe)).verdict
+        verdict = self.guard.on_request(route, principal, _as_message(probe)).verdict
         answer = {
             "effect": verdict.effect.value,
             "enforced": verdict.enforced,

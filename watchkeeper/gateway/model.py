@@ -35,6 +35,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ()
     """Scopes that every request needs, if its credential is limited by scopes."""
     upstream: Upstream | None = None
+    is_started: bool = False
+    """Its server is started and not reached: in one worker, whichever is asked, or each would start its own."""
     keeps_credential: bool = False
     """The client's own credential is handed to the upstream, which exchanges it or, by the settings' word, passes it
     on. Otherwise nobody behind the edge ever sees it."""

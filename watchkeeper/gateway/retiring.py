@@ -48,8 +48,11 @@ class Retiring:
             for former in (fitting.aggregate, fitting.route.upstream):
                 if former is not None and id(former) not in kept:
                     self._end_after(former.close, under_way[name], new)
+        everybody = [still for those in under_way.values() for still in those]
         if old.issuers is not None and old.issuers is not new.issuers:
-            self._end_after(old.issuers.close, [still for those in under_way.values() for still in those], new)
+            self._end_after(old.issuers.close, everybody, new)
+        if old.gate is not None and old.gate is not new.gate:
+            self._end_after(old.gate.close, everybody, new)
 
     async def close(self) -> None:
         """Close all of it now: the gateway stops."""

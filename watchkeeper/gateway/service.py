@@ -14,6 +14,7 @@ from watchkeeper.events.model import new_event
 from watchkeeper.gateway import replies
 from watchkeeper.gateway.aggregate.model import Endpoint, Serve
 from watchkeeper.gateway.edges.door import Door
+from watchkeeper.gateway.edges.listening import Moves, moves
 from watchkeeper.gateway.fitting import Fitting, House, Terms, fit_endpoint, fit_route
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Request, Route
@@ -86,6 +87,11 @@ class Gateway:
             self._renewing = asyncio.get_running_loop().create_task(self._handshakes.watch(self._tell))
         self._note("gateway.process.started")
 
+    def check(self, routes: Sequence[Route], terms: Terms, endpoints: Sequence[Endpoint] = ()) -> None:
+        """Raises `Misconfigured` when `change` would; a port that is taken is known only when it is opened."""
+        self._fit(routes, endpoints, terms)
+        self._secured(terms.settings)
+
     async def change(
         self,
         routes: Sequence[Route],
@@ -100,15 +106,15 @@ class Gateway:
         """
         after = self._fit(routes, endpoints, terms)
         secured = self._secured(terms.settings)
-        heirs, successors, newcomers = _match(self._fittings, after)
-        await _open([after[name].door for name in newcomers], listening or {})
+        ports = _moves(self._fittings, after)
+        await _open([after[name].door for name in ports.open], listening or {})
         # From here on nothing waits and nothing fails: no request sees half of it.
         before, old_terms = self._fittings, self._terms
         under_way = {name: self._under_way(name) for name in before}
-        for name in heirs:
+        for name in ports.stay:
             before[name].door.become(after[name].door)
             after[name] = after[name].behind(before[name].door)
-        for name, other in successors.items():
+        for name, other in ports.inherit.items():
             before[other].door.bequeath(after[name].door)
         self._fittings, self._terms = after, terms
         if self._handshakes is not None and secured is not None:
@@ -118,7 +124,7 @@ class Gateway:
             self._house.relay.serve(_between(after))
         drain = terms.settings.drain_seconds
         for name, fitting in before.items():
-            if name not in heirs:
+            if name not in ports.stay:
                 self._retiring.door(fitting.door, drain)
         self._retiring.behind(before, after, (old_terms, terms), under_way)
 
@@ -203,21 +209,11 @@ async def _open(doors: Sequence[Door], listening: Mapping[str, socket.socket]) -
         raise
 
 
-def _match(before: Mapping[str, Fitting], after: Mapping[str, Fitting]) -> tuple[set[str], dict[str, str], list[str]]:
-    """Which routes keep their door; which get another's port, and whose; which need a new one."""
-    heirs: set[str] = set()
-    successors: dict[str, str] = {}
-    newcomers: list[str] = []
-    open_now = {(fitting.route.host, fitting.door.port): name for name, fitting in before.items()}
-    for name, fitting in after.items():
-        old, route = before.get(name), fitting.route
-        if old is not None and route.host == old.route.host and route.port in (0, old.door.port):
-            heirs.add(name)
-        elif route.port and (route.host, route.port) in open_now:
-            successors[name] = open_now[route.host, route.port]
-        else:
-            newcomers.append(name)
-    return heirs, successors, newcomers
+def _moves(before: Mapping[str, Fitting], after: Mapping[str, Fitting]) -> Moves:
+    return moves(
+        {name: (fitting.route.host, fitting.door.port) for name, fitting in before.items()},
+        {name: (fitting.route.host, fitting.route.port) for name, fitting in after.items()},
+    )
 
 
 def _between(fittings: Mapping[str, Fitting]) -> dict[str, Between]:

@@ -17,23 +17,11 @@ from watchkeeper.gateway.ports import Begin, UnderWay
 from watchkeeper.gateway.relay.ownership import home_of, tagged, untagged
 from watchkeeper.gateway.relay.peer import Carried
 from watchkeeper.gateway.relay.relay import Relay
-from watchkeeper.gateway.upstream import Inbound, Outbound
+from watchkeeper.gateway.upstream import Outbound
 
 ROUTE = Route(name="srv")
 WAIT = 10.0
 Serve = Callable[[Request], Coroutine[Any, Any, Outbound]]
-
-
-class Started:
-    """An upstream that lives in one worker."""
-
-    lives_in_one_worker = True
-
-    async def send(self, inbound: Inbound) -> Outbound:
-        raise AssertionError
-
-    async def close(self) -> None:
-        return
 
 
 class Pair:
@@ -137,7 +125,7 @@ async def test_an_answer_that_begins_a_session_names_its_worker(pair: Pair) -> N
 
 @pytest.mark.behaviour("workers.one-home-for-started-servers")
 async def test_a_started_server_lives_in_one_worker_whoever_is_asked(pair: Pair) -> None:
-    await pair.start(Route(name="tools", upstream=Started()))
+    await pair.start(Route(name="tools", is_started=True))
     for number in (1, 2, 1, 2):
         assert (await pair.ask[number](request())).status == 200
     assert {number for number, _ in pair.served} == {home_of("tools", 2)}

@@ -9,9 +9,13 @@ from __future__ import annotations
 import errno
 import socket
 import sys
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from watchkeeper.core.errors import Conflict, Misconfigured, WatchkeeperError
 
+Address = tuple[str, int]
+"""Host and port."""
 BACKLOG = 1024
 IS_SHARED = sys.platform == "linux" and hasattr(socket, "SO_REUSEPORT")
 """Whether several workers may listen on one port: elsewhere the option exists, and gives everything to one of them."""
@@ -46,6 +50,30 @@ def listen(name: str, host: str, port: int, count: int = 1) -> list[socket.socke
             one.close()
         raise explain(name, host, port, error) from error
     return opened
+
+
+class Moves(NamedTuple):
+    """Where each of the new names gets its port from."""
+
+    stay: frozenset[str]
+    """They keep theirs, and whoever is connected to it."""
+    inherit: dict[str, str]
+    """Name → the name that had this port; its connections do not come along."""
+    open: tuple[str, ...]
+    """They need a new one."""
+
+
+def moves(before: Mapping[str, Address], after: Mapping[str, Address]) -> Moves:
+    """From the addresses that are open to those that are asked for; port 0 asks for any, which may be the old one."""
+    names = {address: name for name, address in before.items()}
+    stay = {name for name, (host, port) in after.items() if name in before and _is_met(before[name], host, port)}
+    inherit = {name: names[at] for name, at in after.items() if name not in stay and at[1] and at in names}
+    fresh = tuple(name for name in after if name not in stay and name not in inherit)
+    return Moves(frozenset(stay), inherit, fresh)
+
+
+def _is_met(have: Address, host: str, port: int) -> bool:
+    return have[0] == host and port in (0, have[1])
 
 
 def explain(name: str, host: str, port: int, error: OSError) -> WatchkeeperError:

@@ -59,7 +59,7 @@ class Relay:
 
         The other workers reach the route by `here`, once `serve` was told of it.
         """
-        home = home_of(route.name, self._count) if getattr(route.upstream, "lives_in_one_worker", False) else 0
+        home = home_of(route.name, self._count) if route.is_started else 0
 
         async def here(request: Request) -> Outbound:
             out = await serve(request)

@@ -29,9 +29,6 @@ from watchkeeper.protocol.spawn import Command, Spawner
 class StdioUpstream:
     """The servers of one route. `close` it before its `Spawner`."""
 
-    lives_in_one_worker = True
-    """Where a gateway has several workers, all of them ask the one that starts this route's servers."""
-
     def __init__(
         self,
         server: str,

@@ -1,0 +1,188 @@
+"""From settings to the parts of a gateway: routes with their upstreams, limits, issuers, policies. Nothing is started.
+
+Where the settings of an upstream are what they were, it is the one that there was, with its connections, its running
+servers and what it has learned: a `Stock` knows what each was made of. Settings may hold secrets, so that only a digest
+of them is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from watchkeeper.app.credentials import Accreditor, keeps_credential
+from watchkeeper.app.launching import command_of
+from watchkeeper.app.limiting import gate_for
+from watchkeeper.app.platform import Platform
+from watchkeeper.app.secrets import with_secrets
+from watchkeeper.app.settings import Loaded
+from watchkeeper.app.upstreams import bounded, bounds_of, fuse_of, own_times
+from watchkeeper.core.content import content_folder
+from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.gateway.fitting import Terms
+from watchkeeper.gateway.hops import hop_of
+from watchkeeper.gateway.http_sse import SseUpstream
+from watchkeeper.gateway.limits.settings import check_limits
+from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.oauth.issuers import Issuers
+from watchkeeper.gateway.pool import HttpUpstream
+from watchkeeper.gateway.relay.relay import Relay
+from watchkeeper.gateway.settings import OAUTH, GatewaySettings, ServerSettings
+from watchkeeper.gateway.stdio import Limits, StdioUpstream
+from watchkeeper.gateway.tls import contexts
+from watchkeeper.gateway.upstream import Upstream
+from watchkeeper.protocol.spawn import Spawner
+
+_OF_THE_ROUTE = ("port", "shadow", "durability", "eras", "public_url", "scopes", "trace_context")
+"""Settings of a server that its upstream knows nothing of. What is not named here makes another upstream."""
+_OF_THE_DOOR = (
+    *("host", "port", "path", "allowed_hosts", "allowed_origins", "max_header_bytes", "max_body_bytes"),
+    *("max_connections", "idle_seconds", "header_seconds", "body_seconds", "write_seconds", "drain_seconds"),
+    *("workers", "max_sessions"),
+)
+
+
+class Made(NamedTuple):
+    """An upstream, and what it was made of."""
+
+    of: bytes
+    upstream: Upstream
+
+
+Stock = dict[str, Made]
+"""By server."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What upstreams stand on as long as the process lives."""
+
+    platform: Platform
+    spawner: Spawner
+
+
+def routes_of(
+    loaded: Loaded, servers: Mapping[str, ServerSettings], ground: Ground, stock: Stock
+) -> tuple[list[Route], Stock]:
+    """The routes, and the stock as it is with them in force. Raises `Misconfigured`."""
+    after = _stock(loaded, servers, ground, stock)
+    return [_route(loaded, name, server, after[name].upstream) for name, server in servers.items()], after
+
+
+def terms_of(
+    loaded: Loaded, platform: Platform, relay: Relay | None = None, former: tuple[Loaded, Terms] | None = None
+) -> Terms:
+    """What all routes share; limits and issuers whose settings are what they were stay, and with them what they know.
+
+    Raises `Misconfigured`.
+    """
+    settings = loaded.settings
+    check_limits(settings.limits)
+    before, terms = (former[0].settings, former[1]) if former is not None else (None, None)
+    gate = issuers = None
+    if before is not None and terms is not None:
+        gate = terms.gate if (before.limits, before.loops) == (settings.limits, settings.loops) else None
+        issuers = terms.issuers if (before.issuers, before.fetch) == (settings.issuers, settings.fetch) else None
+    return Terms(settings.gateway, gate or gate_for(loaded, platform, relay), issuers or _issuers(loaded, platform))
+
+
+def policies_of(loaded: Loaded) -> list[Path]:
+    """The folders of policies, the starter set first."""
+    return [content_folder("policies"), *(Path(folder) for folder in loaded.settings.policy.folders)]
+
+
+def _issuers(loaded: Loaded, platform: Platform) -> Issuers | None:
+    if not loaded.settings.issuers:
+        return None
+    return Issuers(loaded.settings.issuers, Fetcher(loaded.settings.fetch), platform.clock)
+
+
+def _route(loaded: Loaded, name: str, server: ServerSettings, upstream: Upstream) -> Route:
+    settings = loaded.settings.gateway
+    return Route(
+        name=name,
+        host=settings.host,
+        port=server.port,
+        path=settings.path,
+        shadow=server.shadow,
+        durability=server.durability,
+        eras=server.eras,
+        public_url=server.public_url,
+        scopes=server.scopes,
+        hands_on_trace=server.trace_context == "inject",
+        upstream=upstream,
+        is_started=bool(server.command),
+        hop=_hop(loaded, name),
+        keeps_credential=keeps_credential(server),
+    )
+
+
+def _hop(loaded: Loaded, name: str) -> str:
+    return hop_of(socket.gethostname(), str(loaded.data_dir), name)
+
+
+def _stock(loaded: Loaded, servers: Mapping[str, ServerSettings], ground: Ground, stock: Stock) -> Stock:
+    accreditor = Accreditor(loaded.settings.fetch, ground.platform)
+    after: Stock = {}
+    for name, server in servers.items():
+        known = with_secrets(name, server)
+        made_of = _digest(loaded, known)
+        former = stock.get(name)
+        # a token may have changed where it comes from, and is got anew
+        if former is not None and former.of == made_of and server.credential not in OAUTH:
+            after[name] = former
+        else:
+            upstream = _upstream(loaded, name, known, ground)
+            after[name] = Made(made_of, accreditor.accredit(name, server, upstream))
+    return after
+
+
+def _digest(loaded: Loaded, server: ServerSettings) -> bytes:
+    of_server, of_gateway = msgspec.to_builtins(server), msgspec.to_builtins(loaded.settings.gateway)
+    for name in _OF_THE_ROUTE:
+        del of_server[name]
+    for name in _OF_THE_DOOR:
+        del of_gateway[name]
+    return hashlib.sha256(msgspec.json.encode((of_server, of_gateway), order="sorted")).digest()
+
+
+def _upstream(loaded: Loaded, name: str, server: ServerSettings, ground: Ground) -> Upstream:
+    settings: GatewaySettings = own_times(loaded.settings.gateway, server)
+    platform = ground.platform
+    if server.url:
+        return bounded(name, server, _over_http(loaded, name, server, settings, platform))
+    limits = Limits(
+        request_seconds=settings.answer_seconds,
+        ceiling_seconds=settings.ceiling_seconds,
+        line_bytes=settings.max_answer_bytes,
+    )
+    command, clock = command_of(server), platform.clock
+    stdio = StdioUpstream(name, command, spawner=ground.spawner, recorder=platform.journal, clock=clock, limits=limits)
+    return bounded(name, server, stdio)
+
+
+def _over_http(
+    loaded: Loaded, name: str, server: ServerSettings, settings: GatewaySettings, platform: Platform
+) -> Upstream:
+    fuse, hop, tls, headers = fuse_of(name, settings, platform), _hop(loaded, name), _tls(name, server), server.headers
+    http = HttpUpstream(server.url, settings, headers=headers, hop=hop, fuse=fuse, bounds=bounds_of(server), tls=tls)
+    if server.transport != "sse":
+        return http
+
+    def posts_to(endpoint: str) -> HttpUpstream:
+        return HttpUpstream(endpoint, settings, headers=headers, hop=hop, tls=tls)
+
+    return SseUpstream(server.url, settings, streams=http, posts_to=posts_to)
+
+
+def _tls(name: str, server: ServerSettings) -> ssl.SSLContext | None:
+    if not (server.tls_ca or server.tls_certificate):
+        return None
+    return contexts.for_server(f"servers.{name}", server.tls_ca, server.tls_certificate, server.tls_key)
