@@ -6,23 +6,19 @@ Knows framing, limits and deadlines; which connection a call takes and whether i
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple, cast
 
 import httptools
 
+from watchkeeper.gateway.eventstream import EventStream
 from watchkeeper.gateway.heads import Gathering, Heads, cut
 from watchkeeper.gateway.upstream import Headers, Outbound, UpstreamFailed, UpstreamSilent
 from watchkeeper.protocol.headers import nominated
-from watchkeeper.protocol.sse import Splitter, TooLong
+from watchkeeper.protocol.sse import TooLong
 
 NEVER = float("inf")
-MAX_WAITING = 64
-"""Events held for a client that reads slowly, before the server is made to wait."""
-MAX_WAITING_BYTES = 4_194_304
-"""The same in bytes; one event may be larger."""
 MAX_HEAD = 65_536
 MAX_INTERIM = 32
 """Interim answers (1xx) before the answer."""
@@ -205,7 +201,7 @@ class Link(asyncio.Protocol):
             self._tell(self._complete, self._keep)
         elif self._stream is not None:
             self._deadline = monotonic() + self._limits.idle
-            if len(self._stream.waiting) > MAX_WAITING or self._stream.held > MAX_WAITING_BYTES:
+            if self._stream.is_full:
                 self._transport.pause_reading()
                 self._stream.paused = True
                 self._deadline = NEVER  # it is the client who keeps the server waiting
@@ -359,7 +355,7 @@ class Link(asyncio.Protocol):
         return known.get(b"content-length") == b"0"
 
     def _begin_stream(self) -> None:
-        self._stream = EventStream(self, Splitter(self._max_answer))
+        self._stream = EventStream(self, self._max_answer)
         if self._answered is not None:
             answered, self._answered = self._answered, None
             answered(Outbound(self._status, self._headers, b"", self._stream, self._stream.cancel))
@@ -396,68 +392,3 @@ class Link(asyncio.Protocol):
             stream.fail(UpstreamSilent(f"the server {reason}") if late else UpstreamFailed(f"the server {reason}"))
         elif answered is not None:
             answered(Broken(reason, untouched=not self._touched, late=late))
-
-
-class EventStream:
-    """The events of one answer, in order, as an asynchronous iterator."""
-
-    def __init__(self, link: Link, splitter: Splitter) -> None:
-        self.waiting: deque[bytes] = deque()
-        self.held = 0
-        """Bytes that wait."""
-        self.paused = False
-        self._link = link
-        self._splitter = splitter
-        self._waiter: asyncio.Future[None] | None = None
-        self._ended = False
-        self._error: Exception | None = None
-
-    def __aiter__(self) -> EventStream:
-        return self
-
-    async def __anext__(self) -> bytes:
-        while not self.waiting:
-            if self._error is not None:
-                raise self._error
-            if self._ended:
-                raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        event = self.waiting.popleft()
-        self.held -= len(event)
-        if self.paused and len(self.waiting) < MAX_WAITING // 2 and self.held <= MAX_WAITING_BYTES // 2:
-            self.paused = False
-            self._link.read_again()
-        return event
-
-    def feed(self, data: bytes) -> None:
-        """Bytes of the stream. Raises `TooLong`."""
-        events = self._splitter.feed(data)
-        self.waiting.extend(events)
-        self.held += sum(map(len, events))
-        self._wake()
-
-    def end(self) -> None:
-        """The server ended the stream properly."""
-        if rest := self._splitter.flush():
-            self.waiting.append(rest)
-            self.held += len(rest)
-        self._ended = True
-        if self.paused:
-            self.paused = False
-            self._link.read_again()
-        self._wake()
-
-    def fail(self, error: Exception) -> None:
-        """The stream broke off; what came before it is still delivered."""
-        self._error = error
-        self._wake()
-
-    def cancel(self) -> None:
-        """Nobody reads on: close the connection unless the stream has ended."""
-        if not self._ended and self._error is None:
-            self._link.abort()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
