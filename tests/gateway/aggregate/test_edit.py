@@ -14,7 +14,8 @@ from watchkeeper.gateway.aggregate import edit
 from watchkeeper.gateway.aggregate.asking import encode_mirror
 from watchkeeper.gateway.aggregate.pages import Bookmark, Position
 from watchkeeper.gateway.aggregate.seal import Seal
-from watchkeeper.gateway.aggregate.telling import OF_A_CALL, OF_ALL, id_of, read_id
+from watchkeeper.gateway.aggregate.telling import OF_A_CALL, OF_ALL, as_event, id_of, read_id
+from watchkeeper.protocol import sse
 from watchkeeper.protocol.headers import decode_mirror
 from watchkeeper.protocol.message import parse_message
 
@@ -107,4 +108,16 @@ def test_an_event_id_is_ours_or_nobodys(text: str, own: dict[str, str]) -> None:
         assert read_id(id_of(kind, own)) == (kind, own)
     found = read_id(text)
     assert found is None or found[1]
-    assert read_id(id_of(OF_ALL, {"a": "x\r\nEvil: 1"})) is None
+    for bad in ("x\r\nEvil: 1", "€", "", " x"):
+        assert read_id(id_of(OF_ALL, {"a": bad})) is None
+
+
+@pytest.mark.behaviour("aggregate.events-are-one-line")
+@given(text=_TEXT | st.just("a\u2028event: x"), spaced=st.booleans())
+def test_no_client_finds_another_line_in_an_event_of_ours(text: str, spaced: bool) -> None:
+    data = spelled({"jsonrpc": "2.0", "id": 1, "result": {"taskId": text}}, ascii_only=True, spaced=spaced)
+    shown = edit.from_member(b"{\r\n" + data[1:], "git", None)
+    event = as_event(shown)
+    assert len(event.decode().splitlines()) == len(event.splitlines()) == 3
+    fields = sse.read_fields(event)
+    assert msgspec.json.decode(fields.data)["result"]["taskId"] == f"git:{text}"

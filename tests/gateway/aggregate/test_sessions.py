@@ -324,3 +324,19 @@ async def test_a_member_that_asks_during_a_list_is_answered_before_the_list_is(m
         listed = await events.next()
     assert listed["id"] == 9
     assert [t["name"] for t in listed["result"]["tools"]] == ["a__asked", "b__t"]
+
+
+@pytest.mark.behaviour("aggregate.lost-session-renewed")
+async def test_a_member_that_never_knows_its_session_does_not_end_the_clients(make_company: Make) -> None:
+    company = await make_company(a="legacy", b="legacy")
+    session = await company.begin()
+
+    async def forgets(message: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
+        company.a.sessions.clear()
+        return False
+
+    company.a.writes = forgets
+    got = await company.legacy(session, "tools/call", name="a__t")
+    assert (got.status, got.json["error"]["code"]) == (200, 50200)
+    assert company.a.begun == 2
+    assert (await company.legacy(session, "tools/call", name="b__t")).json["result"]["content"]

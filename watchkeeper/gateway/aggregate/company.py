@@ -99,7 +99,11 @@ class Company:
         await let_go(out)
         visit.party.lost(seat, session)
         seat = await self._seat(visit.party, member)
-        return await member.serve(addressed(visit.request, body, session=seat.session, method=method, name=name))
+        out = await member.serve(addressed(visit.request, body, session=seat.session, method=method, name=name))
+        if out.status == 404:  # to the client that would say that its own session is over
+            await let_go(out)
+            raise _left_out(member, "it does not keep its session")
+        return out
 
     async def put(
         self, visit: Visit, member: Member, message: Message, own: Own | None = None, *, method: str = ""

@@ -148,13 +148,15 @@ class Aggregate:
 
     async def _resume(self, visit: Visit, party: Party, server: str, own: str) -> Outbound:
         seat = party.seats.get(server)
+        nothing = Outbound(405, [(b"Allow", b"POST, DELETE")])  # a 404 would say that the client's session is over
         if seat is None or not seat.is_open:
-            return self._reject(visit.request, replies.no_such_session(), "there is nothing to resume")
+            return self._reject(visit.request, nothing, "there is nothing to resume")
         out = await seat.member.serve(party.request(seat, "GET", last_event=own.encode("latin-1")))
+        if out.status == 404:
+            return nothing
         if out.events is None:
-            return Outbound(
-                out.status, [pair for pair in out.headers if pair[0].lower() != b"mcp-session-id"], out.body
-            )
+            headers = [pair for pair in out.headers if pair[0].lower() != b"mcp-session-id"]
+            return Outbound(out.status, headers, out.body)
         return Outbound(200, list(EVENTS), b"", retold(out, self._told(visit, party, seat)), out.cancel)
 
     def _told(self, visit: Visit, party: Party, seat: Seat) -> Told:

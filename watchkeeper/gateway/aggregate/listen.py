@@ -19,10 +19,9 @@ from watchkeeper.gateway.aggregate.asking import let_go
 from watchkeeper.gateway.aggregate.company import Company, Visit
 from watchkeeper.gateway.aggregate.model import LEFT_OUT, METHOD_NOT_FOUND, LeftOut, Member, NotServed
 from watchkeeper.gateway.aggregate.single import Single
-from watchkeeper.gateway.aggregate.telling import Told
+from watchkeeper.gateway.aggregate.telling import Told, as_event
 from watchkeeper.gateway.aggregate.together import EVENTS, takes_events, whole
 from watchkeeper.gateway.stdio.rewrite import SUBSCRIPTION
-from watchkeeper.gateway.stdio.stream import event_of
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol import sse
 from watchkeeper.protocol.errors import BadMessage, error_body
@@ -134,7 +133,7 @@ class _Merging:
     async def events(self, first: bytes) -> AsyncIterator[bytes]:
         """The acknowledgement, then what the members tell; the result when all of them have ended it."""
         try:
-            yield event_of(first)
+            yield as_event(first)
             if not self._is_closed:
                 self._tasks = [asyncio.get_running_loop().create_task(self._follow(one)) for one in self._strands]
                 for task in self._tasks:
@@ -149,7 +148,7 @@ class _Merging:
                 else:
                     yield event
             if not self._is_closed:
-                yield event_of(_ended(self._visit))
+                yield as_event(_ended(self._visit))
         finally:
             self.close()
 

@@ -16,6 +16,7 @@ import msgspec
 from watchkeeper.gateway.aggregate import edit
 from watchkeeper.gateway.aggregate.model import Member
 from watchkeeper.gateway.aggregate.party import Party
+from watchkeeper.gateway.stdio.stream import event_of
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol import sse
 from watchkeeper.protocol.errors import BadMessage
@@ -95,8 +96,22 @@ def read_id(text: str) -> tuple[str, dict[str, str]] | None:
         own = msgspec.json.decode(base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)), type=dict[str, str])
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         return None
-    is_plain = all(text and text.isprintable() and text == text.strip() for text in own.values())
-    return (kind, own) if own and is_plain else None
+    return (kind, own) if own and all(map(_is_plain, own.values())) else None
+
+
+def as_event(data: bytes) -> bytes:
+    """A message as one event, such that no client finds another event, or another field, in it."""
+    return sse.without_odd_breaks(event_of(_on_one_line(data)))
+
+
+def _is_plain(event_id: str) -> bool:
+    """Whether it fits a header as it stands."""
+    return bool(event_id) and event_id.isprintable() and event_id == event_id.strip() and max(event_id) < "\u0100"
+
+
+def _on_one_line(data: bytes) -> bytes:
+    """JSON has line breaks between its tokens only."""
+    return data.replace(b"\n", b" ").replace(b"\r", b" ")
 
 
 def _fit(event_id: str) -> bytes | None:
@@ -116,6 +131,6 @@ def _retold(raw: bytes, data: bytes | None, event_id: bytes | None) -> bytes:
         if field != b"data" or data is None:
             lines.append(line + b"\n")
         elif not is_told:
-            lines.append(b"data: " + data.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
+            lines.append(b"data: " + _on_one_line(data) + b"\n")
             is_told = True
-    return b"".join(lines) + b"\n"
+    return sse.without_odd_breaks(b"".join(lines) + b"\n")

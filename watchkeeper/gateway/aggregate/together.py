@@ -16,8 +16,7 @@ from watchkeeper.gateway.aggregate import edit
 from watchkeeper.gateway.aggregate.asking import Said
 from watchkeeper.gateway.aggregate.company import Company, Visit
 from watchkeeper.gateway.aggregate.model import LeftOut, Member
-from watchkeeper.gateway.aggregate.telling import Told
-from watchkeeper.gateway.stdio.stream import event_of
+from watchkeeper.gateway.aggregate.telling import Told, as_event
 from watchkeeper.gateway.upstream import Headers, Outbound
 from watchkeeper.protocol.errors import DENIED_BY_POLICY, UPSTREAM_FAILED
 from watchkeeper.protocol.message import Message
@@ -38,7 +37,7 @@ async def together(
     async def tell(member: Member, message: Message) -> None:
         data = Told(member, visit.party, lambda raw: raw, lambda *_: None).message(message)
         if data is not None and takes_events(visit):
-            await own.put(event_of(data))
+            await own.put(as_event(data))
 
     async def everyone() -> list[Said]:
         if visit.party is not None:
@@ -81,7 +80,7 @@ async def _stream(
                 following.cancel()
                 while not own.empty():
                     yield own.get_nowait()
-        yield event_of(finish(work.result()).body)
+        yield as_event(finish(work.result()).body)
     finally:
         work.cancel()
 
