@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ def body_of(said: Outbound) -> Any:
 
 
 def data_of(event: bytes) -> Any:
-    assert event.startswith(b"event: message\ndata: ")
-    assert event.endswith(b"\n\n")
-    return json.loads(event.removeprefix(b"event: message\ndata: "))
+    match = re.fullmatch(rb"(?:id: \d+-\d+\n)?event: message\ndata: ([^\n]+)\n\n", event)
+    assert match is not None
+    return json.loads(match[1])
 
 
 async def all_of(said: Outbound) -> list[Any]:

@@ -9,41 +9,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 
 import msgspec
 
 from watchkeeper.core.errors import Invalid, Unavailable
 from watchkeeper.gateway.stdio import answers
+from watchkeeper.gateway.stdio.call import Call
 from watchkeeper.gateway.stdio.model import Limits
 from watchkeeper.gateway.stdio.peer import Peer
+from watchkeeper.gateway.stdio.readers import Readers
 from watchkeeper.gateway.stdio.rewrite import reference_in, renumber, restore
 from watchkeeper.gateway.stdio.splice import exchange
-from watchkeeper.gateway.stdio.stream import Events, Stream
+from watchkeeper.gateway.stdio.stream import Stream
 from watchkeeper.gateway.upstream import Outbound, UpstreamFailed, UpstreamSilent
 from watchkeeper.protocol.errors import TIMED_OUT, UPSTREAM_FAILED, error_body
 from watchkeeper.protocol.message import Message
 
 LISTEN = "subscriptions/listen"
 _log = logging.getLogger(__name__)
-
-
-class Call:
-    """One open request."""
-
-    def __init__(self, number: int, request: Message, stream: Stream, *, streams: bool, ceiling: float) -> None:
-        self.number = number
-        self.request = request
-        self.stream = stream
-        self.streams = streams
-        """Whether the client takes messages before the answer."""
-        self.ceiling = ceiling
-        self.client_id = b""
-        self.token = b""
-        self.wants_log = False
-        self.timer: asyncio.TimerHandle | None = None
-        self.failure: Unavailable | None = None
 
 
 class Conversation:
@@ -59,14 +43,13 @@ class Conversation:
         self._numbers = 0
         self._open: dict[int, Call] = {}
         self._asked: dict[int | str, Stream] = {}
-        self._standing = Stream(limits.queue_messages)
-        self._attached = False
+        self._readers = Readers(limits, self._leave, self._touch, modern=modern)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def is_idle(self) -> bool:
         """Nobody waits for anything."""
-        return not self._open and not self._attached
+        return not self._open and not self._readers.attached
 
     # -- from the client
 
@@ -88,8 +71,7 @@ class Conversation:
             self._finish(call)
             raise
         if first is not None:
-            leave = partial(self._leave, call)
-            return Outbound(200, list(answers.EVENTS), events=Events(call.stream, first, leave), cancel=leave)
+            return self._readers.begin(call, first)
         if call.failure is not None:
             raise call.failure
         assert call.stream.final is not None
@@ -119,17 +101,9 @@ class Conversation:
         await self.peer.write(response.raw)
         return answers.accepted()
 
-    def attach(self) -> Outbound:
-        """The session's standing stream; a newer one replaces the older, as after a lost connection."""
-        stream = Stream(self._limits.queue_messages)
-        for message in self._standing.drain():
-            stream.put(message)
-        self._standing.end()
-        if self.peer.gone.is_set():
-            stream.end()
-        self._standing, self._attached = stream, True
-        detach = partial(self._detach, stream)
-        return Outbound(200, list(answers.EVENTS), events=Events(stream, None, detach), cancel=detach)
+    def attach(self, last_event: str = "") -> Outbound:
+        """The session's standing stream, or, with `last_event`, the rest of the stream that this event was on."""
+        return self._readers.attach(last_event, is_over=self.peer.gone.is_set())
 
     # -- from the child
 
@@ -152,7 +126,7 @@ class Conversation:
         """The child is gone: everybody who waits is told."""
         for call in list(self._open.values()):
             self._end_with(call, UpstreamFailed(f"{reason} before it had answered"), UPSTREAM_FAILED)
-        self._standing.end()
+        self._readers.standing.end()
 
     # -- the life of a call
 
@@ -160,7 +134,7 @@ class Conversation:
         loop = asyncio.get_running_loop()
         self.used = loop.time()
         self._numbers += 1
-        stream = Stream(self._limits.queue_messages)
+        stream = Stream(self._limits.queue_messages, self._numbers)
         call = Call(self._numbers, request, stream, streams=streams, ceiling=loop.time() + self._limits.ceiling_seconds)
         self._open[call.number] = call
         if request.method != LISTEN:
@@ -195,7 +169,8 @@ class Conversation:
         call.stream.end(error_body(call.request.id, code, failure.reason))
 
     def _leave(self, call: Call) -> None:
-        """The client reads no more of this answer."""
+        """The client reads no more of this answer, now or later."""
+        self._readers.forget(call)
         call.streams = False
         if call.number in self._open and self._modern:
             self._finish(call)
@@ -211,10 +186,8 @@ class Conversation:
         wanted = msgspec.json.decode(id_text)
         return [c for c in self._open.values() if type(c.request.id) is type(wanted) and c.request.id == wanted]
 
-    def _detach(self, stream: Stream) -> None:
-        if stream is self._standing:
-            self._attached = False
-            self.used = asyncio.get_running_loop().time()
+    def _touch(self) -> None:
+        self.used = asyncio.get_running_loop().time()
 
     # -- placing a child's messages
 
@@ -292,7 +265,7 @@ class Conversation:
         is_asking = message.kind == "request"
         if len(self._open) == 1 and takers and (is_asking or message.method == "notifications/message"):
             return takers[0]
-        return takers[0] if takers and is_asking and not self._attached else self._standing
+        return takers[0] if takers and is_asking and not self._readers.attached else self._readers.standing
 
     def _refuse(self, request_id: int | str, code: int, reason: str) -> None:
         self._later(self.peer.write(error_body(request_id, code, reason)))

@@ -20,6 +20,7 @@ from watchkeeper.protocol.errors import NO_SUCH_SESSION, UNSUPPORTED_VERSION
 from watchkeeper.protocol.message import Message
 
 SESSION = b"mcp-session-id"
+_LAST_EVENT = b"last-event-id"
 
 
 class OlderSessions:
@@ -54,7 +55,9 @@ class OlderSessions:
             await self._fleet.end(member, "the client ended its session")
             return Outbound(204, [])
         if message is None:
-            return member.conversation.attach() if takes_events(inbound) else answers.not_acceptable()
+            if not takes_events(inbound):
+                return answers.not_acceptable()
+            return member.conversation.attach(header(inbound, _LAST_EVENT))
         return await pass_on(member.conversation, inbound, message)
 
     def member_of(self, session: str, principal: str) -> Member | None:
