@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +15,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.app.conftest import environment
 from tests.gateway.authorization_server import AuthorizationServer
 from tests.gateway.conftest import RawServer, call
-from tests.gateway.credentials.browser import Browser
+from tests.gateway.credentials.browser import Browser, visit
 from tests.gateway.credentials.conftest import Checking
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.credentials import Accreditor, keeps_credential
@@ -198,3 +201,44 @@ def test_each_kind_of_credential_is_what_the_settings_say(
     assert keeps_credential(settings) == (kind != "client_credentials")
     answer: Any = server.answer
     assert answer.claims[0]["sub"] == ("gateway" if kind == "client_credentials" else "ada")
+
+
+@pytest.mark.slow
+@pytest.mark.behaviour("grants.by-command")
+def test_the_command_invites_a_person_and_says_what_came_of_it(
+    loaded: Loaded, issuer: AuthorizationServer, tmp_path: Path
+) -> None:
+    notes = loaded.settings.servers["notes"]
+    settings = tmp_path / "settings.toml"
+    settings.write_text(
+        f'[fetch]\nallow_hosts = ["127.0.0.1:{issuer.port}"]\n'
+        f'[servers.notes]\nurl = "{notes.url}"\ncredential = "user_grant"\n'
+        f'[servers.notes.oauth]\nissuer = "{issuer.issuer}"\nredirect_port = {notes.oauth.redirect_port}\n'
+    )
+    words = ["grants", "add", "notes", "--client", "laptop", "--config", str(settings), "--data", str(loaded.data_dir)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "watchkeeper", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    try:
+        assert process.stderr is not None
+        invited = ""
+        while issuer.issuer + "/authorize" not in invited:
+            line = process.stderr.readline()
+            assert line, invited
+            invited += line
+        assert "laptop act for them" in invited
+        status, headers, _ = visit(invited.split()[-1])
+        assert (status, visit(headers["location"])[0]) == (302, 200)
+        printed, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, printed.splitlines()[0]) == (
+        0,
+        "laptop may now act for you at notes; scopes: none told.",
+    )
+    secrets = [text for issued in issuer.issued for text in (issued.access_token, issued.refresh_token)]
+    assert [secret for secret in secrets if secret in invited + printed + rest] == []
