@@ -19,7 +19,7 @@ from watchkeeper.gateway.model import Refusal, Ruling
 from watchkeeper.gateway.ports import LISTINGS, Guard
 from watchkeeper.gateway.record import Call, Chronicle
 from watchkeeper.gateway.regrets import Regrets
-from watchkeeper.gateway.upstream import Headers, Outbound
+from watchkeeper.gateway.upstream import Headers, Outbound, UpstreamSilent
 from watchkeeper.gateway.versions import Versions
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol import errors, sse
@@ -132,6 +132,12 @@ class Answers:
         text = f"the server's answer was withheld: {why}"
         return Outbound(502, [replies.JSON], replies.failure(call.message, errors.UPSTREAM_FAILED, text))
 
+    def give_up(self, call: Call, error: Exception) -> None:
+        """Have a server of the older era stop what took too long."""
+        is_its = call.era == "legacy" and call.request.session and call.message.kind == "request"
+        if self._regrets is not None and is_its and isinstance(error, UpstreamSilent) and error.reached:
+            self._regrets.give_up(call.request, call.message)
+
     # -- streams
 
     async def stream(self, call: Call, out: Outbound) -> AsyncIterator[bytes]:
@@ -147,6 +153,7 @@ class Answers:
         except Unavailable as error:
             call.status, code = replies.failure_codes(error)
             call.ending = error.code
+            self.give_up(call, error)
             if call.answered is None and call.message.kind == "request":
                 yield _event(replies.failure(call.message, code, str(error)))
         else:

@@ -24,7 +24,7 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway import replies, tracing
 from watchkeeper.gateway.answers import Answers, as_stream
-from watchkeeper.gateway.limits.gate import Gate
+from watchkeeper.gateway.limits.gate import Gate, Held
 from watchkeeper.gateway.limits.turnstile import Turnstile
 from watchkeeper.gateway.link import Broken, Link
 from watchkeeper.gateway.listing import Introduction
@@ -46,6 +46,7 @@ from watchkeeper.protocol.message import Message, parse_message
 _SESSION = b"mcp-session-id"
 _LAST_EVENT = b"last-event-id"
 _LONGEST_SESSION = 1024
+_Coming = Outbound | Coroutine[Any, Any, Outbound]
 _NONE = Message(b"", "notification")
 _UNJUDGED = Ruling(Verdict(Effect.ALLOW))
 _RECORDED_AT_ONCE = frozenset({"subscriptions/listen"})
@@ -97,13 +98,15 @@ class Exchange:
             return opened
         if opened.is_unlisted or is_once(opened) or replies.stops(opened.ruling):
             return self._carry(opened)
+        going = _Going(self, opened, answered)
         if self._turnstile is not None:
             entry = self._turnstile.enter(opened)
-            if entry is not None:
+            if isinstance(entry, Held):
+                going.held = entry
+            elif entry is not None:
                 return self._turnstile.through(opened, entry, self._forward, self._finish)
-        going = _Going(self, opened, answered)
         going.link = self._prompt.begin(going.inbound, going.on_answer)
-        return going if going.link is not None else self._forward(opened)
+        return going if going.link is not None else self.settled(self._forward(opened), going.held)
 
     def _open(self, request: Request) -> Call | Outbound:
         """Read a request and judge it, or say why not. Memory only."""
@@ -166,6 +169,12 @@ class Exchange:
         call.ending, call.status = "cancelled", 499
         self._chronicle.decided_late(call)
 
+    def settled(self, coming: _Coming, held: Held | None) -> _Coming:
+        """What a call held is given back once it is over."""
+        if held is None or self._turnstile is None:
+            return coming
+        return self._turnstile.settled(coming, held)
+
     def refused(self, refusal: Refusal) -> None:
         """Remember a request that the edge turned away."""
         try:
@@ -226,6 +235,7 @@ class Exchange:
             raise
         except Unavailable as error:
             call.ending = error.code
+            self._answers.give_up(call, error)
             if not isinstance(error, UpstreamBusy):
                 self._chronicle.note("gateway.upstream.failed", actor=call.request.principal, reason=str(error))
             return await self._finish(call, replies.failed(call.message, error))
@@ -325,7 +335,7 @@ class Exchange:
 class _Going(UnderWay):
     """A call that went out without waiting."""
 
-    __slots__ = ("_answered", "_call", "_exchange", "_is_over", "inbound", "link")
+    __slots__ = ("_answered", "_call", "_exchange", "_is_over", "held", "inbound", "link")
 
     def __init__(self, exchange: Exchange, call: Call, answered: Answered) -> None:
         self._exchange = exchange
@@ -334,17 +344,22 @@ class _Going(UnderWay):
         self._is_over = False
         self.inbound = inbound_of(call)
         self.link: Link | None = None
+        self.held: Held | None = None
 
     def on_answer(self, answer: Outbound | Broken) -> None:
         if self._is_over:
             return
+        exchange, call = self._exchange, self._call
         if isinstance(answer, Outbound):
-            self._answered(self._exchange.conclude(self._call, answer))
+            coming = exchange.conclude(call, answer)
         else:
-            self._answered(self._exchange.recover(self._call, self.inbound, answer))
+            coming = exchange.recover(call, self.inbound, answer)
+        self._answered(coming if self.held is None else exchange.settled(coming, self.held))
 
     def cancel(self) -> None:
         self._is_over = True
+        if self.held is not None:
+            self.held.release()
         if self.link is not None:
             self.link.abort()
         self._exchange.gone(self._call)

@@ -1,13 +1,16 @@
-"""Telling a server that its own request was withheld, so that it does not wait for an answer nobody will give.
+"""Telling a server of the older era what its client cannot: that its request was withheld, or that time is up.
 
 Only servers of the older era send requests; a withheld one is answered in the client's place, on the client's session,
-with a JSON-RPC error.
+with a JSON-RPC error. A call that took too long is cancelled in the same way; in the newer era closing the connection
+says that already.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+
+import msgspec
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway.model import Request
@@ -32,9 +35,21 @@ class Regrets:
 
     def send(self, request: Request, asked: Message) -> None:
         """Answer `asked`, which came on the stream that `request` opened. Returns at once."""
+        text = "the gateway withheld this request: a policy does not allow it"
+        self._post(request, error_body(asked.id, DENIED_BY_POLICY, text))
+
+    def give_up(self, request: Request, message: Message) -> None:
+        """Tell the server that nobody waits for its answer to `message` any more. Returns at once.
+
+        To a server of the older era the end of a connection says nothing (MCP basic/utilities/cancellation).
+        """
+        params = {"requestId": message.id, "reason": "the time for this request is over"}
+        note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+        self._post(request, msgspec.json.encode(note))
+
+    def _post(self, request: Request, body: bytes) -> None:
         if len(self._tasks) >= AT_ONCE:
             return
-        body = error_body(asked.id, DENIED_BY_POLICY, "the gateway withheld this request: a policy does not allow it")
         headers: Headers = [pair for pair in request.headers if pair[0].lower() in _KEPT]
         headers += [(b"Content-Type", b"application/json"), (b"Accept", b"application/json, text/event-stream")]
         message, principal = parse_message(body), request.principal
@@ -50,4 +65,4 @@ class Regrets:
             if out.cancel is not None:
                 out.cancel()
         except (TimeoutError, Unavailable) as error:
-            _log.info("a server was not told that its request was withheld: %s", error)
+            _log.info("a server was not told what it should know: %s", error)

@@ -100,8 +100,8 @@ async def test_calls_under_way_are_counted_over_all_workers(house: House) -> Non
 @pytest.mark.behaviour("limits.dead-worker")
 async def test_a_worker_whose_connection_ends_leaves_its_calls_under_way_to_others(house: House) -> None:
     one, other = house.gate(), house.gate()
-    for _ in range(5):
-        assert isinstance(await enter(one), Held)
+    held = [await enter(one) for _ in range(5)]
+    assert all(isinstance(entry, Held) for entry in held)
     assert isinstance(await enter(other), Refused)
     assert one._bank is not None
     assert one._bank._line is not None

@@ -166,7 +166,8 @@ def test_a_gate_that_forgets_never_lets_more_pass(steps: list[tuple[int, int, in
 
 def test_standing_says_what_is_used_of_what() -> None:
     gate = Gate({"one": LimitSettings(per=("principal",), calls=4, concurrent=2, cost=8.0)})
-    gate.enter(caller(), 10, 0)
+    held = gate.enter(caller(), 10, 0)
+    assert isinstance(held, Held)
     assert gate.standing(0) == [
         {
             "limit": "one",
@@ -180,3 +181,12 @@ def test_standing_says_what_is_used_of_what() -> None:
             },
         }
     ]
+
+
+@pytest.mark.behaviour("limits.given-back")
+def test_what_is_lost_without_a_word_is_given_back() -> None:
+    gate = Gate({"one": LimitSettings(concurrent=1)})
+    entry = gate.enter(caller(), 1, 0)
+    assert isinstance(gate.enter(caller(), 1, 0), Refused)
+    del entry
+    assert isinstance(gate.enter(caller(), 1, 0), Held)

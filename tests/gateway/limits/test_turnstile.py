@@ -94,9 +94,13 @@ async def test_another_clients_use_does_not_count(make_house: MakeHouse) -> None
 
 @pytest.mark.behaviour("limits.given-back")
 @pytest.mark.parametrize("ending", ["answer", "stream", "failure", "client-gone", "stream-cut", "refused-answer"])
-async def test_a_place_is_free_again_however_the_call_ended(make_house: MakeHouse, ending: str) -> None:
+@pytest.mark.parametrize("is_warm", [False, True])
+async def test_a_place_is_free_again_however_the_call_ended(make_house: MakeHouse, ending: str, is_warm: bool) -> None:
     one = gate(concurrent=1)
     house = await make_house(gate=one)
+    if is_warm:  # leaves a connection on which the next call goes out without waiting
+        await house.post(call())
+        house.server.arrived.clear()
     house.guard.denied_words = {b"secret"}
     if ending == "stream":
         house.server.answer = stream(b"data: " + OK + b"\n\n")
@@ -168,3 +172,11 @@ async def test_of_many_calls_at_once_exactly_as_many_as_allowed_arrive(make_hous
     house = await make_house(gate=gate(calls=7))
     await asyncio.gather(*(house.post(call()) for _ in range(20)))
     assert len(house.server.got) == 7
+
+
+async def test_bytes_of_answers_count_on_a_connection_that_was_kept(make_house: MakeHouse) -> None:
+    house = await make_house(gate=gate(bytes_out=3 * len(OK)))
+    for _ in range(3):
+        assert (await house.post(call())).body == OK
+    assert b"bytes of answers" in (await house.post(call())).body
+    assert house.server.connections == 1

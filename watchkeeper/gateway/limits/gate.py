@@ -48,6 +48,9 @@ class Held:
             for draw in self._draws:
                 draw.ended()
 
+    def __del__(self) -> None:
+        self.release()  # a task that is cancelled before its first step drops what it was given without a word
+
 
 class Gate:
     """The limits of one gateway, and its memory of who repeats himself."""

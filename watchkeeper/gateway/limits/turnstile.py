@@ -7,7 +7,8 @@ what would have been is in the event.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,8 @@ from watchkeeper.gateway.record import LONGEST, Call, Chronicle
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.policy.model import Effect, Verdict
 
-Forward = Callable[[Call], Awaitable[Outbound]]
+Coming = Coroutine[Any, Any, Outbound]
+Forward = Callable[[Call], Coming]
 Finish = Callable[[Call, Outbound], Awaitable[Outbound]]
 _AGENT = "agent:"
 
@@ -73,16 +75,23 @@ class Turnstile:
             entry = await self._gate.borrow(entry, self._now)
         if isinstance(entry, Refused):
             return await self._refuse(call, entry, forward, finish)
-        try:
-            out = await forward(call)
-        except BaseException:  # cancelled, too: whatever ends a message, it holds nothing afterwards
-            entry.release()
-            raise
-        return self._settled(out, entry)
+        return await self._later(forward(call), entry)
+
+    def settled(self, coming: Outbound | Coming, held: Held) -> Outbound | Coming:
+        """The answer to a message that went out without waiting, and what it held given back when it is over."""
+        return self._settled(coming, held) if isinstance(coming, Outbound) else self._later(coming, held)
 
     def _note_loop(self, call: Call, count: int, seconds: float) -> None:
         body = {"tool": call.message.name[:LONGEST], "count": count, "seconds": seconds}
         self._chronicle.note("gateway.loop.noticed", actor=call.request.principal, era=call.era, **body)
+
+    async def _later(self, coming: Coming, held: Held) -> Outbound:
+        try:
+            out = await coming
+        except BaseException:  # cancelled, too: whatever ends a message, it holds nothing afterwards
+            held.release()
+            raise
+        return self._settled(out, held)
 
     async def _refuse(self, call: Call, refused: Refused, forward: Forward, finish: Finish) -> Outbound:
         said = call.ruling.verdict
