@@ -119,6 +119,7 @@ def _route(loaded: Loaded, name: str, server: ServerSettings, upstream: Upstream
         hands_on_trace=server.trace_context == "inject",
         upstream=upstream,
         is_started=bool(server.command),
+        floods=loaded.settings.floods,
         hop=_hop(loaded, name),
         keeps_credential=keeps_credential(server),
     )

@@ -22,6 +22,7 @@ from watchkeeper.detect import DetectSettings
 from watchkeeper.events.journal import JournalSettings
 from watchkeeper.events.lake import LakeSettings
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
+from watchkeeper.gateway.flood import FloodSettings
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
@@ -59,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True):
     endpoints: dict[str, EndpointSettings] = {}
     limits: dict[str, LimitSettings] = {}
     loops: LoopSettings = LoopSettings()
+    floods: FloodSettings = FloodSettings()
     fetch: FetchSettings = FetchSettings()
     policy: PolicySettings = PolicySettings()
     journal: JournalSettings = JournalSettings()

@@ -232,11 +232,13 @@ class Answers:
         return await self._carry_out(call, raw, fields, message, ruling, answers=True)
 
     async def _own(self, call: Call, raw: bytes, fields: sse.Fields, message: Message) -> bytes:
+        if call.answered is not None:
+            return self._too_late(call, fields, message)
         if call.era == "modern" and (flaw := _out_of_place(call, message)):
             self._remember_refusal(call, f"a server's message was withheld: {flaw}")
             if not call.route.shadow:
                 return sse.placeholder(fields)
-        if message.kind == "notification" and self._is_flood(call):
+        if message.kind == "notification" and self._is_flood(call, message.method):
             return sse.placeholder(fields)
         ruling = self._guard.on_server_message(call.route, call.request.principal, message, call.request.marks)
         return await self._carry_out(call, raw, fields, message, ruling, answers=False)
@@ -264,11 +266,20 @@ class Answers:
             return sse.event_with(fields, ruling.body)
         return raw
 
-    def _is_flood(self, call: Call) -> bool:
+    def _too_late(self, call: Call, fields: sse.Fields, message: Message) -> bytes:
+        """Nothing follows an answer on its stream (MCP basic/patterns/progress); the call has its event already."""
+        if not call.is_over_said:
+            call.is_over_said = True
+            self._remember_refusal(call, "messages of a server were withheld: they came after the answer on its stream")
+        if message.kind == "request" and call.era == "legacy" and self._regrets is not None:
+            self._regrets.send(call.request, message)
+        return sse.placeholder(fields)
+
+    def _is_flood(self, call: Call, method: str) -> bool:
         now = time.monotonic()
         if call.flood is None:
-            call.flood = Flood(now)
-        if call.flood.takes(now):
+            call.flood = Flood(now, call.route.floods)
+        if call.flood.takes(now, method):
             return False
         if call.flood.dropped == 1:
             text = "notifications of a server were dropped: more than a client can follow"

@@ -6,6 +6,7 @@ import msgspec
 
 from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.flood import FloodSettings
 from watchkeeper.gateway.upstream import Outbound, Upstream
 from watchkeeper.inspection.model import Finding
 from watchkeeper.policy.model import Verdict
@@ -28,6 +29,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Which eras are served; the other one is refused in words from which its clients learn what is."""
     hands_on_trace: bool = False
     """Messages get our own span as their parent, so that the server's spans hang below ours."""
+    floods: FloodSettings = FloodSettings()
     hop: str = ""
     """What it calls itself in `Via`; empty where nobody watches for circles."""
     public_url: str = ""

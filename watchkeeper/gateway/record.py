@@ -61,6 +61,8 @@ class Call(msgspec.Struct):
     recorded: bool = False
     flood: Flood | None = None
     """Of its stream, once that has had a notification."""
+    is_over_said: bool = False
+    """It was recorded that something came after the answer."""
     span: Parent | None = None
     """Our own, on a route that hands it on."""
     subscription: Subscription | None = None
@@ -106,6 +108,8 @@ class Chronicle:
             body["version"] = _short(version)
         if call.ending:
             body["ending"] = call.ending
+        if call.flood is not None and call.flood.kinds:
+            body["dropped"] = call.flood.kinds
         if call.answer is not None and call.answer.failure:
             body["failure"] = _short(call.answer.failure)
         if answered is not None:

@@ -83,7 +83,7 @@ class TowardsClient:
 
     async def _on_notification(self, message: Message) -> None:
         session = self._session
-        if not self._flood.takes(time.monotonic()):
+        if not self._flood.takes(time.monotonic(), message.method):
             session.dropped += 1
             if self._flood.dropped == 1:
                 self._drop("more notifications than a client can follow", counts=False)
