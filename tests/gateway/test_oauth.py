@@ -522,3 +522,59 @@ async def test_modern_requests_carry_tokens_the_same_way(scene: Scene) -> None:
     got = await scene.house.post(body, *mirrors(), token=b"Bearer " + scene.token().encode())
     assert got.status == 200
     assert MODERN in str(scene.house.server.got[0].headers)
+
+
+# -- tools that need more
+
+
+STEPS = {"scopes": ("files.read",), "tool_scopes": {"delete_*": ("files.write",), "*_all": ("files.admin",)}}
+
+
+@pytest.mark.behaviour("oauth.step-up")
+async def test_a_tool_that_needs_more_is_refused_with_everything_the_call_needs(
+    make_scene: Callable[..., Awaitable[Scene]],
+) -> None:
+    scene = await make_scene(route=STEPS)
+    token = scene.token(scope="files.read")
+    for _ in range(2):  # the second time the head is known
+        got = await scene.send(token, name="delete_all")
+        assert got.status == 403
+        assert got.header("www-authenticate") == (
+            'Bearer realm="watchkeeper", error="insufficient_scope", '
+            'error_description="The credential lacks the scope files.admin files.write.", '
+            'scope="files.admin files.read files.write", '
+            f'resource_metadata="http://127.0.0.1:{scene.house.port}/.well-known/oauth-protected-resource/mcp"'
+        )
+        assert (got.json["id"], got.json["error"]["code"]) == (1, 40300)
+    assert scene.house.server.got == []
+    [first, _] = scene.house.events("gateway.request.decided")
+    assert (first.outcome, first.body["rules"]) == ("deny", ["scope.missing"])
+    assert (await scene.send(token, name="read_one")).status == 200
+    more = scene.token(scope="files.read files.write files.admin")
+    assert (await scene.send(more, name="delete_all")).status == 200
+    path = "/.well-known/oauth-protected-resource"
+    said = (await scene.house.send(post(b"", port=scene.house.port, token=None, verb="GET", path=path))).json
+    assert said["scopes_supported"] == ["files.admin", "files.read", "files.write"]
+    assert 'scope="files.read"' in (await scene.send(None)).header("www-authenticate")
+
+
+@pytest.mark.behaviour("oauth.step-up")
+async def test_a_caller_whom_a_scope_would_not_help_gets_no_challenge(
+    make_scene: Callable[..., Awaitable[Scene]],
+) -> None:
+    scene = await make_scene(route=STEPS)
+    scene.house.guard.denied_methods = {"tools/call"}
+    got = await scene.send(scene.token(scope="files.read"), name="delete_one")
+    assert (got.status, got.header("www-authenticate")) == (200, None)  # a policy's denial, told to the model
+    assert got.json["result"]["isError"]
+
+
+@pytest.mark.behaviour("oauth.step-up")
+async def test_on_a_shadow_route_a_missing_scope_is_only_recorded(
+    make_house: Make, authorization_server: AuthorizationServer
+) -> None:
+    house = await make_house(shadow=True, issuers=issuers_of(authorization_server), route=STEPS)
+    scene = Scene(house, authorization_server, issuers_of(authorization_server))
+    assert (await scene.send(scene.token(scope="files.read"), name="delete_one")).status == 200
+    [decided] = house.events("gateway.request.decided")
+    assert (decided.body["rules"], decided.labels) == (["scope.missing"], ("shadow",))

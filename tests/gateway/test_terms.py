@@ -73,6 +73,19 @@ async def test_a_token_with_scopes_is_held_to_them(make_house: Make, identities:
         assert "files.read" in got.json["error"]["message"]
 
 
+@pytest.mark.behaviour("terms.scopes")
+async def test_a_tool_that_needs_more_than_the_token_has_is_denied_in_words(
+    make_house: Make, identities: Identities
+) -> None:
+    house = await make_house(identities=identities, route={"tool_scopes": {"delete_*": ("files.write",)}})
+    token = bearer(identities.mint("one", "operator:ada", terms=Terms(scopes=("files.read",))))
+    free = bearer(identities.mint("two", "operator:ada"))
+    got = await house.post(call(name="delete_one"), token=token)
+    assert (got.status, got.header("www-authenticate"), got.json["result"]["isError"]) == (200, None, True)
+    assert (await house.post(call(name="delete_one"), token=free)).status == 200
+    assert len(house.server.got) == 1
+
+
 @pytest.mark.behaviour("terms.tenants-apart")
 async def test_two_tenants_clients_of_one_name_are_strangers(
     make_house: Make, identities: Identities, recorded: Recorded

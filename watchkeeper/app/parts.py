@@ -116,6 +116,7 @@ def _route(loaded: Loaded, name: str, server: ServerSettings, upstream: Upstream
         eras=server.eras,
         public_url=server.public_url,
         scopes=server.scopes,
+        tool_scopes=server.tool_scopes,
         hands_on_trace=server.trace_context == "inject",
         upstream=upstream,
         is_started=bool(server.command),

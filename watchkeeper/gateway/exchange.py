@@ -20,6 +20,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+import msgspec
+
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway import replies, tracing
@@ -29,6 +31,7 @@ from watchkeeper.gateway.limits.turnstile import Turnstile
 from watchkeeper.gateway.link import Broken, Link
 from watchkeeper.gateway.listing import Introduction
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
+from watchkeeper.gateway.oauth.needs import Needs
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.ports import Answered, Guard, Recorder, UnderWay
 from watchkeeper.gateway.record import Call, Chronicle
@@ -66,6 +69,7 @@ class Exchange:
         clock: Clock,
         sessions: Sessions,
         gate: Gate | None = None,
+        needs: Needs | None = None,
     ) -> None:
         self._route = route
         self._upstream = upstream
@@ -78,6 +82,7 @@ class Exchange:
         self._is_modern_only = "legacy" not in route.eras
         self._answers = Answers(guard, self._chronicle, self._versions, Regrets(upstream))
         self._introduction = Introduction(route, upstream, guard)
+        self._needs = needs
         self._turnstile = Turnstile(gate, route, self._chronicle) if gate is not None else None
 
     async def serve(self, request: Request) -> Outbound:
@@ -133,8 +138,20 @@ class Exchange:
         if self._guard.needs_listing(self._route, request.principal, message):
             call.is_unlisted = True
         else:
-            call.ruling = self._guard.on_request(self._route, request.principal, message, request.marks)
+            self._rule(call)
         return call
+
+    def _rule(self, call: Call) -> None:
+        """Judge a call; one that the guard lets pass may lack a scope yet."""
+        request, message = call.request, call.message
+        call.ruling = ruling = self._guard.on_request(self._route, request.principal, message, request.marks)
+        if self._needs is None or request.caller is None or replies.stops(ruling):
+            return
+        needed = self._needs.of(message.method, message.name)
+        said = self._needs.verdict(request.caller, needed, ruling.verdict, enforced=not self._route.shadow)
+        if said is not None:
+            call.ruling = msgspec.structs.replace(ruling, verdict=said)
+            call.challenge = self._needs.challenge(request.caller, needed, request.host, said.reason)
 
     async def _carry(self, call: Call) -> Outbound:
         """Do with a call that was opened what is to be done."""
@@ -201,8 +218,10 @@ class Exchange:
         request, message = call.request, call.message
         if call.is_unlisted:
             await self._introduction.make(request, message, call.era)
-            call.ruling = self._guard.on_request(self._route, request.principal, message, request.marks)
+            self._rule(call)
         if replies.stops(call.ruling):
+            if call.challenge is not None:
+                return await self._finish(call, replies.challenged(message, call.ruling.verdict, call.challenge))
             return await self._finish(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern"))
         if self._turnstile is not None:
             entry = self._turnstile.enter(call)

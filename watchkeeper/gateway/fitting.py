@@ -23,6 +23,7 @@ from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Refusal, Request, Route
 from watchkeeper.gateway.oauth.elevation import Elevations
 from watchkeeper.gateway.oauth.issuers import Issuers
+from watchkeeper.gateway.oauth.needs import Needs
 from watchkeeper.gateway.oauth.resource import Resource
 from watchkeeper.gateway.ports import Begin, Guard, Identities, Recorder
 from watchkeeper.gateway.relay.relay import Between, Relay
@@ -94,6 +95,7 @@ def fit_route(route: Route, house: House, terms: Terms) -> Fitting:
         clock=house.clock,
         sessions=house.sessions,
         gate=terms.gate,
+        needs=Needs(_resource(route, house, terms), route.tool_scopes) if route.tool_scopes else None,
     )
     return _fit(route, _Inside(exchange.begin, exchange.serve, exchange.refused), house, terms)
 
@@ -123,22 +125,25 @@ def _fit(route: Route, inside: _Inside, house: House, terms: Terms) -> Fitting:
     return Fitting(route, door, as_member(route, reception.serve), between)
 
 
-def _callers(route: Route, house: House, terms: Terms) -> Callers:
+def _resource(route: Route, house: House, terms: Terms) -> Resource:
     issuers = terms.issuers
-    scopes = tuple(sorted({*route.scopes, *(issuers.scopes if issuers is not None else ())}))
-    resource = Resource(
+    scopes = {*route.scopes, *(issuers.scopes if issuers is not None else ())}
+    return Resource(
         scheme="http" if house.handshakes is None else "https",
         path=route.path,
         public_url=route.public_url,
         issuers=issuers.urls if issuers is not None else (),
-        scopes=scopes,
-        all_scopes=scopes,
+        scopes=tuple(sorted(scopes)),
+        all_scopes=tuple(sorted(scopes.union(*route.tool_scopes.values()))),
         name=route.name,
     )
+
+
+def _callers(route: Route, house: House, terms: Terms) -> Callers:
     return Callers(
-        resource,
+        _resource(route, house, terms),
         clients=house.identities,
-        issuers=issuers,
+        issuers=terms.issuers,
         clock=house.clock,
         elevations=house.elevations,
         certificates=terms.settings.certificate_clients,

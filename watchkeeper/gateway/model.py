@@ -36,6 +36,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Where clients reach it when that is not its own port: what tokens must be issued for."""
     scopes: tuple[str, ...] = ()
     """Scopes that every request needs, if its credential is limited by scopes."""
+    tool_scopes: dict[str, tuple[str, ...]] = {}
+    """Pattern of tools' names → scopes that calls of them need beside those."""
     upstream: Upstream | None = None
     is_started: bool = False
     """Its server is started and not reached: in one worker, whichever is asked, or each would start its own."""
@@ -76,6 +78,8 @@ class Request(msgspec.Struct, kw_only=True):
     """Set by the exchange: losing the client does not cancel this request."""
     caller: Caller | None = None
     """What is known of the principal beside its name."""
+    host: str = ""
+    """What the client called us; one of our names."""
     detour: Unsettled | Outbound | None = None
     """What stands between this request and its exchange: a token to be verified, or an answer that needs none."""
 

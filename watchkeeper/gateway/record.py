@@ -51,6 +51,8 @@ class Call(msgspec.Struct):
     client: str = ""
     is_unlisted: bool = False
     """Its tool was never listed: it is judged once the server's tools were looked at."""
+    challenge: bytes | None = None
+    """Where to get what its caller lacks, when it is stopped for that alone."""
     answer: Message | None = None
     answered: Ruling | None = None
     status: int = 0

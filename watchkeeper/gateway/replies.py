@@ -41,6 +41,13 @@ def denied(message: Message, verdict: Verdict, *, modern: bool) -> Outbound:
     return Outbound(403, [JSON], error_body(None, errors.DENIED_BY_POLICY, _words(verdict)))
 
 
+def challenged(message: Message, verdict: Verdict, challenge: bytes) -> Outbound:
+    """403 for a message whose caller can get what it lacks: its client reads the header, no model has to."""
+    request_id = message.id if message.kind == "request" else None
+    body = error_body(request_id, errors.FORBIDDEN, _words(verdict))
+    return Outbound(403, [JSON, (b"WWW-Authenticate", challenge)], body)
+
+
 def limited(message: Message, verdict: Verdict, retry_after: int | None, era: str) -> Outbound:
     """The answer to a message beyond a limit: 429 where the era's clients read the body of one, with when to come back.
 

@@ -204,6 +204,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     scopes: Annotated[
         tuple[str, ...], Meta(description="Scopes that every request to it needs, if its token is limited by scopes.")
     ] = ()
+    tool_scopes: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(description='Scopes that calls of tools need beside those, by pattern: { "delete_*" = ["files.write"] }.'),
+    ] = {}
     trace_context: Annotated[
         str, Meta(description="`pass` leaves `traceparent` in messages alone; `inject` puts the gateway's span there.")
     ] = "pass"

@@ -163,6 +163,7 @@ def _request(
         mirrors=mirrors,
         trace=known[b"traceparent"].decode("latin-1")[:128] if b"traceparent" in known else "",
     )
+    request.host = known[b"host"].decode("ascii").lower()
     if isinstance(seen, Caller):
         request.principal, request.caller = seen.principal, seen
     else:

@@ -52,6 +52,7 @@ class Carried(msgspec.Struct, array_like=True):
     body: bytes
     credential: Secret | None
     caller: Caller | None
+    host: str
     trace: str
 
     @classmethod
