@@ -47,7 +47,7 @@ async def test_nothing_follows_the_answer_on_its_stream(make_house: MakeHouse, e
     got = await house.post(call(modern=era == "modern"), *extra)
     assert got.body == PROGRESS + ANSWER
     told = [event.body["reason"] for event in house.events("gateway.request.refused")]
-    assert told == ["messages of a server were withheld: they came after the answer on its stream"]
+    assert told == ["a server's message was withheld: it came after its request was answered"]
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.sampled_from(["notifications/progress", "notifications/message", "x"]))))

@@ -185,8 +185,7 @@ class Answers:
             return sse.placeholder(fields)
         if message.kind not in ("response", "error"):
             if call.answered is not None:
-                self._note_withheld(call, "it came after its request was answered")
-                return raw if call.route.shadow else sse.placeholder(fields)
+                return self._too_late(call, raw, fields, message)
             return await self._own(call, raw, fields, message)
         if call.answered is not None or not _answers(message, call.message):
             self._note_withheld(call, "an answer to another request")
@@ -232,8 +231,6 @@ class Answers:
         return await self._carry_out(call, raw, fields, message, ruling, answers=True)
 
     async def _own(self, call: Call, raw: bytes, fields: sse.Fields, message: Message) -> bytes:
-        if call.answered is not None:
-            return self._too_late(call, fields, message)
         if call.era == "modern" and (flaw := _out_of_place(call, message)):
             self._remember_refusal(call, f"a server's message was withheld: {flaw}")
             if not call.route.shadow:
@@ -266,11 +263,13 @@ class Answers:
             return sse.event_with(fields, ruling.body)
         return raw
 
-    def _too_late(self, call: Call, fields: sse.Fields, message: Message) -> bytes:
+    def _too_late(self, call: Call, raw: bytes, fields: sse.Fields, message: Message) -> bytes:
         """Nothing follows an answer on its stream (MCP basic/patterns/progress); the call has its event already."""
         if not call.is_over_said:
             call.is_over_said = True
-            self._remember_refusal(call, "messages of a server were withheld: they came after the answer on its stream")
+            self._note_withheld(call, "it came after its request was answered")
+        if call.route.shadow:
+            return raw
         if message.kind == "request" and call.era == "legacy" and self._regrets is not None:
             self._regrets.send(call.request, message)
         return sse.placeholder(fields)
