@@ -74,6 +74,8 @@ class Request(msgspec.Struct, kw_only=True):
     body: bytes = b""
     credential: Secret | None = None
     """The client's `Authorization`, on routes that keep it; on all others None."""
+    via: str = ""
+    """The endpoint it came through; empty on a server's own port."""
     survives: bool = False
     """Set by the exchange: losing the client does not cancel this request."""
     caller: Caller | None = None

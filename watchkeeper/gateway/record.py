@@ -101,7 +101,7 @@ class Chronicle:
             "bytes_in": len(message.raw),
             "bytes_out": call.sent,
             "duration_us": (time.perf_counter_ns() - call.started) // 1000,
-            "route": call.route.name,
+            "route": call.request.via or call.route.name,
         }
         spoken = message.params or message.result or message.error
         if spoken:
@@ -152,7 +152,8 @@ class Chronicle:
 
     def opened(self, request: Request, era: str, status: int) -> int:
         """A GET or DELETE was passed on; it has no message to judge."""
-        body = {"method": request.verb, "status": status, "route": self._route.name, "rules": []}
+        route = request.via or self._route.name
+        body = {"method": request.verb, "status": status, "route": route, "rules": []}
         event = self._event(
             "gateway.request.decided", actor=request.principal, outcome=Effect.ALLOW.value, era=era, body=body
         )

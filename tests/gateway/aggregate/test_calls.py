@@ -42,8 +42,11 @@ async def test_a_member_is_judged_and_recorded_under_its_own_name(make_company: 
     denied = await company.modern("tools/call", "git__push")
     assert denied.json["result"]["isError"] is True
     assert [m["params"]["name"] for m in company.git.calls("tools/call")] == ["status"]
-    about = [(e.server, e.target, e.outcome) for e in company.events("gateway.request.decided") if e.target]
-    assert about == [("git", "status", "allow"), ("git", "push", "deny")]
+    about = [e for e in company.events("gateway.request.decided") if e.target]
+    assert [(e.server, e.body["route"], e.target, e.outcome) for e in about] == [
+        ("git", "all", "status", "allow"),
+        ("git", "all", "push", "deny"),
+    ]
 
 
 @pytest.mark.behaviour("aggregate.mirrors-checked-first")

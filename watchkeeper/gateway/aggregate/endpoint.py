@@ -65,6 +65,7 @@ class Aggregate:
         """The answer to one admitted request. Cancelling means that the client went away."""
         if not self._company.chronicle.healthy:
             return replies.not_recorded(None)
+        request.via = self._company.endpoint.route.name
         started = time.perf_counter_ns()
         try:
             message = parse_message(request.body) if request.verb == "POST" else None

@@ -54,6 +54,7 @@ class Carried(msgspec.Struct, array_like=True):
     caller: Caller | None
     host: str
     trace: str
+    via: str
 
     @classmethod
     def of(cls, route: str, request: Request) -> Carried:
