@@ -32,7 +32,7 @@ from watchkeeper.events import Event, Journal, JournalReader
 from watchkeeper.gateway.aggregate.model import Endpoint
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pool import HttpUpstream
-from watchkeeper.gateway.ports import Identities
+from watchkeeper.gateway.ports import Guard, Identities
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import GatewaySettings
 
@@ -326,6 +326,7 @@ async def make_company(journal: Journal, tmp_path: Path) -> AsyncIterator[Make]:
         prefixes: dict[str, str] | None = None,
         options: dict[str, Any] | None = None,
         identities: Identities | None = None,
+        guard: Guard | None = None,
         **eras: str,
     ) -> Company:
         settings = GatewaySettings(keepalive_seconds=4.0)
@@ -340,10 +341,10 @@ async def make_company(journal: Journal, tmp_path: Path) -> AsyncIterator[Make]:
             routes.append(Route(name=name, upstream=upstream))
         given = {name: f"{name}__" for name in eras} | (prefixes or {})
         endpoint = Endpoint(route=Route(name="all"), prefixes=given, **({"member_seconds": 5.0} | (options or {})))
-        guard = Scripted()
+        scripted = Scripted()
         gateway = Gateway(
             routes,
-            guard=guard,
+            guard=guard or scripted,
             identities=identities or Nobody(),
             journal=journal,
             clock=SystemClock(),
@@ -352,7 +353,7 @@ async def make_company(journal: Journal, tmp_path: Path) -> AsyncIterator[Make]:
         )
         await gateway.start()
         gateways.append(gateway)
-        company = Company(gateway, scripts, guard, journal, tmp_path)
+        company = Company(gateway, scripts, scripted, journal, tmp_path)
         company.routes, company.endpoint, company.settings = routes, endpoint, settings
         return company
 
