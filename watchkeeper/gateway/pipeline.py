@@ -27,6 +27,7 @@ from typing import Protocol
 import msgspec
 
 from watchkeeper.gateway.containment import AGENT, Order, OrdersInForce
+from watchkeeper.gateway.duties import icons
 from watchkeeper.gateway.duties.keeper import ANNOTATION, Duties
 from watchkeeper.gateway.duties.model import Breach
 from watchkeeper.gateway.duties.tasks import NEWS, Tasks
@@ -283,7 +284,8 @@ class Guard:
             if observation.held:
                 return self._deny(route, findings, (HELD,), _held_reason(INSTRUCTIONS, server))
             rest = without_definitions(method, answer.result, {(INSTRUCTIONS, INSTRUCTIONS)})
-            return self._receive(route, principal, "", self._inspect(Surface.RESULT, rest), marks)
+            ruling = self._receive(route, principal, "", self._inspect(Surface.RESULT, rest), marks)
+            return self._fit_to_show(route, method, answer, definitions, ruling)
         ruling = self._receive(route, principal, "", (), marks)
         if ruling.verdict.effect is not Effect.ALLOW:
             return msgspec.structs.replace(ruling, findings=findings)
@@ -293,7 +295,18 @@ class Guard:
             _log.warning("a tool of %s is not listed: %s", server, finding.excerpt, extra={"tool": name})
             gone.setdefault((TOOL, name), ANNOTATION)
             findings += (finding,)
-        return self._thin_out(route, request, answer, gone, findings)
+        ruling = self._thin_out(route, request, answer, gone, findings)
+        return self._fit_to_show(route, method, answer, definitions, ruling)
+
+    def _fit_to_show(
+        self, route: Route, method: str, answer: Message, definitions: Sequence[Definition], ruling: Ruling
+    ) -> Ruling:
+        """The same without icons that a client must not fetch or show."""
+        if ruling.verdict.effect is Effect.DENY or not icons.has_unsafe(method, answer.result, definitions):
+            return ruling
+        rules, reason = (*ruling.verdict.rules, icons.RULE), ruling.verdict.reason or "icons were taken out"
+        body = None if route.shadow else icons.without_unsafe(method, ruling.body or answer.raw)
+        return Ruling(self._verdict(route, Effect.MODIFY, rules, reason), ruling.findings, body)
 
     def _thin_out(
         self, route: Route, request: Message, answer: Message, gone: Mapping[tuple[str, str], str], findings: Findings

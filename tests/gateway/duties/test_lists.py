@@ -144,6 +144,53 @@ async def test_a_schema_that_refers_elsewhere_makes_no_connection(guarded: House
     assert {got.first for got in guarded.server.got} == {"POST /mcp HTTP/1.1"}
 
 
+UNSAFE = [
+    "https://example.com/icon.png",
+    "HTTPS://example.com:8443/i.svg",
+    "data:image/png;base64,AAAA",
+    "data:image/svg+xml,x",
+]
+SAFE = [
+    "https://example.com/icon.png",
+    "HTTPS://example.com:8443/i.svg",
+    "data:image/png;base64,AAAA",
+    "data:image/svg+xml,x",
+]
+
+
+@pytest.mark.behaviour("mcp.f11.unsafe-icons-taken-out")
+@pytest.mark.parametrize("src", UNSAFE)
+async def test_an_icon_that_a_client_must_not_fetch_is_taken_out(guarded: House, src: Any) -> None:
+    kept, flaw = msgspec.json.encode({"src": SAFE[0], "x": 1.5}), msgspec.json.encode({"src": src})
+    body = b'{"jsonrpc":"2.0","id":1,"result":{"prompts":[{"name":"a"},{"icons":[ K, F ,K] ,"name":"b"}],"ttlMs":1.0}}'
+    guarded.server.answer = plain(body.replace(b"K", kept).replace(b"F", flaw))
+    got = await guarded.post(call("prompts/list", modern=True), *mirrors("prompts/list", None))
+    assert got.body == body.replace(b", F", b"").replace(b"K", kept)
+    (event,) = guarded.events("gateway.request.decided")
+    assert (event.body["answer"]["outcome"], event.body["answer"]["rules"]) == ("modify", ["protocol.icon"])
+
+
+@pytest.mark.behaviour("mcp.f11.unsafe-icons-taken-out")
+@pytest.mark.parametrize("icons", [[{"src": src} for src in SAFE], []])
+@pytest.mark.parametrize("method", ["tools/list", "initialize"])
+async def test_icons_that_may_be_fetched_stay(guarded: House, method: str, icons: Any) -> None:
+    if method == "tools/list":
+        body = listing(tool("a") | {"icons": icons})
+    else:
+        body = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "result": {"serverInfo": {"name": "s", "icons": icons}}})
+    guarded.server.answer = plain(body)
+    assert (await guarded.post(call(method))).body == body
+
+
+@pytest.mark.behaviour("mcp.f11.unsafe-icons-taken-out")
+@pytest.mark.parametrize("icons", [[{"src": "javascript:1"}], [7], "javascript:1", {"src": "javascript:1"}])
+async def test_a_servers_own_icons_are_looked_at_too(guarded: House, icons: Any) -> None:
+    result = {"serverInfo": {"name": "s", "icons": icons}, "supportedVersions": ["2026-07-28", "2099-01-01"]}
+    guarded.server.answer = plain(msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "result": result}))
+    got = await guarded.post(call("server/discover", modern=True), *mirrors("server/discover", None))
+    assert got.json["result"] == {"serverInfo": {"name": "s", "icons": []}, "supportedVersions": ["2026-07-28"]}
+
+
 @pytest.mark.behaviour("mcp.f11.no-icon-is-fetched")
 async def test_an_icon_makes_no_connection(guarded: House) -> None:
     icon = {"src": f"http://127.0.0.1:{guarded.server.port}/icon.svg", "mimeType": "image/svg+xml"}

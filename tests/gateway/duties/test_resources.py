@@ -50,6 +50,17 @@ async def test_an_address_that_stays_passes_as_it_is(guarded: House, uri: str) -
     assert guarded.server.got[0].body == call("resources/read", uri=uri)
 
 
+@pytest.mark.behaviour("mcp.f12.addresses")
+@pytest.mark.parametrize(
+    "filter", [{"resourceSubscriptions": ["file:///x", "file:///a/../b"]}, {"toolsListChanged": True}]
+)
+async def test_so_is_a_subscription_to_one(guarded: House, filter: dict[str, object]) -> None:
+    body = call("subscriptions/listen", modern=True, notifications=filter)
+    got = await guarded.post(body, *mirrors("subscriptions/listen", None))
+    assert (b"protocol.resource-uri" in got.body) is ("resourceSubscriptions" in filter)
+    assert len(guarded.server.got) == ("resourceSubscriptions" not in filter)
+
+
 @pytest.mark.behaviour("mcp.f12.content")
 @pytest.mark.parametrize(
     ("content", "is_fine"),

@@ -18,7 +18,8 @@ from watchkeeper.protocol.message import Message
 
 ADDRESS = "protocol.resource-uri"
 CONTENT = "protocol.resource-content"
-METHODS = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
+LISTEN = "subscriptions/listen"
+METHODS = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe", LISTEN})
 READ = "resources/read"
 _ROUNDS = 4
 """Times that an address is decoded; what is still encoded then is refused."""
@@ -30,16 +31,26 @@ class _Content(msgspec.Struct):
     blob: Any = None
 
 
+class _Filter(msgspec.Struct, rename="camel"):
+    resource_subscriptions: list[str] | None = None
+
+
+class _Listen(msgspec.Struct):
+    notifications: _Filter | None = None
+
+
 class _Result(msgspec.Struct):
     contents: list[_Content] = []
 
 
 _result = msgspec.json.Decoder(_Result).decode
+_listen = msgspec.json.Decoder(_Listen).decode
 
 
 def breach_in_request(request: Message) -> Breach | None:
-    """What is wrong with the address that a request names; one without any is its server's to refuse."""
-    why = flaw_in(request.name) if request.name else ""
+    """What is wrong with an address that a request names; one without any is its server's to refuse."""
+    named = _listened_to(request) if request.method == LISTEN else [request.name]
+    why = next((flaw for uri in named if uri and (flaw := flaw_in(uri))), "")
     return Breach(ADDRESS, f"The resource's address {why}.") if why else None
 
 
@@ -72,6 +83,14 @@ def flaw_in(uri: str) -> str:
         if uri == before:
             return ""
     return "is encoded too often"
+
+
+def _listened_to(request: Message) -> list[str]:
+    try:
+        wanted = _listen(request.params).notifications if request.params else None
+    except msgspec.MsgspecError:
+        return []
+    return (wanted.resource_subscriptions if wanted is not None else None) or []
 
 
 def _is_base64(blob: object) -> bool:
