@@ -145,10 +145,21 @@ async def test_a_schema_that_refers_elsewhere_makes_no_connection(guarded: House
 
 
 UNSAFE = [
-    "https://example.com/icon.png",
-    "HTTPS://example.com:8443/i.svg",
-    "data:image/png;base64,AAAA",
-    "data:image/svg+xml,x",
+    "javascript:alert(1)",
+    "JavaScript:alert(1)",
+    "file:///etc/passwd",
+    "http://127.0.0.1/icon.png",
+    "ftp://example.com/icon.png",
+    "//example.com/icon.png",
+    "icon.png",
+    "https://user:secret@example.com/icon.png",
+    "https:///icon.png",
+    "https://example.com\\@evil.example/icon.png",
+    "https://example.com/a b.png",
+    "data:text/html;base64,AAAA",
+    "data:image/png-not;base64,AAAA",
+    "data:image/png;base64," + "A" * 131_072,
+    7,
 ]
 SAFE = [
     "https://example.com/icon.png",
