@@ -25,6 +25,16 @@ FLAWS = [
     ('[detect]\nrules = "/no/such/folder"\n', "detect.rules: there is no folder"),
     ('[respond]\nplaybooks = "/no/such/folder"\n', "respond.playbooks: there is no folder"),
     ("[gateway]\nport = 7300\n", "port 7300"),
+    (
+        '[gateway]\ntls_certificate = "/no/such.pem"\ntls_key = "/no/such.key"\n',
+        "gateway.tls_certificate: /no/such.pem",
+    ),
+    ('[servers.a]\nurl = "https://a.example/mcp"\ntls_ca = "/no/such.pem"\n', "servers.a.tls_ca: /no/such.pem"),
+    ("[issuers.corp]\n", "issuers.corp.url is missing"),
+    ('[issuers.corp]\nurl = "http://login.example.com"\n', "issuers.corp.url: http://login.example.com/ is not https"),
+    ('[issuers.corp]\nurl = "https://10.0.0.1"\n', "issuers.corp.url: https://10.0.0.1/ leads to an address"),
+    ('[issuers.corp]\nurl = "https://a.example"\nalgorithms = ["HS256"]\n', "issuers.corp.algorithms: HS256"),
+    ('[issuers.one]\nurl = "https://a.example"\n[issuers.two]\nurl = "https://a.example"\n', "two issuers"),
 ]
 
 

@@ -10,6 +10,7 @@ from watchkeeper.app.endpoints import effective_endpoints
 from watchkeeper.app.secrets import client_of, with_secrets
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
+from watchkeeper.app.trust import check_trust
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.limits.settings import check_limits
@@ -29,6 +30,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
         client_of(name, server)
     settings = loaded.settings
     check_limits(settings.limits)
+    check_trust(settings, servers)
     folders = [("policy.folders", folder) for folder in settings.policy.folders]
     folders += [("detect.rules", settings.detect.rules), ("respond.playbooks", settings.respond.playbooks)]
     for setting, folder in folders:
