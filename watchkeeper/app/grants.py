@@ -26,9 +26,9 @@ from watchkeeper.gateway.caller import AGENT, local_principal, tenant_of
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.credentials.issuer import Issuers
-from watchkeeper.gateway.credentials.login import Granted, Invite, Login, Paste
 from watchkeeper.gateway.credentials.model import OAuthClient
-from watchkeeper.gateway.credentials.registration import client_document
+from watchkeeper.gateway.credentials.signin.login import Granted, Invite, Login, Paste
+from watchkeeper.gateway.credentials.signin.registration import client_document
 from watchkeeper.gateway.credentials.vault import Vault
 from watchkeeper.gateway.settings import ServerSettings, check_server
 

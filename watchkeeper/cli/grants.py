@@ -13,7 +13,7 @@ from watchkeeper.app.settings import data_folder, load
 from watchkeeper.cli import options, output
 
 if TYPE_CHECKING:
-    from watchkeeper.gateway.credentials.login import Invitation
+    from watchkeeper.gateway.credentials.signin.login import Invitation
 
 client = click.option(
     "--client",

@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from watchkeeper.gateway.credentials.login import Invitation
+from watchkeeper.gateway.credentials.signin.login import Invitation
 
 
 class _Stay(HTTPRedirectHandler):

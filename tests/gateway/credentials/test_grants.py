@@ -30,8 +30,8 @@ from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.granted import UserGrant
 from watchkeeper.gateway.credentials.grants import LEASE, Grant, Grants
 from watchkeeper.gateway.credentials.issued import Minutes, Purpose
-from watchkeeper.gateway.credentials.login import Login
 from watchkeeper.gateway.credentials.model import OAuthClient, new_token
+from watchkeeper.gateway.credentials.signin.login import Login
 from watchkeeper.gateway.credentials.vault import Vault
 
 __all__ = ["browser", "login"]
@@ -243,6 +243,41 @@ async def test_a_grant_that_the_issuer_does_not_renew_has_ended_and_is_not_tried
     assert renewals(authorization_server) == 1
     assert grants.of("agent:alice", "srv") is None
     assert [event.kind for event in granting.events("gateway.grant")] == ["gateway.grant.added", "gateway.grant.ended"]
+
+
+@pytest.mark.behaviour("grants.refused-renewal-ends")
+async def test_a_grant_that_took_its_place_while_it_was_refused_stays(
+    granting: House,
+    grant_to: Callable[..., Any],
+    authorization_server: AuthorizationServer,
+    clock: ManualClock,
+    grants: Grants,
+) -> None:
+    await grant_to("agent:alice")
+    authorization_server.issued[-1].revoked = True
+    clock.advance(280 * SECOND)
+    arrived, released = threading.Event(), threading.Event()
+    answer = authorization_server.answer
+
+    def held(method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        if b"grant_type=refresh_token" in body:
+            arrived.set()
+            released.wait(10)
+        return answer(method, target, headers, body)
+
+    authorization_server.answer = held  # type: ignore[method-assign]
+    waiting = asyncio.create_task(granting.post(LISTING))
+    assert await asyncio.to_thread(arrived.wait, 10)
+    second = await grant_to("agent:alice")
+    released.set()
+    assert (await waiting).json["error"]["code"] == 40302
+    now = grants.of("agent:alice", "srv")
+    assert now is not None
+    assert now.id == second.id
+    clock.advance(2 * SECOND)
+    assert (await granting.post(LISTING)).status == 200
+    grants.end("agent:alice", "srv", "operator:test")
+    grants.end_refused(second, "service:gateway", "it has ended already")
 
 
 @pytest.mark.behaviour("grants.refused-renewal-ends")

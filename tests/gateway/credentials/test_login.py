@@ -16,12 +16,12 @@ from watchkeeper.core.errors import Conflict
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.secrets import Secret
-from watchkeeper.gateway.credentials.doorstep import Doorstep
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.issued import Purpose
 from watchkeeper.gateway.credentials.issuer import Issuers
-from watchkeeper.gateway.credentials.login import Granted, Invitation, Login
 from watchkeeper.gateway.credentials.model import CredentialFailed, OAuthClient
+from watchkeeper.gateway.credentials.signin.doorstep import Doorstep
+from watchkeeper.gateway.credentials.signin.login import Granted, Invitation, Login
 
 
 @pytest.fixture

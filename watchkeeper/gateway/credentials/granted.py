@@ -127,7 +127,7 @@ class UserGrant:
             if error.error != "invalid_grant":
                 await _asked(self._grants.give_back, grant)
                 raise
-            await _asked(self._grants.end, principal, grant.server, _GATEWAY, "the issuer refused to renew it")
+            await _asked(self._grants.end_refused, grant, _GATEWAY, "the issuer refused to renew it")
             raise self._missing(principal, "it has ended") from error
         except CredentialFailed:
             await _asked(self._grants.give_back, grant)

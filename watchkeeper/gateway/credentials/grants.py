@@ -96,6 +96,14 @@ class Grants:
                 raise NotFound(f"{principal} has no grant for {server}", hint="see `watchkeeper grants list`")
             return self._end(row, by, reason)
 
+    def end_refused(self, grant: Grant, by: str, reason: str) -> None:
+        """End this very grant, if it has not ended; one that took its place meanwhile stays."""
+        with self._database.write() as session:
+            counters.lock_generation(session, DEFAULT, _store.GRANTS).value += 1
+            row = session.get(_store.GrantRow, (grant.tenant, grant.id))
+            if row is not None and not row.ended_at:
+                self._end(row, by, reason)
+
     def end_all(self, principal: str, by: str, reason: str = "") -> Sequence[Grant]:
         """End everything that a principal was granted."""
         row = _store.GrantRow

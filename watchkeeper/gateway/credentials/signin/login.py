@@ -26,13 +26,13 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.gateway.credentials.doorstep import Doorstep
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.issued import Purpose
 from watchkeeper.gateway.credentials.issuer import IssuerMetadata
 from watchkeeper.gateway.credentials.model import CredentialFailed, OAuthClient, Token
-from watchkeeper.gateway.credentials.protected import Protected, discover
-from watchkeeper.gateway.credentials.registration import client_at
+from watchkeeper.gateway.credentials.signin.doorstep import Doorstep
+from watchkeeper.gateway.credentials.signin.protected import Protected, discover
+from watchkeeper.gateway.credentials.signin.registration import client_at
 
 SECONDS = 300.0
 """How long a person may take."""
