@@ -269,7 +269,9 @@ class Exchange:
             if refusal is not None:
                 _let_go(out)
                 return refusal
-        return Outbound(out.status, as_stream(out.headers), b"", self._answers.stream(call, out), out.cancel)
+        farewell = replies.farewell(call.message) if call.message.method in _RECORDED_AT_ONCE else None
+        events = self._answers.stream(call, out)
+        return Outbound(out.status, as_stream(out.headers), b"", events, out.cancel, farewell)
 
     async def _finish(self, call: Call, answer: Outbound) -> Outbound:
         """Record the exchange; its answer may leave once that is done."""
@@ -347,7 +349,8 @@ class Exchange:
         if request.verb == "DELETE" and out.status < 300 and request.session:
             self._end_session(request)
         if out.events is not None:
-            return Outbound(out.status, as_stream(out.headers), b"", self._answers.listen(call, out), out.cancel)
+            events = self._answers.listen(call, out)
+            return Outbound(out.status, as_stream(out.headers), b"", events, out.cancel, farewell=b"")
         return await self._answers.whole(call, out)
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from watchkeeper.gateway.credentials.model import CredentialMissing
 from watchkeeper.gateway.model import Ruling
 from watchkeeper.gateway.upstream import Outbound, UpstreamBusy, UpstreamSilent
 from watchkeeper.policy.model import Effect, Verdict
-from watchkeeper.protocol import errors
+from watchkeeper.protocol import errors, sse
 from watchkeeper.protocol.eras import WrongVersion
 from watchkeeper.protocol.errors import BadMessage, error_body, tool_refusal
 from watchkeeper.protocol.message import Message
 
 JSON = (b"Content-Type", b"application/json")
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 
 
 def stops(ruling: Ruling) -> bool:
@@ -122,3 +125,10 @@ def _words(verdict: Verdict) -> str:
     reason = verdict.reason or "A policy does not allow this."
     rules = f" Rules: {', '.join(verdict.rules)}." if verdict.rules else ""
     return f"{reason}{rules} Correlation: {verdict.correlation or 'none'}."
+
+
+def farewell(listen: Message) -> bytes:
+    """The event that ends a subscription in good order: the response to its request (basic/patterns/subscriptions)."""
+    result = {"resultType": "complete", "_meta": {SUBSCRIPTION: listen.id}}
+    data = msgspec.json.encode({"jsonrpc": "2.0", "id": listen.id, "result": result})
+    return sse.event_with(sse.Fields(data, None, b"message"), data)

@@ -76,6 +76,9 @@ class Outbound(msgspec.Struct):
     """One raw server-sent event an item, its blank line included; None when `body` is the whole answer."""
     cancel: Callable[[], None] | None = None
     """Tells the upstream that nobody waits any more. May be called at any time, more than once."""
+    farewell: bytes | None = None
+    """How a stream that has no end of its own ends when we stop: its last event, or nothing but its end. None where the
+    stream is a call's answer, which is waited for."""
 
 
 class Upstream(Protocol):

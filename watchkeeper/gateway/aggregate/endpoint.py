@@ -145,7 +145,7 @@ class Aggregate:
         if not await braid.begin([seat for seat in party.seats.values() if seat.is_open]):
             return Outbound(405, [(b"Allow", b"POST, DELETE")])
         party.standing = braid
-        return Outbound(200, list(EVENTS), b"", braid.events(), braid.close)
+        return Outbound(200, list(EVENTS), b"", braid.events(), braid.close, farewell=b"")
 
     async def _resume(self, visit: Visit, party: Party, server: str, own: str) -> Outbound:
         seat = party.seats.get(server)
@@ -158,7 +158,7 @@ class Aggregate:
         if out.events is None:
             headers = [pair for pair in out.headers if pair[0].lower() != b"mcp-session-id"]
             return Outbound(out.status, headers, out.body)
-        return Outbound(200, list(EVENTS), b"", retold(out, self._told(visit, party, seat)), out.cancel)
+        return Outbound(200, list(EVENTS), b"", retold(out, self._told(visit, party, seat)), out.cancel, b"")
 
     def _told(self, visit: Visit, party: Party, seat: Seat) -> Told:
         name = seat.member.name

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.gateway import replies
 from watchkeeper.gateway.aggregate import edit
 from watchkeeper.gateway.aggregate.asking import let_go
 from watchkeeper.gateway.aggregate.company import Company, Visit
@@ -65,7 +66,8 @@ class Listen:
             text = "no server of this endpoint can be listened to"
             return whole(error_body(visit.message.id, METHOD_NOT_FOUND, text), 404)
         merging = _Merging(self._company, self._single, visit, strands)
-        return Outbound(200, list(EVENTS), b"", merging.events(_acknowledgement(visit, strands, gone)), merging.close)
+        events = merging.events(_acknowledgement(visit, strands, gone))
+        return Outbound(200, list(EVENTS), b"", events, merging.close, replies.farewell(visit.message))
 
     async def _parts(self, visit: Visit) -> list[tuple[Member, dict[str, Any]]]:
         """What each member is asked to tell: everything, but for resources and tasks only its own."""

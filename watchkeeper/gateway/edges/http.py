@@ -69,7 +69,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, None)
         self._stage = IDLE
         self._reading = self._writable = True
-        self._gone = self._parting = False
+        self._gone = self._parting = self._endless = False
         self._deadline = NEVER
 
     # -- the transport's callbacks
@@ -135,9 +135,12 @@ class ClientConnection(asyncio.Protocol):
         return lambda: self._busy is turn and self in self._host.connections
 
     def drain(self) -> None:
-        """Finish what is under way, then close; close at once when nothing is."""
+        """Finish what is under way, then close; close at once when nothing is. A stream without end ends now."""
         if self._busy is None:
             self._transport.close()
+        elif self._endless and self.task is not None:
+            self._endless = False
+            self.task.cancel()
 
     def abort(self) -> None:
         """Close now, whatever is under way."""
@@ -253,7 +256,10 @@ class ClientConnection(asyncio.Protocol):
         close = not turn.keep or self._host.draining or not turn.chunked
         self._write(render.stream_head(out, close=close, chunked=turn.chunked))
         orphaned = 0
+        self._endless = is_endless = out.farewell is not None
         try:
+            if is_endless and self._host.draining:  # it began while we ended
+                raise asyncio.CancelledError
             async for event in events:
                 if not event:
                     continue
@@ -265,15 +271,20 @@ class ClientConnection(asyncio.Protocol):
                 self._write(render.chunk(event) if turn.chunked else event)
                 if not self._writable:
                     await self._until_writable()
+        except asyncio.CancelledError:
+            if not is_endless or not self._host.draining or self._gone:
+                raise
+            self._write(render.chunk(out.farewell) if out.farewell and turn.chunked else out.farewell or b"")
         except Exception:
             self._transport.abort()  # the client must see that the stream broke off, not that it ended
             raise
         finally:
+            self._endless = False
             if out.cancel is not None:
                 out.cancel()
         if turn.chunked:
             self._write(render.LAST_CHUNK)
-        await self._conclude(close)
+        await self._conclude(close or self._host.draining)
 
     async def _conclude(self, close: bool) -> None:
         await self._until_writable()

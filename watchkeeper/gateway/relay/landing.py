@@ -118,7 +118,7 @@ class Landing:
     @staticmethod
     async def _stream(wire: Wire, out: Outbound) -> None:
         assert out.events is not None
-        wire.put(frames.HEAD, ENCODER.encode(Head(out.status, out.headers)))
+        wire.put(frames.HEAD, ENCODER.encode(Head(out.status, out.headers, farewell=out.farewell)))
         orphaned = 0
         try:
             async for event in out.events:

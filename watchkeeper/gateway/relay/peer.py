@@ -37,6 +37,7 @@ class Head(msgspec.Struct, array_like=True):
     status: int
     headers: Headers
     body: bytes = b""
+    farewell: bytes | None = None
 
 
 class Carried(msgspec.Struct, array_like=True):
@@ -114,7 +115,7 @@ class Peer:
             return Outbound(head.status, head.headers, head.body)
         if kind == frames.HEAD:
             head, stream = _HEADS.decode(data), _Stream(self, wire)
-            return Outbound(head.status, head.headers, b"", stream.events(), stream.leave)
+            return Outbound(head.status, head.headers, b"", stream.events(), stream.leave, head.farewell)
         self.drop(wire)
         raise self.lost("failed; its log has the trace")
 
