@@ -240,3 +240,27 @@ def test_a_section_in_the_middle_moves_nobody(tmp_path: Path) -> None:
     after = with_ports_of(load(None, tmp_path), {"a": 7310, "c": 7311}, before)
     assert {name: server.port for name, server in after.settings.servers.items()} == {"a": 7310, "b": 7311, "c": 0}
     assert what_changed(before, load(None, tmp_path)) == {"changed": ["servers.b"], "waits_for_restart": []}
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.behaviour("workers.reload-takes-limits")
+def test_limits_that_come_and_change_hold_over_all_workers_together(tmp_path: Path, workers: int) -> None:
+    with estate(tmp_path, workers) as (one, running):
+        srv = f'[servers.srv]\nurl = "{one.server.url}"\n'
+        clients = [running.client() for _ in range(8)]
+        for client in clients:
+            assert client.call().status == 200
+        for calls in (5, 9):
+            before = one.server.methods().count("tools/call")
+            one.write(f'{srv}[limits.all]\nper = ["principal"]\ncalls = {calls}\nseconds = 3600.0\n')
+            told = one.reload()
+            assert (told["exit"], told["changed"]) == (0, ["limits.all"]), told
+            stopped = [client.call().json["result"].get("isError", False) for client in clients for _ in range(3)]
+            passed = one.server.methods().count("tools/call") - before
+            assert 0 < passed <= calls
+            assert stopped.count(False) == passed
+        one.write(srv)
+        assert one.reload()["changed"] == ["limits.all"]
+        for client in clients:
+            assert not client.call().json["result"].get("isError", False)
+            client.close()
