@@ -18,8 +18,8 @@ import pytest
 from tests.app.conftest import Running, command
 from tests.app.gateway_process import Client, GatewayProcess, gateway_process, until
 from tests.app.mcp_server import Keeper, small_server
-from watchkeeper.app.renewal import what_changed, with_ports_of
-from watchkeeper.app.settings import load
+from watchkeeper.app.renewal import LIVE, WAITS, what_changed, with_ports_of
+from watchkeeper.app.settings import Settings, load
 from watchkeeper.events import JournalReader
 from watchkeeper.events.model import Event
 
@@ -226,6 +226,11 @@ def test_up_hands_a_signal_on_to_its_gateway(tmp_path: Path) -> None:
             assert command("reload", "--data", str(running.data)).returncode == 0
         finally:
             assert running.stop() == 0
+
+
+def test_of_every_section_is_said_whether_it_waits_for_a_restart() -> None:
+    assert {*Settings.__struct_fields__} == LIVE | WAITS
+    assert LIVE & WAITS == frozenset()
 
 
 def test_a_section_in_the_middle_moves_nobody(tmp_path: Path) -> None:

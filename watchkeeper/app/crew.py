@@ -63,6 +63,7 @@ class Crew:
         self._hands: list[Hand] = []
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._stopping = False
+        self._failure: WatchkeeperError | None = None
         self._asked: list[Asked] = []
         self._numbers = itertools.count(1)
 
@@ -81,6 +82,8 @@ class Crew:
                 announce(WRITER, {**self._hands[0].facts, **greeted, "workers": len(self._hands)})
             self._tend(supervised=supervised)
             self._stop()
+            if self._failure is not None:
+                raise self._failure
         finally:
             self._leave_nothing()
 
@@ -105,7 +108,12 @@ class Crew:
         while not self._stopping:
             self._look(self._pause(), supervised=supervised)
             while self._asked and not self._stopping:
-                self._reload(self._asked.pop(0))
+                asked = self._asked.pop(0)
+                try:
+                    self._reload(asked)
+                except Exception:  # noqa: BLE001 — whatever is wrong with new settings, the workers serve by the old
+                    _log.exception("settings could not be read again")
+                    asked.answer(refusal(Unavailable("settings could not be read again", hint="look at the log")))
             now = time.monotonic()
             for hand in self._hands:
                 if hand.due is not None and now >= hand.due and not self._stopping:
@@ -167,7 +175,8 @@ class Crew:
         lived = time.monotonic() - hand.started
         hand.failures = hand.failures + 1 if lived < SHORT_LIFE else 0
         if hand.failures >= MOST_FAILURES and not self._stopping:
-            raise Unavailable(f"worker {hand.number} keeps dying", hint="look at the log")
+            self._failure = Unavailable(f"worker {hand.number} keeps dying", hint="look at the log")
+            self._stopping = True
         pause = min(LONGEST_PAUSE, 0.1 * 2 ** (hand.failures - 1)) if hand.failures else 0.0
         hand.due = time.monotonic() + pause
         hand.follows = {"worker": hand.number, "pid": hand.pid, "lived_seconds": round(lived, 3)}

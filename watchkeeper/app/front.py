@@ -87,3 +87,5 @@ class _Reloader:
             await self.reload("system:signal")
         except WatchkeeperError:
             return  # it is in the log and in the journal
+        except Exception:  # noqa: BLE001 — the outermost frame of this task: its failure must not be silent
+            _log.exception("settings could not be read again")
