@@ -28,13 +28,15 @@ KEEPER = 1
 """The worker that keeps the ledger."""
 
 
-def gate_for(loaded: Loaded, platform: Platform, relay: Relay | None = None) -> Gate:
+def gate_for(loaded: Loaded, platform: Platform, relay: Relay | None = None, former: Gate | None = None) -> Gate:
     """The limits of the settings. Raises `Misconfigured` for a limit that cannot work."""
     settings = loaded.settings
     check_limits(settings.limits)
     bank = Bank(_path(loaded)) if relay is not None and settings.limits else None
     groups_of = platform.clients.groups_of
-    return Gate(settings.limits, settings.loops, groups_of=lambda name: groups_of(AGENT + name), bank=bank)
+    return Gate(
+        settings.limits, settings.loops, groups_of=lambda name: groups_of(AGENT + name), bank=bank, former=former
+    )
 
 
 async def keep_ledger(loaded: Loaded, relay: Relay | None, stack: AsyncExitStack) -> Ledger | None:

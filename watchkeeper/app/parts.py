@@ -90,7 +90,11 @@ def terms_of(
     if before is not None and terms is not None:
         gate = terms.gate if (before.limits, before.loops) == (settings.limits, settings.loops) else None
         issuers = terms.issuers if (before.issuers, before.fetch) == (settings.issuers, settings.fetch) else None
-    return Terms(settings.gateway, gate or gate_for(loaded, platform, relay), issuers or _issuers(loaded, platform))
+    return Terms(
+        settings.gateway,
+        gate or gate_for(loaded, platform, relay, terms.gate if terms is not None else None),
+        issuers or _issuers(loaded, platform),
+    )
 
 
 def policies_of(loaded: Loaded) -> list[Path]:

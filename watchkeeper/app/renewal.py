@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ class Renewal:
         endpoints = endpoints_over(kept, routes)
         self._gateway.check(routes, terms, endpoints)
         stack, ledger = AsyncExitStack(), self._holdings.consumption.ledger
-        if kept.settings.limits != self.loaded.settings.limits:
+        if ledger is None:
             ledger = await keep_ledger(kept, relay, stack)
         return Prepared(loaded, routes, endpoints, terms, stock, policy, servers, ledger, stack)
 
@@ -139,6 +140,8 @@ class Renewal:
         self._fitted.guard.follow(prepared.policy)
         self.control.routes = {route.name: route for route in prepared.routes}
         if prepared.terms.gate is not self._terms.gate:
+            if prepared.ledger is not None:
+                prepared.ledger.change(prepared.loaded.settings.limits, time.monotonic_ns())
             self._holdings.consumption.follow(prepared.terms.gate, prepared.ledger)
         self._holdings.stack.push_async_exit(prepared.stack)
         told = what_changed(self.loaded, prepared.loaded)

@@ -10,7 +10,7 @@ from watchkeeper.gateway.limits import counters
 from watchkeeper.gateway.limits.gate import Gate, Held
 from watchkeeper.gateway.limits.meters import SECOND
 from watchkeeper.gateway.limits.model import Caller, Refused
-from watchkeeper.gateway.limits.settings import LimitSettings
+from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 
 
 def caller(principal: str = "alice", tool: str = "echo", server: str = "srv", method: str = "tools/call") -> Caller:
@@ -190,3 +190,22 @@ def test_what_is_lost_without_a_word_is_given_back() -> None:
     assert isinstance(gate.enter(caller(), 1, 0), Refused)
     del entry
     assert isinstance(gate.enter(caller(), 1, 0), Held)
+
+
+@pytest.mark.behaviour("limits.survive-a-change")
+def test_a_limit_that_stays_as_it_was_goes_on_counting_over_a_change_of_settings() -> None:
+    same, other = LimitSettings(calls=2), LimitSettings(concurrent=1)
+    before = Gate({"same": same, "other": other})
+    held = before.enter(caller(), 10, 0)
+    assert isinstance(held, Held)
+    after = Gate({"same": same, "other": LimitSettings(concurrent=2)}, former=before)
+    assert [passes(after, caller()) for _ in range(3)] == [True, False, False]
+    held.release()
+
+
+def test_a_memory_of_repetitions_survives_a_change_of_other_settings() -> None:
+    loops_of = LoopSettings(refuse=3)
+    before = Gate({}, loops_of)
+    after = Gate({"x": LimitSettings(calls=1)}, loops_of, former=before)
+    assert after.repeats is before.repeats
+    assert Gate({}, LoopSettings(refuse=4), former=before).repeats is not before.repeats

@@ -191,3 +191,17 @@ def test_calls_under_way_are_declared_to_a_new_ledger_and_nothing_else_survives_
 
 def test_a_limit_the_ledger_does_not_know_lends_nothing() -> None:
     assert Ledger({}).serve(1, [Item("x", (), "calls", need=1, want=1)], 0) == [Grant(0, SECOND)]
+
+
+@pytest.mark.behaviour("limits.survive-a-change")
+def test_a_ledger_goes_on_with_what_stays_as_it_was_and_lends_the_rest_anew() -> None:
+    ledger, now = Ledger(LIMITS), 1000 * SECOND
+    ledger.serve(1, [Item("calls", (), "calls", need=5, want=5)], now)
+    ledger.serve(1, [Item("slots", (), "concurrent", need=3, want=3)], now)
+    ledger.serve(1, [Item("rate", (), "calls", need=1, want=1)], now)
+    ledger.change({"calls": LIMITS["calls"], "slots": LimitSettings(concurrent=10)}, now)
+    assert ledger.serve(2, [Item("calls", (), "calls", need=1, want=9)], now) == [Grant(2)]
+    assert ledger.serve(2, [Item("slots", (), "concurrent", need=1, want=99)], now) == [Grant(7)]
+    assert ledger.serve(1, [Item("rate", (), "calls", back=1)], now) == [Grant(0, SECOND)]
+    ledger.serve(1, [Item("slots", (), "concurrent", back=3)], now)
+    assert ledger.serve(2, [Item("slots", (), "concurrent", need=1, want=99)], now) == [Grant(3)]

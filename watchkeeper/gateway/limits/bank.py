@@ -102,9 +102,10 @@ class Bank:
         return grants
 
     async def close(self) -> None:
-        """Give everything back."""
+        """Give everything back; whoever asks again opens it again."""
         if self._sweeper is not None:
             self._sweeper.cancel()
+            self._sweeper = None
         if self._line is not None and self._line.is_open:
             self._line.ask(self.leases.all())
             self._line.close()

@@ -141,10 +141,16 @@ class Draw(NamedTuple):
 class Counters:
     """Every limit of one gateway, in force until replaced."""
 
-    def __init__(self, limits: Mapping[str, LimitSettings], make: MakeMeter = own_meter) -> None:
+    def __init__(
+        self, limits: Mapping[str, LimitSettings], make: MakeMeter = own_meter, former: Counters | None = None
+    ) -> None:
+        """Limits that were the same in `former` go on with their counts; it is not to be used any more then."""
         self._limits = limits
         self._make = make
         self._counters: dict[str, dict[tuple[str, ...], Counter]] = {name: {} for name in limits}
+        if former is not None:
+            same = [name for name in limits if former._limits.get(name) == limits[name]]
+            self._counters |= {name: former._counters[name] for name in same}
         self._draws: dict[Caller, tuple[Draw, ...]] = {}
         self._pruned_at = 0
         self.by_group = any(limit.groups for limit in limits.values())

@@ -12,7 +12,7 @@ from typing import Any
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway.limits.bank import Bank
-from watchkeeper.gateway.limits.counters import Counter, Counters, Draw
+from watchkeeper.gateway.limits.counters import Counter, Counters, Draw, own_meter
 from watchkeeper.gateway.limits.leases import Leased
 from watchkeeper.gateway.limits.loops import Repeats
 from watchkeeper.gateway.limits.meters import LACKS, NEVER, SECOND
@@ -62,14 +62,20 @@ class Gate:
         *,
         groups_of: Callable[[str], tuple[str, ...]] = lambda _: (),
         bank: Bank | None = None,
+        former: Gate | None = None,
     ) -> None:
-        """With a `bank`, other workers draw on the same limits."""
-        self.repeats = Repeats(loops) if loops is not None and Repeats.is_on(loops) else None
+        """With a `bank`, other workers draw on the same limits; what is as it was in `former` goes on counting."""
+        self.repeats: Repeats | None = Repeats(loops) if loops is not None and Repeats.is_on(loops) else None
         """Who repeats himself; None when nobody looks."""
         self.has_limits = bool(limits)
-        self._bank = bank
-        self._counters = Counters(limits, bank.leases.make) if bank is not None else Counters(limits)
+        self._loops: LoopSettings | None = loops
         self._groups_of = groups_of
+        self._bank: Bank | None = bank
+        if former is not None:
+            self._bank = former._bank or bank
+            self.repeats = former.repeats if former._loops == loops else self.repeats
+        make = self._bank.leases.make if self._bank is not None else own_meter
+        self._counters: Counters = Counters(limits, make, former._counters if former is not None else None)
 
     def enter(self, caller: Caller, size: int, now: int) -> Held | Refused | Lacking | None:
         """Let a message of this size in: what it holds, None when no limit speaks of it, or why it may not.

@@ -70,6 +70,18 @@ class Ledger:
         for (_, _, amount), lent in self._lent.pop(worker, {}).items():
             lent.meter.settle(lent.units, 0 if amount == "concurrent" else lent.units, now)
 
+    def change(self, limits: Mapping[str, LimitSettings], now: int) -> None:
+        """Keep these from now on. What is the same goes on with its counts; what was lent is lent of the new ones."""
+        self._counters = Counters(limits, former=self._counters)
+        for kept in self._lent.values():
+            for name, lent in list(kept.items()):
+                meter = self._meter(*name, now)
+                if meter is None:
+                    del kept[name]
+                elif meter is not lent.meter:
+                    meter.hold(lent.units, now)
+                    lent.meter = meter
+
     def standing(self, now: int) -> list[dict[str, Any]]:
         """Consumption now, what is lent included; the fullest counter first."""
         return self._counters.standing(now)
@@ -104,11 +116,14 @@ class Ledger:
         kept = self._lent.setdefault(worker, {})
         name = (item.limit, item.key, item.amount)
         if name not in kept:
-            try:
-                meter = self._counters.counter(item.limit, item.key, now).meter(item.amount)
-            except KeyError:
-                return None
+            meter = self._meter(item.limit, item.key, item.amount, now)
             if meter is None:
                 return None
             kept[name] = _Lent(meter)
         return kept[name]
+
+    def _meter(self, limit: str, key: tuple[str, ...], amount: str, now: int) -> Meter | None:
+        try:
+            return self._counters.counter(limit, key, now).meter(amount)
+        except KeyError:
+            return None
