@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from tests.gateway.aggregate.conftest import Make, event, initialize, modern, tool
-from tests.gateway.conftest import SSE_HEAD, mirrors, post
+from tests.gateway.conftest import SSE_HEAD, call, mirrors, post
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.secrets import Secret
 from watchkeeper.events import Journal
 from watchkeeper.gateway.aggregate import pages
 from watchkeeper.gateway.aggregate.endpoint import Aggregate
 from watchkeeper.gateway.aggregate.entry import as_member
+from watchkeeper.gateway.aggregate.errands import MAX_ASKED, Errands
 from watchkeeper.gateway.aggregate.model import Endpoint, Member
 from watchkeeper.gateway.aggregate.names import Names
 from watchkeeper.gateway.aggregate.pages import Page, Position, merge
@@ -22,6 +23,7 @@ from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.model import Request, Route
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol.errors import LOOP
+from watchkeeper.protocol.message import parse_message
 
 
 @pytest.mark.behaviour("aggregate.credential-by-member")
@@ -199,3 +201,23 @@ async def test_when_a_policy_stops_every_member_the_client_hears_the_denial(make
     for got in (await company.modern("tools/list", id=5), await company.post(initialize(id=5))):
         assert (got.status, got.json["id"], got.json["error"]["code"]) == (200, 5, 40301)
         assert "The test says no." in got.json["error"]["message"]
+
+
+@pytest.mark.behaviour("aggregate.kept-is-bounded")
+async def test_what_a_session_keeps_is_bounded(make_company: Make) -> None:
+    company = await make_company(a="legacy")
+    huge = initialize().replace(b'"name":"test"', b'"name":"%b"' % (b"x" * 70_000))
+    assert (await company.post(huge)).json["error"]["code"] == -32602
+    assert company.a.got == []
+
+    async def serve(request: Request) -> Outbound:
+        raise AssertionError("nothing is asked here")
+
+    errands, member = Errands(), Member("a", "a__", serve)
+    asked = [errands.ask(member, parse_message(call("roots/list", id=n))) for n in range(MAX_ASKED + 1)]
+    first, last = (parse_message(asked[n]).id for n in (0, -1))
+    answer = b'{"jsonrpc":"2.0","id":%d,"result":{}}'
+    assert errands.answered(parse_message(answer % first)) is None
+    found = errands.answered(parse_message(answer % last))
+    assert found is not None
+    assert parse_message(found[1]).id == MAX_ASKED

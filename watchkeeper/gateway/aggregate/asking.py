@@ -137,9 +137,9 @@ def shared(message: Message, cursor: str | None = None) -> Message:
     return parse_message(msgspec.json.encode(top))
 
 
-async def ask(member: Member, request: Request, message: Message, own: Own | None = None) -> Said:
-    """The member's answer to a request that is `message`."""
-    out = await member.serve(request)
+async def ask(member: Member, serving: Awaitable[Outbound], message: Message, own: Own | None = None) -> Said:
+    """The member's answer to `message`, which is on its way there."""
+    out = await serving
     try:
         if out.events is None:
             return Said(member, _read(out.body, message), out.status, out.headers)

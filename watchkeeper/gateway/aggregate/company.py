@@ -21,7 +21,8 @@ from watchkeeper.gateway.aggregate.model import Endpoint, LeftOut, Member, NotSe
 from watchkeeper.gateway.aggregate.names import Names
 from watchkeeper.gateway.aggregate.owners import Owners
 from watchkeeper.gateway.aggregate.pages import Collision
-from watchkeeper.gateway.aggregate.party import Parties, Party, Seat
+from watchkeeper.gateway.aggregate.parties import Parties
+from watchkeeper.gateway.aggregate.party import Party, Seat
 from watchkeeper.gateway.aggregate.seal import Seal
 from watchkeeper.gateway.aggregate.standing import Standing
 from watchkeeper.gateway.model import Request
@@ -109,14 +110,9 @@ class Company:
         self, visit: Visit, member: Member, message: Message, own: Own | None = None, *, method: str = ""
     ) -> Said:
         """The member's answer to a request; never raises but for cancellation."""
-
-        async def serve(_: Request) -> Outbound:
-            return await self.send(visit, member, message.raw, method=method)
-
         try:
             async with asyncio.timeout(self.endpoint.member_seconds):
-                said = await ask(Member(member.name, member.prefix, serve), visit.request, message, own)
-                return msgspec.structs.replace(said, member=member)
+                return await ask(member, self.send(visit, member, message.raw, method=method), message, own)
         except TimeoutError:
             return Said(member, status=504)
         except NotServed as error:
@@ -160,7 +156,7 @@ class Company:
         )
         try:
             async with asyncio.timeout(self.endpoint.member_seconds):
-                said = await ask(member, asked, message)
+                said = await ask(member, member.serve(asked), message)
         except TimeoutError:
             said = Said(member, status=504)
         self.standing.learn_discovered(said, loop.time())

@@ -112,6 +112,8 @@ class Aggregate:
                 return await self._hello.initialize(visit)
             except WrongVersion as error:
                 return self._malformed(request, error)
+            except NotServed as error:
+                return await self._not_served(visit, error)
         if not request.session:
             if request.verb != "POST":
                 return self._reject(request, Outbound(405, [(b"Allow", b"POST")]), _BEGIN)

@@ -10,11 +10,14 @@ from watchkeeper.gateway.aggregate import edit
 from watchkeeper.gateway.aggregate.asking import Said, shared
 from watchkeeper.gateway.aggregate.company import Company, Visit
 from watchkeeper.gateway.aggregate.greeting import Greeting, discovered, greeting_in, initialized
-from watchkeeper.gateway.aggregate.model import LeftOut, Member
+from watchkeeper.gateway.aggregate.model import LeftOut, Member, NotServed
 from watchkeeper.gateway.aggregate.party import Party
 from watchkeeper.gateway.aggregate.together import nobody, together, whole
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol.eras import SUPPORTED, WrongVersion
+
+MAX_INITIALIZE = 65_536
+"""It is kept for as long as the session, for servers that begin late or again."""
 
 
 class Hello:
@@ -53,6 +56,8 @@ class Hello:
     async def initialize(self, visit: Visit) -> Outbound:
         """A session with every member that gives one, and ours in front. Raises `WrongVersion`."""
         company = self._company
+        if len(visit.message.raw) > MAX_INITIALIZE:
+            raise NotServed("endpoint.unrouted", "this initialize is too large to be kept for the servers")
         party = Party(visit, company.members, company.standing.learn_initialized)
         message = shared(visit.message)
         try:

@@ -2,9 +2,6 @@
 
 It belongs to the principal that began it, and so do the members' sessions, each on its own route. A member that cannot
 be reached at the start, or whose session ends, gets a new one when it is next needed, at the version that was agreed.
-
-Two members' requests to the client may have the same id, and their progress the same token: here they get numbers of
-ours, and the client's answers find their way back by them.
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -21,14 +17,13 @@ import msgspec
 
 from watchkeeper.gateway.aggregate import edit
 from watchkeeper.gateway.aggregate.asking import Said, addressed, ask, let_go
+from watchkeeper.gateway.aggregate.errands import Errands
 from watchkeeper.gateway.aggregate.greeting import Greeting, greeting_in
 from watchkeeper.gateway.aggregate.model import Member, Turn
 from watchkeeper.gateway.model import Request
 from watchkeeper.protocol.eras import LEGACY
 from watchkeeper.protocol.message import Message, parse_message
 
-MAX_ASKED = 1024
-"""Requests of members that wait for the client's answer."""
 MAX_KEPT = 256
 MAX_KEPT_BYTES = 8192
 """Of one subscription or level, and how many, are told again to a member that begins anew."""
@@ -94,6 +89,8 @@ class Party:
         self.is_ready = False
         """The client has said that it is initialized."""
         self.seats = {member.name: Seat(member) for member in members}
+        self.errands = Errands()
+        """What the members have asked the client."""
         self._open_requests: dict[_Key, tuple[Member, ...]] = {}
         self._initialize = turn.message
         self._template = turn.request
@@ -101,8 +98,6 @@ class Party:
         """The client's standing stream, while it has one."""
         self._heard = heard
         self._numbers = itertools.count(1)
-        self._asked: OrderedDict[int, tuple[Member, bytes]] = OrderedDict()
-        self._tokens: OrderedDict[int, tuple[Member, bytes]] = OrderedDict()
 
     def used_by(self, request: Request) -> None:
         """Whoever uses the session last is who asks its members from now on: a token may have been renewed."""
@@ -174,7 +169,8 @@ class Party:
     async def _open(self, seat: Seat, message: Message) -> None:
         was_open = seat.greeting is not None
         try:
-            said = await ask(seat.member, addressed(self._template, message.raw, session=""), message)
+            first = addressed(self._template, message.raw, session="")
+            said = await ask(seat.member, seat.member.serve(first), message)
             self._heard(said)
             self._seated(seat, said)
             if seat.session and not seat.is_open:
@@ -215,7 +211,7 @@ class Party:
     async def _set_up_again(self, seat: Seat) -> None:
         for body in list(seat.kept.values()):
             again = parse_message(edit.changed(body, [(("id",), msgspec.json.encode(self.own_id()))]))
-            await ask(seat.member, self.request(seat, "POST", again.raw), again)
+            await ask(seat.member, seat.member.serve(self.request(seat, "POST", again.raw)), again)
 
     async def _end(self, seat: Seat) -> None:
         if not seat.session:
@@ -244,99 +240,11 @@ class Party:
         wanted = msgspec.json.decode(value) if value is not None else None
         return self._open_requests.get((type(wanted).__name__, wanted), ()) if isinstance(wanted, int | str) else ()
 
-    # -- members' requests to the client
-
     def own_id(self) -> str:
         """The id of a request of ours; no client's, and never used twice."""
         return f"wk-{self.id[:8]}-{next(self._numbers)}"
-
-    def ask_client(self, member: Member, request: Message) -> bytes:
-        """A member's request as the client sees it. Of too many that wait for an answer the oldest is forgotten."""
-        if len(self._asked) >= MAX_ASKED:
-            self._asked.popitem(last=False)
-        number = next(self._numbers)
-        self._asked[number] = (member, msgspec.json.encode(request.id))
-        edits: list[tuple[edit.Path, bytes]] = [(("id",), b"%d" % number)]
-        token = edit.value_at(request.raw, edit.TOKEN)
-        if token is not None:
-            self._tokens[number] = (member, token)
-            edits.append((edit.TOKEN, b"%d" % number))
-            if len(self._tokens) > MAX_ASKED:
-                self._tokens.popitem(last=False)
-        return edit.note_from_member(request, member.name, edits)
-
-    def withdraw(self, member: Member, note: Message) -> bytes | None:
-        """A member takes a request of its own back; None when it has none that is open."""
-        wanted = edit.value_at(note.raw, ("params", "requestId"))
-        for number, (owner, its_id) in self._asked.items():
-            if owner is member and its_id == wanted:
-                del self._asked[number]
-                return edit.note_from_member(note, member.name, [(("params", "requestId"), b"%d" % number)])
-        return None
-
-    def answered(self, response: Message) -> tuple[Seat, bytes] | None:
-        """Whose request the client answers, and the answer with the member's id; None when nobody asked."""
-        asked = self._asked.pop(response.id, None) if type(response.id) is int else None
-        if asked is None:
-            return None
-        member, its_id = asked
-        return self.seats[member.name], edit.to_member(response, member.name, [(("id",), its_id)])
-
-    def progressed(self, note: Message) -> tuple[Seat, bytes] | None:
-        """Whose request the client reports progress of, and the report with the member's token."""
-        token = edit.value_at(note.raw, ("params", "progressToken"))
-        known = self._tokens.get(int(token)) if token is not None and token.isdigit() and len(token) < 19 else None
-        if known is None:
-            return None
-        member, its_token = known
-        path: edit.Path = ("params", "progressToken")
-        return self.seats[member.name], edit.to_member(note, member.name, [(path, its_token)])
 
 
 def _look_at(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("a session with a member could not be begun", exc_info=task.exception())
-
-
-class Parties:
-    """All sessions of one endpoint. Bounded: the one unused for longest ends first, and its client begins again."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._known: OrderedDict[str, Party] = OrderedDict()
-        self._leaving: set[asyncio.Task[None]] = set()
-
-    def add(self, party: Party) -> None:
-        self._known[party.id] = party
-        if len(self._known) > self._limit:
-            self._leave(self._known.popitem(last=False)[1])
-
-    def of(self, session: str, principal: str) -> Party | None:
-        """The session if it is this principal's: an id proves nothing about who sends it."""
-        party = self._known.get(session)
-        if party is None or party.principal != principal:
-            return None
-        self._known.move_to_end(session)
-        return party
-
-    def drop(self, party: Party) -> None:
-        """Forget a session and have its members' sessions ended, without waiting."""
-        self._known.pop(party.id, None)
-        self._leave(party)
-
-    async def close(self) -> None:
-        """Forget all; the members' connections and processes are ended by their routes."""
-        for task in self._leaving:
-            task.cancel()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
-        for party in self._known.values():
-            if party.standing is not None:
-                party.standing.close()
-            for seat in party.seats.values():
-                if seat.opening is not None:
-                    seat.opening.cancel()
-
-    def _leave(self, party: Party) -> None:
-        task = asyncio.get_running_loop().create_task(party.leave())
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)

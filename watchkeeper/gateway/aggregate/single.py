@@ -239,19 +239,19 @@ class Single:
 
     async def reply(self, visit: Visit) -> Outbound:
         """Pass a client's answer on to the member that asked. Raises `NotServed`."""
-        found = visit.party.answered(visit.message) if visit.party is not None else None
+        found = visit.party.errands.answered(visit.message) if visit.party is not None else None
         if found is None:
             raise NotServed(UNKNOWN, "no server of this endpoint has an open request with this id")
-        seat, body = found
-        return self._plain(await self._company.send(visit, seat.member, body))
+        member, body = found
+        return self._plain(await self._company.send(visit, member, body))
 
     async def progress(self, visit: Visit) -> Outbound:
         """Pass a client's progress report on. Raises `NotServed`."""
-        found = visit.party.progressed(visit.message) if visit.party is not None else None
+        found = visit.party.errands.progressed(visit.message) if visit.party is not None else None
         if found is None:
             raise NotServed(UNKNOWN, "no server of this endpoint has asked for this progress")
-        seat, body = found
-        return self._plain(await self._company.send(visit, seat.member, body))
+        member, body = found
+        return self._plain(await self._company.send(visit, member, body))
 
     @staticmethod
     def _plain(out: Outbound) -> Outbound:

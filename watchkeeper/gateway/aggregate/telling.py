@@ -44,10 +44,10 @@ class Told(msgspec.Struct, frozen=True):
         if message.kind in ("response", "error"):
             return self.shown(message.raw)
         if message.kind == "request":
-            return self.party.ask_client(self.member, message) if self.party is not None else None
+            return self.party.errands.ask(self.member, message) if self.party is not None else None
         self.noted(self.member, message)
         if message.method == "notifications/cancelled" and self.party is not None:
-            return self.party.withdraw(self.member, message)
+            return self.party.errands.withdraw(self.member, message)
         return edit.note_from_member(message, self.member.name)
 
     def event(self, raw: bytes, event_id: Callable[[str], str]) -> bytes:
