@@ -233,7 +233,7 @@ class Exchange:
         check_mirrors(request.mirrors, message)
         if message.method == "tools/call":
             schema = self._guard.schema_of(self._route, message.name)
-            if schema is not None and b"x-mcp-header" in schema:
+            if schema is not None:
                 check_parameters(request.mirrors, message, schema)
 
     async def _forward(self, call: Call) -> Outbound:

@@ -23,14 +23,23 @@ _DATA = frozenset({"default", "examples", "const", "enum"})
 _OF_NAMES = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 """Keywords whose members are names of the author's choice, not keywords."""
 
+_LONGEST_KEPT = 65_536
+"""Bytes of a schema whose answer is kept; a longer one costs more memory than time."""
+
 
 class Flawed(Exception):
     """An annotation that breaks the rules; the message says which rule, and quotes nothing."""
 
 
-@lru_cache(maxsize=1024)
 def flaw_in(schema: bytes) -> str:
-    """Why the annotations of an input schema are invalid; empty when they are not, or when there are none."""
+    """Why the annotations of an input schema, in its canonical form, are invalid; empty when they are not, or when
+    there are none."""
+    return _cached(schema) if len(schema) <= _LONGEST_KEPT else _flaw_in(schema)
+
+
+def _flaw_in(schema: bytes) -> str:
+    if MARK not in schema:
+        return ""
     try:
         tree = msgspec.json.decode(schema)
     except (msgspec.DecodeError, RecursionError):
@@ -43,6 +52,9 @@ def flaw_in(schema: bytes) -> str:
     except RecursionError:
         return "is nested too deeply"
     return ""
+
+
+_cached = lru_cache(maxsize=1024)(_flaw_in)
 
 
 def _look(node: Any, path: tuple[str, ...], seen: set[str], *, is_reachable: bool) -> None:

@@ -43,8 +43,7 @@ class Duties:
     def in_request(self, server: str, principal: str, request: Message, schema: bytes | None) -> Breach | None:
         """What a client's message must not do. `schema` is that of the tool it calls."""
         if schema is not None:
-            is_flawed = request.version and parameters.MARK in schema and parameters.flaw_in(schema)
-            return _UNUSABLE if is_flawed else None
+            return _UNUSABLE if request.version and parameters.flaw_in(schema) else None
         if request.method not in _REQUESTS:
             return None
         if request.method in tasks.METHODS:
