@@ -82,7 +82,7 @@ async def test_the_packaged_servers_work_in_a_sandbox(
     monkeypatch.chdir(repository)
     (repository / "file").write_text("text")
     servers, events = packaged(), Remembered()
-    spawner = spawner_for(tmp_path / "data", sandbox=sandbox)
+    spawner = spawner_for(loaded(tmp_path / "data"), sandbox=sandbox)
     calls = {
         "time": [("get_current_time", {"timezone": "Asia/Tokyo"}, "Asia/Tokyo")],
         "git": [

@@ -105,7 +105,11 @@ def test_a_second_up_on_the_same_data_says_so_and_exits(up: Running) -> None:
 
 @pytest.mark.behaviour("app.ctrl-c-drains")
 def test_ctrl_c_drains_and_the_journal_is_whole(up: Running) -> None:
-    assert command("status", "--data", str(up.data)).returncode == 0
+    assert "by exactly these commands" in up.printed
+    assert "sandbox: " in up.printed
+    shown = command("status", "--data", str(up.data))
+    assert shown.returncode == 0
+    assert "(sandbox: " in shown.stdout
     assert up.stop() == 0
     assert "Stopped." in up.printed
     assert command("status", "--data", str(up.data)).returncode == 1

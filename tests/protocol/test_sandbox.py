@@ -140,11 +140,52 @@ async def test_our_keys_stay_out_of_sight_even_inside_a_granted_folder(cage: Cag
     )
     assert note == ["done", "a note"]
     assert key[0] in ("FileNotFoundError", "PermissionError")
-    assert listed[0] == "PermissionError" or listed == ["done", []]
+    assert listed[0] in ("FileNotFoundError", "PermissionError") or listed == ["done", []]
     assert (await cage.tries(f"tried(lambda: write({str(data)!r} + '/keys/journal.pem'))", **granted))[0] != "done"
     inside: dict[str, Any] = {setting: (str(data / "keys"),)}
     assert (await cage.tries(f"tried(lambda: read({str(data)!r} + '/keys/journal.pem'))", **inside))[0] != "done"
     assert (data / "keys" / "journal.pem").read_text() == "the key"
+
+
+@pytest.mark.behaviour("sandbox.our-folder-never-seen")
+@pytest.mark.parametrize("setting", ["read", "write"])
+async def test_our_keys_stay_out_of_sight_by_another_name(cage: Cage, data: Path, tmp_path: Path, setting: str) -> None:
+    (tmp_path / "alias").symlink_to(tmp_path / "home")
+    (tmp_path / "home" / "link").symlink_to(data)
+    granted: dict[str, Any] = {setting: (str(tmp_path / "alias"),)}
+    for place in (tmp_path / "alias" / "data", data, tmp_path / "home" / "link"):
+        outcome, said = await cage.tries(f"tried(lambda: read({str(place / 'keys' / 'journal.pem')!r}))", **granted)
+        assert outcome in ("FileNotFoundError", "PermissionError"), said
+    assert (await cage.tries(f"tried(lambda: read({str(tmp_path / 'home' / 'notes')!r}))", **granted))[0] == "done"
+
+
+@pytest.mark.behaviour("sandbox.our-folder-never-seen")
+@pytest.mark.parametrize("setting", ["read", "write"])
+async def test_a_hidden_file_is_hidden_like_a_folder(kind: Sandbox, tmp_path: Path, setting: str) -> None:
+    (tmp_path / "settings.toml").write_text("a token")
+    (tmp_path / "beside").write_text("a note")
+    spawner = Spawner(os.environ, sandbox=kind, hidden=[tmp_path / "settings.toml", tmp_path / "never"])
+    granted: dict[str, Any] = {setting: (str(tmp_path),)}
+    try:
+        names = "('settings.toml', 'beside')"
+        reads = f"[tried(lambda: read({str(tmp_path)!r} + '/' + name)) for name in {names}]"
+        settings, beside = await Cage(kind, spawner).tries(reads, **granted)
+    finally:
+        spawner.close()
+    assert settings[0] != "done" or settings[1] == ""
+    assert beside == ["done", "a note"]
+
+
+@pytest.mark.behaviour("sandbox.our-folder-never-seen")
+async def test_what_lies_around_our_keys_cannot_be_moved(cage: Cage, data: Path, tmp_path: Path) -> None:
+    (data.parent / "mine").mkdir()
+    for place in (data.parent, data):  # in a /tmp of its own it may move what leads there, and nothing of ours
+        await cage.tries(f"tried(lambda: os.rename({str(place)!r}, {str(place)!r} + '2'))", write=(str(tmp_path),))
+        assert not place.with_name(place.name + "2").exists()
+    wrote = await cage.tries(f"tried(lambda: write({str(data.parent / 'mine' / 'x')!r}))", write=(str(tmp_path),))
+    assert wrote[0] == "done"
+    assert (data / "keys" / "journal.pem").read_text() == "the key"
+    assert (data.parent / "mine" / "x").read_text() == "x"
 
 
 @pytest.mark.behaviour("sandbox.writes-only-where-it-may")

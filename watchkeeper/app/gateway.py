@@ -77,7 +77,7 @@ async def serve(
     servers = effective(loaded, demo=demo)
     with opened(loaded.data_dir, post.writer, journal_class(demo=demo), loaded.settings.journal) as platform:
         async with AsyncExitStack() as stack:
-            ground = Ground(platform, spawner_for(loaded.data_dir))
+            ground = Ground(platform, spawner_for(loaded))
             stack.callback(ground.spawner.close)
             routes, stock = routes_of(loaded, servers, ground, {})
             fitted = fit_out(loaded, routes, platform, post.relay)

@@ -26,16 +26,16 @@ def command_of(server: ServerSettings) -> Command:
     return Command(argv=server.command, env=dict(server.env), cwd=server.cwd, confinement=confinement)
 
 
-def spawner_for(data_dir: Path, *, sandbox: Sandbox | None = None) -> Spawner:
-    """Starts servers none of which, if confined, sees our journal, keys, tokens or sockets."""
-    return Spawner(environment(), sandbox=sandbox, hidden=_ours(data_dir))
+def spawner_for(loaded: Loaded, *, sandbox: Sandbox | None = None) -> Spawner:
+    """Starts servers none of which, if confined, sees our journal, keys, tokens, sockets or settings."""
+    return Spawner(environment(), sandbox=sandbox, hidden=_ours(loaded))
 
 
 def check_launch(loaded: Loaded, name: str, server: ServerSettings) -> None:
     """Raises `Denied` for a program that is not on the operator's list, `Misconfigured` for paths that cannot be."""
     if not server.command:
         return
-    ours = [os.path.realpath(path) for path in _ours(loaded.data_dir)]
+    ours = [os.path.realpath(path) for path in _ours(loaded)]
     for setting in ("read", "write"):
         for path in getattr(server, setting):
             if not path.startswith("/"):
@@ -46,7 +46,8 @@ def check_launch(loaded: Loaded, name: str, server: ServerSettings) -> None:
                 )
             if any(Path(os.path.realpath(path)).is_relative_to(own) for own in ours):
                 raise Misconfigured(
-                    f"servers.{name}.{setting}: {path} is Watchkeeper's own", hint="no server may see the data folder"
+                    f"servers.{name}.{setting}: {path} is Watchkeeper's own",
+                    hint="no server may see the data folder or the settings",
                 )
     allowed = loaded.settings.gateway.allowed_commands
     program = shutil.which(server.command[0], path=environment_for(command_of(server), environment())["PATH"])
@@ -69,5 +70,6 @@ def name_for(server: ServerSettings) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "-", said).strip("-.")[:_LONGEST_NAME] or "server"
 
 
-def _ours(data_dir: Path) -> list[Path]:
-    return [data_dir, socket_path(data_dir, "any").parent]
+def _ours(loaded: Loaded) -> list[Path]:
+    places = [loaded.data_dir, socket_path(loaded.data_dir, "any").parent]
+    return places if loaded.path is None else [*places, loaded.path]

@@ -109,7 +109,7 @@ class _Wrap:
         log = Writer(sys.stderr.fileno())
         async with AsyncExitStack() as stack:
             stack.push_async_callback(log.close, 1.0)
-            spawner = spawner_for(self._plan.loaded.data_dir)
+            spawner = spawner_for(self._plan.loaded)
             stack.callback(spawner.close)
             inbox = Inbox()
 

@@ -65,14 +65,17 @@ def grants_for(
 ) -> Grants:
     """What a server started as `program` sees. `search` is its `PATH`, `home` the real home of its user.
 
-    Obligation: nothing that holds only secrets is granted, and nothing hidden is, not even by name (a server that reads
-    our keys could forge the journal).
+    Obligations: nothing that holds only secrets is granted, and nothing hidden is, by whatever name it is reached (a
+    server that reads our keys could forge the journal); nor can what lies around it be moved from its place (the next
+    server would find it under another name).
     """
     secret = tuple(os.path.realpath(path) for path in hidden)
     fixed = (*SYSTEM, *(f"/etc/{name}" for name in SETTINGS), *KERNEL)
     wanted = (*fixed, *needs_of(program, search, home), *_both(confinement.read))
-    write = _widest(_allowed(_both((*confinement.write, *writable)), secret))
-    read = _widest(_allowed(wanted, secret))
+    own = _allowed(_both((*confinement.write, *writable)), secret)
+    missing = [path for path in secret if not os.path.exists(path)]
+    write = _widest(part for path in own for part in _around(path, secret, secret))
+    read = _widest(part for path in _allowed(wanted, secret) for part in _around(path, missing, secret))
     return Grants(tuple(path for path in read if not _lies_in(path, write)), write, secret)
 
 
@@ -95,7 +98,7 @@ def unseen(arguments: Iterable[str], grants: Grants) -> list[str]:
 
 
 def parts_without(path: str, hidden: Iterable[str]) -> list[str]:
-    """`path`, or, where something hidden lies in it, its parts that hold nothing of that."""
+    """`path`, or, where something hidden lies in it, its parts that hold nothing of that. All are resolved paths."""
     inside = [secret for secret in hidden if _lies_in(secret, (path,))]
     if not inside:
         return [path]
@@ -156,6 +159,16 @@ def _interpreter(program: str, search: str) -> str | None:
         names = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
         return shutil.which(names[0], path=search) if names else None
     return words[0] if words else None
+
+
+def _around(path: str, uncoverable: Iterable[str], hidden: Iterable[str]) -> list[str]:
+    """`path`, or those of its parts that can be given away without what is hidden in it.
+
+    For writing always: what is covered could be moved with what lies around it. For reading where there is nothing to
+    cover yet, and would be later.
+    """
+    real = os.path.realpath(path)
+    return parts_without(real, hidden) if any(_lies_in(secret, (real,)) for secret in uncoverable) else [path]
 
 
 def _both(paths: Iterable[str]) -> Iterator[str]:

@@ -140,8 +140,8 @@ class Sandbox:
             return Arranged([*wrapped, "--chdir", cwd, "--", *argv], kind, program, len(wrapped) - 1)
         spec = {
             "abi": int(kind.detail),
-            "read": [part for path in (*grants.read, *_PROCESSES) for part in parts_without(path, grants.hidden)],
-            "write": [part for path in grants.write for part in parts_without(path, grants.hidden)],
+            "read": [*_resolved_parts(grants.read, grants), *_PROCESSES],
+            "write": _resolved_parts(grants.write, grants),
             "devices": DEVICES,
             "network": network,
             "filter": program.hex(),
@@ -240,6 +240,12 @@ class lent:
             os.close(self._handle)
 
 
+def _resolved_parts(paths: Sequence[str], grants: Grants) -> list[str]:
+    """A rule holds for what a path leads to, so that is where hidden things are looked for."""
+    real = dict.fromkeys(map(os.path.realpath, paths))
+    return [part for path in real for part in parts_without(path, grants.hidden)]
+
+
 def _view(grants: Grants, tmp: str) -> list[str]:
     """Bubblewrap's arguments for a file system of the granted paths and nothing else; what contains comes first."""
     place = "/tmp"  # noqa: S108 — its own
@@ -256,6 +262,10 @@ def _view(grants: Grants, tmp: str) -> list[str]:
         for secret in grants.hidden:
             if secret.startswith(real.rstrip("/") + "/"):
                 covered = path.rstrip("/") + secret.removeprefix(real.rstrip("/"))
-                steps.append((covered, ["--tmpfs", covered, "--remount-ro", covered]))
+                is_folder = os.path.isdir(secret)
+                hide = (
+                    ["--tmpfs", covered, "--remount-ro", covered] if is_folder else ["--ro-bind", os.devnull, covered]
+                )
+                steps.append((covered, hide))
     ordered = [part for _, step in sorted(steps, key=lambda step: step[0]) for part in step]
     return [*ordered, "--remount-ro", "/"]

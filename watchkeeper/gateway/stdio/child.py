@@ -49,6 +49,7 @@ class Child:
         self._log_partial = bytearray()
         self._log_window = (0.0, 0)
         self._garbage_in_a_row = 0
+        self._has_spoken = False
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._stopping: asyncio.Task[None] | None = None
@@ -144,6 +145,7 @@ class Child:
             self._on_garbage(line, error.reason)
             return
         self._garbage_in_a_row = 0
+        self._has_spoken = True
         self._receive(message)
 
     def _on_garbage(self, line: bytes, why: str) -> None:
@@ -198,9 +200,15 @@ class Child:
         await asyncio.wait((silent, exited), timeout=self._limits.stop_seconds)
         for task in (silent, exited):
             task.cancel()
-        self._fail(_how(process.returncode))
+        self._fail(_how(process.returncode) + self._hint(process))
         assert self._stopping is not None
         await self._stopping
+
+    def _hint(self, process: ServerProcess) -> str:
+        """A confined server that ends without a word most often lacks something."""
+        if self._has_spoken or not process.sandbox.confines:
+            return ""
+        return " without a word; its sandbox may lack what it needs: see its log, and read, write and network"
 
 
 def _how(returncode: int | None) -> str:
