@@ -44,7 +44,8 @@ def gateway(settings: Path, data: Path) -> Iterator[tuple[dict[str, str], Path]]
         assert select.select([process.stdout], [], [], WITHIN)[0], log.read_text()
         said = process.stdout.readline()
         assert said, log.read_text()
-        yield json.loads(said)["servers"], log
+        ready = json.loads(said)
+        yield ready["servers"] | ready.get("endpoints", {}), log
     finally:
         process.terminate()
         process.communicate(timeout=WITHIN)
@@ -66,6 +67,7 @@ def test_a_running_gateway_gives_each_server_what_its_settings_say_and_tells_no_
         f'[servers.user]\n{named} = "token_exchange"\n[servers.user.oauth]\n{oauth}'
         f'[servers.notes]\n{named} = "user_grant"\n'
         f'[servers.notes.oauth]\nissuer = "{issuer.issuer}"\nredirect_port = {free_port}\n'
+        '[endpoints.both]\nservers = ["own", "user"]\n'
     )
     issuer.add_client("gateway", SECRET)
     prepare(data)
@@ -79,6 +81,12 @@ def test_a_running_gateway_gives_each_server_what_its_settings_say_and_tells_no_
         clients["user"].token = inbound
         for _ in range(2):
             assert clients["user"].ask("tools/list").status == 200
+        seen = len(checking.claims)
+        clients["both"].token = issuer.mint(audience=urls["both"], sub="ada")
+        session = clients["both"].initialize()
+        assert clients["both"].ask("tools/list", session).status == 200
+        assert {claims["sub"] for claims in checking.claims[seen:]} == {"ada", "gateway"}
+        assert clients["both"].token not in checking.tokens
         assert clients["notes"].ask("tools/list").json["error"]["code"] == 40302
         issuer.user.id = "grace"  # type: ignore[union-attr]
         browser = Browser()

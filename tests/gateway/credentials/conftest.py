@@ -25,6 +25,11 @@ from watchkeeper.gateway.credentials.issuer import Issuers
 from watchkeeper.gateway.credentials.model import OAuthClient
 
 CANARY = "canary-client-secret"
+INITIALIZED = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "checking", "version": "1"},
+}
 Make = Callable[..., Awaitable[House]]
 
 
@@ -57,7 +62,8 @@ class Checking:
             return plain(b"{}", status="401 Unauthorized", headers=challenge)
         self.claims.append(claims)
         asked = msgspec.json.decode(got.body)
-        return plain(msgspec.json.encode({"jsonrpc": "2.0", "id": asked.get("id"), "result": {"tools": []}}))
+        result = INITIALIZED if asked["method"] == "initialize" else {"tools": []}
+        return plain(msgspec.json.encode({"jsonrpc": "2.0", "id": asked.get("id"), "result": result}))
 
     def _verify(self, token: str) -> dict[str, Any]:
         if not self.issuer.failing:
