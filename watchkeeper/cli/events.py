@@ -35,6 +35,7 @@ def events() -> None:
 @click.option("--actor", default="", help="The principal: agent:NAME.")
 @click.option("--target", default="", help="The tool, prompt, resource or order.")
 @click.option("--outcome", default="", type=click.Choice(["", *OUTCOMES]), metavar="OUTCOME", help=", ".join(OUTCOMES))
+@click.option("--tenant", default="default", show_default=True, help="Whose events.")
 @click.option("--label", "labels", multiple=True, help="Such as exercise or shadow; may be repeated.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
 @options.data

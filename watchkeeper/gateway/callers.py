@@ -181,7 +181,9 @@ class Callers:
         reason = f"the credential lacks the scope {' '.join(missing)}"
         if caller.credential != "jwt" or not host:
             return Refusal(403, errors.FORBIDDEN, reason, (), caller.principal)
-        challenge = self.resource.challenge(host, error="insufficient_scope", reason=reason, scopes=needed)
+        challenge = self.resource.challenge(
+            self.resource.url(host), error="insufficient_scope", reason=reason, scopes=needed
+        )
         return Refusal(403, errors.FORBIDDEN, reason, ((b"WWW-Authenticate", challenge),), caller.principal)
 
     def _is_plain(self, caller: Caller) -> bool:
@@ -192,7 +194,7 @@ class Callers:
         )
 
     def _unauthenticated(self, host: str, reason: str, *, error: str = "invalid_token", principal: str = "") -> Refusal:
-        challenge = self.resource.challenge(host, error=error, reason=reason)
+        challenge = self.resource.challenge(self.resource.url(host), error=error, reason=reason)
         return Refusal(401, errors.UNAUTHENTICATED, reason, ((b"WWW-Authenticate", challenge),), principal)
 
 

@@ -151,7 +151,7 @@ class Exchange:
         said = self._needs.verdict(request.caller, needed, ruling.verdict, enforced=not self._route.shadow)
         if said is not None:
             call.ruling = msgspec.structs.replace(ruling, verdict=said)
-            call.challenge = self._needs.challenge(request.caller, needed, request.host, said.reason)
+            call.challenge = self._needs.challenge(request.caller, needed, request.resource, said.reason)
 
     async def _carry(self, call: Call) -> Outbound:
         """Do with a call that was opened what is to be done."""

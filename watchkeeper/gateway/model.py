@@ -80,8 +80,9 @@ class Request(msgspec.Struct, kw_only=True):
     """Set by the exchange: losing the client does not cancel this request."""
     caller: Caller | None = None
     """What is known of the principal beside its name."""
-    host: str = ""
-    """What the client called us; one of our names."""
+    resource: str = ""
+    """The address that the client reached, as its token must name it (RFC 8707); its endpoint's, where it came in by
+    one."""
     detour: Unsettled | Outbound | None = None
     """What stands between this request and its exchange: a token to be verified, or an answer that needs none."""
 

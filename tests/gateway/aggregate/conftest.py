@@ -31,6 +31,7 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.events import Event, Journal, JournalReader
 from watchkeeper.gateway.aggregate.model import Endpoint
 from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.oauth.issuers import Issuers
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.ports import Guard, Identities
 from watchkeeper.gateway.service import Gateway
@@ -327,6 +328,8 @@ async def make_company(journal: Journal, tmp_path: Path) -> AsyncIterator[Make]:
         options: dict[str, Any] | None = None,
         identities: Identities | None = None,
         guard: Guard | None = None,
+        issuers: Issuers | None = None,
+        route: dict[str, Any] | None = None,
         **eras: str,
     ) -> Company:
         settings = GatewaySettings(keepalive_seconds=4.0)
@@ -338,7 +341,7 @@ async def make_company(journal: Journal, tmp_path: Path) -> AsyncIterator[Make]:
             servers.append(server)
             scripts[name] = Script(name, server, eras=spoken)
             upstream = HttpUpstream(f"http://127.0.0.1:{server.port}/mcp", settings)
-            routes.append(Route(name=name, upstream=upstream))
+            routes.append(Route(name=name, upstream=upstream, **(route or {})))
         given = {name: f"{name}__" for name in eras} | (prefixes or {})
         endpoint = Endpoint(route=Route(name="all"), prefixes=given, **({"member_seconds": 5.0} | (options or {})))
         scripted = Scripted()
@@ -350,6 +353,7 @@ async def make_company(journal: Journal, tmp_path: Path) -> AsyncIterator[Make]:
             clock=SystemClock(),
             settings=settings,
             endpoints=[endpoint],
+            issuers=issuers,
         )
         await gateway.start()
         gateways.append(gateway)

@@ -127,7 +127,7 @@ def admit(head: Head, rules: Rules, peer: Peer = NOBODY) -> Request | Refusal:
         if _is_protected(name):
             return _malformed("the Connection header names a protected header")
         forward = [pair for pair in forward if pair[0].lower() != name]
-    request = _request(head, known, forward, mirrors, seen)
+    request = _request(head, known, forward, mirrors, seen, resource=rules.callers.resource.url(host))
     if rules.keeps_credential and isinstance(request, Request) and _is_issued(seen):
         request.credential = Secret(known[b"authorization"].decode("latin-1"))
     return request
@@ -144,6 +144,8 @@ def _request(
     forward: list[tuple[bytes, bytes]],
     mirrors: dict[bytes, bytes],
     seen: Caller | Unsettled,
+    *,
+    resource: str,
 ) -> Request | Refusal:
     try:
         version = mirrors.pop(b"mcp-protocol-version", b"").decode("ascii")
@@ -163,7 +165,7 @@ def _request(
         mirrors=mirrors,
         trace=known[b"traceparent"].decode("latin-1")[:128] if b"traceparent" in known else "",
     )
-    request.host = known[b"host"].decode("ascii").lower()
+    request.resource = resource
     if isinstance(seen, Caller):
         request.principal, request.caller = seen.principal, seen
     else:

@@ -48,9 +48,9 @@ class Needs:
         reason = f"The credential lacks the scope {lacking}."
         return Verdict(Effect.DENY, (*said.rules, LACKING), reason, enforced, said.correlation)
 
-    def challenge(self, caller: Caller, needed: tuple[str, ...], host: str, reason: str) -> bytes | None:
-        """What sends the caller's client to get the scopes; None when it could not."""
-        if caller.credential != "jwt" or not host:
+    def challenge(self, caller: Caller, needed: tuple[str, ...], url: str, reason: str) -> bytes | None:
+        """What sends the caller's client to get the scopes for the address it reached; None when it could not."""
+        if caller.credential != "jwt" or not url:
             return None
         everything = tuple(sorted({*needed, *self._resource.scopes}))
-        return self._resource.challenge(host, error="insufficient_scope", reason=reason, scopes=everything)
+        return self._resource.challenge(url, error="insufficient_scope", reason=reason, scopes=everything)

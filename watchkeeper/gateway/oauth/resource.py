@@ -56,11 +56,11 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
             said["resource_name"] = self.name
         return msgspec.json.encode(said)
 
-    def challenge(self, host: str, *, error: str = "", reason: str = "", scopes: tuple[str, ...] = ()) -> bytes:
-        """The value of `WWW-Authenticate`."""
+    def challenge(self, url: str, *, error: str = "", reason: str = "", scopes: tuple[str, ...] = ()) -> bytes:
+        """The value of `WWW-Authenticate`, for a client that reached us at `url`."""
         said = {"realm": "watchkeeper", "error": error, "error_description": reason if error else ""}
         if self.issuers:
-            parts = urlsplit(self.url(host))
+            parts = urlsplit(url)
             path = "" if parts.path == "/" else parts.path
             needed = " ".join(scope for scope in scopes or self.scopes if scope not in _NOT_ASKED_FOR)
             said |= {"scope": needed, "resource_metadata": f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{path}"}

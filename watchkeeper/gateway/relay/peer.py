@@ -53,7 +53,7 @@ class Carried(msgspec.Struct, array_like=True):
     body: bytes
     credential: Secret | None
     caller: Caller | None
-    host: str
+    resource: str
     trace: str
     via: str
 
