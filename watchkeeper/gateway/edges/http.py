@@ -18,6 +18,7 @@ import msgspec
 
 from watchkeeper.gateway.edges import render
 from watchkeeper.gateway.edges.admission import Rules
+from watchkeeper.gateway.edges.crowd import who_leaves
 from watchkeeper.gateway.edges.reader import HEAD, IDLE, Reader, Turn
 from watchkeeper.gateway.model import Refusal, Request
 from watchkeeper.gateway.ports import Begin, UnderWay
@@ -34,6 +35,9 @@ ORPHAN_BYTES = 4_194_304
 """How long, and for how much, an older era's call goes on after its client is gone."""
 
 _FAILED = Refusal(500, errors.FAILED, "the gateway failed, and what it cannot judge it refuses; its log has the trace")
+_FULL = Refusal(
+    503, errors.FULL, "as many clients are connected as may be; see gateway.max_connections", ((b"Retry-After", b"1"),)
+)
 _TOO_SLOW = Refusal(408, errors.TIMED_OUT, "the request did not arrive in time")
 _log = logging.getLogger(__name__)
 
@@ -71,17 +75,24 @@ class ClientConnection(asyncio.Protocol):
         self._reading = self._writable = True
         self._gone = self._parting = self._endless = False
         self._deadline = NEVER
+        self.since = 0.0
+        """When it was made."""
+        self.principal = ""
+        """Whose it is; empty until a request has said so."""
 
     # -- the transport's callbacks
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if self._host.draining or len(self._host.connections) >= self._host.settings.max_connections:
+        if self._host.draining:
             self._transport.abort()
+            return
+        if len(self._host.connections) >= self._host.settings.max_connections and not self._find_room():
             return
         self._host.connections.add(self)
         self._reader.peer = peer_of(transport.get_extra_info("ssl_object"))
-        self._deadline = monotonic() + self._host.settings.idle_seconds
+        self.since = monotonic()
+        self._deadline = self.since + self._host.settings.idle_seconds
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone = self._reader.deaf = True
@@ -110,6 +121,23 @@ class ClientConnection(asyncio.Protocol):
             self._room.set_result(None)
 
     # -- the door's
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is under way on it."""
+        return self._busy is not None
+
+    def _find_room(self) -> bool:
+        """Have another connection end for this one; where none may, say so and end this one."""
+        leaving = who_leaves(self._host.connections)
+        if leaving is not None:
+            self._host.left(leaving)
+            leaving.abort()
+            return True
+        self._host.refused(_FULL)
+        self._transport.write(render.whole(render.refusal(_FULL), close=True))
+        self._transport.close()
+        return False
 
     def check(self, now: float) -> None:
         """Act on a deadline that has passed."""
@@ -169,6 +197,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._busy = turn
         self._deadline = NEVER
+        self.principal = turn.item.principal
         if isinstance(turn.item, Refusal):
             self._answered(self._refusal(turn.item))
             return
