@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.aggregate.conftest import SUBSCRIPTION, Company, Make, Script, event, modern
-from tests.gateway.conftest import SSE_HEAD, mirrors
+from tests.gateway.conftest import SSE_HEAD, mirrors, post
 
 LISTEN = "subscriptions/listen"
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
@@ -130,6 +130,33 @@ async def test_when_one_member_breaks_off_the_stream_ends_without_a_result_and_a
         assert await events.next() == {}
     await asyncio.wait_for(told["b"].closed.wait(), 10)
     assert [e.body["member"] for e in company.events("gateway.endpoint.narrowed")] == ["a"]
+
+
+@pytest.mark.behaviour("aggregate.client-gone")
+async def test_a_client_that_leaves_before_everybody_has_acknowledged_leaves_nobody_listening(
+    make_company: Make,
+) -> None:
+    company, told = await listening(make_company, a=("toolsListChanged",), b=())
+    silent = asyncio.Event()
+
+    async def never(message: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
+        if message.get("method") != LISTEN:
+            return False
+        silent.set()
+        await company.b.reader.read(1)
+        told["b"].closed.set()
+        return True
+
+    company.b.writes = never
+    body, headers = listen(toolsListChanged=True)
+    _, writer = await asyncio.open_connection("127.0.0.1", company.port)
+    writer.write(post(body, *headers, port=company.port))
+    async with asyncio.timeout(10):
+        await told["a"].open.wait()
+        await silent.wait()
+        writer.close()
+        await told["a"].closed.wait()
+        await told["b"].closed.wait()
 
 
 @pytest.mark.behaviour("aggregate.listen-merged")

@@ -58,9 +58,23 @@ class Listen:
         if not takes_events(visit):
             return Outbound(406, [])
         parts = await self._parts(visit)
-        begun = await asyncio.gather(*(self._begin(visit, member, part) for member, part in parts))
-        strands = [one for one in begun if isinstance(one, _Strand)]
-        gone = [one for one in begun if isinstance(one, LeftOut) and one.reason]
+        begun: list[_Strand | LeftOut] = []
+
+        async def begin(member: Member, part: dict[str, Any]) -> None:
+            begun.append(await self._begin(visit, member, part))
+
+        try:
+            await asyncio.gather(*(begin(member, part) for member, part in parts))
+        except BaseException:  # the client left while others had begun: nobody else knows of those
+            for one in begun:
+                if isinstance(one, _Strand):
+                    await let_go(one.out)
+            raise
+        order = {member.name: place for place, (member, _) in enumerate(parts)}
+        strands = sorted((one for one in begun if isinstance(one, _Strand)), key=lambda one: order[one.member.name])
+        gone = sorted(
+            (one for one in begun if isinstance(one, LeftOut) and one.reason), key=lambda one: order[one.server]
+        )
         self._company.left_out(visit, gone)
         if not strands:
             text = "no server of this endpoint can be listened to"
