@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
-from tests.gateway.conftest import MODERN, House, call, mirrors, plain, post, stream
+from tests.gateway.conftest import MODERN, House, call, mirrors, plain, post, read_message, stream
 from watchkeeper.inspection import redact
 from watchkeeper.protocol.message import VERSION_KEY
 
@@ -323,3 +323,19 @@ async def test_what_is_kept_of_clean_text_is_what_redaction_would_keep(house: Ho
     await house.post(call())
     (event,) = house.events()
     assert event.body["result"] == redact(b'{"t":"' + text.encode() + b'"}', (), 512)
+
+
+@pytest.mark.behaviour("gateway.failure-while-judging")
+async def test_a_failure_of_ours_while_an_answer_is_judged_is_a_refusal_and_not_silence(house: House) -> None:
+    assert (await house.post(call())).status == 200
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    async with house.connect() as (reader, writer):
+        writer.write(post(call(), port=house.port))
+        assert (await read_message(reader, is_answer=True)).status == 200
+        house.guard.on_answer = fail  # type: ignore[method-assign, assignment]
+        writer.write(post(call(), port=house.port))
+        got = await read_message(reader, is_answer=True)
+    assert (got.status, got.json["error"]["code"]) == (500, 50000)

@@ -38,7 +38,7 @@ from watchkeeper.gateway.record import Call, Chronicle
 from watchkeeper.gateway.regrets import Regrets
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.underway import Underway
-from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream, UpstreamBusy
+from watchkeeper.gateway.upstream import Headers, Inbound, Outbound, Upstream, UpstreamBusy
 from watchkeeper.gateway.versions import Versions
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol.eras import era_of
@@ -73,7 +73,7 @@ class Exchange:
     ) -> None:
         self._route = route
         self._upstream = upstream
-        self._prompt = upstream if isinstance(upstream, HttpUpstream) and "legacy" in route.eras else None
+        self._prompt = upstream if isinstance(upstream, HttpUpstream) else None
         self._guard = guard
         self._sessions = sessions
         self._chronicle = Chronicle(route, journal, clock)
@@ -161,6 +161,8 @@ class Exchange:
         """The answer to a call that went out without waiting has come."""
         if out.status >= 500 and self._prompt is not None:
             self._prompt.fuse.answered(call.request.principal, out.status)
+        if self._is_modern_only:
+            out.headers = _without_session(out.headers)
         answer = self._answers.whole_now(call, out) if out.events is None else None
         if answer is None:
             return self._await_answer(call, _at_hand(out))
@@ -243,8 +245,8 @@ class Exchange:
         out: Outbound | None = None
         try:
             out = await sending
-            if self._is_modern_only:  # a session nobody may use is not passed on
-                out.headers = [pair for pair in out.headers if pair[0].lower() != _SESSION]
+            if self._is_modern_only:
+                out.headers = _without_session(out.headers)
             if out.events is not None:
                 return await self._begin_stream(call, out)
             answer = await self._answers.whole(call, out)
@@ -372,10 +374,14 @@ class _Going(UnderWay):
         if self._is_over:
             return
         exchange, call = self._exchange, self._call
-        if isinstance(answer, Outbound):
-            coming = exchange.conclude(call, answer)
-        else:
+        coming: _Coming
+        if isinstance(answer, Broken):
             coming = exchange.recover(call, self.inbound, answer)
+        else:
+            try:
+                coming = exchange.conclude(call, answer)
+            except Exception as error:  # noqa: BLE001 — raised again where the client waits: an unknown failure means deny
+                coming = _failing(error)
         self._answered(coming if self.held is None else exchange.settled(coming, self.held))
 
     def cancel(self) -> None:
@@ -385,6 +391,10 @@ class _Going(UnderWay):
         if self.link is not None:
             self.link.abort()
         self._exchange.gone(self._call)
+
+
+async def _failing(error: Exception) -> Outbound:
+    raise error
 
 
 async def _at_hand(out: Outbound) -> Outbound:
@@ -411,6 +421,11 @@ def _let_go(out: Outbound | None) -> None:
     """Nobody will read this stream: without a word, a subscription's would stay open for ever."""
     if out is not None and out.cancel is not None:
         out.cancel()
+
+
+def _without_session(headers: Headers) -> Headers:
+    """A session that nobody may use is not passed on."""
+    return [pair for pair in headers if pair[0].lower() != _SESSION]
 
 
 def _drop_session(request: Request) -> None:
