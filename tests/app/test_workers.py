@@ -18,11 +18,14 @@ from tests.app.conftest import command
 from tests.app.gateway_process import Answer, Client, GatewayProcess, gateway_process, until
 from tests.app.mcp_server import Keeper, small_server
 from watchkeeper.app.platform import opened
+from watchkeeper.app.upstreams import bounds_of, check_bounds
+from watchkeeper.core.errors import Misconfigured
 from watchkeeper.events import JournalReader
 from watchkeeper.events.model import Event
 from watchkeeper.gateway.containment import OrderKind
 from watchkeeper.gateway.orders import Probe
 from watchkeeper.gateway.relay.ownership import untagged
+from watchkeeper.gateway.settings import ServerSettings
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -269,6 +272,36 @@ def test_told_to_stop_every_worker_lets_its_calls_finish(tmp_path: Path, number:
         answers = [client.link.getresponse() for client in calls]
         assert [(a.status, a.getheader("connection")) for a in answers] == [(200, "close")] * 2
         assert one.running.end() == 0
+
+
+@pytest.mark.behaviour("workers.a-second-signal-ends-at-once")
+def test_told_twice_the_parent_ends_its_workers_at_once(tmp_path: Path) -> None:
+    with small_server() as server:
+        running = GatewayProcess(tmp_path, "--upstream", server.url, "--listen", "127.0.0.1:0", "--workers", "2")
+        running.ready()
+        workers = children(running.process.pid)
+        client = running.client()
+        assert client.ask("tools/list").status == 200
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "slow", "arguments": {}}}
+        head = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json", "Accept": "*/*"}
+        client.link.request("POST", client.path, json.dumps(body), head)
+        assert server.slow_began.wait(10)
+        running.process.send_signal(signal.SIGTERM)
+        until(lambda: refuses(running.url))
+        assert running.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+        client.close()
+    assert command("journal", "verify", str(running.data)).returncode == 0
+
+
+@pytest.mark.behaviour("workers.bounds-are-shared-out")
+def test_a_servers_bounds_are_shared_out_and_never_multiplied() -> None:
+    server = ServerSettings(url="http://127.0.0.1:1/mcp", max_connections=9, max_concurrent=4)
+    shares = [bounds_of(server, workers) for workers in (1, 2, 4)]
+    assert [(share.connections, share.concurrent) for share in shares] == [(9, 4), (4, 2), (2, 1)]
+    check_bounds("srv", server, 4)
+    with pytest.raises(Misconfigured):
+        check_bounds("srv", server, 5)
 
 
 @pytest.mark.behaviour("workers.says-why-it-cannot-start")

@@ -11,6 +11,7 @@ from watchkeeper.app.secrets import client_of, with_secrets
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.app.trust import check_trust
+from watchkeeper.app.upstreams import check_bounds
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.limits.settings import check_limits
@@ -26,6 +27,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
     servers = effective(loaded, demo=demo)
     for name, server in servers.items():
         _check_program(name, server)
+        check_bounds(name, server, loaded.settings.gateway.workers)
         with_secrets(name, server)
         client_of(name, server)
     settings = loaded.settings

@@ -77,7 +77,8 @@ async def serve(
     servers = effective(loaded, demo=demo)
     with opened(loaded.data_dir, post.writer, journal_class(demo=demo), loaded.settings.journal) as platform:
         async with AsyncExitStack() as stack:
-            ground = Ground(platform, spawner_for(loaded))
+            workers = post.relay.count if post.relay is not None else 1
+            ground = Ground(platform, spawner_for(loaded), workers)
             stack.callback(ground.spawner.close)
             routes, stock = routes_of(loaded, servers, ground, {})
             fitted = fit_out(loaded, routes, platform, post.relay)

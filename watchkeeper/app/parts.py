@@ -66,6 +66,8 @@ class Ground:
 
     platform: Platform
     spawner: Spawner
+    workers: int = 1
+    """How many processes reach each server; those that start one are one."""
 
 
 def routes_of(
@@ -163,7 +165,7 @@ def _upstream(loaded: Loaded, name: str, server: ServerSettings, ground: Ground)
     settings: GatewaySettings = own_times(loaded.settings.gateway, server)
     platform = ground.platform
     if server.url:
-        return bounded(name, server, _over_http(loaded, name, server, settings, platform))
+        return bounded(name, server, _over_http(loaded, name, server, settings, ground), ground.workers)
     limits = Limits(
         request_seconds=settings.answer_seconds,
         ceiling_seconds=settings.ceiling_seconds,
@@ -175,10 +177,16 @@ def _upstream(loaded: Loaded, name: str, server: ServerSettings, ground: Ground)
 
 
 def _over_http(
-    loaded: Loaded, name: str, server: ServerSettings, settings: GatewaySettings, platform: Platform
+    loaded: Loaded, name: str, server: ServerSettings, settings: GatewaySettings, ground: Ground
 ) -> Upstream:
-    fuse, hop, tls, headers = fuse_of(name, settings, platform), _hop(loaded, name), _tls(name, server), server.headers
-    http = HttpUpstream(server.url, settings, headers=headers, hop=hop, fuse=fuse, bounds=bounds_of(server), tls=tls)
+    bounds = bounds_of(server, ground.workers)
+    fuse, hop, tls, headers = (
+        fuse_of(name, settings, ground.platform),
+        _hop(loaded, name),
+        _tls(name, server),
+        server.headers,
+    )
+    http = HttpUpstream(server.url, settings, headers=headers, hop=hop, fuse=fuse, bounds=bounds, tls=tls)
     if server.transport != "sse":
         return http
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from watchkeeper.app.platform import Platform
-from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.errors import Misconfigured, Unavailable
 from watchkeeper.events import Severity, new_event
 from watchkeeper.gateway.bounds import Bounded, Bounds
 from watchkeeper.gateway.fuse import Change, Fuse
@@ -21,19 +21,33 @@ def own_times(settings: GatewaySettings, server: ServerSettings) -> GatewaySetti
     return msgspec.structs.replace(settings, **own)
 
 
-def bounds_of(server: ServerSettings) -> Bounds:
-    """How much of it may be used at once."""
+def bounds_of(server: ServerSettings, workers: int = 1) -> Bounds:
+    """How much of it may be used at once, by one of so many workers: together never more than the settings say."""
     return Bounds(
-        connections=server.max_connections,
-        concurrent=server.max_concurrent,
+        connections=_share(server.max_connections, workers),
+        concurrent=_share(server.max_concurrent, workers),
         waiting=server.max_waiting,
         wait_seconds=server.wait_seconds,
     )
 
 
-def bounded(name: str, server: ServerSettings, upstream: Upstream) -> Upstream:
+def _share(bound: int, workers: int) -> int:
+    return max(1, bound // workers) if bound else 0
+
+
+def check_bounds(name: str, server: ServerSettings, workers: int) -> None:
+    """Raises `Misconfigured` when a bound cannot be shared out among the workers without exceeding it."""
+    for field in ("max_connections", "max_concurrent"):
+        if server.url and 0 < getattr(server, field) < workers:
+            raise Misconfigured(
+                f"servers.{name}.{field}: {getattr(server, field)} cannot be shared out among {workers} workers",
+                hint="give it at least one for each of gateway.workers, or let a [limits] section count calls at once",
+            )
+
+
+def bounded(name: str, server: ServerSettings, upstream: Upstream, workers: int = 1) -> Upstream:
     """The upstream with its bound on calls under way, where it has one."""
-    return Bounded(name, upstream, bounds_of(server)) if server.max_concurrent else upstream
+    return Bounded(name, upstream, bounds_of(server, workers)) if server.max_concurrent else upstream
 
 
 def fuse_of(name: str, settings: GatewaySettings, platform: Platform) -> Fuse:

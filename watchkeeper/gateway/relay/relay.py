@@ -39,7 +39,7 @@ class Relay:
     def __init__(self, number: int, paths: Mapping[int, Path], listening: socket.socket, secret: bytes) -> None:
         """`paths` are the workers' sockets, `listening` is this worker's own."""
         self.number = number
-        self._count = len(paths)
+        self.count = len(paths)
         self._listening = listening
         self._peers = {other: Peer(other, path, secret) for other, path in paths.items() if other != number}
         self._here: dict[str, Serve] = {}
@@ -59,7 +59,7 @@ class Relay:
 
         The other workers reach the route by `here`, once `serve` was told of it.
         """
-        home = home_of(route.name, self._count) if route.is_started else 0
+        home = home_of(route.name, self.count) if route.is_started else 0
 
         async def here(request: Request) -> Outbound:
             out = await serve(request)
