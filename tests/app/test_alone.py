@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def test_one_line_says_all_that_a_client_needs_and_the_first_call_works(tmp_path
         gateway_process(tmp_path, "--upstream", server.url, "--listen", "127.0.0.1:0") as running,
     ):
         assert running.token == token
+
+
+@pytest.mark.behaviour("workers.starts-light")
+def test_the_gateway_imports_none_of_what_only_others_need() -> None:
+    heavy = ["alembic", "dbos", "litestar", "deltalake", "mcp", "httpx2", "httpx", "pydantic", "sigma", "jinja2", "cel"]
+    asked = f"import watchkeeper.cli.gateway, sys; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.behaviour("workers.alone-has-everything-on")
