@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from watchkeeper.app.upstreams import bounds_of, check_bounds
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.events import JournalReader
 from watchkeeper.events.model import Event
+from watchkeeper.exercise.agent import connect
 from watchkeeper.gateway.containment import OrderKind
 from watchkeeper.gateway.orders import Probe
 from watchkeeper.gateway.relay.ownership import untagged
@@ -233,6 +235,21 @@ def test_servers_are_started_in_one_worker_and_not_once_in_each(tmp_path: Path) 
         home = {next(w for w in workers if pid in descendants(w)) for pid in servers}
         assert len(home) == 1
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in servers))
+
+
+@pytest.mark.behaviour("workers.sessions-reach-their-owner")
+async def test_real_clients_of_both_eras_notice_nothing_of_several_workers(tmp_path: Path) -> None:
+    with gateway_process(
+        tmp_path, "--stdio", f"{sys.executable} -m mcp_server_time", "--listen", "127.0.0.1:0", "--workers", "3"
+    ) as running:
+
+        async def use(era: str) -> None:
+            async with connect(running.url, running.token, era) as agent:
+                assert "get_current_time" in await agent.tools()
+                for _ in range(3):
+                    assert not (await agent.call("get_current_time", {"timezone": "UTC"})).refused
+
+        await asyncio.gather(*(use(era) for era in ("legacy", "2026-07-28", "auto") * 2))
 
 
 @pytest.mark.behaviour("workers.nobody-lingers")
