@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.gateway.conftest import House, call, plain, raw, stream
+from tests.gateway.conftest import SSE_HEAD, House, as_chunk, call, plain, raw, stream
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.settings import GatewaySettings
 from watchkeeper.gateway.upstream import Inbound, UpstreamFailed
@@ -249,3 +249,33 @@ async def test_a_server_over_tls_must_be_trusted(house: House, tmp_path: Path, i
     finally:
         await upstream.close()
         tls.close()
+
+
+NOTE = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+STREAMED = SSE_HEAD + as_chunk(b"data: " + OK + b"\n\n")
+
+
+@pytest.mark.behaviour("upstream.framing-traps")
+@pytest.mark.parametrize(
+    ("answer", "body", "status"),
+    [
+        (STREAMED + b"0\r\nX-Trailer: t\r\nX-Other: u\r\n\r\n", call(), 200),
+        (HINTS + STREAMED + b"0\r\n\r\n", call(), 200),
+        (HINTS + ACCEPTED, NOTE, 202),
+        (ACCEPTED, NOTE, 202),
+    ],
+    ids=["trailers-behind-a-stream", "1xx-before-a-stream", "1xx-before-an-empty-202", "empty-202"],
+)
+async def test_a_kept_connection_stands_where_the_next_answer_begins(
+    house: House, answer: bytes, body: bytes, status: int
+) -> None:
+    assert (await house.post(call())).body == OK  # leaves a connection: the next calls go out without waiting
+    for _ in range(3):
+        house.server.answer = raw(answer)
+        got = await house.post(body)
+        assert (got.status, got.header("x-trailer"), got.header("link")) == (status, None, None)
+        house.server.answer = plain(OK)
+        assert (await house.post(call())).body == OK
+    assert house.server.connections == 1
