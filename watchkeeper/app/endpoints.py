@@ -56,6 +56,7 @@ def endpoints_over(loaded: Loaded, routes: Sequence[Route]) -> list[Endpoint]:
                 host=settings.gateway.host,
                 port=endpoint.port,
                 path=settings.gateway.path,
+                public_url=endpoint.public_url,
                 durability="strict" if any(by_name[s].durability == "strict" for s in endpoint.servers) else "batched",
                 hop=hop_of(socket.gethostname(), str(loaded.data_dir), name),
                 keeps_credential=any(by_name[server].keeps_credential for server in endpoint.servers),

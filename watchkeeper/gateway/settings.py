@@ -266,10 +266,7 @@ def check_server(name: str, server: ServerSettings) -> None:
     if server.url:
         _check_url(where, server.url)
     _check_server_tls(where, server)
-    if server.public_url:
-        _check_url(where, server.public_url, "public_url")
-        if "?" in server.public_url or "#" in server.public_url or server.public_url != server.public_url.strip():
-            raise Misconfigured(f"{where}.public_url: it is an address without query", hint="cut it behind the path")
+    check_public_url(where, server.public_url)
     if server.durability not in ("batched", "strict"):
         raise Misconfigured(f"{where}.durability: {server.durability!r} is unknown", hint="choose batched or strict")
     _check_protocol(where, server)
@@ -359,6 +356,15 @@ def _check_oauth(where: str, kind: str, oauth: OAuthSettings) -> None:
     for scope in oauth.scopes:
         if not scope.isascii() or not scope.isprintable() or any(c in scope for c in ' "\\'):
             raise Misconfigured(f"{where}.scopes: {scope!r} is no scope", hint="one word an entry")
+
+
+def check_public_url(where: str, url: str) -> None:
+    """Raises `Misconfigured` when clients could not reach us there; an empty one is none."""
+    if not url:
+        return
+    _check_url(where, url, "public_url")
+    if "?" in url or "#" in url or url != url.strip():
+        raise Misconfigured(f"{where}.public_url: it is an address without query", hint="cut it behind the path")
 
 
 def _check_url(where: str, url: str, field: str = "url") -> None:

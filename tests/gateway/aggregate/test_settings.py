@@ -22,6 +22,7 @@ FLAWS: dict[str, tuple[str, dict[str, Any]]] = {
     "a prefix that is no word": ("all", {"servers": ("git",), "prefixes": {"git": "g t"}}),
     "an endless prefix": ("all", {"servers": ("git",), "prefixes": {"git": "g" * 40}}),
     "no separator": ("all", {"servers": ("git",), "separator": ""}),
+    "an address with a query": ("all", {"servers": ("git",), "public_url": "https://x.example/mcp?a=1"}),
     "a port beyond": ("all", {"servers": ("git",), "port": 70_000}),
 }
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.gateway.settings import check_public_url
 
 MAX_MEMBERS = 64
 _LONGEST = 32
@@ -22,6 +23,13 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...], Meta(description="The servers it shows, in the order of its lists; empty for all of them.")
     ] = ()
     port: Annotated[int, Meta(description="Its port; 0 takes the next free one after the servers'.", ge=0)] = 0
+    public_url: Annotated[
+        str,
+        Meta(
+            description="Where clients reach it when that is not our own port, behind a proxy say; access tokens must "
+            "be issued for it."
+        ),
+    ] = ""
     separator: Annotated[str, Meta(description="What stands between a server's prefix and a tool's name.")] = "__"
     prefixes: Annotated[
         dict[str, str],
@@ -61,6 +69,7 @@ def _check_names(name: str, endpoint: EndpointSettings, known: tuple[str, ...]) 
         raise Misconfigured(f"{where}: an endpoint's name has letters, digits, - _ .", hint="rename the section")
     if name in known:
         raise Misconfigured(f"{where}: a server has this name", hint="events could mean either; rename the endpoint")
+    check_public_url(where, endpoint.public_url)
     if endpoint.port > 65535:
         raise Misconfigured(f"{where}.port: {endpoint.port} is no port", hint="choose one below 65536")
     for server in (*endpoint.servers, *endpoint.prefixes):
