@@ -445,6 +445,7 @@ async def test_when_the_server_dies_whoever_waits_is_told(wrap: Any) -> None:
     assert "exit code 3" in said["error"]["message"]
     assert (await desk.read())["id"] == 2
     assert await desk.over() == []
+    assert ("hang", "allow", "upstream_failed") in desk.requests()
 
 
 async def test_being_asked_to_stop_ends_it_at_once(wrap: Any) -> None:
@@ -454,6 +455,7 @@ async def test_being_asked_to_stop_ends_it_at_once(wrap: Any) -> None:
     desk.stop.set()
     assert [json.loads(line)["id"] for line in await desk.over()] == [1]
     assert desk.child.gone.is_set()
+    assert ("hang", "allow", "cancelled") in desk.requests()
 
 
 async def test_a_client_that_reads_no_more_ends_it(wrap: Any) -> None:

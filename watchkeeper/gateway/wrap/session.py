@@ -107,11 +107,12 @@ class Session:
             await asyncio.wait([listening], timeout=min(left, 0.1))
 
     async def _end_all(self) -> None:
-        """The server is gone: everybody who waits is told."""
+        """The server is gone: everybody who waits is told. What a client that left was waiting for, it gave up."""
         await self._between.asking.close()
+        ending = "cancelled" if self.was_left else "upstream_failed"
         for one in self._between.table.all():
             self._between.table.end(one.call.message.id)
-            self._between.over(one, "upstream_failed")
+            self._between.over(one, ending)
             text = f"{self._child.reason} before it had answered"
             await self._between.to_client(replies.failure(one.call.message, UPSTREAM_FAILED, text))
 
