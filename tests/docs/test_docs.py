@@ -54,7 +54,7 @@ def test_each_command_in_a_page_exists(page: Path) -> None:
             assert set(words[1:]) <= set(MAKE), words
             continue
         command: click.Command = main
-        rest = words[1:]
+        rest = words[1 : words.index("--")] if "--" in words else words[1:]  # behind it stands a command of its own
         while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
             found = command.get_command(click.Context(command), rest[0])
             assert found is not None, words
