@@ -185,7 +185,7 @@ class Reader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.stage == HEAD:  # afterwards it is a trailer, which nobody asked for
-            self._head.headers.append((name, value))
+            self._head.headers.append((name, value.rstrip(b" \t")))  # the parser keeps blanks that are no part of it
             self._head_size += len(name) + len(value) + 4
             if len(name) == 6 and name.lower() == b"expect":
                 self._expects = True
