@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help setup up demo test fast check types bench pictures reference clean
+.PHONY: help setup up demo test fast check types bench fuzz pictures reference clean
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,14 @@ check: setup  ## style, types, storeys
 
 bench: setup  ## every benchmark, quick
 	for script in bench/[a-z]*.py; do $(BIN)/python $$script --quick || exit 1; done
+
+FUZZ_SECONDS ?= 600
+FUZZ_PYTHON ?= $(BIN)/python
+
+fuzz: setup  ## coverage-guided fuzzing of every reader of foreign bytes, FUZZ_SECONDS each; nightly, not in CI
+	$(FUZZ_PYTHON) -c "import atheris" || $(FUZZ_PYTHON) -m pip install --quiet --group fuzz
+	for target in requests answers messages events; do \
+	  $(FUZZ_PYTHON) fuzz/run.py $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 reference: setup  ## docs/reference from the code
 	$(BIN)/python docs/reference/generate.py

@@ -84,7 +84,7 @@ def read_by_h11(data: bytes) -> list[Seen]:
     body = bytearray()
     server.receive_data(data)
     try:
-        while (event := server.next_event()) is not h11.NEED_DATA:
+        while (event := server.next_event()) not in (h11.NEED_DATA, h11.PAUSED, h11.ConnectionClosed()):
             if type(event) is h11.Request:
                 request, body = event, bytearray()
             elif type(event) is h11.Data:
@@ -155,7 +155,8 @@ def check_message(raw: bytes) -> None:
     assert message.id == tree.get("id")
     assert type(message.id) is type(tree.get("id"))
     params = tree.get("params", {})
-    assert message.name == (params.get(NAMED_BY.get(message.method, ""), "") if "method" in tree else "")
+    named = NAMED_BY.get(message.method)
+    assert message.name == (params.get(named, "") if named else "")
     for member, kept in (("params", message.params), ("result", message.result), ("error", message.error)):
         assert (json.loads(kept) if kept else None) == tree.get(member)
     if message.arguments:
