@@ -22,6 +22,7 @@ from tests.gateway.conftest import (
     Got,
     House,
     as_chunk,
+    begin,
     call,
     mirrors,
     plain,
@@ -105,6 +106,45 @@ MESSAGES = {
         ("POST", call(modern=True), mirrors()),
         plain(b'{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","requestState":"\\u00e9"}}'),
     ),
+    "modern parameters in headers": (
+        ("POST", call(modern=True, arguments={"n": 42, "t": "\u00e4"}),
+         [*mirrors(), ("Mcp-Param-N", "42"), ("mcp-param-T", "=?base64?w6Q=?="), ("Mcp-Vendor", "x"), ("MCP-Odd", "")]),
+        plain(RESULT),
+    ),
+    "modern client that is told what it lacks": (
+        ("POST", call(modern=True), mirrors()),
+        plain(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32021,"message":"?","data":{"requiredCapabilities":{}}}}',
+              status="400 Bad Request"),
+    ),
+    "modern tasks": (
+        ("POST", call("tasks/get", modern=True, taskId="t-1"), mirrors("tasks/get", "t-1")),
+        plain(b'{"jsonrpc":"2.0","id":1,"result":{"resultType":"vendor","taskId":"t-1","status":"working"}}'),
+    ),
+    "modern retry with answers": (
+        ("POST", call(modern=True, inputResponses={"a": {"action": "accept"}}, requestState="\u00e9=="), mirrors()),
+        plain(RESULT),
+    ),
+    "vendor notification": (
+        legacy("", body=b'{"jsonrpc":"2.0","method":"notifications/vendor/x","params":{"_meta":{"v":[1.0]}},"v":1}'),
+        plain(b"", status="202 Accepted", headers=""),
+    ),
+    "cursor that is empty": (
+        legacy("tools/list", cursor=""), plain(b'{"jsonrpc":"2.0","id":1,"result":{"tools":[],"nextCursor":""}}')
+    ),
+    "ids as text": (
+        legacy("ping", body=b'{"id":"\\u0061/1","method":"ping","jsonrpc":"2.0"}'),
+        plain(b'{"id":"a/1","jsonrpc":"2.0","result":{}}'),
+    ),
+    "try again later": (
+        legacy("tools/call"), plain(b"later", status="429 Too Many Requests", headers="Retry-After: 7\r\nX-V: 1\r\n")
+    ),
+    "body of a 202": (
+        legacy("", body=b'{"jsonrpc":"2.0","method":"notifications/initialized"}'),
+        plain(b"null", status="202 Accepted", headers="Content-Type: application/json\r\n"),
+    ),
+    "initialize of another server's era": (
+        legacy("initialize", protocolVersion="2025-11-25"), plain(b"gone", status="404 Not Found", headers="")
+    ),
     "server error page": (legacy("tools/call"), plain(b"<html>", status="500 Internal Server Error")),
 }  # fmt: skip
 
@@ -123,6 +163,7 @@ def without(got: Got, names: set[str]) -> tuple:
 
 
 @pytest.mark.behaviour("gateway.differential")
+@pytest.mark.behaviour("proof.differential")
 @pytest.mark.parametrize(("message", "answer"), MESSAGES.values(), ids=MESSAGES.keys())
 async def test_both_sides_see_the_same_with_and_without_the_gateway(house: House, message: tuple, answer) -> None:
     house.server.answer = answer
@@ -133,7 +174,67 @@ async def test_both_sides_see_the_same_with_and_without_the_gateway(house: House
     assert without(second, OF_OURS) == without(first, OF_OURS)
 
 
+IN_A_SESSION = {
+    "resumed": ("GET", b"", [("Last-Event-ID", "a-2")], stream(*EVENTS[2:])),
+    "resumed where nothing is kept": (
+        "GET",
+        b"",
+        [("Last-Event-ID", "x y")],
+        plain(b"", status="405 Method Not Allowed"),
+    ),
+    "GET": ("GET", b"", [], stream(*EVENTS)),
+    "DELETE": ("DELETE", b"", [], plain(b"", status="200 OK", headers="")),
+    "DELETE refused": ("DELETE", b"", [], plain(b"", status="405 Method Not Allowed", headers="Allow: GET, POST\r\n")),
+    "call": ("POST", call(), [], stream(*EVENTS)),
+    "call in a session that the server lost": ("POST", call(), [], plain(b"lost", status="404 Not Found")),
+    "GET in a session that the server lost": ("GET", b"", [], plain(b"lost", status="404 Not Found")),
+}
+
+
 @pytest.mark.behaviour("gateway.differential")
+@pytest.mark.behaviour("proof.differential")
+@pytest.mark.parametrize("case", IN_A_SESSION.values(), ids=IN_A_SESSION.keys())
+async def test_both_sides_see_the_same_in_a_session(house: House, case: tuple) -> None:
+    verb, body, headers, answer = case
+    headers = [LEGACY, await begin(house), *headers]
+    house.server.answer = answer
+    direct = await exchange(house.server.port, verb, body, headers)
+    through = await exchange(house.port, verb, body, headers, token=TOKEN)
+    assert without(through, OF_THE_HOP) == without(direct, OF_THE_HOP)
+    first, second = house.server.got
+    assert without(second, OF_OURS) == without(first, OF_OURS)
+
+
+@pytest.mark.behaviour("gateway.differential")
+@pytest.mark.behaviour("proof.differential")
+@pytest.mark.parametrize("through", [False, True])
+@pytest.mark.parametrize("kind", ["GET", "subscriptions/listen"])
+async def test_a_client_that_leaves_a_stream_without_an_end_is_missed_by_the_server(
+    house: House, through: bool, kind: str
+) -> None:
+    session = await begin(house)
+    left = asyncio.Event()
+
+    async def hold(got, reader, writer) -> None:
+        writer.write(SSE_HEAD + as_chunk(EVENTS[0]))
+        await reader.read(1)
+        left.set()
+
+    house.server.answer = hold
+    port = house.port if through else house.server.port
+    verb, body, headers = "GET", b"", [LEGACY, session]
+    if kind != "GET":
+        verb, body, headers = "POST", call(kind, modern=True), mirrors(kind, None)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(post(body, *headers, port=port, verb=verb))
+    await read_head(reader)
+    assert await read_chunk(reader) == EVENTS[0]
+    writer.close()
+    await asyncio.wait_for(left.wait(), WAIT)
+
+
+@pytest.mark.behaviour("gateway.differential")
+@pytest.mark.behaviour("proof.differential")
 @pytest.mark.parametrize("through", [False, True])
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 async def test_a_held_open_stream_delivers_each_event_at_once_and_a_disconnect_reaches_the_server(
