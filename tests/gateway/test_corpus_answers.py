@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.gateway.conftest import WAIT, House, call, post, raw
+from tests.gateway.conftest import WAIT, House, call, plain, post, raw
 from tests.gateway.corpus.answers import GOOD, ITEMS, RESULT, Item
 from tests.gateway.oracles import Answers
 
@@ -40,3 +40,12 @@ async def test_of_a_flawed_answer_only_what_was_judged_reaches_a_client(house: H
     house.server.answer = raw(GOOD.replace(b'"id":1', b'"id":2'))
     statuses, data = await ask(house, id=2)
     assert (statuses, b"poison" in data, RESULT.replace(b'"id":1', b'"id":2') in data) == ([200], False, True)
+
+
+@pytest.mark.behaviour("proof.hostile-answers-withheld")
+async def test_blanks_behind_a_value_are_no_part_of_it(house: House) -> None:
+    headers = "Content-Type: application/json \r\nContent-Encoding: identity \r\nMcp-Session-Id: s-1 \t\r\n"
+    house.server.answer = plain(b'{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25"}}', headers=headers)
+    assert (await house.post(call("initialize"))).status == 200
+    house.server.answer = raw(GOOD)
+    assert (await house.post(call(), ("Mcp-Session-Id", "s-1"))).status == 200

@@ -19,7 +19,7 @@ from tests.proof.gateway import started
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PEERS = HERE / "peers"
-SDK_1, FASTMCP = ("mcp>=1.26,<2",), ("fastmcp>=4,<5",)
+SDK_1, FASTMCP = ("mcp==1.30.0",), ("fastmcp==4.2.3",)
 BOTH, OLDER = frozenset({"legacy", "modern"}), frozenset({"legacy"})
 GOT = {"tools": ["add"], "sum": "5", "read": "one", "said": "Hello, Ada"}
 SERVERS = {

@@ -261,7 +261,7 @@ class Link(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._status == 0:  # afterwards it is a trailer
-            self._headers.append((name, value))
+            self._headers.append((name, value.rstrip(b" \t")))  # the parser keeps blanks that are no part of it
             self._size += len(name) + len(value) + 4
             if self._size > MAX_HEAD:
                 self._fail("sent a head that is too large")
