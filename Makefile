@@ -58,4 +58,4 @@ reference: setup  ## docs/reference from the code
 	$(BIN)/python docs/reference/generate.py
 
 clean:  ## remove what set-up and tests made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
