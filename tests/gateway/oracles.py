@@ -15,14 +15,18 @@ import h11
 import msgspec
 
 from tests.gateway.corpus import HOST
+from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.callers import Callers
 from watchkeeper.gateway.edges.admission import Rules
 from watchkeeper.gateway.edges.reader import Reader, Turn
 from watchkeeper.gateway.heads import Heads
 from watchkeeper.gateway.link import Broken, KnownHead, Limits, Link
 from watchkeeper.gateway.model import Refusal
-from watchkeeper.protocol.errors import UNAUTHENTICATED, BadMessage
+from watchkeeper.gateway.oauth.elevation import Elevations
+from watchkeeper.gateway.oauth.resource import Resource
+from watchkeeper.protocol.errors import BadMessage
 from watchkeeper.protocol.message import NAMED_BY, parse_message
 from watchkeeper.protocol.sse import Splitter, TooLong
 
@@ -31,19 +35,21 @@ LIMITS = Limits(60.0, 60.0, 60.0)
 
 
 class Alice:
-    """The one caller there is."""
+    """The one client there is, and where nobody else is told of."""
 
-    def known(self, authorization: bytes) -> Caller | None:
+    def caller_of(self, authorization: bytes) -> Caller | None:
         return Caller(principal="agent:alice") if authorization == b"Bearer token-of-alice" else None
 
-    def identify(self, authorization: bytes | None, host: str, thumbprint: bytes = b"") -> Caller | Refusal:
-        return self.known(authorization or b"") or Refusal(401, UNAUTHENTICATED, "this is not alice")
+    def append(self, event: object) -> int:
+        return 0
 
 
-def make_rules() -> Rules:
+def make_rules(host: bytes = HOST) -> Rules:
     """What a port of a test accepts; no head is known yet."""
-    hosts = frozenset({HOST})
-    return Rules(path=b"/mcp", hosts=hosts, origins=frozenset(), max_body=MAX_BODY, callers=Alice(), known=Heads())
+    hosts, clock = frozenset({host}), SystemClock()
+    elevations = Elevations(Alice(), clock)
+    callers = Callers(Resource(), clients=Alice(), issuers=None, clock=clock, elevations=elevations)
+    return Rules(path=b"/mcp", hosts=hosts, origins=frozenset(), max_body=MAX_BODY, callers=callers, known=Heads())
 
 
 class Seen(msgspec.Struct, frozen=True):
