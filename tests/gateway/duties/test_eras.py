@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.gateway.conftest import MODERN, House, begin, call, mirrors, plain, post, raw
+from tests.gateway.conftest import MODERN, House, begin, call, mirrors, plain, post, raw, stream
 from tests.gateway.duties.conftest import MakeGuarded
 
 OK = b'{"jsonrpc":"2.0","id":1,"result":{}}'
@@ -61,6 +61,14 @@ async def test_a_discovery_offers_only_the_eras_of_the_route(make_guarded: MakeG
     else:
         got = await house.post(call("server/discover"))
     assert got.json["result"] == {"supportedVersions": left}
+
+
+@pytest.mark.behaviour("mcp.a3.discovery-says-what-is-carried")
+async def test_a_discovery_in_a_stream_is_no_other(guarded: House) -> None:
+    told = b'{"jsonrpc":"2.0","id":1,"result":{"supportedVersions":["2026-07-28","2099-01-01"]}}'
+    guarded.server.answer = stream(b"id: 4\ndata: " + told + b"\n\n")
+    got = await guarded.post(call("server/discover", modern=True), *mirrors("server/discover", None))
+    assert got.body == b"id: 4\ndata: " + told.replace(b',"2099-01-01"', b"") + b"\n\n"
 
 
 @pytest.mark.behaviour("mcp.a3.discovery-says-what-is-carried")
