@@ -13,6 +13,7 @@ import pytest
 from tests.app.conftest import environment
 from tests.app.gateway_process import gateway_process
 from tests.app.mcp_server import small_server
+from tests.app.test_reload import WORKERS, estate
 from tests.app.test_workers import house
 
 pytestmark = pytest.mark.timeout(180)
@@ -78,3 +79,22 @@ def test_two_workers_together_let_no_more_pass_than_one_would(tmp_path: Path) ->
         assert one.server.methods().count("tools/call") == passed
         (row,) = json.loads(said(one.running.data, "show", "--json"))
         assert row["amounts"]["calls"]["used"] == 10
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.behaviour("limits.survive-a-change")
+def test_what_was_used_of_a_limit_is_not_forgotten_when_settings_are_read_again(tmp_path: Path, workers: int) -> None:
+    with estate(tmp_path, workers) as (one, running):
+        server = f'[servers.srv]\nurl = "{one.server.url}"\n'
+        one.write(server + LIMITS)
+        assert one.reload()["exit"] == 0
+        client = running.client()
+        session = client.initialize()
+        answers = [client.call(session=session).json["result"] for _ in range(6)]
+        one.write(server + LIMITS + "[limits.new]\nconcurrent = 5\n")
+        assert one.reload()["exit"] == 0
+        answers += [client.call(session=session).json["result"] for _ in range(8)]
+        client.close()
+        passed = sum(1 for answer in answers if not answer.get("isError"))
+        assert passed == 10  # one connection has one worker: nothing lies with another
+        assert one.server.methods().count("tools/call") == 10
