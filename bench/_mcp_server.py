@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from _messages import RESULT
 
 TOOL = {"name": "echo", "description": "Says it again.", "inputSchema": {"type": "object"}}

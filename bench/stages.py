@@ -16,29 +16,27 @@ import asyncio
 import json
 import os
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-from _messages import CALL, RESULT  # noqa: E402 — the same call as its neighbour's
+from _messages import CALL, RESULT
 
-from watchkeeper.app.gateway import assemble  # noqa: E402
-from watchkeeper.app.platform import opened  # noqa: E402
-from watchkeeper.app.settings import load  # noqa: E402
-from watchkeeper.gateway.edges import render  # noqa: E402
-from watchkeeper.gateway.edges.admission import Head, admit, known_request  # noqa: E402
-from watchkeeper.gateway.edges.http import ClientConnection  # noqa: E402
-from watchkeeper.gateway.heads import cut  # noqa: E402
-from watchkeeper.gateway.model import Route  # noqa: E402
-from watchkeeper.gateway.pool import HttpUpstream  # noqa: E402
-from watchkeeper.gateway.upstream import Outbound  # noqa: E402
-from watchkeeper.inspection import Surface, definitions_in  # noqa: E402
-from watchkeeper.protocol.message import parse_message  # noqa: E402
+from watchkeeper.app.gateway import assemble
+from watchkeeper.app.platform import opened
+from watchkeeper.app.settings import load
+from watchkeeper.gateway.edges import render
+from watchkeeper.gateway.edges.admission import Head, admit, known_request
+from watchkeeper.gateway.edges.http import ClientConnection
+from watchkeeper.gateway.going import inbound_of
+from watchkeeper.gateway.heads import cut
+from watchkeeper.gateway.model import Route
+from watchkeeper.gateway.pool import HttpUpstream
+from watchkeeper.gateway.upstream import Outbound
+from watchkeeper.inspection import Surface, definitions_in
+from watchkeeper.protocol.message import parse_message
 
 TOOLS = b'{"tools":[{"name":"echo","description":"Says it again.","inputSchema":{"type":"object"}}]}'
 ANSWER_HEAD = (
@@ -166,7 +164,7 @@ async def stages(gateway: Any, upstream: HttpUpstream, token: str, rounds: int) 
     figures["admit_known_head_us"] = best(lambda: _known(data, door.rules), rounds)
     out = Outbound(200, kept[0].answer and [(b"Content-Type", b"application/json")], RESULT)
     figures["render_answer_us"] = best(lambda: render.whole(out, close=False), rounds)
-    figures["upstream_begin_us"] = best(lambda: upstream.begin(_inbound(kept[0]), _drop), rounds)
+    figures["upstream_begin_us"] = best(lambda: upstream.begin(inbound_of(kept[0]), _drop), rounds)
     pattern = re.compile(b"|".join(b"(?:%s)" % word for word in (b"ignore", b"password", b"token")), re.IGNORECASE)
     figures["peer_re_us"] = best(lambda: pattern.search(CALL), rounds)
     return figures
@@ -175,12 +173,6 @@ async def stages(gateway: Any, upstream: HttpUpstream, token: str, rounds: int) 
 def _known(data: bytes, rules: Any) -> object:
     head, at, length = cut(data)  # type: ignore[misc]
     return known_request(head, length, rules), data[at:]
-
-
-def _inbound(call: Any) -> Any:
-    from watchkeeper.gateway.exchange import inbound_of
-
-    return inbound_of(call)
 
 
 def _drop(_: object) -> None:

@@ -24,11 +24,12 @@ import msgspec
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.gateway import replies, tracing
+from watchkeeper.gateway import replies
 from watchkeeper.gateway.answers import Answers, as_stream
+from watchkeeper.gateway.going import Coming, Going, inbound_of
 from watchkeeper.gateway.limits.gate import Gate, Held
 from watchkeeper.gateway.limits.turnstile import Turnstile
-from watchkeeper.gateway.link import Broken, Link
+from watchkeeper.gateway.link import Broken
 from watchkeeper.gateway.listing import Introduction
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
 from watchkeeper.gateway.oauth.needs import Needs
@@ -49,7 +50,6 @@ from watchkeeper.protocol.message import Message, parse_message
 _SESSION = b"mcp-session-id"
 _LAST_EVENT = b"last-event-id"
 _LONGEST_SESSION = 1024
-_Coming = Outbound | Coroutine[Any, Any, Outbound]
 _NONE = Message(b"", "notification")
 _UNJUDGED = Ruling(Verdict(Effect.ALLOW))
 _RECORDED_AT_ONCE = frozenset({"subscriptions/listen"})
@@ -103,7 +103,7 @@ class Exchange:
             return opened
         if opened.is_unlisted or is_once(opened) or replies.stops(opened.ruling):
             return self._carry(opened)
-        going = _Going(self, opened, answered)
+        going = Going(self, opened, answered)
         if self._turnstile is not None:
             entry = self._turnstile.enter(opened)
             if isinstance(entry, Held):
@@ -188,7 +188,7 @@ class Exchange:
         call.ending, call.status = "cancelled", 499
         self._chronicle.decided_late(call)
 
-    def settled(self, coming: _Coming, held: Held | None) -> _Coming:
+    def settled(self, coming: Coming, held: Held | None) -> Coming:
         """What a call held is given back once it is over."""
         if held is None or self._turnstile is None:
             return coming
@@ -356,65 +356,13 @@ class Exchange:
         return await self._answers.whole(call, out)
 
 
-class _Going(UnderWay):
-    """A call that went out without waiting."""
-
-    __slots__ = ("_answered", "_call", "_exchange", "_is_over", "held", "inbound", "link")
-
-    def __init__(self, exchange: Exchange, call: Call, answered: Answered) -> None:
-        self._exchange = exchange
-        self._call = call
-        self._answered = answered
-        self._is_over = False
-        self.inbound = inbound_of(call)
-        self.link: Link | None = None
-        self.held: Held | None = None
-
-    def on_answer(self, answer: Outbound | Broken) -> None:
-        if self._is_over:
-            return
-        exchange, call = self._exchange, self._call
-        coming: _Coming
-        if isinstance(answer, Broken):
-            coming = exchange.recover(call, self.inbound, answer)
-        else:
-            try:
-                coming = exchange.conclude(call, answer)
-            except Exception as error:  # noqa: BLE001 — raised again where the client waits: an unknown failure means deny
-                coming = _failing(error)
-        self._answered(coming if self.held is None else exchange.settled(coming, self.held))
-
-    def cancel(self) -> None:
-        self._is_over = True
-        if self.held is not None:
-            self.held.release()
-        if self.link is not None:
-            self.link.abort()
-        self._exchange.gone(self._call)
-
-
-async def _failing(error: Exception) -> Outbound:
-    raise error
-
-
-async def _at_hand(out: Outbound) -> Outbound:
-    return out
-
-
 def is_once(call: Call) -> bool:
     """Whether no other request of its session may go by its id meanwhile."""
     return bool(call.request.session) and call.message.kind == "request"
 
 
-def inbound_of(call: Call) -> Inbound:
-    """What goes to the server: exactly the bytes that were judged."""
-    ruling, request, message = call.ruling, call.request, call.message
-    body = ruling.body if ruling.body is not None and ruling.verdict.enforced else message.raw
-    if call.route.hands_on_trace:
-        call.span = tracing.begin(message.trace, request.trace)
-        body = tracing.injected(body, call.span)
-    session, credential = request.session, request.credential
-    return Inbound("POST", request.headers, body, message, request.principal, call.era, session, credential)
+async def _at_hand(out: Outbound) -> Outbound:
+    return out
 
 
 def _let_go(out: Outbound | None) -> None:
