@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from watchkeeper.core.errors import Conflict, Misconfigured, Unavailable, Untrusted
-from watchkeeper.core.files import Lock, make_private_folder, socket_path, write_private
+from watchkeeper.core.errors import Conflict, Invalid, Misconfigured, Unavailable, Untrusted
+from watchkeeper.core.files import LONGEST_SOCKET, Lock, make_private_folder, socket_folder, socket_path, write_private
 from watchkeeper.core.keys import SigningKey, is_signed_by
 
 
@@ -74,6 +74,17 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     with Lock(tmp_path / "run" / "lock").acquire("the data folder"), pytest.raises(Conflict):
         Lock(tmp_path / "run" / "lock").acquire("the data folder")
     Lock(tmp_path / "run" / "lock").acquire("the data folder").close()
+
+
+@pytest.mark.parametrize("length", range(20, 110, 3))
+def test_all_sockets_of_a_folder_lie_together_whatever_its_length(length: int) -> None:
+    """Whoever looks for gateways lists one folder; a sandbox hides one."""
+    folder = Path("/" + "d" * length)
+    paths = [socket_path(folder, name) for name in ("a", "gateway-1234567", "g" * (LONGEST_SOCKET - len(".sock")))]
+    assert {path.parent for path in paths} == {socket_folder(folder)}
+    assert max(len(os.fsencode(path)) for path in paths) < 104
+    with pytest.raises(Invalid):
+        socket_path(folder, "g" * LONGEST_SOCKET)
 
 
 def test_a_socket_path_always_fits() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from watchkeeper.core import control
 from watchkeeper.core.errors import NotFound
-from watchkeeper.core.files import socket_path
+from watchkeeper.core.files import socket_folder
 
 PATIENCE = 3.0
 """Seconds to wait for one gateway."""
@@ -27,7 +27,7 @@ def check(data_dir: Path, **caller: Any) -> list[dict[str, Any]]:
 
 def _ask(data_dir: Path, act: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     answers = []
-    for path in sorted(socket_path(data_dir, "gateway").parent.glob("gateway-*.sock")):
+    for path in sorted(socket_folder(data_dir).glob("gateway-*.sock")):
         try:
             answers.append(control.ask(path, act, arguments, timeout=PATIENCE))
         except control.NoService:

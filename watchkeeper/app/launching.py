@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.errors import Denied, Misconfigured
-from watchkeeper.core.files import socket_path
+from watchkeeper.core.files import socket_folder
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.protocol.grants import Confinement
 from watchkeeper.protocol.sandbox import Sandbox
@@ -71,5 +71,5 @@ def name_for(server: ServerSettings) -> str:
 
 
 def _ours(loaded: Loaded) -> list[Path]:
-    places = [loaded.data_dir, socket_path(loaded.data_dir, "any").parent]
+    places = [loaded.data_dir, socket_folder(loaded.data_dir)]
     return places if loaded.path is None else [*places, loaded.path]

@@ -8,7 +8,7 @@ from typing import Any
 from watchkeeper.app.settings import current_operator
 from watchkeeper.core import control
 from watchkeeper.core.errors import NotFound
-from watchkeeper.core.files import socket_path
+from watchkeeper.core.files import socket_folder
 
 PATIENCE = 90.0
 """Seconds to wait: every worker checks and builds the settings before one puts them in force."""
@@ -19,7 +19,7 @@ def ask_reload(data_dir: Path) -> dict[str, Any]:
 
     Raises what stands in the way, and then nothing has changed; `NotFound` when no gateway runs that could be asked.
     """
-    for path in sorted(socket_path(data_dir, "gateway").parent.glob("gateway-*.sock")):
+    for path in sorted(socket_folder(data_dir).glob("gateway-*.sock")):
         try:
             answer: dict[str, Any] = control.ask(path, "reload", {"by": current_operator()}, timeout=PATIENCE)
         except (control.NoService, NotFound):  # a killed one's socket, or a gateway that never reads its settings again

@@ -9,7 +9,7 @@ from typing import Any
 from watchkeeper.app.administration import CONSOLE, WATCH
 from watchkeeper.core import control
 from watchkeeper.core.errors import WatchkeeperError
-from watchkeeper.core.files import socket_path
+from watchkeeper.core.files import socket_folder, socket_path
 
 GATEWAY = "gateway"
 PATIENCE = 3.0
@@ -28,7 +28,7 @@ def is_well(rows: list[dict[str, Any]]) -> bool:
 
 
 def _gateways(data_dir: Path) -> list[dict[str, Any]]:
-    sockets = sorted(socket_path(data_dir, GATEWAY).parent.glob(f"{GATEWAY}-*.sock"))
+    sockets = sorted(socket_folder(data_dir).glob(f"{GATEWAY}-*.sock"))
     rows = [_row(GATEWAY, path, "status", _gateway_detail) for path in sockets]
     living = [row for row in rows if row["state"] != "stopped"]  # a killed gateway leaves its socket behind
     return living or [_stopped(GATEWAY)]

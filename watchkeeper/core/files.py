@@ -9,7 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from watchkeeper.core.errors import Conflict, Unavailable
+from watchkeeper.core.errors import Conflict, Invalid, Unavailable
+
+LONGEST_SOCKET = 48
+"""Bytes of a socket's file name."""
 
 
 def make_private_folder(path: Path) -> Path:
@@ -100,14 +103,22 @@ class Lock:
         self.close()
 
 
-def socket_path(data_dir: Path, name: str) -> Path:
-    """Where the Unix socket `name` of a data folder lies.
+def socket_folder(data_dir: Path) -> Path:
+    """Where every Unix socket of a data folder lies, whatever its name.
 
-    Inside the folder while the path fits into `sockaddr_un` (104 bytes on macOS, 108 on Linux), else in a private
-    folder of the temporary directory whose name is derived from the data folder's.
+    Inside the folder while the longest path fits into `sockaddr_un` (104 bytes on macOS, 108 on Linux), else in a
+    private folder of the temporary directory whose name is derived from the data folder's.
     """
-    wanted = data_dir.resolve() / "run" / f"{name}.sock"
-    if len(os.fsencode(wanted)) < 100:
+    wanted = data_dir.resolve() / "run"
+    if len(os.fsencode(wanted)) + 1 + LONGEST_SOCKET < 100:
         return wanted
     digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"watchkeeper-{os.getuid()}-{digest}" / f"{name}.sock"
+    return Path(tempfile.gettempdir()) / f"watchkeeper-{os.getuid()}-{digest}"
+
+
+def socket_path(data_dir: Path, name: str) -> Path:
+    """Where the Unix socket `name` of a data folder lies. Raises `Invalid` for a name that could be too long there."""
+    file = f"{name}.sock"
+    if len(os.fsencode(file)) > LONGEST_SOCKET:
+        raise Invalid(f"the name of a socket is too long: {name}", hint="take a shorter one")
+    return socket_folder(data_dir) / file
