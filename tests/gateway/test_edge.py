@@ -296,3 +296,16 @@ async def test_two_routes_cannot_share_a_port_or_a_name(house: House) -> None:
                 routes, guard=house.guard, identities=None, journal=house.journal, clock=SystemClock(),
                 settings=GatewaySettings(),
             )  # fmt: skip
+
+
+async def test_a_fault_of_ours_while_a_head_is_read_is_said_and_logged(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("watchkeeper.gateway.edges.reader.admit", fail)
+    got = await house.post(call())
+    assert (got.status, got.json["error"]["code"]) == (500, 50000)
+    assert "a fault of ours" in caplog.text
+    assert house.server.got == []

@@ -6,6 +6,7 @@ on like any other, so that its answer keeps its place in the order.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from copy import copy
 
@@ -18,11 +19,14 @@ from watchkeeper.gateway.model import Refusal, Request
 from watchkeeper.gateway.tls.peer import NOBODY
 from watchkeeper.protocol import errors
 
+_log = logging.getLogger(__name__)
+
 IDLE, HEAD, BODY = "idle", "head", "body"
 """What the next bytes belong to."""
 
 _NOT_HTTP = Refusal(400, errors.INVALID_REQUEST, "this is not HTTP/1.1 as we read it")
 _NO_UPGRADE = Refusal(400, errors.INVALID_REQUEST, "this endpoint upgrades to nothing")
+_FAILED = Refusal(500, errors.FAILED, "the gateway failed, and what it cannot judge it refuses; its log has the trace")
 _TOO_LARGE = Refusal(413, errors.TOO_LARGE, "the message is too large; see gateway.max_body_bytes")
 _HEAD_TOO_LARGE = Refusal(431, errors.HEADERS_TOO_LARGE, "the head is too large; see gateway.max_header_bytes")
 _ENDING = frozenset({400, 413})
@@ -151,6 +155,9 @@ class Reader:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.turn_away(_NO_UPGRADE)
+        except httptools.HttpParserCallbackError:
+            _log.exception("a request could not be read for a fault of ours")
+            self.turn_away(_FAILED)
         except httptools.HttpParserError:
             self.turn_away(_NOT_HTTP)
         if self._unseen > _MAX_UNSEEN:
