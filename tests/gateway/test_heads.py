@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.gateway.conftest import TOKEN, House, call, mirrors, plain, post, raw, read_message
 from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.edges.admission import Head, admit
 from watchkeeper.gateway.heads import MOST, Heads, cut
 
 OK = b'{"jsonrpc":"2.0","id":1,"result":{}}'
@@ -27,6 +29,27 @@ async def test_a_head_that_comes_again_with_another_length_frames_its_own_body(h
             assert house.server.got[-1].body == body
             assert house.server.got[-1].header("content-length") == str(len(body))
             assert house.server.got[-1].header("authorization") is None
+
+
+@pytest.mark.behaviour("gateway.known-heads")
+async def test_a_head_is_read_once_and_a_plain_call_has_no_task(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without this nothing but a figure would tell that the short way is not taken."""
+    read: list[bytes] = []
+
+    def counted(head: Head, *rest: Any) -> Any:
+        read.append(head.target)
+        return admit(head, *rest)
+
+    monkeypatch.setattr("watchkeeper.gateway.edges.reader.admit", counted)
+    async with house.connect() as (reader, writer):
+        for _ in range(4):
+            writer.write(post(call(), port=house.port))
+            assert (await read_message(reader, is_answer=True)).status == 200
+            (connection,) = next(iter(house.gateway.doors)).connections
+            tasks = connection.task
+            connection.task = None
+        assert tasks is None
+    assert read == [b"/mcp"]
 
 
 @pytest.mark.behaviour("gateway.known-heads")
