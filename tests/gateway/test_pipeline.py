@@ -384,6 +384,22 @@ def test_an_effect_that_nobody_can_carry_out_is_a_denial(
     assert (verdict.effect, verdict.rules) == (Effect.DENY, ("mine", "pipeline.cannot-carry-out"))
 
 
+@pytest.mark.behaviour("policy.shadow")
+def test_what_shadow_mode_would_have_done_stays_with_the_ruling(
+    orders: OrdersInForce, pins: Pins, inspection: Inspection
+) -> None:
+    class Says:
+        def decide(self, question: Question, input_schema: bytes | None) -> Verdict:
+            return Verdict(Effect.ALLOW, shadowed=("mine",), would=Effect.DENY)
+
+    guard = guard_of(orders, pins, inspection, Says())
+    answered = guard.on_answer(FILES, AGENT, call(), answer({}))
+    for ruling in (guard.on_request(FILES, AGENT, call()), answered):
+        verdict = ruling.verdict
+        assert (verdict.effect, verdict.shadowed, verdict.would) == (Effect.ALLOW, ("mine",), Effect.DENY)
+        assert ruling.is_notable
+
+
 # what policy is asked
 
 

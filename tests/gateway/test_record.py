@@ -35,3 +35,19 @@ def test_what_a_listing_shows_is_left_to_the_registry(
     call = Call(ROUTE, request, message, "modern", 0, ALLOWED, answer=parse_message(answer), answered=ALLOWED)
     journal.wait(Chronicle(ROUTE, journal, clock).decided(call))
     assert recorded()[-1].body.get("result") == kept
+
+
+@pytest.mark.behaviour("policy.shadow")
+def test_what_policies_in_shadow_mode_would_have_done_is_recorded(
+    journal: Journal, clock: ManualClock, recorded: Callable[[], list[Event]]
+) -> None:
+    message = parse_message(b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    request = Request(verb="POST", headers=[], body=message.raw, principal="agent:claude")
+    shadowed = Ruling(Verdict(Effect.ALLOW, shadowed=("mine",), would=Effect.ASK))
+    call = Call(ROUTE, request, message, "modern", 0, shadowed, answered=shadowed)
+    chronicle = Chronicle(ROUTE, journal, clock)
+    chronicle.decided(call)
+    journal.wait(chronicle.server_message("agent:claude", "modern", message, shadowed))
+    for event in recorded()[-2:]:
+        assert (event.outcome, event.body["would"], event.body["shadowed"]) == ("allow", "ask", ["mine"])
+    assert recorded()[-2].body["answer"]["would"] == "ask"

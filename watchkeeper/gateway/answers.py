@@ -244,7 +244,7 @@ class Answers:
         self, call: Call, raw: bytes, fields: sse.Fields, message: Message, ruling: Ruling, *, answers: bool
     ) -> bytes:
         is_stopped = replies.stops(ruling)
-        if ruling.findings or ruling.verdict.effect is not Effect.ALLOW:
+        if ruling.findings or ruling.is_notable:
             try:
                 index = self._chronicle.server_message(call.request.principal, call.era, message, ruling)
                 if is_stopped or call.route.durability == "strict":

@@ -9,7 +9,7 @@ from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.flood import FloodSettings
 from watchkeeper.gateway.upstream import Outbound, Upstream
 from watchkeeper.inspection.model import Finding
-from watchkeeper.policy.model import Verdict
+from watchkeeper.policy.model import Effect, Verdict
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +53,11 @@ class Ruling(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     body: bytes | None = None
     """The message to forward instead, already inspected: a modification, or a list without its held entries."""
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether something else than plain passing was decided, or would have been."""
+        return self.verdict.effect is not Effect.ALLOW or self.verdict.would is not None
 
 
 class Request(msgspec.Struct, kw_only=True):

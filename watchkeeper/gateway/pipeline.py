@@ -331,7 +331,10 @@ class Guard:
             return self._deny(route, findings, (*said.rules, CANNOT), reason)
         if said.effect is Effect.ALLOW and question.action == RECEIVE:
             return Ruling(said, findings)  # what passes on its way back is found by its request's correlation
-        return Ruling(self._verdict(route, said.effect, said.rules, said.reason), findings)
+        verdict = self._verdict(route, said.effect, said.rules, said.reason)
+        if said.would is not None:
+            verdict = msgspec.structs.replace(verdict, shadowed=said.shadowed, would=said.would)
+        return Ruling(verdict, findings)
 
     def _deny(self, route: Route, findings: Findings, rules: tuple[str, ...], reason: str) -> Ruling:
         return Ruling(self._verdict(route, Effect.DENY, rules, reason), findings)

@@ -23,7 +23,7 @@ from watchkeeper.gateway.ports import LISTINGS, Recorder
 from watchkeeper.gateway.tracing import Parent, contexts
 from watchkeeper.inspection.model import Finding
 from watchkeeper.inspection.redaction import CUT, redact
-from watchkeeper.policy.model import Effect
+from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol.message import Message
 
 LONGEST = 512
@@ -104,6 +104,8 @@ class Chronicle:
             "route": call.request.via or call.route.name,
         }
         spoken = message.params or message.result or message.error
+        if verdict.would is not None:
+            body |= _in_shadow(verdict)
         if spoken:
             body["arguments"] = _excerpt(spoken, findings)
         if version := message.version or call.request.version:
@@ -243,7 +245,13 @@ def _short(value: int | str | None) -> int | str | None:
 
 def _in_short(ruling: Ruling) -> dict[str, Any]:
     verdict = ruling.verdict
-    return {"outcome": verdict.effect, "rules": verdict.rules, "reason": verdict.reason}
+    said = {"outcome": verdict.effect, "rules": verdict.rules, "reason": verdict.reason}
+    return said if verdict.would is None else said | _in_shadow(verdict)
+
+
+def _in_shadow(verdict: Verdict) -> dict[str, Any]:
+    """What the policies in shadow mode would have made of it."""
+    return {"would": verdict.would, "shadowed": verdict.shadowed}
 
 
 def _trace(call: Call, body: dict[str, Any]) -> str:

@@ -1,14 +1,16 @@
 """Cedar decides: facts in, an effect and the rules that spoke out. Any doubt is a deny."""
 
+from watchkeeper.policy.asking import FAILED
 from watchkeeper.policy.cases import Case, read_cases, run_case
-from watchkeeper.policy.engine import FAILED, PolicyEngine
-from watchkeeper.policy.model import Effect, Question, Verdict
+from watchkeeper.policy.engine import PolicyEngine
+from watchkeeper.policy.model import Effect, Obligation, Question, Verdict
 from watchkeeper.policy.sources import Policy, Problem, check
 
 __all__ = [
     "FAILED",
     "Case",
     "Effect",
+    "Obligation",
     "Policy",
     "PolicyEngine",
     "Problem",

@@ -13,6 +13,8 @@ from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy.engine import PolicyEngine
 from watchkeeper.policy.model import Effect, Question
 
+_SETS = ("groups", "findings", "labels", "flow", "counts", "times")
+
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One question and its expected answer."""
@@ -59,4 +61,4 @@ def run_case(engine: PolicyEngine, case: Case) -> str:
 
 
 def _tuples(fields: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    return {name: tuple(fields[name]) for name in ("groups", "findings") if name in fields}
+    return {name: tuple(fields[name]) for name in _SETS if name in fields}

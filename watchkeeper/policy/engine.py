@@ -2,47 +2,41 @@
 
 Cedar alone is not fail-closed: a `forbid` whose condition errs is skipped, and the call allowed. So whatever Cedar
 reports as an error, and whatever fails around it, ends in a deny under the rule `policy.error`; so does "no decision".
-Partial evaluation is never used. Below: `sources` (files), `slices` (scope), `arguments` (tool arguments).
+Partial evaluation is never used. Below: `sources` (files), `slices` (scope), `arguments` (tool arguments), `asking`
+(one question to Cedar). A policy in shadow mode never counts, not even by an error: it is asked beside the others.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cedarpy
 import msgspec
 
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy.arguments import ArgumentReader, Refused
+from watchkeeper.policy.asking import FAILED, UNANSWERED, Answer, Bench, ask, bench_of
 from watchkeeper.policy.model import Effect, Question, Verdict
-from watchkeeper.policy.reads import Reads
-from watchkeeper.policy.slices import ACTIONS, resource_of, slice_of
-from watchkeeper.policy.sources import Policy, policy_set, read
+from watchkeeper.policy.slices import ACTIONS, slice_of
+from watchkeeper.policy.sources import Policy, read
 
 _log = logging.getLogger(__name__)
 KNOWN = 16_384
 """Verdicts kept."""
 T = TypeVar("T")
 
-FAILED = Verdict(Effect.DENY, ("policy.error",), "A policy could not be evaluated, so this was denied. Tell the user.")
-"""What an unknown failure means."""
-UNANSWERED = Verdict(Effect.DENY, (), "No policy allows this.")
-
 
 class Slice(msgspec.Struct, frozen=True):
-    """The policies that can speak about one action on one resource, ready to be asked."""
+    """The policies that can speak about one action on one resource."""
 
-    policies: tuple[Policy, ...]
-    handle: Any
-    reads: Reads
+    enforced: Bench
+    whole: Bench | None
+    """With those in shadow mode, where there are any."""
 
 
 class PolicyEngine:
@@ -77,12 +71,13 @@ class PolicyEngine:
     def decide(self, question: Question, input_schema: bytes | None = None) -> Verdict:
         """The verdict. `input_schema` is that of the pinned tool; it matters only where a policy reads arguments."""
         q = question
-        key = (q.principal, q.groups, q.action, q.server, q.target, q.pin, q.findings)
+        key = (
+            *(q.principal, q.groups, q.action, q.server, q.target, q.pin),
+            *(q.findings, q.labels, q.flow, q.counts, q.times),
+        )
         try:
             known = self._verdicts.get(key)
             return known if known is not None else self._decide(q, key, input_schema)
-        except Refused as refused:
-            return Verdict(Effect.DENY, (refused.rule,), refused.reason)
         except Exception:  # noqa: BLE001 — total: an unknown failure means deny
             _log.exception("a policy decision failed")
             return FAILED
@@ -96,13 +91,29 @@ class PolicyEngine:
         if q.action not in ACTIONS:
             return UNANSWERED
         chosen = self._slice(q)
-        if not chosen.reads:
-            return self._verdicts.put(key, _ask(chosen, q, None))
-        arguments = self._reader(chosen, input_schema).read(q.arguments)
-        text = json.dumps(arguments, sort_keys=True)
-        longer = (*key, input_schema, text)
-        known = self._verdicts.get(longer)
-        return known if known is not None else self._verdicts.put(longer, _ask(chosen, q, arguments))
+        arguments = self._read(chosen.enforced, q, input_schema)
+        if isinstance(arguments, Refused):
+            return _refused(arguments).verdict
+        seen = None if chosen.whole is None else self._read(chosen.whole, q, input_schema)
+        if arguments is not None or seen is not None:
+            said = seen.reason if isinstance(seen, Refused) else seen
+            key = (*key, input_schema, json.dumps((arguments, said), sort_keys=True))
+            if (known := self._verdicts.get(key)) is not None:
+                return known
+        answer = ask(chosen.enforced, q, arguments)
+        if chosen.whole is None:
+            return self._verdicts.put(key, answer.verdict)
+        other = _refused(seen, chosen.whole) if isinstance(seen, Refused) else ask(chosen.whole, q, seen)
+        return self._verdicts.put(key, _with_shadow(answer, other, chosen.whole))
+
+    def _read(self, bench: Bench, q: Question, input_schema: bytes | None) -> dict[str, Any] | Refused | None:
+        """The arguments as this bench reads them; None when it reads none."""
+        if not bench.reads:
+            return None
+        try:
+            return self._reader(bench, input_schema).read(q.arguments)
+        except Refused as refused:
+            return refused
 
     def _slice(self, q: Question) -> Slice:
         place = (q.action, q.server, q.target)
@@ -114,12 +125,10 @@ class PolicyEngine:
 
     def _make_slice(self, indices: tuple[int, ...]) -> Slice:
         policies = tuple(self.policies[index] for index in indices)
-        reads = Reads()
-        for policy in policies:
-            reads = reads | policy.reads
-        return Slice(policies, cedarpy.PolicySet.from_json_str(policy_set(policies)), reads)
+        enforced = [policy for policy in policies if not policy.terms.is_shadow]
+        return Slice(bench_of(enforced), bench_of(policies) if len(enforced) < len(policies) else None)
 
-    def _reader(self, chosen: Slice, input_schema: bytes | None) -> ArgumentReader:
+    def _reader(self, chosen: Bench, input_schema: bytes | None) -> ArgumentReader:
         key = (tuple(policy.id for policy in chosen.policies), input_schema)
         known = self._readers.get(key)
         if known is None:
@@ -144,53 +153,22 @@ class _Bounded(dict[Any, T]):
         return value
 
 
-def _make_reader(chosen: Slice, input_schema: bytes | None) -> ArgumentReader | Refused:
+def _make_reader(chosen: Bench, input_schema: bytes | None) -> ArgumentReader | Refused:
     try:
         return ArgumentReader(chosen.policies, chosen.reads, input_schema)
     except Refused as refused:
         return refused
 
 
-def _ask(chosen: Slice, q: Question, arguments: dict[str, Any] | None) -> Verdict:
-    kind, name = resource_of(q.action, q.server, q.target)
-    context: dict[str, Any] = {"pin": q.pin, "findings": list(q.findings)}
-    if arguments is not None:
-        context["arguments"] = arguments
-    answer = cedarpy.is_authorized(
-        {
-            "principal": {"type": "Agent", "id": q.principal},
-            "action": {"type": "Action", "id": q.action},
-            "resource": {"type": kind, "id": name},
-            "context": json.dumps(context),
-        },
-        chosen.handle,
-        _entities((q.principal, q.groups), (kind, name), q.server, q.target),
-    )
-    errors = answer.diagnostics.errors
-    if errors or answer.decision is cedarpy.Decision.NoDecision:
-        named = [f for f in (re.search(r"policy `([^`]+)`", error) for error in errors) if f]
-        _log.error("policies erred", extra={"policies": [found[1] for found in named]})
-        return FAILED
-    rules = tuple(sorted(answer.diagnostics.reasons))
-    if answer.decision is cedarpy.Decision.Allow:
-        return Verdict(Effect.ALLOW, rules, _reason(chosen, rules))
-    return Verdict(Effect.DENY, rules, _reason(chosen, rules)) if rules else UNANSWERED
+def _refused(refused: Refused, bench: Bench | None = None) -> Answer:
+    readers = frozenset(policy.id for policy in bench.policies if policy.reads) if bench else frozenset[str]()
+    return Answer(Verdict(Effect.DENY, (refused.rule,), refused.reason), readers)
 
 
-def _reason(chosen: Slice, rules: tuple[str, ...]) -> str:
-    return " ".join(policy.reason for policy in chosen.policies if policy.id in rules)
-
-
-@lru_cache(maxsize=4_096)
-def _entities(who: tuple[str, tuple[str, ...]], what: tuple[str, str], server: str, target: str) -> cedarpy.Entities:
-    principal, groups = who
-    kind, name = what
-    parents = [{"type": "Group", "id": group} for group in groups]
-    found: list[dict[str, Any]] = [{"uid": group, "attrs": {}, "parents": []} for group in parents]
-    found.append({"uid": {"type": "Agent", "id": principal}, "attrs": {"name": principal}, "parents": parents})
-    home = {"type": "Server", "id": server}
-    found.append({"uid": home, "attrs": {"name": server}, "parents": []})
-    if kind != "Server":
-        attributes = {"name": target, "server": server}
-        found.append({"uid": {"type": kind, "id": name}, "attrs": attributes, "parents": [home]})
-    return cedarpy.Entities.from_json_str(json.dumps(found))
+def _with_shadow(answer: Answer, other: Answer, whole: Bench) -> Verdict:
+    """The verdict in force, with what the policies in shadow mode would make of it."""
+    verdict, would = answer.verdict, other.verdict
+    if (verdict.effect, verdict.obligations) == (would.effect, would.obligations):
+        return verdict
+    shadowed = sorted(policy.id for policy in whole.policies if policy.terms.is_shadow and policy.id in other.parts)
+    return msgspec.structs.replace(verdict, shadowed=tuple(shadowed), would=would.effect)

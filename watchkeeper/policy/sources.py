@@ -13,6 +13,7 @@ import msgspec
 
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.policy.annotations import ENFORCED, Terms, Wrong, terms_of
 from watchkeeper.policy.reads import Reads, reads_of
 
 SCHEMA_FILE = "watchkeeper.cedarschema"
@@ -32,6 +33,8 @@ class Policy(msgspec.Struct, frozen=True):
     """Which tool arguments it looks at."""
     file: str
     line: int
+    terms: Terms = ENFORCED
+    """How its word is meant."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -118,8 +121,12 @@ def _policy(tree: dict[str, Any], path: Path, text: str, schema: cedarpy.Schema)
         return None, [Problem(str(path), line, "", 'a policy needs @id("…"), so that verdicts can name it')]
     if not reason:
         return None, [Problem(str(path), line, name, 'a policy needs @reason("…"), which the agent\'s model will read')]
+    try:
+        terms = terms_of(name, tree["effect"] == "forbid", notes)
+    except Wrong as wrong_note:
+        return None, [Problem(str(path), line, name, str(wrong_note))]
     reads = reads_of(tree)
-    policy = Policy(name, reason, tree["effect"] == "forbid", tree, reads, str(path), line)
+    policy = Policy(name, reason, tree["effect"] == "forbid", tree, reads, str(path), line, terms)
     if not reads:
         wrong = validate([policy], schema)
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""

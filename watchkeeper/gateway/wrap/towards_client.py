@@ -14,7 +14,6 @@ from watchkeeper.gateway.flood import Flood
 from watchkeeper.gateway.model import Refusal, Ruling
 from watchkeeper.gateway.wrap.between import Between
 from watchkeeper.gateway.wrap.table import Open, named_in
-from watchkeeper.policy.model import Effect
 from watchkeeper.protocol.errors import DENIED_BY_POLICY, UPSTREAM_FAILED, error_body
 from watchkeeper.protocol.message import Message
 
@@ -99,7 +98,7 @@ class TowardsClient:
         session = self._session
         ruling = session.guard.on_server_message(session.route, session.principal, message)
         is_stopped = replies.stops(ruling)
-        if ruling.findings or ruling.verdict.effect is not Effect.ALLOW:
+        if ruling.findings or ruling.is_notable:
             is_stopped = not await self._recorded(message, ruling, wait=is_stopped) or is_stopped
         if is_stopped:
             session.dropped += 1
