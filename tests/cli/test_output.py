@@ -17,6 +17,7 @@ from watchkeeper.core.text import visible
 Command = Callable[..., Result]
 
 EMPTY = [
+    (["approvals", "list"], "Nothing waits for a person"),
     (["clients", "list"], "No client yet"),
     (["pins", "list"], "No definition was seen yet"),
     (["pins", "list", "--server", "time"], "Nothing was seen of time yet"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.app.approving import Approving
 from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.core.errors import Conflict, NotFound
@@ -71,6 +72,7 @@ class Desk:
             "grants.put": self.put_grant,
             "grants.end": self.end_grant,
             "exercise.note": self.note_exercise,
+            **Approving(platform).acts,
         }
 
     def list_pins(self, asked: dict[str, Any]) -> list[Pin]:

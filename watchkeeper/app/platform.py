@@ -18,6 +18,7 @@ from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import make_private_folder
 from watchkeeper.events import Event, Journal, JournalSettings, new_event
+from watchkeeper.gateway.approvals import Approvals
 from watchkeeper.gateway.credentials.grants import Grants
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.orders import OrderBook
@@ -38,6 +39,7 @@ class Platform:
     clients: Identities
     operators: Operators
     grants: Grants
+    approvals: Approvals
 
 
 def prepare(data_dir: Path) -> None:
@@ -86,6 +88,7 @@ def opened(
                 clients=Identities(database, log, clock),
                 operators=Operators(database, log, clock),
                 grants=Grants(database, log, clock),
+                approvals=Approvals(database, log, clock),
             )
         finally:
             log.close()

@@ -37,7 +37,12 @@ from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.policy import PolicyEngine
 from watchkeeper.protocol.spawn import Spawner
 
-LIVE = frozenset({"gateway", "servers", "endpoints", "issuers", "limits", "loops", "floods", "fetch", "policy"})
+LIVE = frozenset(
+    {
+        *("gateway", "servers", "endpoints", "issuers", "limits", "loops", "floods", "fetch"),
+        *("policy", "approvals"),
+    }
+)
 """Sections whose changes take effect without a restart, `gateway.workers` excepted."""
 WAITS = frozenset({"journal", "lake", "detect", "respond", "console"})
 """All others: they are not the gateway's."""

@@ -22,6 +22,7 @@ from watchkeeper.detect import DetectSettings
 from watchkeeper.events.journal import JournalSettings
 from watchkeeper.events.lake import LakeSettings
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
+from watchkeeper.gateway.approvals.settings import ApprovalSettings
 from watchkeeper.gateway.flood import FloodSettings
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 from watchkeeper.gateway.oauth.settings import IssuerSettings
@@ -63,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True):
     floods: FloodSettings = FloodSettings()
     fetch: FetchSettings = FetchSettings()
     policy: PolicySettings = PolicySettings()
+    approvals: ApprovalSettings = ApprovalSettings()
     journal: JournalSettings = JournalSettings()
     lake: LakeSettings = LakeSettings()
     detect: DetectSettings = DetectSettings()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from watchkeeper.core.database import Base
 from watchkeeper.detect import detector
 from watchkeeper.gateway import identity, orders
+from watchkeeper.gateway.approvals import book as approvals
 from watchkeeper.gateway.credentials import grants
 from watchkeeper.registry import pins
 from watchkeeper.respond import incidents
 from watchkeeper.web import operators
 
 METADATA = Base.metadata
-ROOMS = (detector, grants, identity, orders, pins, incidents, operators)
+ROOMS = (approvals, detector, grants, identity, orders, pins, incidents, operators)
 """The rooms that keep tables."""

@@ -37,6 +37,11 @@ KINDS: dict[str, str] = {
     "gateway.order.acknowledged": "A gateway has an order's generation in force.",
     "gateway.order.lifted": "A containment order was lifted.",
     "gateway.probe.answered": "A probe asked the live pipeline what it would do; nothing was forwarded.",
+    "gateway.approval.requested": "A call waits for a person, as a policy demands; the body has what they are shown.",
+    "gateway.approval.decided": "An operator approved or denied such a call; the body says what it came to.",
+    "gateway.approval.consumed": "An approved call was let through, once.",
+    "gateway.approval.expired": "Nobody decided in time, or the approved call did not come in time.",
+    "gateway.approval.voided": "What it was asked or given for is no more: other policies, another definition.",
     # the registry
     "registry.definition.seen": "A definition was seen for the first time; the body holds its canonical form.",
     "registry.pin.trusted": "A definition was trusted on first use, after inspection.",

@@ -8,6 +8,32 @@ CREATE TABLE detect_cursors (
 	"index" INTEGER NOT NULL,
 	PRIMARY KEY (reader, writer)
 );
+CREATE TABLE gateway_approvals (
+	tenant VARCHAR(64) NOT NULL,
+	id VARCHAR(64) NOT NULL,
+	binding VARCHAR(64) NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	principal TEXT NOT NULL,
+	server TEXT NOT NULL,
+	method TEXT NOT NULL,
+	target TEXT NOT NULL,
+	definition TEXT NOT NULL,
+	policy VARCHAR(64) NOT NULL,
+	arguments TEXT NOT NULL,
+	rules TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	requirements TEXT NOT NULL,
+	votes TEXT NOT NULL,
+	seconds INTEGER NOT NULL,
+	grant_seconds INTEGER NOT NULL,
+	count INTEGER NOT NULL,
+	requested_at BIGINT NOT NULL,
+	last_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	ended_at BIGINT NOT NULL,
+	because TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE gateway_clients (
 	tenant VARCHAR(64) NOT NULL,
 	id VARCHAR(64) NOT NULL,
@@ -224,6 +250,8 @@ CREATE TABLE web_sessions (
 	expires_at BIGINT NOT NULL,
 	PRIMARY KEY (secret_hash)
 );
+CREATE INDEX ix_gateway_approvals_binding ON gateway_approvals (binding);
+CREATE INDEX ix_gateway_approvals_state ON gateway_approvals (state);
 CREATE INDEX ix_respond_alerts_incident ON respond_alerts (incident);
 CREATE INDEX ix_respond_incidents_group ON respond_incidents ("group");
 CREATE INDEX ix_respond_incidents_number ON respond_incidents (number);
@@ -238,4 +266,4 @@ CREATE INDEX ix_respond_timeline_incident ON respond_timeline (incident);
 CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0004');
+INSERT INTO alembic_version (version_num) VALUES ('0005');
