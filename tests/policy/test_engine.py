@@ -266,12 +266,61 @@ def test_a_cached_verdict_is_that_of_a_fresh_engine(make: Make, forbid: Forbid, 
         assert warm.decide(question, input_schema) == PolicyEngine(warm.policies).decide(question, input_schema)
 
 
-def test_the_cache_is_bounded(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.behaviour("policy.cache-knows-every-input")
+def test_a_verdict_is_kept_under_what_its_policies_read_and_nothing_else(make: Make, forbid: Forbid) -> None:
+    policies = make(
+        forbid("late", '!context.times.contains("office_hours")', 'principal, action, resource in Server::"bank"'),
+        forbid("mine", 'principal.name == "a"', 'principal, action == Action::"list", resource'),
+    )
+    for number in range(9):
+        verdict = policies.decide(
+            call(
+                principal=f"a{number}",
+                target=f"t{number}",
+                pin=f"p{number}",
+                findings=(f"f{number}",),
+                labels=(f"l{number}",),
+                flow=(f"m{number}",),
+                counts=(f"c{number}",),
+                times=("office_hours",),
+                groups=(f"g{number}",),
+                arguments={"n": number},
+            )
+        )
+        assert verdict.rules == ("allow",)
+    assert policies.cached == 1
+    assert policies.decide(call(times=("night",))).rules == ("late",)
+    assert policies.cached == 2
+    for number in range(9):
+        policies.decide(call(principal=f"a{number}", action="list", server="shop"))
+    assert policies.cached == 11
+
+
+def test_the_cache_is_bounded(make: Make, forbid: Forbid, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "KNOWN", 20)
-    policies = make()
+    policies = make(forbid("held", 'context.pin == "held"'))
     for number in range(60):
-        assert policies.decide(call(target=f"t{number}")).rules == ("allow",)
+        assert policies.decide(call(pin=f"p{number}")).rules == ("allow",)
     assert policies.cached == 20
+
+
+@pytest.mark.parametrize("target", ["t" * 2_000, "t"])
+def test_a_verdict_about_a_very_long_name_or_text_is_not_kept(make: Make, forbid: Forbid, target: str) -> None:
+    text = {"type": "object", "properties": {"note": {"type": "string"}}}
+    policies = make(forbid("x", 'context.arguments has note && context.arguments.note == "x"'))
+    for size in (10, 5_000):
+        assert policies.decide(call({"note": "y" * size}, target=target), schema(text)).rules == ("allow",)
+    assert policies.cached == (1 if target == "t" else 0)
+
+
+def test_what_nobody_reads_need_not_be_provided(make: Make, forbid: Forbid) -> None:
+    policies = make(
+        forbid("often", 'context.counts.containsAny(["calls_over_50", "sends_over_5"])'),
+        forbid("very", 'context.counts.contains("calls_over_9")', "principal, action, resource"),
+        forbid("other", 'context.pin == "pins_over_3"'),
+    )
+    assert policies.members == {"counts", "pin"}
+    assert policies.thresholds == {"calls": (9, 50), "sends": (5,)}
 
 
 @pytest.mark.behaviour("policy.total")
@@ -296,8 +345,23 @@ def test_every_question_gets_a_verdict(
     assert verdict.effect is Effect.DENY
 
 
-def test_a_name_that_is_no_text_is_denied(make: Make) -> None:
-    assert make().decide(call(principal="\ud800")) == FAILED
+@pytest.mark.behaviour("policy.error-denies")
+@pytest.mark.parametrize("name", ["principal", "server", "target"])
+def test_a_name_that_is_no_text_is_denied(make: Make, name: str) -> None:
+    policies = make()
+    assert policies.decide(call()).rules == ("allow",)
+    assert policies.decide(call(**{name: "\ud800"})) == FAILED
+
+
+@pytest.mark.behaviour("policy.error-denies")
+@pytest.mark.parametrize("name", ["pin", "findings", "labels", "flow", "counts", "times"])
+@pytest.mark.parametrize("broken", ["\ud800", 1.5, None, 2**70, {"__entity": {"type": "Agent", "id": "x"}}, b"x"])
+def test_a_context_that_cedar_cannot_hold_is_denied(make: Make, forbid: Forbid, name: str, broken: Any) -> None:
+    is_set = name != "pin"
+    policies = make(forbid("x", f'context.{name}.contains("x")' if is_set else 'context.pin == "x"'))
+    assert policies.decide(call()).rules == ("allow",)
+    verdict = policies.decide(call(**{name: ("a", broken) if is_set else broken}))
+    assert verdict.effect is Effect.DENY
 
 
 @pytest.mark.behaviour("policy.total")

@@ -6,6 +6,7 @@ the soft forbids are taken away, and no hard one may speak. Precedence: deny, as
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
@@ -17,13 +18,15 @@ import cedarpy
 import msgspec
 
 from watchkeeper.policy.model import Effect, Question, Verdict
-from watchkeeper.policy.reads import Reads
-from watchkeeper.policy.slices import resource_of
+from watchkeeper.policy.reads import FACTS, Reads
+from watchkeeper.policy.slices import ACTIONS, resource_of
 from watchkeeper.policy.sources import Policy, policy_set
 
 FAILED = Verdict(Effect.DENY, ("policy.error",), "A policy could not be evaluated, so this was denied. Tell the user.")
 """What an unknown failure means."""
 UNANSWERED = Verdict(Effect.DENY, (), "No policy allows this.")
+_numbers = itertools.count()
+_UNREAD = {"pin": "none"}
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +49,8 @@ class Answer(msgspec.Struct, frozen=True):
 class Bench(msgspec.Struct, frozen=True):
     """Policies that are asked together, ready to be asked."""
 
+    number: int
+    """No two have the same."""
     policies: tuple[Policy, ...]
     handle: Any
     permits: Any
@@ -60,7 +65,7 @@ def bench_of(policies: Sequence[Policy]) -> Bench:
         reads = reads | policy.reads
     is_soft = any(policy.terms.obligation for policy in policies)
     permits = _handle([policy for policy in policies if not policy.is_forbid]) if is_soft else None
-    return Bench(tuple(policies), _handle(policies), permits, reads)
+    return Bench(next(_numbers), tuple(policies), _handle(policies), permits, reads)
 
 
 def ask(bench: Bench, question: Question, arguments: dict[str, Any] | None) -> Answer:
@@ -72,7 +77,7 @@ def ask(bench: Bench, question: Question, arguments: dict[str, Any] | None) -> A
 
 
 def _ask(bench: Bench, question: Question, arguments: dict[str, Any] | None) -> Answer:
-    request, entities = _request(question, arguments), _entities_of(question)
+    request, entities = _request(question, bench.reads.members, arguments), _entities_of(question)
     is_allowed, rules = _authorize(bench.handle, request, entities)
     if is_allowed or not rules:
         return Answer(_verdict(bench, Effect.ALLOW, rules) if is_allowed else UNANSWERED, rules)
@@ -111,18 +116,12 @@ def _handle(policies: Sequence[Policy]) -> Any:
     return cedarpy.PolicySet.from_json_str(policy_set(policies))
 
 
-def _request(q: Question, arguments: dict[str, Any] | None) -> dict[str, Any]:
+def _request(q: Question, members: frozenset[str], arguments: dict[str, Any] | None) -> dict[str, Any]:
     kind, name = resource_of(q.action, q.server, q.target)
-    context: dict[str, Any] = {
-        "pin": q.pin,
-        "findings": q.findings,
-        "labels": q.labels,
-        "flow": q.flow,
-        "counts": q.counts,
-        "times": q.times,
-    }
-    if arguments is not None:
-        context["arguments"] = arguments
+    # what no policy reads stays out: a verdict must not depend on what its cache key leaves out
+    context = {fact: getattr(q, fact) if fact in members else _UNREAD.get(fact, ()) for fact in FACTS}
+    if q.action == "call_tool":
+        context["arguments"] = arguments or {}  # a call has them, even where nobody reads any
     return {
         "principal": {"type": "Agent", "id": q.principal},
         "action": {"type": "Action", "id": q.action},
@@ -132,13 +131,13 @@ def _request(q: Question, arguments: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _entities_of(q: Question) -> cedarpy.Entities:
-    return _entities((q.principal, q.groups), resource_of(q.action, q.server, q.target), q.server, q.target)
+    return _entities((q.principal, q.groups), q.action, q.server, q.target)
 
 
 @lru_cache(maxsize=4_096)
-def _entities(who: tuple[str, tuple[str, ...]], what: tuple[str, str], server: str, target: str) -> cedarpy.Entities:
+def _entities(who: tuple[str, tuple[str, ...]], action: str, server: str, target: str) -> cedarpy.Entities:
     principal, groups = who
-    kind, name = what
+    kind, name = resource_of(action, server, target)
     parents = [{"type": "Group", "id": group} for group in groups]
     found: list[dict[str, Any]] = [{"uid": group, "attrs": {}, "parents": []} for group in parents]
     found.append({"uid": {"type": "Agent", "id": principal}, "attrs": {"name": principal}, "parents": parents})
@@ -147,4 +146,7 @@ def _entities(who: tuple[str, tuple[str, ...]], what: tuple[str, str], server: s
     if kind != "Server":
         attributes = {"name": target, "server": server}
         found.append({"uid": {"type": kind, "id": name}, "attrs": attributes, "parents": [home]})
+    kinds = [{"type": "Action", "id": group} for group in ACTIONS[action]]
+    found += ({"uid": group, "attrs": {}, "parents": []} for group in kinds)
+    found.append({"uid": {"type": "Action", "id": action}, "attrs": {}, "parents": kinds})
     return cedarpy.Entities.from_json_str(json.dumps(found))

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -21,22 +22,27 @@ from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy.arguments import ArgumentReader, Refused
 from watchkeeper.policy.asking import FAILED, UNANSWERED, Answer, Bench, ask, bench_of
+from watchkeeper.policy.bounded import Bounded
 from watchkeeper.policy.model import Effect, Question, Verdict
-from watchkeeper.policy.slices import ACTIONS, slice_of
+from watchkeeper.policy.reads import thresholds_of
+from watchkeeper.policy.slices import ACTIONS, Index
 from watchkeeper.policy.sources import Policy, read
 
 _log = logging.getLogger(__name__)
 KNOWN = 16_384
 """Verdicts kept."""
-T = TypeVar("T")
+LONGEST = 1_024
+"""Characters of a name, or of the arguments that are read; a verdict about longer ones is not kept."""
 
 
-class Slice(msgspec.Struct, frozen=True):
-    """The policies that can speak about one action on one resource."""
+class Slice(msgspec.Struct, frozen=True, eq=False):
+    """The policies that meet some questions."""
 
     enforced: Bench
-    whole: Bench | None
-    """With those in shadow mode, where there are any."""
+    whole: Bench
+    """With those in shadow mode; the same bench where there are none."""
+    inputs_of: Callable[[Question], Any]
+    """Of a question, whatever these policies can see beside its arguments: equal inputs get equal verdicts."""
 
 
 class PolicyEngine:
@@ -44,10 +50,12 @@ class PolicyEngine:
 
     def __init__(self, policies: Sequence[Policy]) -> None:
         self.policies = tuple(policies)
-        self._verdicts: _Bounded[Verdict] = _Bounded(KNOWN)
-        self._by_resource: _Bounded[Slice] = _Bounded(4_096)
-        self._slices: _Bounded[Slice] = _Bounded(1_024)
-        self._readers: _Bounded[ArgumentReader | Refused] = _Bounded(512)
+        self._index = Index(self.policies)
+        self._verdicts: Bounded[Verdict] = Bounded(KNOWN)
+        self._places: Bounded[Slice] = Bounded(KNOWN)
+        """Who, what, of what → slice."""
+        self._slices: Bounded[Slice] = Bounded(1_024)
+        self._readers: Bounded[ArgumentReader | Refused] = Bounded(512)
 
     @classmethod
     def load(cls, folders: Path | Sequence[Path] | None = None) -> PolicyEngine:
@@ -68,107 +76,106 @@ class PolicyEngine:
             )
         return cls(policies)
 
-    def decide(self, question: Question, input_schema: bytes | None = None) -> Verdict:
-        """The verdict. `input_schema` is that of the pinned tool; it matters only where a policy reads arguments."""
-        q = question
-        key = (
-            *(q.principal, q.groups, q.action, q.server, q.target, q.pin),
-            *(q.findings, q.labels, q.flow, q.counts, q.times),
-        )
-        try:
-            known = self._verdicts.get(key)
-            return known if known is not None else self._decide(q, key, input_schema)
-        except Exception:  # noqa: BLE001 — total: an unknown failure means deny
-            _log.exception("a policy decision failed")
-            return FAILED
+    @cached_property
+    def members(self) -> frozenset[str]:
+        """The members of a question, arguments aside, that some condition reads: nobody need provide the others."""
+        return frozenset[str]().union(*(policy.reads.members for policy in self.policies))
+
+    @cached_property
+    def thresholds(self) -> dict[str, tuple[int, ...]]:
+        """Counter → the thresholds that policies speak of (`context.counts.contains("calls_over_50")`), ascending."""
+        found: dict[str, set[int]] = {}
+        for policy in self.policies:
+            for counter, threshold in thresholds_of(policy.tree) if "counts" in policy.reads.members else ():
+                found.setdefault(counter, set()).add(threshold)
+        return {counter: tuple(sorted(found[counter])) for counter in sorted(found)}
 
     @property
     def cached(self) -> int:
         """How many verdicts are kept."""
         return len(self._verdicts)
 
-    def _decide(self, q: Question, key: tuple[Any, ...], input_schema: bytes | None) -> Verdict:
+    def decide(self, question: Question, input_schema: bytes | None = None) -> Verdict:
+        """The verdict. `input_schema` is that of the pinned tool; it matters only where a policy reads arguments."""
+        q = question
+        try:
+            chosen = self._places.get((q.principal, q.groups, q.action, q.server, q.target)) or self._slice(q)
+            key = (chosen.whole.number, chosen.inputs_of(q))
+            known = self._verdicts.get(key)
+            return known if known is not None else self._decide(q, chosen, key, input_schema)
+        except Exception:  # noqa: BLE001 — total: an unknown failure means deny
+            _log.exception("a policy decision failed")
+            return FAILED
+
+    def _decide(self, q: Question, chosen: Slice, key: tuple[Any, ...], input_schema: bytes | None) -> Verdict:
         if q.action not in ACTIONS:
             return UNANSWERED
-        chosen = self._slice(q)
         arguments = self._read(chosen.enforced, q, input_schema)
         if isinstance(arguments, Refused):
-            return _refused(arguments).verdict
-        seen = None if chosen.whole is None else self._read(chosen.whole, q, input_schema)
-        if arguments is not None or seen is not None:
-            said = seen.reason if isinstance(seen, Refused) else seen
-            key = (*key, input_schema, json.dumps((arguments, said), sort_keys=True))
+            return _refused(arguments, chosen.enforced).verdict
+        seen = arguments if chosen.whole is chosen.enforced else self._read(chosen.whole, q, input_schema)
+        is_short = len(q.target) <= LONGEST
+        if chosen.whole.reads:
+            text = json.dumps((arguments, seen.reason if isinstance(seen, Refused) else seen), sort_keys=True)
+            key, is_short = (*key, input_schema, text), is_short and len(text) <= LONGEST
             if (known := self._verdicts.get(key)) is not None:
                 return known
-        answer = ask(chosen.enforced, q, arguments)
-        if chosen.whole is None:
-            return self._verdicts.put(key, answer.verdict)
-        other = _refused(seen, chosen.whole) if isinstance(seen, Refused) else ask(chosen.whole, q, seen)
-        return self._verdicts.put(key, _with_shadow(answer, other, chosen.whole))
+        verdict = _verdict(q, chosen, arguments, seen)
+        return self._verdicts.put(key, verdict) if is_short else verdict
 
     def _read(self, bench: Bench, q: Question, input_schema: bytes | None) -> dict[str, Any] | Refused | None:
         """The arguments as this bench reads them; None when it reads none."""
         if not bench.reads:
             return None
+        key = (bench.number, input_schema)
+        reader = self._readers.get(key) or self._readers.put(key, _make_reader(bench, input_schema))
         try:
-            return self._reader(bench, input_schema).read(q.arguments)
+            return reader if isinstance(reader, Refused) else reader.read(q.arguments)
         except Refused as refused:
             return refused
 
     def _slice(self, q: Question) -> Slice:
-        place = (q.action, q.server, q.target)
-        if (known := self._by_resource.get(place)) is not None:
-            return known
-        indices = slice_of(self.policies, *place)
+        for name in (q.principal, *q.groups, q.server, q.target):
+            name.encode()  # no text: a deny, whether the policies at hand look at it or not
+        indices = self._index.of(q)
         found = self._slices.get(indices) or self._slices.put(indices, self._make_slice(indices))
-        return self._by_resource.put(place, found)
+        place = (q.principal, q.groups, q.action, q.server, q.target)
+        return self._places.put(place, found) if len(q.target) <= LONGEST else found
 
     def _make_slice(self, indices: tuple[int, ...]) -> Slice:
-        policies = tuple(self.policies[index] for index in indices)
+        policies = [self.policies[index] for index in indices]
         enforced = [policy for policy in policies if not policy.terms.is_shadow]
-        return Slice(bench_of(enforced), bench_of(policies) if len(enforced) < len(policies) else None)
-
-    def _reader(self, chosen: Bench, input_schema: bytes | None) -> ArgumentReader:
-        key = (tuple(policy.id for policy in chosen.policies), input_schema)
-        known = self._readers.get(key)
-        if known is None:
-            known = self._readers.put(key, _make_reader(chosen, input_schema))
-        if isinstance(known, Refused):
-            raise known
-        return known
+        whole = bench_of(policies)
+        return Slice(
+            whole if len(enforced) == len(policies) else bench_of(enforced),
+            whole,
+            attrgetter("action", *sorted(whole.reads.members - {"action"})),
+        )
 
 
-class _Bounded(dict[Any, T]):
-    """A dictionary that forgets its oldest entry rather than grow: its keys come from agents."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self._limit = limit
-
-    def put(self, key: Any, value: T) -> T:
-        while len(self) >= self._limit:
-            with suppress(RuntimeError, StopIteration):  # another thread was quicker
-                self.pop(next(iter(self)), None)
-        self[key] = value
-        return value
-
-
-def _make_reader(chosen: Bench, input_schema: bytes | None) -> ArgumentReader | Refused:
+def _make_reader(bench: Bench, input_schema: bytes | None) -> ArgumentReader | Refused:
     try:
-        return ArgumentReader(chosen.policies, chosen.reads, input_schema)
+        return ArgumentReader(bench.policies, bench.reads, input_schema)
     except Refused as refused:
         return refused
 
 
-def _refused(refused: Refused, bench: Bench | None = None) -> Answer:
-    readers = frozenset(policy.id for policy in bench.policies if policy.reads) if bench else frozenset[str]()
-    return Answer(Verdict(Effect.DENY, (refused.rule,), refused.reason), readers)
-
-
-def _with_shadow(answer: Answer, other: Answer, whole: Bench) -> Verdict:
+def _verdict(
+    q: Question, chosen: Slice, arguments: dict[str, Any] | None, seen: dict[str, Any] | Refused | None
+) -> Verdict:
     """The verdict in force, with what the policies in shadow mode would make of it."""
-    verdict, would = answer.verdict, other.verdict
+    verdict = ask(chosen.enforced, q, arguments).verdict
+    if chosen.whole is chosen.enforced:
+        return verdict
+    other = _refused(seen, chosen.whole) if isinstance(seen, Refused) else ask(chosen.whole, q, seen)
+    would = other.verdict
     if (verdict.effect, verdict.obligations) == (would.effect, would.obligations):
         return verdict
-    shadowed = sorted(policy.id for policy in whole.policies if policy.terms.is_shadow and policy.id in other.parts)
-    return msgspec.structs.replace(verdict, shadowed=tuple(shadowed), would=would.effect)
+    shadows = (policy.id for policy in chosen.whole.policies if policy.terms.is_shadow)
+    shadowed = tuple(sorted(other.parts.intersection(shadows)))
+    return msgspec.structs.replace(verdict, shadowed=shadowed, would=would.effect)
+
+
+def _refused(refused: Refused, bench: Bench) -> Answer:
+    readers = frozenset(policy.id for policy in bench.policies if policy.reads)
+    return Answer(Verdict(Effect.DENY, (refused.rule,), refused.reason), readers)
