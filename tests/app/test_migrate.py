@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -51,4 +52,22 @@ def test_a_new_folder_is_laid_down_as_the_migrations_would_make_it(tmp_path: Pat
     assert not lay_down(database)
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    database.close()
+
+
+@pytest.mark.behaviour("app.migrations-are-whole")
+def test_definitions_kept_by_an_older_version_are_still_there_by_content(tmp_path: Path) -> None:
+    database = Database.at(tmp_path / "state.db")
+    config = _config()
+    row = "INSERT INTO registry_definitions VALUES ('default', '{}', 'sha256:a', 's', 'tool', 'n', 'shown', '[]', 1)"
+    with database.write() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0005")
+        session.execute(text(row.format("one")))
+        session.execute(text(row.format("two")))
+    migrate(database)
+    with database.read() as session:
+        contents = session.execute(text("SELECT fingerprint, canonical FROM registry_contents")).all()
+        assert contents == [("sha256:a", "shown")]
+        assert session.execute(text("SELECT count(*) FROM registry_definitions")).scalar() == 2
     database.close()

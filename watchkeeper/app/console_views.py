@@ -18,6 +18,7 @@ from watchkeeper.core.files import socket_path
 from watchkeeper.gateway.presence import Presence
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.registry import Pin as Known
+from watchkeeper.registry.history import told
 from watchkeeper.respond import Case
 from watchkeeper.respond import Incident as Opened
 from watchkeeper.respond.incidents import IncidentDesk
@@ -67,14 +68,18 @@ class ServersView:
             old_fingerprint=taken.pin.pinned,
             new_fingerprint=taken.pin.seen,
             findings=sorted(set(findings)),
+            summary=taken.summary,
         )
 
     def history(self, server: str, kind: str, name: str) -> Sequence[PinMoment]:
-        pin = self._on.pins.get(server, name, kind)
+        taken = self._on.pins.snapshot(server, name, kind)
+        pin = taken.pin
         moments = [
-            PinMoment(s.first_seen, "first shown by the server", s.fingerprint)
-            for s in self._on.pins.history(server, kind, name)
+            PinMoment(m.first_seen, "; ".join(m.summary[:3]) or "first shown by the server", m.fingerprint)
+            for m in told(taken)
         ]
+        if pin.pruned:
+            moments.append(PinMoment(pin.first_seen, f"{pin.pruned} later definitions are in the journal only"))
         if pin.approved_at:
             moments.append(PinMoment(pin.approved_at, "approved", pin.pinned, pin.approved_by))
         return sorted(moments, key=lambda moment: moment.time, reverse=True)
@@ -168,6 +173,8 @@ def _pin(pin: Known) -> Pin:
         approved_by=pin.approved_by,
         approved_at=pin.approved_at or None,
         reason=pin.reason,
+        change=pin.change,
+        origin=f"{pin.origin} from {pin.origin_of}" if pin.origin else "",
     )
 
 

@@ -20,6 +20,7 @@ from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.identity import Terms
 from watchkeeper.gateway.orders import Order
 from watchkeeper.registry import Pin
+from watchkeeper.registry.history import told
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.ledger import Ledger
 
@@ -59,6 +60,7 @@ class Desk:
         self.acts: dict[str, Act] = {
             "pins.list": self.list_pins,
             "pins.diff": self.diff_pin,
+            "pins.history": self.pin_history,
             "pins.approve": self.approve_pins,
             "quarantine.list": self.list_orders,
             "quarantine.lift": self.lift_order,
@@ -80,7 +82,8 @@ class Desk:
 
     def diff_pin(self, asked: dict[str, Any]) -> dict[str, Any]:
         server, name, kind = asked["server"], asked["name"], asked.get("kind", "tool")
-        pin = self._on.pins.get(server, name, kind)
+        taken = self._on.pins.snapshot(server, name, kind)
+        pin = taken.pin
         return {
             "server": server,
             "name": name,
@@ -89,15 +92,21 @@ class Desk:
             "reason": pin.reason,
             "pinned": pin.pinned,
             "seen": pin.seen,
-            "diff": self._on.pins.diff(server, name, kind),
+            "class": pin.change,
+            "summary": taken.summary,
+            "diff": taken.diff,
         }
+
+    def pin_history(self, asked: dict[str, Any]) -> dict[str, Any]:
+        taken = self._on.pins.snapshot(asked["server"], asked["name"], asked.get("kind", "tool"))
+        return {"pin": taken.pin, "pruned": taken.pin.pruned, "shown": list(told(taken))}
 
     def approve_pins(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         pins, by, server = self._on.pins, asked["by"], asked["server"]
         if asked.get("everything"):
             if not pins.list(server):
                 raise NotFound(f"nothing was seen of {server!r} yet", hint="see `watchkeeper pins list`")
-            approved = list(pins.approve_all(server, by))
+            approved = list(pins.approve_all(server, by, cosmetic_only=bool(asked.get("cosmetic"))))
         else:
             approved = [
                 pins.approve(server, asked["kind"], asked["name"], by, fingerprint=asked.get("fingerprint", ""))

@@ -15,7 +15,7 @@ from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import spawner_for
 from watchkeeper.app.limiting import Consumption, keep_ledger
-from watchkeeper.app.parts import Ground, policies_of, routes_of, terms_of
+from watchkeeper.app.parts import Ground, pin_terms_of, policies_of, routes_of, terms_of
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import settle
 from watchkeeper.app.renewal import Fitted, Holdings, Renewal
@@ -136,6 +136,7 @@ def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Rela
     orders = OrdersInForce()
     guard = guard_for(loaded, platform, orders)
     terms = terms_of(loaded, platform, relay)
+    platform.pins.terms = pin_terms_of(loaded)
     gateway = Gateway(
         routes,
         guard=guard,

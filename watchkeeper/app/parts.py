@@ -39,8 +39,9 @@ from watchkeeper.gateway.stdio import Limits, StdioUpstream
 from watchkeeper.gateway.tls import contexts
 from watchkeeper.gateway.upstream import Upstream
 from watchkeeper.protocol.spawn import Spawner
+from watchkeeper.registry.settings import PinTerms, check_pins
 
-_OF_THE_ROUTE = ("port", "shadow", "durability", "eras", "public_url", "scopes", "trace_context")
+_OF_THE_ROUTE = ("port", "shadow", "durability", "eras", "public_url", "scopes", "trace_context", "pins")
 """Settings of a server that its upstream knows nothing of. What is not named here makes another upstream."""
 _OF_THE_DOOR = (
     *("host", "port", "path", "allowed_hosts", "allowed_origins", "max_header_bytes", "max_body_bytes"),
@@ -97,6 +98,12 @@ def terms_of(
         gate or gate_for(loaded, platform, relay, terms.gate if terms is not None else None),
         issuers or _issuers(loaded, platform),
     )
+
+
+def pin_terms_of(loaded: Loaded) -> PinTerms:
+    """What the pins of each server are held to. Raises `Misconfigured`."""
+    check_pins("pins", loaded.settings.pins)
+    return PinTerms(loaded.settings.pins, {name: server.pins for name, server in loaded.settings.servers.items()})
 
 
 def policies_of(loaded: Loaded) -> list[Path]:

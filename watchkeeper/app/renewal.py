@@ -21,7 +21,7 @@ from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.launching import command_of
 from watchkeeper.app.limiting import Consumption, keep_ledger
-from watchkeeper.app.parts import Ground, Stock, policies_of, routes_of, terms_of
+from watchkeeper.app.parts import Ground, Stock, pin_terms_of, policies_of, routes_of, terms_of
 from watchkeeper.app.platform import note_loaded, note_refused
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
@@ -36,11 +36,12 @@ from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.policy import PolicyEngine
 from watchkeeper.protocol.spawn import Spawner
+from watchkeeper.registry.settings import PinTerms
 
 LIVE = frozenset(
     {
         *("gateway", "servers", "endpoints", "issuers", "limits", "loops", "floods", "fetch"),
-        *("policy", "approvals"),
+        *("policy", "approvals", "pins"),
     }
 )
 """Sections whose changes take effect without a restart, `gateway.workers` excepted."""
@@ -80,6 +81,7 @@ class Prepared:
     terms: Terms
     stock: Stock
     policy: PolicyEngine
+    pins: PinTerms
     servers: dict[str, ServerSettings]
     ledger: Ledger | None
     stack: AsyncExitStack
@@ -128,7 +130,7 @@ class Renewal:
         stack, ledger = AsyncExitStack(), self._holdings.consumption.ledger
         if ledger is None:
             ledger = await keep_ledger(kept, relay, stack)
-        return Prepared(loaded, routes, endpoints, terms, stock, policy, servers, ledger, stack)
+        return Prepared(loaded, routes, endpoints, terms, stock, policy, pin_terms_of(kept), servers, ledger, stack)
 
     async def commit(
         self, prepared: Prepared, by: str, listening: Mapping[str, socket.socket] | None = None
@@ -143,6 +145,7 @@ class Renewal:
             await self.forget(prepared)
             raise
         self._fitted.guard.follow(prepared.policy)
+        self._ground.platform.pins.terms = prepared.pins
         self.control.routes = {route.name: route for route in prepared.routes}
         if prepared.terms.gate is not self._terms.gate:
             if prepared.ledger is not None:

@@ -27,6 +27,7 @@ from watchkeeper.gateway.flood import FloodSettings
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
+from watchkeeper.registry.settings import PinSettings
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.web.settings import ConsoleSettings
 
@@ -65,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True):
     fetch: FetchSettings = FetchSettings()
     policy: PolicySettings = PolicySettings()
     approvals: ApprovalSettings = ApprovalSettings()
+    pins: PinSettings = PinSettings()
     journal: JournalSettings = JournalSettings()
     lake: LakeSettings = LakeSettings()
     detect: DetectSettings = DetectSettings()

@@ -34,22 +34,24 @@ def list_(server: str, data: Path | None, as_json: bool) -> None:
         output.as_json(rows)
         return
     output.table(
-        ["server", "kind", "name", "state", "fingerprint", "first seen", "approved by"],
+        ["server", "kind", "name", "state", "change", "fingerprint", "first seen", "approved by", "renamed from"],
         [
             [
                 r["server"],
                 r["kind"],
                 r["name"],
                 r["state"],
+                r["change"] or "-",
                 r["seen"][:19],
                 output.moment(r["first_seen"]),
                 r["approved_by"] or "-",
+                f"{r['origin_of']} ({r['origin']})" if r["origin"] else "-",
             ]
             for r in rows
         ],
         empty=(f"Nothing was seen of {visible(server)} yet" if server else "No definition was seen yet")
         + ": a server's tools appear here once a client lists them through the gateway.",
-        below=("fingerprint", "first seen", "approved by"),
+        below=("fingerprint", "first seen", "approved by", "renamed from"),
     )
 
 
@@ -61,14 +63,43 @@ def list_(server: str, data: Path | None, as_json: bool) -> None:
 @options.as_json
 @options.errors_told
 def diff(server: str, name: str, kind: str, data: Path | None, as_json: bool) -> None:
-    """Show what changed between the pinned and the held definition."""
+    """Show what changed between the pinned and the held definition.
+
+    First in words, with the class of the change: `cosmetic` is what no model can act on (white space, a full stop, a
+    title's letter case), everything else is `semantic`. Then line by line.
+    """
     found = Administration.at(data).call("pins.diff", server=server, name=name, kind=kind)
     if as_json:
         output.as_json(found)
     elif found["diff"]:
+        if found["summary"]:
+            output.text(f"{found['class'] or 'changed'}:")
+            output.text("\n".join(f"  {line}" for line in found["summary"]) + "\n")
         output.text(found["diff"])
     else:
         output.text(f"{server}/{name}: the definition that is shown is the pinned one.")
+
+
+@pins.command()
+@click.argument("server")
+@click.argument("name")
+@click.option("--kind", default="tool", show_default=True, help=KINDS)
+@options.data
+@options.as_json
+@options.errors_told
+def history(server: str, name: str, kind: str, data: Path | None, as_json: bool) -> None:
+    """Show every definition that a name has had, and how each differs from the one before."""
+    found = Administration.at(data).call("pins.history", server=server, name=name, kind=kind)
+    if as_json:
+        output.as_json(found)
+        return
+    for shown in found["shown"]:
+        words = [shown["change"], *shown["marks"], *(f"found: {label}" for label in shown["findings"])]
+        output.text(f"{output.moment(shown['first_seen'])}  {shown['fingerprint']}  {', '.join(filter(None, words))}")
+        for line in shown["summary"]:
+            output.text(f"    {line}")
+    if found["pruned"]:
+        output.text(f"{found['pruned']} definitions in between are no longer kept here; the journal has them.")
 
 
 @pins.command()
@@ -77,22 +108,40 @@ def diff(server: str, name: str, kind: str, data: Path | None, as_json: bool) ->
 @click.option("--kind", default="tool", show_default=True, help=KINDS)
 @click.option("--fingerprint", default="", help="Approve only if the definition is still this one (from `pins diff`).")
 @click.option("--all", "everything", is_flag=True, help="Approve every definition of the server.")
+@click.option("--cosmetic", is_flag=True, help="With --all: only those held for a cosmetic change.")
 @options.data
 @options.as_json
 @options.errors_told
 def approve(
-    server: str, name: str, kind: str, fingerprint: str, everything: bool, data: Path | None, as_json: bool
+    server: str,
+    name: str,
+    kind: str,
+    fingerprint: str,
+    everything: bool,
+    cosmetic: bool,
+    data: Path | None,
+    as_json: bool,
 ) -> None:
     """Approve a definition, after looking at it with `pins diff`."""
-    if bool(name) == everything:
-        raise click.UsageError("name a tool, or say --all")
+    if bool(name) == everything or (cosmetic and not everything):
+        raise click.UsageError("name a tool, or say --all, or --all --cosmetic")
     approved = Administration.at(data).call(
-        "pins.approve", server=server, name=name, kind=kind, fingerprint=fingerprint, everything=everything
+        "pins.approve",
+        server=server,
+        name=name,
+        kind=kind,
+        fingerprint=fingerprint,
+        everything=everything,
+        cosmetic=cosmetic,
     )
     if as_json:
         output.as_json(approved)
         return
     if not approved:
-        output.text(f"Every definition of {server} was approved before.")
+        output.text(
+            f"Nothing of {server} is held for a cosmetic change alone."
+            if cosmetic
+            else f"Every definition of {server} was approved before."
+        )
     for row in approved:
         output.text(f"approved {row['server']}/{row['name']} ({row['fingerprint']})")

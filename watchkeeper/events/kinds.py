@@ -46,6 +46,7 @@ KINDS: dict[str, str] = {
     "registry.definition.seen": "A definition was seen for the first time; the body holds its canonical form.",
     "registry.pin.trusted": "A definition was trusted on first use, after inspection.",
     "registry.pin.changed": "A server shows another definition than the pinned one.",
+    "registry.pin.adopted": "A cosmetic change took the pinned definition's place, as the settings say.",
     "registry.pin.held": "A definition was held: not listed, not callable.",
     "registry.pin.restored": "A server shows the pinned definition again after another one.",
     "registry.pin.approved": "A person approved a definition.",

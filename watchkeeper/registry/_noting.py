@@ -11,6 +11,9 @@ from watchkeeper.events import Event
 from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
 from watchkeeper.registry import _store, facts, transitions
+from watchkeeper.registry.changes import ChangeClass, classify
+from watchkeeper.registry.model import Pin, Sighting
+from watchkeeper.registry.settings import PinSettings
 
 Groups = dict[tuple[str, str], dict[str, Definition]]
 """(kind, name) → fingerprint → definition, in the order of the listing."""
@@ -27,16 +30,21 @@ def grouped(definitions: Sequence[Definition]) -> Groups:
     return groups
 
 
+class Occasion(msgspec.Struct, frozen=True):
+    """When and by which terms a listing is noted."""
+
+    tenant: str
+    generation: int
+    now: int
+    terms: PinSettings
+
+
 class Noting:
     """One listing on its way into the control state. `facts` must be durable before the transaction is committed."""
 
-    def __init__(
-        self, session: Session, tenant: str, generation: int, now: int, findings: Mapping[str, tuple[Finding, ...]]
-    ) -> None:
+    def __init__(self, session: Session, occasion: Occasion, findings: Mapping[str, tuple[Finding, ...]]) -> None:
         self._session = session
-        self._tenant = tenant
-        self._generation = generation
-        self._now = now
+        self._on = occasion
         self._findings = findings
         self.facts: list[Event] = []
 
@@ -44,47 +52,63 @@ class Noting:
         """Add what is new of one name to its history, and move its pin."""
         key = _store.key_of(server, kind, name)
         for definition in group.values():
-            self._remember(server, key, definition)
-        pin = _store.get_pin(self._session, self._tenant, key)
+            self.remember(server, key, definition)
+        pin = _store.get_pin(self._session, self._on.tenant, key)
         chosen = transitions.representative(pin, list(group))
-        findings = self._of(chosen)
-        if pin is None:
-            noticed = tuple(finding for fingerprint in group for finding in self._of(fingerprint))
-            step = transitions.first_sight(
-                server, kind, name, chosen, self._now, findings=noticed, is_ambiguous=len(group) > 1
-            )
-        else:
-            step = transitions.sighted(pin, chosen, self._now)
+        step = self._first(server, group, chosen) if pin is None else self._again(pin, key, group[chosen])
         if step.event:
-            _store.put_pin(self._session, self._tenant, step.pin, self._generation)
-            self.facts.append(self._fact(key, step, findings))
+            self._put(key, step)
+            self.facts.append(self._fact(key, step, self._of(chosen)))
         return step
+
+    def remember(self, server: str, key: str, definition: Definition) -> None:
+        """Add a definition to the history of its name, unless it is there."""
+        if self._shown(key, definition.fingerprint):
+            return
+        findings = self._of(definition.fingerprint)
+        row = _store.DefinitionRow(
+            tenant=self._on.tenant,
+            key=key,
+            fingerprint=definition.fingerprint,
+            server=server,
+            kind=definition.kind,
+            name=definition.name,
+            findings=msgspec.json.encode(findings),
+            first_seen=self._on.now,
+        )
+        _store.remember(self._session, row, definition.canonical)
+        self.facts.append(facts.definition_seen(self._on.now, self._on.tenant, server, definition, findings))
+
+    def _first(self, server: str, group: Mapping[str, Definition], chosen: str) -> transitions.Step:
+        noticed = tuple(finding for fingerprint in group for finding in self._of(fingerprint))
+        kind, name = group[chosen].kind, group[chosen].name
+        return transitions.first_sight(
+            server, kind, name, chosen, self._on.now, findings=noticed, is_ambiguous=len(group) > 1
+        )
+
+    def _again(self, pin: Pin, key: str, shown: Definition) -> transitions.Step:
+        if shown.fingerprint in (pin.seen, pin.pinned):
+            return transitions.sighted(pin, shown.fingerprint, self._on.now)
+        pinned = self._shown(key, pin.pinned)
+        change = classify(pinned.canonical, shown.canonical) if pinned else ChangeClass.NONE
+        passes = self._on.terms.cosmetic == "pass" and not self._of(shown.fingerprint)
+        return transitions.sighted(pin, shown.fingerprint, self._on.now, change=change, passes=passes)
+
+    def _put(self, key: str, step: transitions.Step) -> None:
+        pin, tenant = step.pin, self._on.tenant
+        pruned = _store.prune(self._session, tenant, key, self._on.terms.history, {pin.pinned, pin.seen})
+        pin = msgspec.structs.replace(pin, pruned=pin.pruned + pruned)
+        _store.put_pin(self._session, tenant, pin, self._on.generation)
 
     def _of(self, fingerprint: str) -> tuple[Finding, ...]:
         return self._findings.get(fingerprint, (NOT_INSPECTED,))
 
     def _fact(self, key: str, step: transitions.Step, findings: tuple[Finding, ...]) -> Event:
-        if step.event != transitions.CHANGED:
-            return facts.pin_moved(self._now, self._tenant, step, findings=findings)
-        old = _store.sighting_of(self._session, self._tenant, key, step.pin.pinned)
-        new = _store.sighting_of(self._session, self._tenant, key, step.pin.seen)
-        return facts.pin_changed(self._now, self._tenant, step, old=old, new=new)
+        if step.event not in (transitions.CHANGED, transitions.ADOPTED):
+            return facts.pin_moved(self._on.now, self._on.tenant, step, findings=findings)
+        old = self._shown(key, step.was or step.pin.pinned)
+        new = self._shown(key, step.pin.seen)
+        return facts.pin_changed(self._on.now, self._on.tenant, step, old=old, new=new)
 
-    def _remember(self, server: str, key: str, definition: Definition) -> None:
-        if _store.sighting_of(self._session, self._tenant, key, definition.fingerprint):
-            return
-        findings = self._of(definition.fingerprint)
-        self._session.add(
-            _store.DefinitionRow(
-                tenant=self._tenant,
-                key=key,
-                fingerprint=definition.fingerprint,
-                server=server,
-                kind=definition.kind,
-                name=definition.name,
-                canonical=definition.canonical,
-                findings=msgspec.json.encode(findings),
-                first_seen=self._now,
-            )
-        )
-        self.facts.append(facts.definition_seen(self._now, self._tenant, server, definition, findings))
+    def _shown(self, key: str, fingerprint: str) -> Sighting | None:
+        return _store.sighting_of(self._session, self._on.tenant, key, fingerprint) if fingerprint else None

@@ -12,8 +12,10 @@ from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
 from watchkeeper.inspection.redaction import redact
 from watchkeeper.registry import transitions
+from watchkeeper.registry.changes import ChangeClass
 from watchkeeper.registry.diff import unified
 from watchkeeper.registry.model import Sighting
+from watchkeeper.registry.summary import summarise
 
 ACTOR = "system:registry"
 _MOST = 16_384
@@ -58,11 +60,14 @@ def pin_moved(
 
 def pin_changed(now: int, tenant: str, step: transitions.Step, *, old: Sighting | None, new: Sighting | None) -> Event:
     """A server shows another definition than the pinned one: both fingerprints, and how they differ."""
-    text = unified(without_secrets(old), without_secrets(new), before="pinned", after="seen")
+    shown = without_secrets(old), without_secrets(new)
+    text = unified(*shown, before="pinned", after="seen")
     added, removed = _count(text)
     body = {
         "reason": step.pin.reason,
-        "old": step.pin.pinned,
+        "class": step.pin.change or ("cosmetic" if step.was else ""),
+        "summary": list(summarise(*shown)),
+        "old": step.was or step.pin.pinned,
         "new": step.pin.seen,
         "diff": _cut(text),
         "added": added,
@@ -70,6 +75,12 @@ def pin_changed(now: int, tenant: str, step: transitions.Step, *, old: Sighting 
         "findings": _plain(new.findings if new else ()),
     }
     return _about(now, tenant, step, ACTOR, body)
+
+
+def _severity(step: transitions.Step) -> Severity:
+    if step.event == transitions.CHANGED and step.pin.change == ChangeClass.COSMETIC:
+        return Severity.MEDIUM
+    return _SEVERITIES.get(step.event, Severity.INFORMATIONAL)
 
 
 def _about(now: int, tenant: str, step: transitions.Step, actor: str, body: dict[str, Any]) -> Event:
@@ -83,7 +94,7 @@ def _about(now: int, tenant: str, step: transitions.Step, actor: str, body: dict
         server=pin.server,
         target=pin.name,
         outcome="success",
-        severity=_SEVERITIES.get(step.event, Severity.INFORMATIONAL),
+        severity=_severity(step),
         body=common | body,
     )
 

@@ -47,6 +47,14 @@ class Pin(msgspec.Struct, frozen=True):
     """Who held it by hand; such a hold outlasts the return of the pinned definition."""
     approved_by: str = ""
     approved_at: int = 0
+    change: str = ""
+    """`cosmetic` or `semantic`: how `seen` differs from `pinned`; empty while they are the same."""
+    origin: str = ""
+    """`renamed` or `moved`, when it looks like a definition that was known under another name or of another server."""
+    origin_of: str = ""
+    """That other one, as `server/name`."""
+    pruned: int = 0
+    """Definitions of its history that are no longer kept."""
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -75,3 +83,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     history: tuple[Sighting, ...]
     diff: str
     """Unified diff from the pinned definition to the one seen last."""
+    summary: tuple[str, ...] = ()
+    """The same told in words."""

@@ -27,9 +27,12 @@ from watchkeeper.events import Event, Journal
 from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
 from watchkeeper.registry import _store, facts, transitions
-from watchkeeper.registry._noting import Groups, Noting, grouped
+from watchkeeper.registry._noting import Groups, Noting, Occasion, grouped
+from watchkeeper.registry.changes import ChangeClass
 from watchkeeper.registry.diff import unified
 from watchkeeper.registry.model import TOOL, Observation, Pin, PinState, Sighting, Snapshot
+from watchkeeper.registry.settings import PinTerms
+from watchkeeper.registry.summary import summarise
 
 Findings = Mapping[str, tuple[Finding, ...]]
 """Fingerprint → what the inspectors noticed in that definition."""
@@ -58,6 +61,8 @@ class Pins:
         self._pins: dict[tuple[str, str, str], Pin] = {}
         self._schemas: dict[tuple[str, str], bytes] = {}
         self._held: dict[str, frozenset[tuple[str, str]]] = {}
+        self.terms = PinTerms()
+        """What the settings say of each server; whoever reads the settings sets it."""
         self.generation = -1
         """The generation that memory mirrors."""
         _store.ensure_generation(database, tenant)
@@ -120,9 +125,14 @@ class Pins:
         self.reload()
         return step.pin
 
-    def approve_all(self, server: str, by: str) -> tuple[Pin, ...]:
-        """Approve every definition of a server as seen last, those that are approved already excepted."""
+    def approve_all(self, server: str, by: str, *, cosmetic_only: bool = False) -> tuple[Pin, ...]:
+        """Approve every definition of a server as seen last, those that are approved already excepted.
+
+        With `cosmetic_only` just those that are held for nothing but a cosmetic change.
+        """
         waiting = [pin for pin in self.list(server) if pin.state is not PinState.APPROVED]
+        if cosmetic_only:
+            waiting = [pin for pin in waiting if pin.change == ChangeClass.COSMETIC and not pin.held_by]
         return tuple(self.approve(server, pin.kind, pin.name, by, fingerprint=pin.seen) for pin in waiting)
 
     def hold(self, server: str, kind: str, name: str, reason: str, by: str) -> Pin:
@@ -177,8 +187,9 @@ class Pins:
             pin = self._get(session, server, kind, name)
             history = _store.sightings(session, self._tenant, _store.key_of(server, kind, name))
         texts = {sighting.fingerprint: sighting.canonical for sighting in history}
-        text = unified(texts.get(pin.pinned, b""), texts.get(pin.seen, b""), before="pinned", after="seen")
-        return Snapshot(taken_at=self._clock.now(), pin=pin, history=tuple(history), diff=text)
+        pair = texts.get(pin.pinned, b""), texts.get(pin.seen, b"")
+        text = unified(*pair, before="pinned", after="seen")
+        return Snapshot(self._clock.now(), pin, tuple(history), text, summarise(*pair))
 
     # how a change is carried out
 
@@ -198,7 +209,8 @@ class Pins:
         with self._database.write() as session:
             at = _store.lock_generation(session, self._tenant)
             self._refuse_crowd(server, groups)
-            noting = Noting(session, self._tenant, at.value + 1, self._clock.now(), findings)
+            occasion = Occasion(self._tenant, at.value + 1, self._clock.now(), self.terms.of(server))
+            noting = Noting(session, occasion, findings)
             for key, group in groups.items():
                 step = noting.note(server, *key, group)
                 if step.pin.state is PinState.HELD:
@@ -234,7 +246,7 @@ class Pins:
         self._journal.wait(last)
 
     def _mirror(self, pin: Pin, canonical: bytes) -> None:
-        if pin.kind == TOOL and canonical:
+        if pin.kind == TOOL and canonical and pin.pinned:
             self._schemas[pin.server, pin.name] = _schema_in(canonical)
         self._pins[pin.server, pin.kind, pin.name] = pin
         key, held = {(pin.kind, pin.name)}, self._held.get(pin.server, frozenset())

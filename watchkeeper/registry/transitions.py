@@ -6,7 +6,9 @@ Obligations, and the attack each one stops:
 2. Any other definition than the pinned one holds the pin, an older approved one too (rug pull, roll-back).
 3. The return of the pinned definition ends an automatic hold, and never a hold by hand (a server that shows the
    good definition to whoever looks, and the bad one to its victim).
-4. Two definitions under one name in one listing hold the pin, in whatever order they come (shadowing: the gateway
+4. A change passes without a person only when the settings say so, no model can act on it, nothing was found in it, and
+   nobody holds the pin by hand.
+5. Two definitions under one name in one listing hold the pin, in whatever order they come (shadowing: the gateway
    reads the first, the client the last).
 """
 
@@ -17,6 +19,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from watchkeeper.inspection.model import Finding
+from watchkeeper.registry.changes import ChangeClass
 from watchkeeper.registry.model import Pin, PinState
 
 TRUSTED = "registry.pin.trusted"
@@ -24,6 +27,7 @@ CHANGED = "registry.pin.changed"
 RESTORED = "registry.pin.restored"
 HELD = "registry.pin.held"
 APPROVED = "registry.pin.approved"
+ADOPTED = "registry.pin.adopted"
 
 DIFFERS = "it differs from the pinned definition"
 AMBIGUOUS = "one listing showed two definitions under this name"
@@ -34,10 +38,12 @@ class Step(msgspec.Struct, frozen=True):
 
     pin: Pin
     event: str = ""
+    was: str = ""
+    """What was pinned before, where a cosmetic change took its place."""
 
 
 def representative(pin: Pin | None, fingerprints: Sequence[str]) -> str:
-    """Which of the definitions that one listing shows under one name decides (obligation 4).
+    """Which of the definitions that one listing shows under one name decides (obligation 5).
 
     The pinned one only when it stands alone; else the one seen before, so that the same listing twice is no change.
     """
@@ -67,17 +73,27 @@ def first_sight(
     return Step(Pin(server, kind, name, state, fingerprint, fingerprint, now, now, pinned_as=state), TRUSTED)
 
 
-def sighted(pin: Pin, fingerprint: str, now: int) -> Step:
-    """A known name shows `fingerprint`."""
+def sighted(pin: Pin, fingerprint: str, now: int, *, change: str = "", passes: bool = False) -> Step:
+    """A known name shows `fingerprint`, which differs from the pinned one in the way of `change`.
+
+    With `passes`, a cosmetic change takes the pinned one's place (obligation 4).
+    """
     if fingerprint == pin.seen:
         return Step(pin)
-    move = {"seen": fingerprint, "changed_at": now}
-    if fingerprint != pin.pinned:
-        reason = pin.reason if pin.held_by else DIFFERS
-        return Step(msgspec.structs.replace(pin, state=PinState.HELD, reason=reason, **move), CHANGED)
-    if pin.held_by:
-        return Step(msgspec.structs.replace(pin, **move), RESTORED)
-    return Step(msgspec.structs.replace(pin, state=pin.pinned_as, reason="", **move), RESTORED)
+    if fingerprint == pin.pinned:
+        back = msgspec.structs.replace(pin, seen=fingerprint, changed_at=now, change="")
+        if pin.held_by:
+            return Step(back, RESTORED)
+        return Step(msgspec.structs.replace(back, state=pin.pinned_as, reason=""), RESTORED)
+    moved = msgspec.structs.replace(pin, seen=fingerprint, changed_at=now, change=change)
+    if passes and change == ChangeClass.COSMETIC and not pin.held_by:
+        return Step(
+            msgspec.structs.replace(moved, state=pin.pinned_as, pinned=fingerprint, reason="", change=""),
+            ADOPTED,
+            pin.pinned,
+        )
+    reason = pin.reason if pin.held_by else DIFFERS
+    return Step(msgspec.structs.replace(moved, state=PinState.HELD, reason=reason), CHANGED)
 
 
 def approved(pin: Pin, by: str, now: int) -> Step:
@@ -94,6 +110,7 @@ def approved(pin: Pin, by: str, now: int) -> Step:
             approved_by=by,
             approved_at=now,
             changed_at=now,
+            change="",
         ),
         APPROVED,
     )

@@ -91,6 +91,12 @@ class Pin:
     approved_by: str = ""
     approved_at: int | None = None
     reason: str = ""
+    change: str = ""
+    """`cosmetic` or `semantic`: how what was seen last differs from what is pinned."""
+    origin: str = ""
+    """What it was called before, or where it came from, in words."""
+    labels: Sequence[str] = ()
+    """Such as `lookalike`."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,8 @@ class DefinitionChange:
     old_fingerprint: str = ""
     new_fingerprint: str = ""
     findings: Sequence[str] = ()
+    summary: Sequence[str] = ()
+    """The change told in words, a line each."""
 
 
 @dataclass(frozen=True)

@@ -108,14 +108,19 @@ CREATE TABLE gateway_tasks (
 	made_at BIGINT NOT NULL,
 	PRIMARY KEY (tenant, digest)
 );
-CREATE TABLE registry_definitions (
+CREATE TABLE registry_contents (
+	tenant VARCHAR(64) NOT NULL,
+	fingerprint VARCHAR(80) NOT NULL,
+	canonical BLOB NOT NULL,
+	PRIMARY KEY (tenant, fingerprint)
+);
+CREATE TABLE "registry_definitions" (
 	tenant VARCHAR(64) NOT NULL,
 	"key" VARCHAR(64) NOT NULL,
 	fingerprint VARCHAR(80) NOT NULL,
 	server VARCHAR(128) NOT NULL,
 	kind VARCHAR(32) NOT NULL,
 	name TEXT NOT NULL,
-	canonical BLOB NOT NULL,
 	findings BLOB NOT NULL,
 	first_seen BIGINT NOT NULL,
 	PRIMARY KEY (tenant, "key", fingerprint)
@@ -141,7 +146,7 @@ CREATE TABLE registry_pins (
 	approved_at BIGINT NOT NULL,
 	first_seen BIGINT NOT NULL,
 	changed_at BIGINT NOT NULL,
-	generation BIGINT NOT NULL,
+	generation BIGINT NOT NULL, change VARCHAR(16) DEFAULT '' NOT NULL, origin VARCHAR(16) DEFAULT '' NOT NULL, origin_of TEXT DEFAULT '' NOT NULL, pruned BIGINT DEFAULT '0' NOT NULL,
 	PRIMARY KEY (tenant, "key")
 );
 CREATE TABLE respond_alerts (
@@ -265,5 +270,6 @@ CREATE INDEX ix_respond_runs_state ON respond_runs (state);
 CREATE INDEX ix_respond_timeline_incident ON respond_timeline (incident);
 CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
+CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0005');
+INSERT INTO alembic_version (version_num) VALUES ('0006');
