@@ -167,11 +167,12 @@ def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Rela
 
 def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce) -> Guard:
     """The guard with everything that is on by default."""
+    policy = PolicyEngine.load(policies_of(loaded))
     return Guard(
         orders=orders,
         pins=platform.pins,
-        inspection=Inspection.from_plugins(loaded.data_dir / "cache"),
-        policy=PolicyEngine.load(policies_of(loaded)),
+        inspection=Inspection.from_plugins(loaded.data_dir / "cache", policy.wanted),
+        policy=policy,
         observe=observing(platform.pins),
         groups_of=platform.clients.groups_of,
     )

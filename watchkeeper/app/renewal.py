@@ -30,7 +30,7 @@ from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.fitting import Terms
 from watchkeeper.gateway.limits.ledger import Ledger
 from watchkeeper.gateway.model import Route
-from watchkeeper.gateway.pipeline import Guard
+from watchkeeper.gateway.pipeline import Guard, Notices
 from watchkeeper.gateway.relay.relay import Relay
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import ServerSettings
@@ -81,6 +81,8 @@ class Prepared:
     terms: Terms
     stock: Stock
     policy: PolicyEngine
+    inspection: Notices
+    """Looks for what the policy wants."""
     pins: PinTerms
     servers: dict[str, ServerSettings]
     ledger: Ledger | None
@@ -122,6 +124,7 @@ class Renewal:
         kept = with_ports_of(loaded, self._gateway.ports, self.loaded)
         servers = await asyncio.to_thread(check_quickly, kept, demo=self._demo)
         policy = await asyncio.to_thread(PolicyEngine.load, policies_of(kept))
+        inspection = await asyncio.to_thread(self._fitted.guard.looking_for, policy.wanted)
         routes, stock = routes_of(kept, servers, self._ground, self._holdings.stock)
         relay = self._fitted.relay
         terms = terms_of(kept, self._ground.platform, relay, (self.loaded, self._terms))
@@ -130,7 +133,8 @@ class Renewal:
         stack, ledger = AsyncExitStack(), self._holdings.consumption.ledger
         if ledger is None:
             ledger = await keep_ledger(kept, relay, stack)
-        return Prepared(loaded, routes, endpoints, terms, stock, policy, pin_terms_of(kept), servers, ledger, stack)
+        pins = pin_terms_of(kept)
+        return Prepared(loaded, routes, endpoints, terms, stock, policy, inspection, pins, servers, ledger, stack)
 
     async def commit(
         self, prepared: Prepared, by: str, listening: Mapping[str, socket.socket] | None = None
@@ -144,7 +148,7 @@ class Renewal:
         except WatchkeeperError:
             await self.forget(prepared)
             raise
-        self._fitted.guard.follow(prepared.policy)
+        self._fitted.guard.follow(prepared.policy, prepared.inspection)
         self._ground.platform.pins.terms = prepared.pins
         self.control.routes = {route.name: route for route in prepared.routes}
         if prepared.terms.gate is not self._terms.gate:

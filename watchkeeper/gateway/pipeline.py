@@ -87,6 +87,7 @@ class Notices(Protocol):
     """`inspection.Inspection`."""
 
     def inspect(self, surface: Surface, data: bytes) -> Findings: ...
+    def wanting(self, wanted: frozenset[str]) -> Notices: ...
 
 
 class Decides(Protocol):
@@ -115,6 +116,7 @@ class Guard:
     ) -> None:
         self._orders = orders
         self._pins = pins
+        self._inspection = inspection
         self._inspect = inspection.inspect
         self._decide = policy.decide
         self._observe = observe
@@ -123,9 +125,17 @@ class Guard:
         self._prefix = secrets.token_hex(4)
         self._counter = itertools.count(1)
 
-    def follow(self, policy: Decides) -> None:
-        """Decide by another policy from the next message on, in streams that are open, too."""
+    def follow(self, policy: Decides, inspection: Notices | None = None) -> None:
+        """Decide by another policy from the next message on, in streams that are open, too; `inspection` looks for
+        what that one wants.
+        """
+        if inspection is not None:
+            self._inspection, self._inspect = inspection, inspection.inspect
         self._decide = policy.decide
+
+    def looking_for(self, wanted: frozenset[str]) -> Notices:
+        """An inspection for `follow`. Compiles patterns: not for the event loop."""
+        return self._inspection.wanting(wanted)
 
     @property
     def tasks(self) -> Tasks:

@@ -5,13 +5,14 @@
 
 from watchkeeper.inspection.fingerprints import Definition, definitions_in, without_definitions
 from watchkeeper.inspection.inspection import BROKEN, Inspection
-from watchkeeper.inspection.model import HIDDEN_INSTRUCTION, SECRET, Finding, Inspector, Surface
+from watchkeeper.inspection.model import HIDDEN_INSTRUCTION, PERSONAL, SECRET, Finding, Inspector, Surface
 from watchkeeper.inspection.redaction import redact
 from watchkeeper.inspection.rulebook import RuleInspector
 
 __all__ = [
     "BROKEN",
     "HIDDEN_INSTRUCTION",
+    "PERSONAL",
     "SECRET",
     "Definition",
     "Finding",

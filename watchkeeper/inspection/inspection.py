@@ -11,7 +11,7 @@ from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.plugins import load
 from watchkeeper.inspection.model import Finding, Inspector, Surface
 from watchkeeper.inspection.rulebook import RuleInspector
-from watchkeeper.inspection.scanner import OwnedRule, Scanner
+from watchkeeper.inspection.scanner import MAX_FINDINGS, OwnedRule, Scanner
 
 _log = logging.getLogger(__name__)
 
@@ -19,31 +19,49 @@ BROKEN = "inspection_failed"
 """Label of the finding that stands for an inspector that raised. Policies must treat it as the worst case."""
 
 
+EVERYTHING = "*"
+"""Wanted by a policy that looks at all findings at once."""
+
+
 class Inspection:
     """Rule-based inspectors are scanned together; others are asked one by one. Safe for many threads."""
 
-    def __init__(self, inspectors: Sequence[Inspector], cache: Path | None = None) -> None:
+    def __init__(
+        self, inspectors: Sequence[Inspector], cache: Path | None = None, wanted: frozenset[str] = frozenset()
+    ) -> None:
         rules: list[OwnedRule] = []
+        self._all = inspectors
+        self._cache = cache
         self._others: list[Inspector] = []
         for inspector in inspectors:
-            if isinstance(inspector, RuleInspector):
-                rules += [(inspector.name, rule) for rule in inspector.rules]
-            else:
+            if not isinstance(inspector, RuleInspector):
                 self._others.append(inspector)
+            elif _is_wanted(inspector, wanted):
+                rules += [(inspector.name, rule) for rule in inspector.rules]
         self._scanner = Scanner(rules, cache) if rules else None
         self.names: tuple[str, ...] = tuple(inspector.name for inspector in inspectors)
 
     @classmethod
-    def from_plugins(cls, cache: Path | None = None) -> Inspection:
-        """Every installed inspector (entry points `watchkeeper.inspectors`). Raises `Misconfigured`."""
-        return cls([_make(name, factory) for name, factory in load("inspectors").items()], cache)
+    def from_plugins(cls, cache: Path | None = None, wanted: frozenset[str] = frozenset()) -> Inspection:
+        """Every installed inspector (entry points `watchkeeper.inspectors`, and `watchkeeper.inspectors_on_demand` for
+        those that a policy has to want). Raises `Misconfigured`.
+        """
+        found = load("inspectors") | load("inspectors_on_demand")
+        return cls([_make(name, factory) for name, factory in found.items()], cache, wanted)
 
-    def inspect(self, surface: Surface, data: bytes) -> tuple[Finding, ...]:
-        """Every finding; never raises. An inspector that fails is itself a finding: silence must mean clean."""
+    def wanting(self, wanted: frozenset[str]) -> Inspection:
+        """The same, looking for what these words of policies (labels, classes) ask for. Compiles patterns: not for the
+        event loop."""
+        return Inspection(self._all, self._cache, wanted)
+
+    def inspect(self, surface: Surface, data: bytes, most: int = MAX_FINDINGS) -> tuple[Finding, ...]:
+        """Every finding, of each rule at most so many; never raises. An inspector that fails is itself a finding:
+        silence must mean clean.
+        """
         if not data:
             return ()
         try:
-            found = self._scanner.inspect(surface, data) if self._scanner else ()
+            found = self._scanner.inspect(surface, data, most) if self._scanner else ()
         except Exception:  # noqa: BLE001 — a control that broke must be seen, and must not take the exchange with it
             _log.exception("the rules could not be scanned")
             found = (_broken("rules"),)
@@ -58,6 +76,13 @@ class Inspection:
                 _log.error("an inspector failed", extra={"inspector": inspector.name})  # its message may quote the text
                 found.append(_broken(inspector.name))
         return tuple(found)
+
+
+def _is_wanted(inspector: RuleInspector, wanted: frozenset[str]) -> bool:
+    if not inspector.on_demand or EVERYTHING in wanted:
+        return True
+    classes = (Finding(inspector.name, rule.id, rule.label, rule.severity).classes for rule in inspector.rules)
+    return not wanted.isdisjoint({inspector.on_demand}.union(*classes))
 
 
 def _broken(name: str) -> Finding:

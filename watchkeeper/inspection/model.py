@@ -27,6 +27,10 @@ HIDDEN_INSTRUCTION = "hidden_instruction"
 """Label of text that speaks to the model behind the user's back."""
 SECRET = "secret"  # noqa: S105 — a label, not a password
 """Label of a credential."""
+PERSONAL = "personal_data"
+"""Label of what says something of a person."""
+UNSHOWN = frozenset({SECRET, PERSONAL})
+"""Labels of what is never kept or shown."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -46,7 +50,17 @@ class Finding(msgspec.Struct, frozen=True):
     """Byte offsets, end exclusive: in the UTF-8 of the decoded string at `path`, or, without a path, in the inspected
     bytes. Both 0 mean all of that string, or of the text: a disguise or a key makes the exact place unnameable."""
     excerpt: str = ""
-    """At most 120 characters; secrets masked, control and invisible characters escaped."""
+    """At most 120 characters; secrets and personal data masked, control and invisible characters escaped."""
+
+    @property
+    def kind(self) -> str:
+        """The class of what was found, as placeholders are typed by it: `github_token`, `email`, `national_id`."""
+        return self.rule.split(".")[min(1, self.rule.count("."))].replace("-", "_")
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Every name that a policy may call it by: its label, and what its rule's id says after the inspector."""
+        return frozenset((self.label, *self.rule.replace("-", "_").split(".")[1:]))
 
 
 class Inspector(Protocol):

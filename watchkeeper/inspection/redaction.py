@@ -1,4 +1,4 @@
-"""Text of a message made safe to store: secrets replaced, nothing invisible, cut at a limit.
+"""Text of a message made safe to store: secrets and personal data found in it replaced, nothing invisible, cut.
 
 What cannot be cut out exactly is withheld as a whole: a secret is never kept for the sake of the rest.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from watchkeeper.inspection.excerpts import escaped
 from watchkeeper.inspection.inspection import BROKEN
-from watchkeeper.inspection.model import SECRET, Finding
+from watchkeeper.inspection.model import UNSHOWN, Finding
 from watchkeeper.inspection.strings import Pairs, parse, step
 
 CUT = "…[cut]"
@@ -28,7 +28,7 @@ def redact(data: bytes, findings: Sequence[Finding], limit: int) -> str:
     """
     if any(finding.label == BROKEN for finding in findings):
         return UNSEEN[:limit]
-    secrets = [finding for finding in findings if finding.label == SECRET]
+    secrets = [finding for finding in findings if finding.label in UNSHOWN]
     if not secrets:
         return _trimmed(data, limit)
     if any(not finding.path and not finding.end for finding in secrets):

@@ -15,6 +15,8 @@ class RuleInspector:
     """The rules of `content/inspectors` (or of another folder) that carry this inspector's name."""
 
     name: ClassVar[str]
+    on_demand: ClassVar[str] = ""
+    """A label, when these rules are looked for only while a policy asks for it or for one of their classes."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Raises `Misconfigured` when the rules cannot be read."""

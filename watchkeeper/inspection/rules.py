@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import re2
@@ -16,6 +15,7 @@ import yaml
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.inspection.model import Surface
+from watchkeeper.inspection.validators import CHECKS
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader in C where it was built: a tenth of a second at every start."""
@@ -46,8 +46,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """A simpler pattern that every match contains, looked for in the fast pass; the pattern itself follows."""
     case: bool = False
     """True when upper and lower case differ."""
-    check: Literal["", "assignment", "jwt", "github", "aws", "not-example"] = ""
-    """A second look at a match that a pattern cannot express (`inspection.validators`)."""
+    check: str = ""
+    """A second look at a match that a pattern cannot express (`inspection.validators`, `inspection.identifiers`)."""
 
 
 class RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +121,8 @@ def _check(rule: Rule, path: Path) -> None:
     where = f"{path}: rule {rule.id}"
     if not _LOW <= rule.severity <= _HIGH:
         raise Misconfigured(f"{where}: severity {rule.severity} is not 1 to 5")
+    if rule.check not in CHECKS:
+        raise Misconfigured(f"{where}: there is no check {rule.check}", hint="see docs/concepts/inspection.md")
     if len(rule.pattern) > MAX_PATTERN:
         raise Misconfigured(f"{where}: the pattern is longer than {MAX_PATTERN} characters")
     for pattern in (rule.pattern, rule.hint or rule.pattern):

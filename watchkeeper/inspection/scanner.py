@@ -15,9 +15,9 @@ import re2
 
 from watchkeeper.inspection.excerpts import masked, shown
 from watchkeeper.inspection.matcher import Matcher, make_matcher
-from watchkeeper.inspection.model import SECRET, Finding, Surface
+from watchkeeper.inspection.model import PERSONAL, UNSHOWN, Finding, Surface
 from watchkeeper.inspection.rules import Rule, options, portable
-from watchkeeper.inspection.strings import Member, members_of
+from watchkeeper.inspection.strings import Digits, Member, members_of
 from watchkeeper.inspection.validators import CHECKS
 from watchkeeper.inspection.views import bare, readings
 
@@ -47,28 +47,30 @@ class Scanner:
         hints = [(portable(rule.hint or rule.pattern), rule.case) for _, rule in rules]
         self._matcher = matcher or make_matcher(hints, cache)
         self._compiled: list[Any] = [re2.compile(text, options=options(case)) for text, case in patterns]
+        self._of_numbers = frozenset(i for i, (_, rule) in enumerate(rules) if rule.label == PERSONAL)
+        """Rules that look at numbers, too; the others speak of text."""
         self._wanted = {s: frozenset(i for i, (_, r) in enumerate(rules) if s in r.surfaces) for s in Surface}
 
-    def inspect(self, surface: Surface, data: bytes) -> tuple[Finding, ...]:
-        """Every finding of the rules made for `surface`, in the order of the text."""
+    def inspect(self, surface: Surface, data: bytes, most: int = MAX_FINDINGS) -> tuple[Finding, ...]:
+        """Every finding of the rules made for `surface`, in the order of the text; of each rule at most so many."""
         texts = readings(data)
         wanted, hits = self._wanted[surface], set[int]()
         for text in texts:
             for index in self._matcher.hits(text):
                 if index in wanted and index not in hits and self._compiled[index].search(text):
                     hits.add(index)
-        return self._look_closer(hits, data, texts) if hits else ()
+        return self._look_closer(hits, data, texts, most) if hits else ()
 
-    def _look_closer(self, hits: set[int], data: bytes, texts: list[bytes]) -> tuple[Finding, ...]:
+    def _look_closer(self, hits: set[int], data: bytes, texts: list[bytes], most: int) -> tuple[Finding, ...]:
         members = members_of(data)
         places = self._in_whole(hits, data, texts) if members is None else self._in_members(hits, members)
         counts: Counter[int] = Counter()
         found: list[Finding] = []
         for place in places:
             counts[place.rule] += 1
-            if counts[place.rule] <= MAX_FINDINGS:
+            if counts[place.rule] <= most:
                 found.append(self._finding(place))
-            elif counts[place.rule] == MAX_FINDINGS + 1:
+            elif counts[place.rule] == most + 1:
                 found.append(self._finding(Place(place.rule, "", 0, 0, b"")))
         return _without_secrets_in_excerpts(found)
 
@@ -80,12 +82,15 @@ class Scanner:
             offset = len(plain) - 1 - len(member.value.encode("utf-8", "replace"))
             path = "" if member.is_key else member.pointer
             seen: set[int] = set()
-            for index in sorted(hits.intersection(self._matcher.hits(plain))):
+            looked_for = hits & self._of_numbers if isinstance(member.value, Digits) else hits
+            for index in sorted(looked_for.intersection(self._matcher.hits(plain))):
                 for start, end in self._spans(index, plain):
                     seen.add(index)
                     is_exact = start >= offset and end < len(plain) and not member.is_key
                     low, high = (start - offset, end - offset) if is_exact else (0, 0)
                     yield Place(index, path, low, high, plain[start:end])
+            if plain.isascii() and b"\\" not in plain and b"\x1b" not in plain:
+                continue  # nothing there could be a disguise
             bared = bare(plain)
             if bared == plain:
                 continue
@@ -110,16 +115,16 @@ class Scanner:
 
     def _finding(self, place: Place) -> Finding:
         inspector, rule = self._rules[place.rule]
-        excerpt = masked(place.text) if rule.label == SECRET else shown(place.text)
+        excerpt = masked(place.text) if rule.label in UNSHOWN else shown(place.text)
         return Finding(inspector, rule.id, rule.label, rule.severity, place.path, place.start, place.end, excerpt)
 
 
 def _without_secrets_in_excerpts(found: list[Finding]) -> tuple[Finding, ...]:
     """A sentence that was quoted may hold a secret that another rule found: then it is not quoted."""
-    risky = {finding.path for finding in found if finding.label == SECRET}
+    risky = {finding.path for finding in found if finding.label in UNSHOWN}
     return tuple(
         Finding(f.inspector, f.rule, f.label, f.severity, f.path, f.start, f.end, "(not shown: it holds a secret)")
-        if f.label != SECRET and risky and (f.path in risky or not f.path or "" in risky)
+        if f.label not in UNSHOWN and risky and (f.path in risky or not f.path or "" in risky)
         else f
         for f in found
     )

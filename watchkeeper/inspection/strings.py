@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_STRINGS = 20_000
+LONG_NUMBER = 9
+"""Digits from which on a number may be somebody's."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_$@][A-Za-z0-9_$@.-]{0,17}")
 
 
@@ -27,20 +29,30 @@ class Member(NamedTuple):
     """True when the string is itself a member's name; its pointer is then that of the object."""
 
 
+class Digits(str):
+    """A long whole number, which may be somebody's: looked at as text, and told apart from text."""
+
+    __slots__ = ()
+
+
 class Pairs(list[tuple[str, object]]):
     """An object with its members in order, doubles kept."""
 
 
 def parse(data: bytes, *, keep_numbers: bool = False) -> object:
-    """The tree of a JSON text, its objects as `Pairs`; numbers are of no interest unless said.
+    """The tree of a JSON text, its objects as `Pairs`; numbers that are not long are of no interest unless said.
 
     Raises `ValueError` when it is no JSON, or nested too deeply.
     """
-    number = None if keep_numbers else _ignore
+    whole, broken = (None, None) if keep_numbers else (_long, _ignore)
     try:
-        return json.loads(data, object_pairs_hook=Pairs, parse_int=number, parse_float=number)
+        return json.loads(data, object_pairs_hook=Pairs, parse_int=whole, parse_float=broken)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _long(text: str) -> Digits | None:
+    return Digits(text) if len(text) >= LONG_NUMBER else None
 
 
 def _ignore(_: str) -> None:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from watchkeeper.inspection.identifiers import IDENTIFIERS
+
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _EXAMPLE = re.compile(
     rb"example|placeholder|change[_-]?me|your[_-]|dummy|redacted|insert[_-]|replace|sample|x{6}|\*{4}|\.{3}|<[^>]*>|"
@@ -83,4 +85,5 @@ CHECKS: dict[str, Callable[[bytes], bool]] = {
     "github": has_github_checksum,
     "aws": is_aws_key,
     "not-example": is_not_example,
+    **IDENTIFIERS,
 }

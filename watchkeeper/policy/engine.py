@@ -27,6 +27,7 @@ from watchkeeper.policy.model import Effect, Question, Verdict
 from watchkeeper.policy.reads import thresholds_of
 from watchkeeper.policy.slices import ACTIONS, Index
 from watchkeeper.policy.sources import Policy, read
+from watchkeeper.policy.wants import wanted_by
 
 _log = logging.getLogger(__name__)
 KNOWN = 16_384
@@ -89,6 +90,11 @@ class PolicyEngine:
             for counter, threshold in thresholds_of(policy.tree) if "counts" in policy.reads.members else ():
                 found.setdefault(counter, set()).add(threshold)
         return {counter: tuple(sorted(found[counter])) for counter in sorted(found)}
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Labels and classes of findings that some policy asks for, or `*`."""
+        return wanted_by(self.policies)
 
     @property
     def cached(self) -> int:
