@@ -56,7 +56,8 @@ class ServersView:
         return [self._server(name, server, live, contained) for name, server in self._servers.items()]
 
     def pins(self, server: str) -> Sequence[Pin]:
-        return [_pin(pin) for pin in self._on.pins.list(server)]
+        pins = self._on.pins
+        return [_pin(pin, pins.labels(pin.server, pin.kind, pin.name)) for pin in pins.list(server)]
 
     def diff(self, server: str, kind: str, name: str) -> DefinitionChange:
         taken = self._on.pins.snapshot(server, name, kind)
@@ -162,7 +163,7 @@ class JournalView:
         return Lake(behind=said["rows"], updated_at=updated)
 
 
-def _pin(pin: Known) -> Pin:
+def _pin(pin: Known, labels: Sequence[str]) -> Pin:
     return Pin(
         server=pin.server,
         kind=pin.kind,
@@ -175,6 +176,7 @@ def _pin(pin: Known) -> Pin:
         reason=pin.reason,
         change=pin.change,
         origin=f"{pin.origin} from {pin.origin_of}" if pin.origin else "",
+        labels=labels,
     )
 
 

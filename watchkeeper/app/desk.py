@@ -19,7 +19,6 @@ from watchkeeper.gateway.caller import DEFAULT, local_principal
 from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.identity import Terms
 from watchkeeper.gateway.orders import Order
-from watchkeeper.registry import Pin
 from watchkeeper.registry.history import told
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.ledger import Ledger
@@ -77,8 +76,12 @@ class Desk:
             **Approving(platform).acts,
         }
 
-    def list_pins(self, asked: dict[str, Any]) -> list[Pin]:
-        return list(self._on.pins.list(asked.get("server", "")))
+    def list_pins(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        pins = self._on.pins
+        return [
+            msgspec.structs.asdict(pin) | {"labels": pins.labels(pin.server, pin.kind, pin.name)}
+            for pin in pins.list(asked.get("server", ""))
+        ]
 
     def diff_pin(self, asked: dict[str, Any]) -> dict[str, Any]:
         server, name, kind = asked["server"], asked["name"], asked.get("kind", "tool")

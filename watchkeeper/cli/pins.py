@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,7 +35,7 @@ def list_(server: str, data: Path | None, as_json: bool) -> None:
         output.as_json(rows)
         return
     output.table(
-        ["server", "kind", "name", "state", "change", "fingerprint", "first seen", "approved by", "renamed from"],
+        ["server", "kind", "name", "state", "change", "fingerprint", "first seen", "approved by", "labels"],
         [
             [
                 r["server"],
@@ -45,14 +46,20 @@ def list_(server: str, data: Path | None, as_json: bool) -> None:
                 r["seen"][:19],
                 output.moment(r["first_seen"]),
                 r["approved_by"] or "-",
-                f"{r['origin_of']} ({r['origin']})" if r["origin"] else "-",
+                _labelled(r),
             ]
             for r in rows
         ],
         empty=(f"Nothing was seen of {visible(server)} yet" if server else "No definition was seen yet")
         + ": a server's tools appear here once a client lists them through the gateway.",
-        below=("fingerprint", "first seen", "approved by", "renamed from"),
+        below=("fingerprint", "first seen", "approved by", "labels"),
     )
+
+
+def _labelled(row: dict[str, Any]) -> str:
+    """What is to be said of a pin beside its state; where it came from is named."""
+    labels = [f"{label} from {row['origin_of']}" if label == row["origin"] else label for label in row["labels"]]
+    return ", ".join(labels) or "-"
 
 
 @pins.command()

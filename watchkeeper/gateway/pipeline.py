@@ -40,6 +40,7 @@ from watchkeeper.inspection.fingerprints import (
     LISTS,
     Definition,
     definitions_in,
+    whole_kind,
     without_definitions,
 )
 from watchkeeper.inspection.inspection import BROKEN
@@ -70,7 +71,7 @@ _log = logging.getLogger(__name__)
 Findings = tuple[Finding, ...]
 Marks = tuple[str, ...] | None
 """The caller's groups, as its credential says; None asks the settings."""
-Observe = Callable[[str, Sequence[Definition], Mapping[str, Findings]], Awaitable[Observation]]
+Observe = Callable[[str, Sequence[Definition], Mapping[str, Findings], str], Awaitable[Observation]]
 """`Pins.observe`, off the event loop."""
 
 
@@ -284,7 +285,9 @@ class Guard:
             for d in definitions
             if not self._pins.is_known(server, d)
         }
-        observation = await self._observe(server, definitions, noticed)
+        observation = await self._observe(
+            server, definitions, noticed, whole_kind(method, request.params, answer.result)
+        )
         findings = tuple(_unplaced(finding) for found in noticed.values() for finding in found)
         if orders := self._orders.all_denying(principal, server):
             return self._deny(route, findings, *_contained(orders))

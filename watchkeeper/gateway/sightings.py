@@ -14,10 +14,12 @@ from watchkeeper.registry.pins import Pins
 def observing(pins: Pins) -> Observe:
     """`pins.observe` as the guard wants it: awaitable, and harmless to the event loop."""
 
-    async def observe(server: str, definitions: Sequence[Definition], findings: Mapping[str, Findings]) -> Observation:
-        known = pins.recall(server, definitions)
+    async def observe(
+        server: str, definitions: Sequence[Definition], findings: Mapping[str, Findings], whole: str
+    ) -> Observation:
+        known = pins.recall(server, definitions, whole)
         if known is not None:
             return known
-        return await asyncio.to_thread(pins.observe, server, definitions, findings)
+        return await asyncio.to_thread(pins.observe, server, definitions, findings, whole)
 
     return observe

@@ -57,6 +57,23 @@ def definitions_in(method: str, result: bytes) -> list[Definition]:
     return [] if listed is None else [_define(kind, naming, bytes(raw)) for raw in _array(bytes(listed))]
 
 
+class _Page(msgspec.Struct):
+    cursor: str | None = None
+    nextCursor: str | None = None
+
+
+def whole_kind(method: str, params: bytes, result: bytes) -> str:
+    """The kind of which `result` is the whole list, and not one page of it; empty when it is neither, or none."""
+    if method not in LISTS:
+        return ""
+    try:
+        asked = msgspec.json.decode(params, type=_Page) if params else _Page()
+        shown = msgspec.json.decode(result, type=_Page)
+    except (msgspec.MsgspecError, RecursionError):
+        return ""
+    return LISTS[method][0] if asked.cursor is None and shown.nextCursor is None else ""
+
+
 def without_definitions(method: str, result: bytes, held: Set[Key], *, modern: bool = False) -> bytes:
     """The result without the held definitions; every other byte stays, `nextCursor` too.
 

@@ -3,7 +3,7 @@
 `Pins` is its door: the gateway reads and observes, people approve and hold, evidence takes snapshots.
 """
 
-from watchkeeper.registry.model import Observation, Pin, PinState, Sighting, Snapshot
+from watchkeeper.registry.model import Observation, Peer, Pin, PinState, Sighting, Snapshot
 from watchkeeper.registry.pins import Pins
 
-__all__ = ["Observation", "Pin", "PinState", "Pins", "Sighting", "Snapshot"]
+__all__ = ["Observation", "Peer", "Pin", "PinState", "Pins", "Sighting", "Snapshot"]

@@ -11,12 +11,10 @@ from watchkeeper.events import Event
 from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
 from watchkeeper.registry import _store, facts, transitions
+from watchkeeper.registry._relatives import Groups, Relatives
 from watchkeeper.registry.changes import ChangeClass, classify
 from watchkeeper.registry.model import Pin, Sighting
 from watchkeeper.registry.settings import PinSettings
-
-Groups = dict[tuple[str, str], dict[str, Definition]]
-"""(kind, name) → fingerprint → definition, in the order of the listing."""
 
 NOT_INSPECTED = Finding("registry", "registry.not-inspected", "not_inspected", 3)
 """Stands for the findings of a definition that nobody looked at: it is held, never trusted."""
@@ -28,6 +26,9 @@ def grouped(definitions: Sequence[Definition]) -> Groups:
     for definition in definitions:
         groups.setdefault((definition.kind, definition.name), {})[definition.fingerprint] = definition
     return groups
+
+
+Findings = Mapping[str, tuple[Finding, ...]]
 
 
 class Occasion(msgspec.Struct, frozen=True):
@@ -42,7 +43,8 @@ class Occasion(msgspec.Struct, frozen=True):
 class Noting:
     """One listing on its way into the control state. `facts` must be durable before the transaction is committed."""
 
-    def __init__(self, session: Session, occasion: Occasion, findings: Mapping[str, tuple[Finding, ...]]) -> None:
+    def __init__(self, session: Session, occasion: Occasion, findings: Findings, relatives: Relatives) -> None:
+        self._relatives = relatives
         self._session = session
         self._on = occasion
         self._findings = findings
@@ -59,6 +61,8 @@ class Noting:
         if step.event:
             self._put(key, step)
             self.facts.append(self._fact(key, step, self._of(chosen)))
+        if pin is None:
+            self._tell_likeness(step.pin)
         return step
 
     def remember(self, server: str, key: str, definition: Definition) -> None:
@@ -82,9 +86,20 @@ class Noting:
     def _first(self, server: str, group: Mapping[str, Definition], chosen: str) -> transitions.Step:
         noticed = tuple(finding for fingerprint in group for finding in self._of(fingerprint))
         kind, name = group[chosen].kind, group[chosen].name
-        return transitions.first_sight(
+        step = transitions.first_sight(
             server, kind, name, chosen, self._on.now, findings=noticed, is_ambiguous=len(group) > 1
         )
+        kin = self._relatives.nearest(self._session, self._on.tenant, group[chosen])
+        if kin is None:
+            return step
+        if kin.how:
+            self.facts.append(facts.pin_akin(self._on.now, self._on.tenant, step.pin, kin))
+        return transitions.akin(step, kin)
+
+    def _tell_likeness(self, pin: Pin) -> None:
+        like = self._relatives.like(pin)
+        if like is not None:
+            self.facts.append(facts.looks_alike(self._on.now, self._on.tenant, pin, like))
 
     def _again(self, pin: Pin, key: str, shown: Definition) -> transitions.Step:
         if shown.fingerprint in (pin.seen, pin.pinned):

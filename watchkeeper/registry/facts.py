@@ -14,7 +14,9 @@ from watchkeeper.inspection.redaction import redact
 from watchkeeper.registry import transitions
 from watchkeeper.registry.changes import ChangeClass
 from watchkeeper.registry.diff import unified
-from watchkeeper.registry.model import Sighting
+from watchkeeper.registry.kin import RENAMED, Kin
+from watchkeeper.registry.lookalikes import Likeness
+from watchkeeper.registry.model import Pin, Sighting
 from watchkeeper.registry.summary import summarise
 
 ACTOR = "system:registry"
@@ -75,6 +77,33 @@ def pin_changed(now: int, tenant: str, step: transitions.Step, *, old: Sighting 
         "findings": _plain(new.findings if new else ()),
     }
     return _about(now, tenant, step, ACTOR, body)
+
+
+def pin_akin(now: int, tenant: str, pin: Pin, kin: Kin) -> Event:
+    """A new name whose definition was known under another that is gone."""
+    body = {
+        "definition": pin.kind,
+        "fingerprint": pin.seen,
+        "from_server": kin.server,
+        "from_name": kin.name,
+        "likeness": round(kin.likeness, 3),
+        "from_held": kin.is_held,
+    }
+    kind = transitions.RENAMED if kin.how == RENAMED else transitions.MOVED
+    severity = Severity.MEDIUM if kin.is_held else Severity.LOW
+    return _of_pin(pin, now, kind, tenant=tenant, severity=severity, body=body)
+
+
+def looks_alike(now: int, tenant: str, pin: Pin, like: Likeness) -> Event:
+    """A new name that could be taken for another server's."""
+    body = {"definition": pin.kind, "other_server": like.server, "other_name": like.name, "likeness": like.how}
+    severity = Severity.INFORMATIONAL if like.how == "same" else Severity.MEDIUM
+    kind = "registry.lookalike.noticed"
+    return _of_pin(pin, now, kind, tenant=tenant, severity=severity, body=body, labels=(like.label,))
+
+
+def _of_pin(pin: Pin, now: int, kind: str, **more: Any) -> Event:
+    return new_event(now, kind, actor=ACTOR, server=pin.server, target=pin.name, **more)
 
 
 def _severity(step: transitions.Step) -> Severity:

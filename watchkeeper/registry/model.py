@@ -66,6 +66,14 @@ class Sighting(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
 
 
+class Peer(msgspec.Struct, frozen=True):
+    """A tool of another server, as a model sees it beside those of this one."""
+
+    server: str
+    name: str
+    description: str = ""
+
+
 class Observation(msgspec.Struct, frozen=True):
     """What follows from one listing of a server."""
 

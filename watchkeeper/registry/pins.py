@@ -17,7 +17,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import Clock
@@ -27,10 +26,12 @@ from watchkeeper.events import Event, Journal
 from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
 from watchkeeper.registry import _store, facts, transitions
-from watchkeeper.registry._noting import Groups, Noting, Occasion, grouped
+from watchkeeper.registry._mirror import Mirror
+from watchkeeper.registry._noting import Noting, Occasion, grouped
+from watchkeeper.registry._relatives import Groups, Relatives
 from watchkeeper.registry.changes import ChangeClass
 from watchkeeper.registry.diff import unified
-from watchkeeper.registry.model import TOOL, Observation, Pin, PinState, Sighting, Snapshot
+from watchkeeper.registry.model import TOOL, Observation, Peer, Pin, PinState, Sighting, Snapshot
 from watchkeeper.registry.settings import PinTerms
 from watchkeeper.registry.summary import summarise
 
@@ -42,13 +43,6 @@ MOST = 20_000
 """Names that are pinned of one server."""
 
 
-class _Schema(msgspec.Struct):
-    inputSchema: msgspec.Raw = msgspec.Raw(b"")
-
-
-_schemas = msgspec.json.Decoder(_Schema)
-
-
 class Pins:
     """The pins of one tenant, kept in the control state and mirrored in memory. Safe for threads and processes."""
 
@@ -58,9 +52,9 @@ class Pins:
         self._clock = clock
         self._tenant = tenant
         self._lock = threading.Lock()
-        self._pins: dict[tuple[str, str, str], Pin] = {}
-        self._schemas: dict[tuple[str, str], bytes] = {}
-        self._held: dict[str, frozenset[tuple[str, str]]] = {}
+        self._mirror = Mirror()
+        self._pins = self._mirror.pins
+        self._schemas = self._mirror.schemas
         self.terms = PinTerms()
         """What the settings say of each server; whoever reads the settings sets it."""
         self.generation = -1
@@ -86,24 +80,35 @@ class Pins:
 
     def held(self, server: str) -> frozenset[tuple[str, str]]:
         """(kind, name) of everything of this server that is held."""
-        return self._held.get(server, frozenset())
+        return self._mirror.held.get(server, frozenset())
 
-    def recall(self, server: str, definitions: Sequence[Definition]) -> Observation | None:
+    def labels(self, server: str, kind: str, name: str) -> tuple[str, ...]:
+        """What policies may ask of a definition: `lookalike`, `same_name`, `renamed`, `moved`, `identity_dependent`."""
+        return self._mirror.labels.get((server, kind, name), ())
+
+    def company(self, server: str) -> tuple[Peer, ...]:
+        """The tools of all other servers that a model may see beside this server's; held ones are not among them."""
+        return self._mirror.company(server)
+
+    def recall(self, server: str, definitions: Sequence[Definition], whole: str = "") -> Observation | None:
         """What `observe` would say of a listing without news; None when there is news."""
-        return self._recall(server, grouped(definitions))
+        return self._recall(server, grouped(definitions), whole)
 
     # what listings and people change: blocking
 
-    def observe(self, server: str, definitions: Sequence[Definition], findings: Findings) -> Observation:
+    def observe(
+        self, server: str, definitions: Sequence[Definition], findings: Findings, whole: str = ""
+    ) -> Observation:
         """Take note of what a server lists, and say what of it is held.
 
+        `whole` is the kind of which this is the whole list, not a page: only then is it known what is gone.
         `findings` are those of every definition that is not known yet. Raises `Unavailable` when the control state or
         the journal cannot be written, and `Invalid` when the server has shown too many names: then nothing was noted,
         and nothing of the listing may pass.
         """
         groups = grouped(definitions)
-        known = self._recall(server, groups)
-        return known if known is not None else self._note(server, groups, findings)
+        known = self._recall(server, groups, whole)
+        return known if known is not None else self._note(server, groups, findings, whole)
 
     def approve(self, server: str, kind: str, name: str, by: str, *, fingerprint: str = "") -> Pin:
         """Pin the definition seen last.
@@ -154,8 +159,7 @@ class Pins:
                 if current == self.generation:
                     return False
                 news = _store.pins_after(session, self._tenant, self.generation)
-            for pin, canonical in news:
-                self._mirror(pin, canonical)
+            self._mirror.take(news)
             self.generation = current
             return True
 
@@ -193,7 +197,7 @@ class Pins:
 
     # how a change is carried out
 
-    def _recall(self, server: str, groups: Groups) -> Observation | None:
+    def _recall(self, server: str, groups: Groups, whole: str) -> Observation | None:
         held: set[tuple[str, str]] = set()
         for key, group in groups.items():
             pin = self._pins.get((server, *key))
@@ -201,16 +205,21 @@ class Pins:
                 return None
             if pin.state is PinState.HELD:
                 held.add(key)
+        self._keep(server, groups, whole)
         return Observation(frozenset(held))
 
-    def _note(self, server: str, groups: Groups, findings: Findings) -> Observation:
+    def _keep(self, server: str, groups: Groups, whole: str) -> None:
+        if whole:
+            self._mirror.listed[server, whole] = frozenset(name for kind, name in groups if kind == whole)
+
+    def _note(self, server: str, groups: Groups, findings: Findings, whole: str) -> Observation:
         held: set[tuple[str, str]] = set()
         changed: set[tuple[str, str]] = set()
         with self._database.write() as session:
             at = _store.lock_generation(session, self._tenant)
             self._refuse_crowd(server, groups)
             occasion = Occasion(self._tenant, at.value + 1, self._clock.now(), self.terms.of(server))
-            noting = Noting(session, occasion, findings)
+            noting = Noting(session, occasion, findings, Relatives(self._mirror, server, groups, whole))
             for key, group in groups.items():
                 step = noting.note(server, *key, group)
                 if step.pin.state is PinState.HELD:
@@ -221,6 +230,7 @@ class Pins:
                 at.value += 1
                 self._record(noting.facts)
         self.reload()
+        self._keep(server, groups, whole)
         return Observation(frozenset(held), frozenset(changed))
 
     def _refuse_crowd(self, server: str, groups: Groups) -> None:
@@ -244,20 +254,6 @@ class Pins:
     def _record(self, events: Sequence[Event]) -> None:
         last = [self._journal.append(event) for event in events][-1]
         self._journal.wait(last)
-
-    def _mirror(self, pin: Pin, canonical: bytes) -> None:
-        if pin.kind == TOOL and canonical and pin.pinned:
-            self._schemas[pin.server, pin.name] = _schema_in(canonical)
-        self._pins[pin.server, pin.kind, pin.name] = pin
-        key, held = {(pin.kind, pin.name)}, self._held.get(pin.server, frozenset())
-        self._held[pin.server] = held | key if pin.state is PinState.HELD else held - key
-
-
-def _schema_in(canonical: bytes) -> bytes:
-    try:
-        return bytes(_schemas.decode(canonical).inputSchema)
-    except msgspec.DecodeError:
-        return b""
 
 
 def _refuse_agents(by: str) -> None:

@@ -8,7 +8,8 @@ Obligations, and the attack each one stops:
    good definition to whoever looks, and the bad one to its victim).
 4. A change passes without a person only when the settings say so, no model can act on it, nothing was found in it, and
    nobody holds the pin by hand.
-5. Two definitions under one name in one listing hold the pin, in whatever order they come (shadowing: the gateway
+5. A definition that is nearly one which is held is held, under whatever new name it comes (evading a hold by a rename).
+6. Two definitions under one name in one listing hold the pin, in whatever order they come (shadowing: the gateway
    reads the first, the client the last).
 """
 
@@ -20,6 +21,7 @@ import msgspec
 
 from watchkeeper.inspection.model import Finding
 from watchkeeper.registry.changes import ChangeClass
+from watchkeeper.registry.kin import Kin
 from watchkeeper.registry.model import Pin, PinState
 
 TRUSTED = "registry.pin.trusted"
@@ -28,6 +30,8 @@ RESTORED = "registry.pin.restored"
 HELD = "registry.pin.held"
 APPROVED = "registry.pin.approved"
 ADOPTED = "registry.pin.adopted"
+RENAMED = "registry.pin.renamed"
+MOVED = "registry.pin.moved"
 
 DIFFERS = "it differs from the pinned definition"
 AMBIGUOUS = "one listing showed two definitions under this name"
@@ -43,7 +47,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def representative(pin: Pin | None, fingerprints: Sequence[str]) -> str:
-    """Which of the definitions that one listing shows under one name decides (obligation 5).
+    """Which of the definitions that one listing shows under one name decides (obligation 6).
 
     The pinned one only when it stands alone; else the one seen before, so that the same listing twice is no change.
     """
@@ -71,6 +75,18 @@ def first_sight(
         return Step(Pin(server, kind, name, PinState.HELD, "", fingerprint, now, now, reason=reason), HELD)
     state = PinState.TRUSTED
     return Step(Pin(server, kind, name, state, fingerprint, fingerprint, now, now, pinned_as=state), TRUSTED)
+
+
+def akin(step: Step, kin: Kin) -> Step:
+    """A first sight that is nearly another definition: it inherits no approval, but it does inherit a hold."""
+    pin = step.pin
+    if kin.how:
+        pin = msgspec.structs.replace(pin, origin=kin.how, origin_of=f"{kin.server}/{kin.name}")
+    if not kin.is_held or pin.state is PinState.HELD:
+        return Step(pin, step.event)
+    reason = f"it is nearly {kin.server}/{kin.name}, which is held"
+    held = msgspec.structs.replace(pin, state=PinState.HELD, reason=reason, pinned="", pinned_as=PinState.UNKNOWN)
+    return Step(held, HELD)
 
 
 def sighted(pin: Pin, fingerprint: str, now: int, *, change: str = "", passes: bool = False) -> Step:

@@ -1,0 +1,102 @@
+"""What the hot path may ask of the pins, held in memory and replaced piece by piece; reads take no lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from watchkeeper.registry.lookalikes import Likeness, Names
+from watchkeeper.registry.model import TOOL, Peer, Pin, PinState
+
+IDENTITY = "identity_dependent"
+"""Label of a definition that a server shows to some only."""
+CANARY = "system:canary"
+"""Who holds those."""
+_COMPARED = frozenset({TOOL, "prompt"})
+"""Kinds whose names are compared across servers."""
+_LONGEST = 4_096
+"""Characters of a description that others see of it."""
+
+
+class _Shown(msgspec.Struct):
+    inputSchema: msgspec.Raw = msgspec.Raw(b"")
+    description: msgspec.Raw = msgspec.Raw(b"")
+
+
+_shown = msgspec.json.Decoder(_Shown)
+
+
+class Mirror:
+    """One tenant's pins in this process."""
+
+    def __init__(self) -> None:
+        self.pins: dict[tuple[str, str, str], Pin] = {}
+        self.schemas: dict[tuple[str, str], bytes] = {}
+        self.held: dict[str, frozenset[tuple[str, str]]] = {}
+        self.labels: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        """Of the few that have any."""
+        self.listed: dict[tuple[str, str], frozenset[str]] = {}
+        """(server, kind) → the names of its last listing, if this process saw all of it."""
+        self._descriptions: dict[tuple[str, str], str] = {}
+        self._names: dict[str, Names] = {}
+        self._company: dict[str, tuple[Peer, ...]] = {}
+
+    def take(self, news: Iterable[tuple[Pin, bytes]]) -> None:
+        """Pins that changed, with their definitions."""
+        for pin, canonical in sorted(news, key=lambda one: one[0].first_seen):
+            self._take(pin, canonical)
+        self._company = {}
+
+    def like(self, server: str, kind: str, name: str, since: int) -> Likeness | None:
+        """Another server's older name that this one could be taken for."""
+        if kind not in _COMPARED:
+            return None
+        return self._names.setdefault(kind, Names()).like(server, name, since)
+
+    def company(self, server: str) -> tuple[Peer, ...]:
+        """The tools of all other servers that a model may see beside this server's."""
+        known = self._company.get(server)
+        if known is None:
+            others = [p for p in tuple(self.pins.values()) if p.kind == TOOL and p.server != server]
+            known = tuple(
+                Peer(pin.server, pin.name, self._descriptions.get((pin.server, pin.name), ""))
+                for pin in others
+                if pin.state is not PinState.HELD
+            )
+            self._company = {**self._company, server: known}
+        return known
+
+    def _take(self, pin: Pin, canonical: bytes) -> None:
+        if pin.kind == TOOL and canonical:
+            schema, self._descriptions[pin.server, pin.name] = _read(canonical)
+            if pin.pinned:
+                self.schemas[pin.server, pin.name] = schema
+        key = (pin.server, pin.kind, pin.name)
+        self.pins[key] = pin
+        held = self.held.get(pin.server, frozenset())
+        short = {(pin.kind, pin.name)}
+        self.held[pin.server] = held | short if pin.state is PinState.HELD else held - short
+        self._label(key, pin)
+
+    def _label(self, key: tuple[str, str, str], pin: Pin) -> None:
+        found = [pin.origin] if pin.origin else []
+        if pin.kind in _COMPARED:
+            self._names.setdefault(pin.kind, Names()).add(pin.server, pin.name, pin.first_seen)
+            if like := self.like(pin.server, pin.kind, pin.name, pin.first_seen):
+                found.append(like.label)
+        if pin.held_by == CANARY:
+            found.append(IDENTITY)
+        if found:
+            self.labels[key] = tuple(sorted(found))
+        else:
+            self.labels.pop(key, None)
+
+
+def _read(canonical: bytes) -> tuple[bytes, str]:
+    try:
+        shown = _shown.decode(canonical)
+        description = msgspec.json.decode(shown.description) if bytes(shown.description) else ""
+    except msgspec.DecodeError:
+        return b"", ""
+    return bytes(shown.inputSchema), description[:_LONGEST] if isinstance(description, str) else ""
