@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from watchkeeper.app.approving import REFRESH
 from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import spawner_for
@@ -24,6 +25,8 @@ from watchkeeper.app.settings import Loaded
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder
 from watchkeeper.events import new_event
+from watchkeeper.gateway.approvals.binding import version_of
+from watchkeeper.gateway.approvals.desk import Desk
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.model import Route
@@ -133,8 +136,9 @@ def assemble(
 
 def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Relay | None = None) -> Fitted:
     """The same with what may take another's place later."""
-    orders = OrdersInForce()
-    guard = guard_for(loaded, platform, orders)
+    orders, policy = OrdersInForce(), PolicyEngine.load(policies_of(loaded))
+    guard = guard_for(loaded, platform, orders, policy)
+    desk = desk_for(loaded, platform, policy, [route.name for route in routes])
     terms = terms_of(loaded, platform, relay)
     platform.pins.terms = pin_terms_of(loaded)
     gateway = Gateway(
@@ -148,6 +152,7 @@ def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Rela
         issuers=terms.issuers,
         relay=relay,
         endpoints=endpoints_over(loaded, routes),
+        desk=desk,
     )
     control = GatewayControl(
         f"{os.getpid()}",
@@ -160,19 +165,27 @@ def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Rela
         identities=platform.clients,
         guard=guard,
         routes={route.name: route for route in routes},
-        also=(TaskLedger(guard.tasks, platform.database, platform.clock).sync,),
+        also=(TaskLedger(guard.tasks, platform.database, platform.clock).sync, desk.look),
     )
-    return Fitted(gateway, control, guard, terms, relay)
+    control.answers[REFRESH] = desk.on_refresh
+    return Fitted(gateway, control, guard, terms, relay, desk)
 
 
-def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce) -> Guard:
+def desk_for(loaded: Loaded, platform: Platform, policy: PolicyEngine, servers: Collection[str]) -> Desk:
+    """Where this process asks people."""
+    desk = Desk(platform.approvals, platform.pins, loaded.settings.approvals, version_of(policy.policies))
+    desk.servers = servers
+    return desk
+
+
+def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, policy: PolicyEngine) -> Guard:
     """The guard with everything that is on by default."""
-    policy = PolicyEngine.load(policies_of(loaded))
     return Guard(
         orders=orders,
         pins=platform.pins,
         inspection=Inspection.from_plugins(loaded.data_dir / "cache", policy.wanted),
         policy=policy,
+        asks=True,
         observe=observing(platform.pins),
         groups_of=platform.clients.groups_of,
     )

@@ -26,6 +26,8 @@ from watchkeeper.app.platform import note_loaded, note_refused
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
 from watchkeeper.gateway.aggregate.model import Endpoint
+from watchkeeper.gateway.approvals.binding import version_of
+from watchkeeper.gateway.approvals.desk import Desk
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.fitting import Terms
 from watchkeeper.gateway.limits.ledger import Ledger
@@ -59,6 +61,7 @@ class Fitted:
     guard: Guard
     terms: Terms
     relay: Relay | None
+    desk: Desk
 
 
 @dataclass
@@ -81,6 +84,8 @@ class Prepared:
     terms: Terms
     stock: Stock
     policy: PolicyEngine
+    version: str
+    """Of the policies."""
     inspection: Notices
     """Looks for what the policy wants."""
     pins: PinTerms
@@ -134,7 +139,10 @@ class Renewal:
         if ledger is None:
             ledger = await keep_ledger(kept, relay, stack)
         pins = pin_terms_of(kept)
-        return Prepared(loaded, routes, endpoints, terms, stock, policy, inspection, pins, servers, ledger, stack)
+        version = await asyncio.to_thread(version_of, policy.policies)
+        return Prepared(
+            loaded, routes, endpoints, terms, stock, policy, version, inspection, pins, servers, ledger, stack
+        )
 
     async def commit(
         self, prepared: Prepared, by: str, listening: Mapping[str, socket.socket] | None = None
@@ -149,6 +157,8 @@ class Renewal:
             await self.forget(prepared)
             raise
         self._fitted.guard.follow(prepared.policy, prepared.inspection)
+        self._fitted.desk.follow(prepared.loaded.settings.approvals, prepared.version)
+        self._fitted.desk.servers = [route.name for route in prepared.routes]
         self._ground.platform.pins.terms = prepared.pins
         self.control.routes = {route.name: route for route in prepared.routes}
         if prepared.terms.gate is not self._terms.gate:

@@ -7,8 +7,10 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
-from watchkeeper.app.gateway import guard_for
+from watchkeeper.app.approving import REFRESH
+from watchkeeper.app.gateway import desk_for, guard_for
 from watchkeeper.app.limiting import gate_for
+from watchkeeper.app.parts import policies_of
 from watchkeeper.app.planned import Plan
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.core.errors import Conflict, Denied
@@ -21,6 +23,7 @@ from watchkeeper.gateway.wrap.between import Between, Wrapped
 from watchkeeper.gateway.wrap.inbox import Inbox
 from watchkeeper.gateway.wrap.lines import Lines, Writer
 from watchkeeper.gateway.wrap.session import Session
+from watchkeeper.policy import PolicyEngine
 
 _MOST = 256
 """Servers of one name wrapped at once on one data folder."""
@@ -65,8 +68,9 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
     launches.spawned(child, planned.principal, "")
     server, settings = planned.server, loaded.settings.gateway
     route = Route(name=name, shadow=server.shadow, durability=server.durability, eras=server.eras)
-    orders = OrdersInForce()
-    guard = guard_for(loaded, platform, orders)
+    orders, policy = OrdersInForce(), PolicyEngine.load(policies_of(loaded))
+    guard = guard_for(loaded, platform, orders, policy)
+    desk = desk_for(loaded, platform, policy, [name])
     control = GatewayControl(
         f"wrap-{name}-{os.getpid()}",
         loaded.data_dir,
@@ -78,7 +82,9 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
         identities=platform.clients,
         guard=guard,
         routes={name: route},
+        also=(desk.look,),
     )
+    control.answers[REFRESH] = desk.on_refresh
     note_service(platform, loaded, f"wrap-{name}", "admin.service.started")
     await control.start()
     try:
@@ -97,6 +103,7 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
             limits=Wrapped(
                 message_bytes=settings.max_body_bytes, silence=settings.answer_seconds, ceiling=settings.ceiling_seconds
             ),
+            desk=desk,
         )
         session = Session(between, inbox, Lines(sys.stdin.fileno(), settings.max_body_bytes), writer)
         yield session

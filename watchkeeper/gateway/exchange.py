@@ -18,7 +18,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,6 +27,7 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway import replies
 from watchkeeper.gateway.answers import Answers, as_stream
+from watchkeeper.gateway.approvals.passage import Passage, Passing
 from watchkeeper.gateway.going import Coming, Going, inbound_of
 from watchkeeper.gateway.limits.gate import Gate, Held
 from watchkeeper.gateway.limits.turnstile import Turnstile
@@ -47,6 +49,7 @@ from watchkeeper.protocol.errors import INVALID_REQUEST, BadMessage
 from watchkeeper.protocol.headers import check_mirrors, check_parameters
 from watchkeeper.protocol.message import Message, parse_message
 
+T = TypeVar("T")
 _SESSION = b"mcp-session-id"
 _LAST_EVENT = b"last-event-id"
 _LONGEST_SESSION = 1024
@@ -70,6 +73,7 @@ class Exchange:
         sessions: Sessions,
         gate: Gate | None = None,
         needs: Needs | None = None,
+        passage: Passage | None = None,
     ) -> None:
         self._route = route
         self._upstream = upstream
@@ -84,6 +88,7 @@ class Exchange:
         self._introduction = Introduction(route, upstream, guard)
         self._needs = needs
         self._turnstile = Turnstile(gate, route, self._chronicle) if gate is not None else None
+        self._passage = passage
 
     async def serve(self, request: Request) -> Outbound:
         """The answer to one admitted request. Cancelling means that the client went away."""
@@ -133,6 +138,8 @@ class Exchange:
             if session is None:
                 return self._reject(request, replies.no_such_session(), "the session is not this client's")
             client = client or session.client
+            if self._passage is not None and self._passage.waiting and message.method == "notifications/cancelled":
+                self._passage.give_up(request.session, message)
         request.survives = era == "legacy"
         call = Call(self._route, request, message, era, started, _UNJUDGED, client)
         if self._guard.needs_listing(self._route, request.principal, message):
@@ -145,8 +152,8 @@ class Exchange:
         """Judge a call; one that the guard lets pass may lack a scope yet."""
         request, message = call.request, call.message
         call.ruling = ruling = self._guard.on_request(self._route, request.principal, message, request.marks)
-        if self._needs is None or request.caller is None or replies.stops(ruling):
-            return
+        if self._needs is None or request.caller is None or (replies.stops(ruling) and not replies.asks(ruling)):
+            return  # what a person may let pass needs its scopes all the same
         needed = self._needs.of(message.method, message.name)
         said = self._needs.verdict(request.caller, needed, ruling.verdict, enforced=not self._route.shadow)
         if said is not None:
@@ -221,15 +228,34 @@ class Exchange:
         if call.is_unlisted:
             await self._introduction.make(request, message, call.era)
             self._rule(call)
-        if replies.stops(call.ruling):
+        passing, forward = None, self._forward
+        if self._passage is not None and replies.asks(call.ruling):
+            passing = await self._unless_gone(call, self._passage.hold(call, self._rule))
+            forward = partial(self._let_through, passing) if passing is not None else forward
+        if passing is None and replies.stops(call.ruling):
             if call.challenge is not None:
                 return await self._finish(call, replies.challenged(message, call.ruling.verdict, call.challenge))
             return await self._finish(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern"))
         if self._turnstile is not None:
             entry = self._turnstile.enter(call)
             if entry is not None:
-                return await self._turnstile.through(call, entry, self._forward, self._finish)
-        return await self._forward(call)
+                return await self._turnstile.through(call, entry, forward, self._finish)
+        return await forward(call)
+
+    async def _let_through(self, passing: Passing, call: Call) -> Outbound:
+        """What a person approved is forwarded once, and the grant is used up before a byte of it leaves."""
+        assert self._passage is not None
+        if await self._unless_gone(call, self._passage.let_through(call, passing)):
+            return await self._forward(call)
+        return await self._finish(call, replies.denied(call.message, call.ruling.verdict, modern=call.era == "modern"))
+
+    async def _unless_gone(self, call: Call, waiting: Coroutine[Any, Any, T]) -> T:
+        """Wait on behalf of a client who may leave meanwhile."""
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            self.gone(call)
+            raise
 
     def _check_headers(self, request: Request, message: Message) -> None:
         check_mirrors(request.mirrors, message)

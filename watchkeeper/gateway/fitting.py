@@ -15,6 +15,8 @@ from watchkeeper.core.errors import Misconfigured
 from watchkeeper.gateway.aggregate.endpoint import Aggregate
 from watchkeeper.gateway.aggregate.entry import as_member
 from watchkeeper.gateway.aggregate.model import Endpoint, Serve
+from watchkeeper.gateway.approvals.desk import Desk
+from watchkeeper.gateway.approvals.passage import Passage
 from watchkeeper.gateway.callers import Callers
 from watchkeeper.gateway.edges.door import Door
 from watchkeeper.gateway.edges.reception import Reception
@@ -46,6 +48,8 @@ class House:
     relay: Relay | None
     handshakes: Handshakes | None = None
     """What TLS ports show."""
+    desk: Desk | None = None
+    """Where people are asked; None where nobody can be."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def fit_route(route: Route, house: House, terms: Terms) -> Fitting:
         sessions=house.sessions,
         gate=terms.gate,
         needs=Needs(_resource(route, house, terms), route.tool_scopes) if route.tool_scopes else None,
+        passage=Passage(house.desk) if house.desk is not None else None,
     )
     return _fit(route, _Inside(exchange.begin, exchange.serve, exchange.refused), house, terms)
 

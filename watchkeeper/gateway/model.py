@@ -83,6 +83,8 @@ class Request(msgspec.Struct, kw_only=True):
     """The endpoint it came through; empty on a server's own port."""
     survives: bool = False
     """Set by the exchange: losing the client does not cancel this request."""
+    origin: Request | None = None
+    """The client's own request, of which this one is what an endpoint sends to a member."""
     caller: Caller | None = None
     """What is known of the principal beside its name."""
     resource: str = ""

@@ -10,7 +10,8 @@ Obligations, and what each one stops:
 3. A held definition is neither listed nor callable (rug pull, poisoned tool).
 4. The whole of `params`, results and errors is inspected, whatever the method: inputs asked for by the server, answers
    of tasks and errors come the same way (MCP 2026-07-28 basic/patterns/mrtr).
-5. An effect that nobody here can carry out (ask, modify) is a denial.
+5. An effect that nobody here can carry out is a denial: modify; ask, where no desk asks people, or of what nobody is
+   answered (a notification, a message of the server).
 6. A shadow route stops nothing, and its ruling says what it would have stopped.
 7. Where the protocol binds an end to more than a form, that is kept for it (`gateway.duties`: an answer that asks the
    user for what the client did not offer, another principal's task, an address that leaves its folder).
@@ -114,7 +115,10 @@ class Guard:
         policy: Decides,
         observe: Observe,
         groups_of: Callable[[str], tuple[str, ...]],
+        asks: bool = False,
     ) -> None:
+        """With `asks`, whoever carries rulings out can ask a person."""
+        self._asks = asks
         self._orders = orders
         self._pins = pins
         self._inspection = inspection
@@ -223,7 +227,7 @@ class Guard:
             _labels(findings) if findings else (),
             message.arguments,
         )
-        return self._judge(route, question, findings, schema)
+        return self._judge(route, question, findings, schema, message.kind)
 
     def _on_received(
         self,
@@ -337,9 +341,11 @@ class Guard:
 
     # how a verdict is made
 
-    def _judge(self, route: Route, question: Question, findings: Findings, schema: bytes | None) -> Ruling:
+    def _judge(
+        self, route: Route, question: Question, findings: Findings, schema: bytes | None, kind: str = ""
+    ) -> Ruling:
         said = self._decide(question, schema)
-        if said.effect not in _CAN:
+        if said.effect not in _CAN and not (self._asks and kind == "request" and _only_asks(said)):
             reason = said.reason or f"policy says {said.effect.value}, which cannot be carried out here"
             return self._deny(route, findings, (*said.rules, CANNOT), reason)
         if said.effect is Effect.ALLOW and question.action == RECEIVE:
@@ -347,6 +353,8 @@ class Guard:
         verdict = self._verdict(route, said.effect, said.rules, said.reason)
         if said.would is not None:
             verdict = msgspec.structs.replace(verdict, shadowed=said.shadowed, would=said.would)
+        if said.obligations:
+            verdict = msgspec.structs.replace(verdict, obligations=said.obligations)
         return Ruling(verdict, findings)
 
     def _deny(self, route: Route, findings: Findings, rules: tuple[str, ...], reason: str) -> Ruling:
@@ -360,6 +368,10 @@ class Guard:
         _log.exception("the pipeline failed", extra={"server": route.name})
         reason = "Watchkeeper could not judge this message, so it was stopped."
         return self._deny(route, (_FAILED,), (ERROR,), reason)
+
+
+def _only_asks(said: Verdict) -> bool:
+    return bool(said.obligations) and all(one.effect is Effect.ASK for one in said.obligations)
 
 
 def _labels(findings: Findings) -> tuple[str, ...]:

@@ -58,6 +58,8 @@ class Call(msgspec.Struct):
     status: int = 0
     sent: int = 0
     """Bytes of the answer."""
+    held_us: int = 0
+    """How long it waited for a person."""
     ending: str = ""
     """How it ended when not by an answer: `cancelled`, `upstream_failed`, `upstream_silent`, …"""
     recorded: bool = False
@@ -112,6 +114,8 @@ class Chronicle:
             body["version"] = _short(version)
         if call.ending:
             body["ending"] = call.ending
+        if call.held_us:
+            body["held_us"] = call.held_us
         if call.flood is not None and call.flood.kinds:
             body["dropped"] = call.flood.kinds
         if call.answer is not None and call.answer.failure:

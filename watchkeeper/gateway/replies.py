@@ -24,8 +24,13 @@ SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 
 
 def stops(ruling: Ruling) -> bool:
-    """Whether a message must not pass. Asking is not possible here, and what cannot be asked is denied."""
+    """Whether a message must not pass as it is: denied, or a person has to be asked first."""
     return ruling.verdict.enforced and ruling.verdict.effect in (Effect.DENY, Effect.ASK)
+
+
+def asks(ruling: Ruling) -> bool:
+    """Whether a person has to be asked."""
+    return ruling.verdict.enforced and ruling.verdict.effect is Effect.ASK
 
 
 def denial(message: Message, verdict: Verdict, *, modern: bool) -> bytes:
@@ -34,7 +39,8 @@ def denial(message: Message, verdict: Verdict, *, modern: bool) -> bytes:
     if message.method == "tools/call":
         return tool_refusal(message.id, text, modern=modern)
     data = {"rules": list(verdict.rules), "correlation": verdict.correlation}
-    return error_body(message.id, errors.DENIED_BY_POLICY, text, data)
+    code = errors.NOT_APPROVED if verdict.effect is Effect.ASK else errors.DENIED_BY_POLICY
+    return error_body(message.id, code, text, data)
 
 
 def denied(message: Message, verdict: Verdict, *, modern: bool) -> Outbound:

@@ -13,6 +13,7 @@ from watchkeeper.core.errors import Misconfigured, Unavailable
 from watchkeeper.events.model import new_event
 from watchkeeper.gateway import replies
 from watchkeeper.gateway.aggregate.model import Endpoint, Serve
+from watchkeeper.gateway.approvals.desk import Desk
 from watchkeeper.gateway.edges.door import Door
 from watchkeeper.gateway.edges.listening import Moves, moves
 from watchkeeper.gateway.fitting import Fitting, House, Terms, fit_endpoint, fit_route
@@ -47,12 +48,13 @@ class Gateway:
         endpoints: Sequence[Endpoint] = (),
         issuers: Issuers | None = None,
         relay: Relay | None = None,
+        desk: Desk | None = None,
     ) -> None:
         sessions, elevations = Sessions(settings.max_sessions), Elevations(journal, clock)
         check_gateway(settings)
         self._handshakes = Handshakes(settings) if settings.tls_certificate else None
         self._renewing: asyncio.Task[None] | None = None
-        self._house = House(guard, identities, journal, clock, sessions, elevations, relay, self._handshakes)
+        self._house = House(guard, identities, journal, clock, sessions, elevations, relay, self._handshakes, desk)
         self._terms = Terms(settings, gate, issuers)
         self._fittings: dict[str, Fitting] = {}
         self._retiring = Retiring()
@@ -131,6 +133,8 @@ class Gateway:
     async def drain(self, within: float) -> None:
         """Take nothing new, let calls under way finish within so many seconds, then close everything."""
         fittings = list(self._fittings.values())
+        if self._house.desk is not None:
+            self._house.desk.close()
         if self._renewing is not None:
             self._renewing.cancel()
         closing = [fitting.door.close(within) for fitting in fittings]

@@ -73,6 +73,11 @@ class Pins:
         """The pinned tool's `inputSchema`, raw JSON; None when no definition of it was ever trusted or approved."""
         return self._schemas.get((server, name))
 
+    def fingerprint(self, server: str, kind: str, name: str) -> str:
+        """Of the definition that may be used now; empty when there is none, or it is held."""
+        pin = self._pins.get((server, kind, name))
+        return pin.pinned if pin is not None and pin.state is not PinState.HELD else ""
+
     def is_known(self, server: str, definition: Definition) -> bool:
         """Whether this definition is the pinned one or the one seen last, and so was inspected before."""
         pin = self._pins.get((server, definition.kind, definition.name))

@@ -95,7 +95,7 @@ def addressed(
     if last_event:
         headers.append((b"Last-Event-ID", last_event))
     return msgspec.structs.replace(
-        request, body=body, session=session, headers=headers, mirrors=mirrors, survives=False
+        request, body=body, session=session, headers=headers, mirrors=mirrors, survives=False, origin=request
     )
 
 

@@ -8,6 +8,7 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway import replies
 from watchkeeper.gateway.answers import Answers
+from watchkeeper.gateway.approvals.desk import Desk
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.limits.turnstile import Turnstile
 from watchkeeper.gateway.listing import Introduction
@@ -52,6 +53,7 @@ class Between:
         clock: Clock,
         gate: Gate | None = None,
         limits: Wrapped | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.route = route
         self.child = child
@@ -69,6 +71,8 @@ class Between:
         self.asking = Asking(child, self.table)
         self.introduction = Introduction(route, self.asking, guard)
         self.turnstile = Turnstile(gate, route, self.chronicle) if gate is not None else None
+        self.desk = desk
+        """Where people are asked; None where nobody can be."""
         self._writer = writer
 
     @property

@@ -51,13 +51,23 @@ class Table:
         self._ceiling = ceiling
         self._open: dict[tuple[type, Id], Open] = {}
         self._asked: set[tuple[type, Id]] = set()
+        self._held: set[tuple[type, Id]] = set()
 
     def __len__(self) -> int:
         return len(self._open)
 
     def knows(self, request_id: Id | None) -> bool:
-        """Whether a client's request of this id is open."""
-        return request_id is not None and (type(request_id), request_id) in self._open
+        """Whether a client's request of this id is open, or held."""
+        key = (type(request_id), request_id)
+        return request_id is not None and (key in self._open or key in self._held)
+
+    def hold(self, request_id: Id) -> None:
+        """A client's request waits here and is not passed on yet."""
+        self._held.add((type(request_id), request_id))
+
+    def let_go(self, request_id: Id) -> None:
+        """It waits no more."""
+        self._held.discard((type(request_id), request_id))
 
     def begin(self, call: Call, held: Held | None, now: float) -> None:
         """A client's request is about to be passed on."""

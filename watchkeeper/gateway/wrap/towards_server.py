@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 from watchkeeper.core.errors import Invalid, Unavailable
 from watchkeeper.gateway import replies
@@ -22,6 +23,7 @@ from watchkeeper.gateway.model import Refusal, Request, Ruling
 from watchkeeper.gateway.record import Call
 from watchkeeper.gateway.stdio.splice import on_one_line
 from watchkeeper.gateway.wrap.between import Between
+from watchkeeper.gateway.wrap.holding import Holding
 from watchkeeper.gateway.wrap.table import named_in
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol.eras import era_of
@@ -42,6 +44,7 @@ class TowardsServer:
         self._looking: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._client = ""
+        self._holding = Holding(session, self._judge, self._go_on, self._refuse) if session.desk is not None else None
 
     async def take(self, line: bytes) -> None:
         """One line of the client."""
@@ -70,11 +73,15 @@ class TowardsServer:
         """Until nothing waits any more."""
         if self._looking is not None:
             await asyncio.wait([self._looking])
+        if self._holding is not None:
+            await self._holding.rest()
 
     def stop(self) -> None:
         """Nothing is passed on any more."""
         if self._looking is not None:
             self._looking.cancel()
+        if self._holding is not None:
+            self._holding.stop()
 
     # -- reading
 
@@ -129,10 +136,21 @@ class TowardsServer:
         if not session.healthy:
             await self._answer(call, replies.not_recorded(message).body)
             return
-        call.ruling = session.guard.on_request(session.route, call.request.principal, message)
+        self._judge(call)
+        if self._holding is not None and replies.asks(call.ruling):
+            self._holding.begin(call)
+            return
         if replies.stops(call.ruling):
             await self._refuse(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern").body)
             return
+        await self._go_on(call)
+
+    def _judge(self, call: Call) -> None:
+        call.ruling = self._session.guard.on_request(self._session.route, call.request.principal, call.message)
+
+    async def _go_on(self, call: Call, let_through: Callable[[], Awaitable[bool]] | None = None) -> None:
+        """Pass on what may pass; of what was held, once its grant is used up."""
+        session, message = self._session, call.message
         entry = await session.turnstile.held(call) if session.turnstile is not None else None
         if isinstance(entry, Refused):
             said = call.ruling.verdict
@@ -143,12 +161,19 @@ class TowardsServer:
                 await self._refuse(call, replies.limited(message, verdict, entry.retry_after, call.era).body)
                 return
             entry = None
+        if let_through is not None and not await let_through():
+            if entry is not None:
+                entry.release()
+            await self._refuse(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern").body)
+            return
         if message.kind == "request":
             session.table.begin(call, entry, asyncio.get_running_loop().time())
             await self._forward(call)
             return
         if message.method == "notifications/cancelled":
             await session.cancelled(named_in(message))
+            if self._holding is not None:
+                self._holding.give_up(named_in(message))
         await self._forward(call)
         if entry is not None:
             entry.release()
