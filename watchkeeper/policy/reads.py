@@ -71,7 +71,7 @@ def _read(path: tuple[str, ...] | None, node: dict[str, Any]) -> Reads:
     if path == ():
         return Reads(everything=True, members=frozenset(FACTS))
     if path[0] != "arguments":
-        return Reads(members=frozenset(path[:1]))
+        return Reads(members=frozenset(path[:1]).intersection(FACTS))  # what is never there never changes
     if len(path) > 1:
         return Reads(frozenset(path[1:2]))
     # `context has arguments` looks at no argument
