@@ -20,6 +20,7 @@ from watchkeeper.gateway.bounds import UNBOUNDED, Bounds
 from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.fuse import Fuse
 from watchkeeper.gateway.limits.gate import Gate
+from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.oauth.issuers import Issuers
 from watchkeeper.gateway.pipeline import Marks
@@ -181,6 +182,7 @@ class Scripted:
         self.replaced: dict[str, bytes] = {}
         """Method → body that replaces its answer."""
         self.schema: bytes | None = None
+        self.freshness = Freshness()
         self.marks: list[Marks] = []
         """What it was told of each request's caller."""
 

@@ -29,6 +29,7 @@ from watchkeeper.gateway.approvals.binding import version_of
 from watchkeeper.gateway.approvals.desk import Desk
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
+from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pipeline import Guard
 from watchkeeper.gateway.relay.relay import Relay
@@ -188,4 +189,5 @@ def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, policy:
         asks=True,
         observe=observing(platform.pins),
         groups_of=platform.clients.groups_of,
+        freshness=Freshness(lambda server: platform.pins.terms.of(server)),  # noqa: PLW0108 — they are replaced
     )

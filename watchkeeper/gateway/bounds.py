@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 
-from watchkeeper.gateway.upstream import Inbound, Outbound, Stands, Upstream
+from watchkeeper.gateway.upstream import Inbound, Outbound, Overheard, Stands, Upstream
 from watchkeeper.gateway.waiting import Waiting
 
 MANY = 1 << 30
@@ -53,6 +53,11 @@ class Bounded:
 
     async def close(self) -> None:
         await self._upstream.close()
+
+    def overhear(self, told: Callable[[str], None]) -> None:
+        """See `Overheard`."""
+        if isinstance(self._upstream, Overheard):
+            self._upstream.overhear(told)
 
     def standing(self) -> dict[str, Any]:
         """See `Stands`."""

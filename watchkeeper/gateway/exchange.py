@@ -41,7 +41,7 @@ from watchkeeper.gateway.record import Call, Chronicle
 from watchkeeper.gateway.regrets import Regrets
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.underway import Underway
-from watchkeeper.gateway.upstream import Headers, Inbound, Outbound, Upstream, UpstreamBusy
+from watchkeeper.gateway.upstream import Headers, Inbound, Outbound, Overheard, Upstream, UpstreamBusy
 from watchkeeper.gateway.versions import Versions
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol.eras import era_of
@@ -86,6 +86,9 @@ class Exchange:
         self._is_modern_only = "legacy" not in route.eras
         self._answers = Answers(guard, self._chronicle, self._versions, Regrets(upstream))
         self._introduction = Introduction(route, upstream, guard)
+        self._standing = self._introduction.standing
+        if isinstance(upstream, Overheard):
+            upstream.overhear(lambda method: guard.freshness.heard(route.name, method))
         self._needs = needs
         self._turnstile = Turnstile(gate, route, self._chronicle) if gate is not None else None
         self._passage = passage
@@ -146,7 +149,17 @@ class Exchange:
             call.is_unlisted = True
         else:
             self._rule(call)
+            if message.method == "tools/call":
+                standing = self._standing
+                standing.calls += 1
+                if started > standing.due or standing.calls > standing.most:
+                    self._look_again(call)
         return call
+
+    def _look_again(self, call: Call) -> None:
+        """Its server's tools were listed long or many calls ago."""
+        if not replies.stops(call.ruling):
+            self._introduction.beside(call.request, call.message, call.era)
 
     def _rule(self, call: Call) -> None:
         """Judge a call; one that the guard lets pass may lack a scope yet."""

@@ -1,8 +1,9 @@
-"""Knowing a tool before it is called: a listing asked for on behalf of a client that did not ask for one.
+"""Knowing a definition before it is used: listings asked for on behalf of a client that did not ask for one.
 
-Only listings pin definitions. When a call names a tool that was never listed, its server is asked for its tools with
-the caller's own session and version, and the guard looks at them first. If that fails, policy decides about a tool it
-does not know.
+Only listings pin definitions. When a call names a tool that was never listed, or comes after its server said that its
+list changed, the server is asked for its list with the caller's own session and version, and the guard looks at it
+first. If that fails, policy decides about a tool that it does not know, and the settings about a change that nobody
+saw. When the last look is merely old, or many calls ago, the call goes on and the look is taken beside it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.core.errors import Unavailable
+from watchkeeper.gateway.lookout.freshness import LISTED_BY
 from watchkeeper.gateway.model import Request, Route
 from watchkeeper.gateway.ports import Guard
 from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream
@@ -26,7 +28,7 @@ METHOD = "tools/list"
 MAX_PAGES = 50
 SECONDS = 10.0
 PAUSE = 1.0
-"""Seconds between two listings for calls to tools that stay unknown."""
+"""Seconds between two listings for calls to tools that stay unknown, or after one that failed."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,59 +45,86 @@ class Introduction:
     """One route's listings of its own accord, one at a time."""
 
     def __init__(self, route: Route, upstream: Upstream, guard: Guard) -> None:
+        self.standing = guard.freshness.of(route.name)
         self._route = route
         self._upstream = upstream
         self._guard = guard
+        self._freshness = guard.freshness
         self._counter = itertools.count(1)
         self._lock = asyncio.Lock()
-        self._last = float("-inf")
+        self._not_before = float("-inf")
+        self._beside: asyncio.Task[None] | None = None
 
     async def make(self, request: Request, message: Message, era: str) -> None:
-        """Have the guard see the server's tools. Never raises but for cancellation: failing changes nothing."""
+        """Have the guard see what this call uses. Never raises but for cancellation: failing changes nothing."""
         loop = asyncio.get_running_loop()
         async with self._lock:
-            if (
-                not self._guard.needs_listing(self._route, request.principal, message)
-                or loop.time() - self._last < PAUSE
-            ):
+            if not self._guard.needs_listing(self._route, request.principal, message):
                 return
-            try:
-                async with asyncio.timeout(SECONDS):
-                    await self._list(request, message, era)
-            except (TimeoutError, Unavailable, BadMessage, msgspec.MsgspecError) as error:
-                _log.info("the tools of %s could not be listed before a call: %s", self._route.name, error)
-            finally:
-                self._last = loop.time()
+            if loop.time() < self._not_before:
+                return
+            method = LISTED_BY.get(message.method, METHOD)
+            is_done = await self._look(request, message, era, method)
+            if not is_done or self._guard.needs_listing(self._route, request.principal, message):
+                self._not_before = loop.time() + PAUSE
 
-    async def _list(self, request: Request, message: Message, era: str) -> None:
+    def beside(self, request: Request, message: Message, era: str) -> None:
+        """The same without waiting, for the tools; nothing when one is under way."""
+        self.standing.later()
+        if self._beside is None or self._beside.done():
+            self._beside = asyncio.get_running_loop().create_task(self._look_again(request, message, era))
+
+    async def _look_again(self, request: Request, message: Message, era: str) -> None:
+        async with self._lock:
+            await self._look(request, message, era, METHOD)
+
+    async def _look(self, request: Request, message: Message, era: str, method: str) -> bool:
+        """Whether the guard saw all of the list."""
+        known = self._freshness.news.get((self._route.name, message.method), 0)
+        try:
+            async with asyncio.timeout(SECONDS):
+                is_seen = await self._list(request, message, era, method)
+        except (TimeoutError, Unavailable, BadMessage, msgspec.MsgspecError) as error:
+            _log.info("%s of %s could not be asked for: %s", method, self._route.name, error)
+            return False
+        if is_seen and LISTED_BY.get(message.method) == method:
+            self._freshness.looked(self._route.name, method, known)
+        return is_seen
+
+    async def _list(self, request: Request, message: Message, era: str, method: str) -> bool:
         meta = msgspec.json.decode(message.params, type=_Params).meta if message.params else None
         cursor: str | None = None
         for _ in range(MAX_PAGES):
-            asked = parse_message(_body(f"wk-{next(self._counter)}", meta, cursor))
+            asked = parse_message(_body(f"wk-{next(self._counter)}", method, meta, cursor))
             out = await self._upstream.send(_inbound(request, asked, era))
-            answer = await _answer_in(out, asked)
+            answer = await answer_in(out, asked)
             if answer is None:
-                return
-            await self._guard.on_listing(self._route, request.principal, asked, answer, request.marks)
+                return False
+            ruling = await self._guard.on_listing(self._route, request.principal, asked, answer, request.marks)
+            if ruling.has_failed:
+                return False
             following = msgspec.json.decode(answer.result, type=_Page).next_cursor
-            if following is None or following == cursor:
-                return
+            if following is None:
+                return True
+            if following == cursor:
+                return False
             cursor = following
+        return False
 
 
-def _body(request_id: str, meta: dict[str, Any] | None, cursor: str | None) -> bytes:
+def _body(request_id: str, method: str, meta: dict[str, Any] | None, cursor: str | None) -> bytes:
     params: dict[str, Any] = {}
     if meta is not None:
         params["_meta"] = {name: value for name, value in meta.items() if name != "progressToken"}
     if cursor is not None:
         params["cursor"] = cursor
-    return msgspec.json.encode({"jsonrpc": "2.0", "id": request_id, "method": METHOD, "params": params})
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
 
 
 def _inbound(request: Request, asked: Message, era: str) -> Inbound:
     headers = [pair for pair in request.headers if not _repeats_the_call(pair[0].lower())]
     if era == "modern":
-        headers.append((b"Mcp-Method", METHOD.encode()))
+        headers.append((b"Mcp-Method", asked.method.encode()))
     return Inbound("POST", headers, asked.raw, asked, request.principal, era, request.session, request.credential)
 
 
@@ -103,7 +132,7 @@ def _repeats_the_call(name: bytes) -> bool:
     return name in (b"mcp-method", b"mcp-name", b"last-event-id") or name.startswith(b"mcp-param-")
 
 
-async def _answer_in(out: Outbound, asked: Message) -> Message | None:
+async def answer_in(out: Outbound, asked: Message) -> Message | None:
     """The response to `asked`; None when the server gave an error or something else."""
     try:
         if out.status != 200:

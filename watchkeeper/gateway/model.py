@@ -53,6 +53,8 @@ class Ruling(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     body: bytes | None = None
     """The message to forward instead, already inspected: a modification, or a list without its held entries."""
+    has_failed: bool = False
+    """Nobody judged it: it is denied for a failure of ours."""
 
     @property
     def is_notable(self) -> bool:

@@ -33,6 +33,7 @@ from watchkeeper.gateway.duties.keeper import ANNOTATION, Duties
 from watchkeeper.gateway.duties.model import Breach
 from watchkeeper.gateway.duties.tasks import NEWS, Tasks
 from watchkeeper.gateway.duties.tasks import RULE as TASK_OWNER
+from watchkeeper.gateway.lookout.freshness import NOTICES, Freshness
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.inspection import spans
 from watchkeeper.inspection.fingerprints import (
@@ -41,6 +42,7 @@ from watchkeeper.inspection.fingerprints import (
     LISTS,
     Definition,
     definitions_in,
+    is_last_page,
     whole_kind,
     without_definitions,
 )
@@ -53,6 +55,11 @@ from watchkeeper.registry.model import TOOL, Observation, PinState
 ERROR = "pipeline.error"
 HELD = "pin.held"
 CANNOT = "pipeline.cannot-carry-out"
+UNCHECKED = "pin.unchecked"
+_UNCHECKED_REASON = (
+    "The server said that its definitions changed, and Watchkeeper could not look at them yet, so this call was "
+    "stopped. Try again in a moment."
+)
 RECEIVE = "receive"
 """The action of an answer or message of a server."""
 
@@ -116,9 +123,11 @@ class Guard:
         observe: Observe,
         groups_of: Callable[[str], tuple[str, ...]],
         asks: bool = False,
+        freshness: Freshness | None = None,
     ) -> None:
         """With `asks`, whoever carries rulings out can ask a person."""
         self._asks = asks
+        self.freshness = freshness or Freshness()
         self._orders = orders
         self._pins = pins
         self._inspection = inspection
@@ -157,15 +166,17 @@ class Guard:
             return self._failed(route)
 
     def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
-        """Whether this call's tool was never listed, so that judging it asks for a listing first.
+        """Whether this call's tool was never listed, or may have changed, so that judging it asks for a listing first.
 
         Not for a caller who is contained: an order must not cause traffic to the server.
         """
-        return (
-            message.method == "tools/call"
-            and self._pins.state(route.name, TOOL, message.name) is PinState.UNKNOWN
-            and self._orders.denies(principal, route.name, message.name) is None
-        )
+        method, news = message.method, self.freshness.news
+        if not (
+            (method == "tools/call" and self._pins.state(route.name, TOOL, message.name) is PinState.UNKNOWN)
+            or (news and (route.name, method) in news)
+        ):
+            return False
+        return self._orders.denies(principal, route.name, message.name) is None
 
     def schema_of(self, route: Route, tool: str) -> bytes | None:
         """The pinned tool's input schema as raw JSON; None when there is none."""
@@ -197,6 +208,8 @@ class Guard:
     def on_server_message(self, route: Route, principal: str, message: Message, marks: Marks = None) -> Ruling:
         """A server's own notification or request."""
         try:
+            if message.method in NOTICES:
+                self.freshness.heard(route.name, message.method)
             if message.method in NEWS:
                 return self._on_news(route, principal, message, marks)
             return self._on_received(route, principal, message, Surface.MESSAGE, marks=marks)
@@ -214,6 +227,8 @@ class Guard:
         pin = self._pins.state(server, kind, target) if kind else None
         if pin is PinState.HELD:
             return self._deny(route, findings, (HELD,), _held_reason(kind or "", server))
+        if self.freshness.news and self.freshness.is_doubtful(server, method):
+            return self._deny(route, findings, (UNCHECKED,), _UNCHECKED_REASON)
         schema = self._pins.schema(server, target) if method == "tools/call" else None
         if breach := self._duties.in_request(server, principal, message, schema):
             return self._deny(route, findings, (breach.rule,), breach.reason)
@@ -292,6 +307,7 @@ class Guard:
         observation = await self._observe(
             server, definitions, noticed, whole_kind(method, request.params, answer.result)
         )
+        self._note_look(server, method, answer, observation)
         findings = tuple(_unplaced(finding) for found in noticed.values() for finding in found)
         if orders := self._orders.all_denying(principal, server):
             return self._deny(route, findings, *_contained(orders))
@@ -314,6 +330,13 @@ class Guard:
             findings += (finding,)
         ruling = self._thin_out(route, request, answer, gone, findings)
         return self._fit_to_show(route, method, answer, definitions, ruling)
+
+    def _note_look(self, server: str, method: str, answer: Message, observation: Observation) -> None:
+        """A listing that was looked at to its last page is fresh; one with a change is worth a canary's look."""
+        if observation.changed:
+            self.freshness.of(server).suspect = True
+        if is_last_page(answer.result):
+            self.freshness.listed(server, method)
 
     def _fit_to_show(
         self, route: Route, method: str, answer: Message, definitions: Sequence[Definition], ruling: Ruling
@@ -367,7 +390,7 @@ class Guard:
     def _failed(self, route: Route) -> Ruling:
         _log.exception("the pipeline failed", extra={"server": route.name})
         reason = "Watchkeeper could not judge this message, so it was stopped."
-        return self._deny(route, (_FAILED,), (ERROR,), reason)
+        return msgspec.structs.replace(self._deny(route, (_FAILED,), (ERROR,), reason), has_failed=True)
 
 
 def _only_asks(said: Verdict) -> bool:

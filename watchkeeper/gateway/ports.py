@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from watchkeeper.events.model import Event
 from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Request, Route, Ruling
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol.message import Message
@@ -54,7 +55,14 @@ class Guard(Protocol):
         ...
 
     def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
-        """Whether this call's tool was never listed, so that judging it asks for a listing first. Memory only."""
+        """Whether what this call uses was never listed, or changed since by its server's word, so that judging it asks
+        for a listing first. Memory only.
+        """
+        ...
+
+    @property
+    def freshness(self) -> Freshness:
+        """When each server's definitions were last looked at."""
         ...
 
     def schema_of(self, route: Route, tool: str) -> bytes | None:

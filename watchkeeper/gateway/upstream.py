@@ -94,6 +94,15 @@ class Upstream(Protocol):
 
 
 @runtime_checkable
+class Overheard(Protocol):
+    """An upstream that hears notifications which it passes on to nobody, when no client listens."""
+
+    def overhear(self, told: Callable[[str], None]) -> None:
+        """From now on tell each notification's method."""
+        ...
+
+
+@runtime_checkable
 class Stands(Protocol):
     """An upstream that can say how it stands, for `watchkeeper status`."""
 

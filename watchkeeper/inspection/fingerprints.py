@@ -68,10 +68,17 @@ def whole_kind(method: str, params: bytes, result: bytes) -> str:
         return ""
     try:
         asked = msgspec.json.decode(params, type=_Page) if params else _Page()
-        shown = msgspec.json.decode(result, type=_Page)
     except (msgspec.MsgspecError, RecursionError):
         return ""
-    return LISTS[method][0] if asked.cursor is None and shown.nextCursor is None else ""
+    return LISTS[method][0] if asked.cursor is None and is_last_page(result) else ""
+
+
+def is_last_page(result: bytes) -> bool:
+    """Whether nothing follows this page of a list; False when it cannot be read."""
+    try:
+        return msgspec.json.decode(result, type=_Page).nextCursor is None
+    except (msgspec.MsgspecError, RecursionError):
+        return False
 
 
 def without_definitions(method: str, result: bytes, held: Set[Key], *, modern: bool = False) -> bytes:

@@ -19,6 +19,7 @@ from mcp_types import ElicitResult
 
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import GatewaySettings
@@ -32,6 +33,8 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 class Open:
     """A guard that lets everything pass, and knows everybody."""
+
+    freshness = Freshness()
 
     def on_request(self, *_: Any) -> Ruling:
         return Ruling(Verdict(Effect.ALLOW))

@@ -8,6 +8,7 @@ older server answers as such a server would, so that the client falls back to `i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -67,6 +68,10 @@ class StdioUpstream:
             task.cancel()
         await asyncio.gather(*self._shared.values(), return_exceptions=True)
         await self._fleet.close()
+
+    def overhear(self, told: Callable[[str], None]) -> None:
+        """See `Overheard`."""
+        self._fleet.overheard = told
 
     def _peer_for(self, inbound: Inbound) -> Launched:
         return self._launcher.child_for(inbound.principal, inbound.era)

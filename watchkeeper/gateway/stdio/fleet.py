@@ -13,6 +13,7 @@ from watchkeeper.gateway.stdio.conversation import Conversation
 from watchkeeper.gateway.stdio.model import Limits
 from watchkeeper.gateway.stdio.peer import Peer
 from watchkeeper.gateway.upstream import UpstreamBusy, UpstreamFailed, UpstreamSilent
+from watchkeeper.protocol.message import Message
 
 _LONGEST_SWEEP = 30.0
 
@@ -47,6 +48,8 @@ class Fleet:
         self._breakers: dict[str, Breaker] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
+        self.overheard: Callable[[str], None] | None = None
+        """Told the method of each notification, whether or not some client reads it."""
 
     def __len__(self) -> int:
         return len(self._places)
@@ -109,7 +112,7 @@ class Fleet:
     async def _start(self, principal: str, era: str, peer: Peer) -> Member:
         conversation = Conversation(peer, self._limits, modern=era == "modern")
         try:
-            await peer.open(conversation.receive)
+            await peer.open(lambda message: self._receive(conversation, message))
         except (UpstreamFailed, UpstreamSilent):
             self.note(principal, worked=False)
             raise
@@ -118,6 +121,11 @@ class Fleet:
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.create_task(self._sweep())
         return member
+
+    def _receive(self, conversation: Conversation, message: Message) -> None:
+        if self.overheard is not None and message.kind == "notification":
+            self.overheard(message.method)
+        conversation.receive(message)
 
     async def _attend(self, member: Member) -> None:
         """Wait for the end, tell everybody, clean up."""

@@ -137,6 +137,8 @@ class TowardsServer:
             await self._answer(call, replies.not_recorded(message).body)
             return
         self._judge(call)
+        if message.method == "tools/call":
+            self._count(call)
         if self._holding is not None and replies.asks(call.ruling):
             self._holding.begin(call)
             return
@@ -178,6 +180,14 @@ class TowardsServer:
         if entry is not None:
             entry.release()
         await session.remember(call)
+
+    def _count(self, call: Call) -> None:
+        """Have a look at the server's tools taken beside this call when the last was long or many calls ago."""
+        introduction = self._session.introduction
+        introduction.standing.calls += 1
+        is_due = call.started > introduction.standing.due or introduction.standing.calls > introduction.standing.most
+        if is_due and not replies.stops(call.ruling):
+            introduction.beside(call.request, call.message, call.era)
 
     async def _forward(self, call: Call) -> None:
         ruling = call.ruling

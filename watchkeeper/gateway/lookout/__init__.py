@@ -1,0 +1,1 @@
+"""Looking again: at definitions that may have changed since they were listed, and as somebody else."""
