@@ -18,6 +18,7 @@ from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.renewal import Fitted
 from watchkeeper.app.settings import Loaded, PolicySettings, Settings
 from watchkeeper.events import Event, JournalReader
+from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.approvals import ApprovalSettings, Choice
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pool import HttpUpstream
@@ -48,11 +49,13 @@ class Office:
         self.server = server
         self.token = token
         self.tools = PAY
+        self.door = "bank"
+        """The route or endpoint that clients come to."""
         server.answer = self._answer
 
     @property
     def port(self) -> int:
-        return self.fitted.gateway.ports["bank"]
+        return self.fitted.gateway.ports[self.door]
 
     async def _answer(self, got: Got, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = msgspec.json.decode(got.body)
@@ -61,7 +64,10 @@ class Office:
         if asked["method"] == "tools/list":
             result = {"tools": [msgspec.Raw(self.tools)]}
         elif asked["method"] == "initialize":
-            result, head = {"protocolVersion": "2025-11-25"}, head + "Mcp-Session-Id: s-1\r\n"
+            server = {"serverInfo": {"name": "bank", "version": "1"}, "capabilities": {"tools": {}}}
+            result, head = {"protocolVersion": "2025-11-25", **server}, head + "Mcp-Session-Id: s-1\r\n"
+        elif asked["method"] == "server/discover":
+            result = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "resultType": "complete"}
         elif asked["method"] == "resources/read":
             result = {"contents": []}
         body = msgspec.json.encode({"jsonrpc": "2.0", "id": asked.get("id"), "result": result})
@@ -80,9 +86,11 @@ class Office:
         finally:
             writer.close()
 
-    async def pay(self, *, modern: bool = False, id: int = 1, session: str = "", **arguments: Any) -> Got:
-        body = call(id=id, modern=modern, name="pay", arguments=arguments or {"to": "ada", "sum": 10})
-        headers = mirrors(name="pay") if modern else [("Mcp-Session-Id", session)] if session else []
+    async def pay(
+        self, *, modern: bool = False, id: int = 1, session: str = "", tool: str = "pay", **arguments: Any
+    ) -> Got:
+        body = call(id=id, modern=modern, name=tool, arguments=arguments or {"to": "ada", "sum": 10})
+        headers = mirrors(name=tool) if modern else [("Mcp-Session-Id", session)] if session else []
         return await self.send(body, *headers)
 
     async def begin(self) -> str:
@@ -124,7 +132,12 @@ async def open_office(tmp_path: Path, server: RawServer) -> AsyncIterator[Open]:
             (folder / "mine.cedar").write_text(policy)
             approvals = ApprovalSettings(**{"wait_seconds": 10.0} | settings)
             loaded = Loaded(
-                Settings(gateway=GatewaySettings(port=0), policy=PolicySettings((str(folder),)), approvals=approvals),
+                Settings(
+                    gateway=GatewaySettings(port=0),
+                    endpoints={"all": EndpointSettings(servers=("bank",))},
+                    policy=PolicySettings((str(folder),)),
+                    approvals=approvals,
+                ),
                 tmp_path / "data",
             )
             platform = stack.enter_context(opened(loaded.data_dir, "gateway"))

@@ -52,6 +52,19 @@ async def test_a_call_is_held_until_a_person_approves_and_exactly_its_bytes_pass
     assert len(office.calls()) == 1
 
 
+@pytest.mark.behaviour("approvals.held")
+@pytest.mark.parametrize("modern", [True, False])
+async def test_a_call_through_an_endpoint_is_held_for_its_server(office: Office, modern: bool) -> None:
+    office.door = "all"
+    session = "" if modern else await office.begin()
+    first = asyncio.create_task(office.pay(modern=modern, session=session, tool="bank__pay"))
+    (waiting,) = await office.waiting()
+    assert (waiting["server"], waiting["target"], waiting["principal"]) == ("bank", "pay", "agent:claude")
+    await office.decide(waiting["id"])
+    assert text(await settled(first)) == "paid"
+    assert len(office.calls()) == 1
+
+
 @pytest.mark.behaviour("approvals.told")
 async def test_after_the_wait_the_model_is_told_what_waits_and_a_retry_passes_once(open_office: Open) -> None:
     office = await open_office(wait_seconds=0.05)
@@ -105,12 +118,14 @@ async def test_an_error_for_what_is_pending_has_a_code_of_its_own(open_office: O
 
 
 @pytest.mark.behaviour("approvals.client-left")
+@pytest.mark.parametrize("door", ["bank", "all"])
 @pytest.mark.parametrize("modern", [True, False])
-async def test_a_client_that_leaves_ends_the_wait_and_not_the_request(office: Office, modern: bool) -> None:
+async def test_a_client_that_leaves_ends_the_wait_and_not_the_request(office: Office, door: str, modern: bool) -> None:
+    office.door, tool = door, "pay" if door == "bank" else "bank__pay"
     session = "" if modern else await office.begin()
     _, writer = await asyncio.open_connection("127.0.0.1", office.port)
-    body = call(modern=modern, name="pay", arguments={"to": "ada", "sum": 10})
-    headers = mirrors(name="pay") if modern else [("Mcp-Session-Id", session)]
+    body = call(modern=modern, name=tool, arguments={"to": "ada", "sum": 10})
+    headers = mirrors(name=tool) if modern else [("Mcp-Session-Id", session)]
     writer.write(post(body, *headers, port=office.port, token=office.token))
     (waiting,) = await office.waiting()
     writer.close()
@@ -121,7 +136,7 @@ async def test_a_client_that_leaves_ends_the_wait_and_not_the_request(office: Of
     assert office.calls() == []
     ended = [event.body.get("ending") for event in office.events("gateway.request.decided") if event.target == "pay"]
     assert ended == ["cancelled"]
-    assert text(await office.pay(modern=modern, session=session, id=5)) == "paid"
+    assert text(await office.pay(modern=modern, session=session, id=5, tool=tool)) == "paid"
 
 
 @pytest.mark.behaviour("approvals.client-left")
