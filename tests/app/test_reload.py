@@ -28,7 +28,8 @@ SECRET = {"text": "AKIA" + "Q7RSTUVWXYZ234AB"}
 WORKERS = [1, pytest.param(2, marks=pytest.mark.skipif(sys.platform != "linux", reason="one worker elsewhere"))]
 FORBID = """@id("mine.no-echo")
 @reason("Not today.")
-forbid (principal, action == Action::"call_tool", resource == Tool::"srv/echo");
+forbid (principal, action == Action::"call_tool", resource == Tool::"srv/echo")
+when { context.times.contains("always") };
 """
 
 
@@ -132,7 +133,7 @@ def test_servers_policies_and_shadow_take_effect_and_all_workers_agree(tmp_path:
             assert newcomer.call().status == 200
             newcomer.close()
         gone = Client(told["servers"]["new"], running.token)
-        one.write(f'{srv}[policy]\nfolders = ["{policies}"]\n')
+        one.write(f'{srv}[policy]\nfolders = ["{policies}"]\n[policy.windows]\nalways = ["mon-sun 00:00-24:00 UTC"]\n')
         told = one.reload()
         assert told["changed"] == ["servers.new", "servers.srv", "policy"], told
         for client in clients:

@@ -96,6 +96,19 @@ def test_policies_are_checked_and_their_tests_run(run: Command, tmp_path: Path) 
     assert (told["ok"], len(told["problems"])) == (False, 1)
 
 
+@pytest.mark.behaviour("policy.windows")
+def test_a_policy_about_a_window_that_the_settings_do_not_name_is_told(run: Command, tmp_path: Path) -> None:
+    text = '@id("own") @reason("r") forbid (principal, action, resource) when { context.times.contains("night") };'
+    (tmp_path / "own.cedar").write_text(text)
+    settings = f'[policy]\nfolders = ["{tmp_path}"]\n'
+    for command in (("policy", "check"), ("config", "check")):
+        wrong = run(*command, "--config", written(tmp_path, settings))
+        assert wrong.exit_code != 0
+        assert "night" in wrong.stdout + wrong.stderr
+        right = settings + '[policy.windows]\nnight = ["mon-sun 22:00-06:00 Europe/Berlin"]\n'
+        assert run(*command, "--config", written(tmp_path, right)).exit_code == 0
+
+
 def test_a_policy_whose_test_fails_is_told(run: Command, tmp_path: Path) -> None:
     case = '{name: "a guess", effect: deny, rules: [nobody.said-so], ask: {principal: "agent:a", action: call_tool, '
     case += "server: s, target: t, groups: [], pin: approved, findings: []}}"

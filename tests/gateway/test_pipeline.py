@@ -400,6 +400,25 @@ def test_what_shadow_mode_would_have_done_stays_with_the_ruling(
         assert ruling.is_notable
 
 
+@pytest.mark.behaviour("policy.windows")
+def test_policy_is_told_which_windows_are_open_for_as_long_as_it_asks(
+    orders: OrdersInForce, pins: Pins, inspection: Inspection
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    class Listens:
+        def decide(self, question: Question, input_schema: bytes | None) -> Verdict:
+            asked.append(question.times)
+            return Verdict(Effect.ALLOW)
+
+    guard = guard_of(orders, pins, inspection, Listens())
+    for times in (None, lambda: ("night",), lambda: ("day",), None):
+        guard.follow(Listens(), times=times)
+        guard.on_request(FILES, AGENT, call())
+        guard.on_answer(FILES, AGENT, call(), answer({}))
+    assert asked == [(), (), ("night",), ("night",), ("day",), ("day",), (), ()]
+
+
 # what policy is asked
 
 

@@ -24,6 +24,11 @@ GOOD = '@id("a") @reason("r") permit (principal, action, resource);\n'
         ('@id("x") @reason("r") forbid (principal == User::"a", action, resource);', 1, "x"),
         ('@id("x") @reason("r") forbid (principal, action == Action::"cal_tool", resource);', 1, "x"),
         ('@id("x") @reason("r") forbid (principal, action, resource) when { context.arguments.a == 1 };', 1, "x"),
+        (
+            '@id("x") @reason("r") forbid (principal, action, resource) when { context.counts.contains("many") };',
+            1,
+            "x",
+        ),
         ('@id("x") @reason("r") permit (principal == ?principal, action, resource);', 1, ""),
     ],
 )
@@ -56,3 +61,17 @@ def test_an_id_of_the_starter_set_cannot_be_taken_again(tmp_path: Path) -> None:
 def test_good_policies_have_no_problems(tmp_path: Path) -> None:
     (tmp_path / "p.cedar").write_text(GOOD)
     assert check([content_folder("policies"), tmp_path]) == []
+
+
+@pytest.mark.behaviour("policy.windows")
+def test_a_window_of_time_that_the_settings_do_not_name_is_a_problem(tmp_path: Path) -> None:
+    text = (
+        '@id("x") @reason("r") forbid (principal, action, resource) unless { context.times.contains("office_hours") };'
+    )
+    (tmp_path / "p.cedar").write_text("\n" + text)
+    assert check([tmp_path]) == []
+    assert check([tmp_path], ["office_hours"]) == []
+    (problem,) = check([tmp_path], ["night"])
+    assert (problem.line, problem.policy) == (2, "x")
+    with pytest.raises(Misconfigured):
+        PolicyEngine.load([tmp_path], ["night"])

@@ -16,7 +16,7 @@ from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import spawner_for
 from watchkeeper.app.limiting import Consumption, keep_ledger
-from watchkeeper.app.parts import Ground, pin_terms_of, policies_of, routes_of, terms_of
+from watchkeeper.app.parts import Ground, engine_of, pin_terms_of, routes_of, terms_of, times_of
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import settle
 from watchkeeper.app.renewal import Fitted, Holdings, Renewal
@@ -137,7 +137,7 @@ def assemble(
 
 def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Relay | None = None) -> Fitted:
     """The same with what may take another's place later."""
-    orders, policy = OrdersInForce(), PolicyEngine.load(policies_of(loaded))
+    orders, policy = OrdersInForce(), engine_of(loaded)
     guard = guard_for(loaded, platform, orders, policy)
     desk = desk_for(loaded, platform, policy, [route.name for route in routes])
     terms = terms_of(loaded, platform, relay)
@@ -187,6 +187,7 @@ def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, policy:
         inspection=Inspection.from_plugins(loaded.data_dir / "cache", policy.wanted),
         policy=policy,
         asks=True,
+        times=times_of(loaded, policy, platform.clock),
         observe=observing(platform.pins),
         groups_of=platform.clients.groups_of,
         freshness=Freshness(lambda server: platform.pins.terms.of(server)),  # noqa: PLW0108 — they are replaced

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from watchkeeper.app.platform import Platform
 from watchkeeper.app.secrets import with_secrets
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.upstreams import bounded, bounds_of, fuse_of, own_times
+from watchkeeper.core.clock import Clock
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.gateway.fitting import Terms
@@ -38,6 +39,8 @@ from watchkeeper.gateway.settings import OAUTH, GatewaySettings, ServerSettings
 from watchkeeper.gateway.stdio import Limits, StdioUpstream
 from watchkeeper.gateway.tls import contexts
 from watchkeeper.gateway.upstream import Upstream
+from watchkeeper.policy import PolicyEngine, Windows
+from watchkeeper.policy.windows import spans_of
 from watchkeeper.protocol.spawn import Spawner
 from watchkeeper.registry.settings import PinTerms, check_pins
 
@@ -109,6 +112,17 @@ def pin_terms_of(loaded: Loaded) -> PinTerms:
 def policies_of(loaded: Loaded) -> list[Path]:
     """The folders of policies, the starter set first."""
     return [content_folder("policies"), *(Path(folder) for folder in loaded.settings.policy.folders)]
+
+
+def engine_of(loaded: Loaded) -> PolicyEngine:
+    """The policies, and whether the windows they speak of can be told. Raises `Misconfigured`."""
+    spans_of(loaded.settings.policy.windows)
+    return PolicyEngine.load(policies_of(loaded), loaded.settings.policy.windows)
+
+
+def times_of(loaded: Loaded, policy: PolicyEngine, clock: Clock) -> Callable[[], tuple[str, ...]] | None:
+    """Says which windows of time are open; None where no policy asks."""
+    return Windows(loaded.settings.policy.windows, clock).now if "times" in policy.members else None
 
 
 def _issuers(loaded: Loaded, platform: Platform) -> Issuers | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from watchkeeper.app.checking import check_quickly
+from watchkeeper.app.parts import engine_of
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.content import content_folder
 from watchkeeper.detect.rules import load_rules
 from watchkeeper.gateway.settings import ServerSettings
-from watchkeeper.policy import PolicyEngine
 from watchkeeper.respond.service import load_actions, load_shelf
 
 
@@ -17,7 +17,7 @@ def check_thoroughly(loaded: Loaded) -> dict[str, ServerSettings]:
     """`check_quickly`, and every policy, rule and playbook is read. Raises `Misconfigured`, naming the first flaw."""
     servers = check_quickly(loaded)
     settings = loaded.settings
-    PolicyEngine.load([content_folder("policies"), *(Path(folder) for folder in settings.policy.folders)])
+    engine_of(loaded)
     load_rules([content_folder("detections"), *([Path(settings.detect.rules)] if settings.detect.rules else [])])
     load_shelf(settings.respond, load_actions())
     return servers

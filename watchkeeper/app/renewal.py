@@ -21,7 +21,7 @@ from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.launching import command_of
 from watchkeeper.app.limiting import Consumption, keep_ledger
-from watchkeeper.app.parts import Ground, Stock, pin_terms_of, policies_of, routes_of, terms_of
+from watchkeeper.app.parts import Ground, Stock, engine_of, pin_terms_of, routes_of, terms_of, times_of
 from watchkeeper.app.platform import note_loaded, note_refused
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
@@ -128,7 +128,7 @@ class Renewal:
         """Check and build all of it; nothing changes yet. Raises `Misconfigured`, and what else stands in the way."""
         kept = with_ports_of(loaded, self._gateway.ports, self.loaded)
         servers = await asyncio.to_thread(check_quickly, kept, demo=self._demo)
-        policy = await asyncio.to_thread(PolicyEngine.load, policies_of(kept))
+        policy = await asyncio.to_thread(engine_of, kept)
         inspection = await asyncio.to_thread(self._fitted.guard.looking_for, policy.wanted)
         routes, stock = routes_of(kept, servers, self._ground, self._holdings.stock)
         relay = self._fitted.relay
@@ -156,7 +156,11 @@ class Renewal:
         except WatchkeeperError:
             await self.forget(prepared)
             raise
-        self._fitted.guard.follow(prepared.policy, prepared.inspection)
+        self._fitted.guard.follow(
+            prepared.policy,
+            prepared.inspection,
+            times_of(prepared.loaded, prepared.policy, self._ground.platform.clock),
+        )
         self._fitted.desk.follow(prepared.loaded.settings.approvals, prepared.version)
         self._fitted.desk.servers = [route.name for route in prepared.routes]
         self._ground.platform.pins.terms = prepared.pins

@@ -51,6 +51,13 @@ class PolicySettings(msgspec.Struct, frozen=True):
     folders: Annotated[
         tuple[str, ...], Meta(description="Further folders of Cedar policies, read after the starter set.")
     ] = ()
+    windows: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(
+            description="Windows of time for `context.times`: a name → when it is open, as days, hours and time zone: "
+            '`office_hours = ["mon-fri 09:00-17:30 Europe/Berlin"]`.'
+        ),
+    ] = {}
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from watchkeeper.app.approving import REFRESH
 from watchkeeper.app.gateway import desk_for, guard_for
 from watchkeeper.app.limiting import gate_for
-from watchkeeper.app.parts import policies_of
+from watchkeeper.app.parts import engine_of
 from watchkeeper.app.planned import Plan
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.core.errors import Conflict, Denied
@@ -23,7 +23,6 @@ from watchkeeper.gateway.wrap.between import Between, Wrapped
 from watchkeeper.gateway.wrap.inbox import Inbox
 from watchkeeper.gateway.wrap.lines import Lines, Writer
 from watchkeeper.gateway.wrap.session import Session
-from watchkeeper.policy import PolicyEngine
 
 _MOST = 256
 """Servers of one name wrapped at once on one data folder."""
@@ -68,7 +67,7 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
     launches.spawned(child, planned.principal, "")
     server, settings = planned.server, loaded.settings.gateway
     route = Route(name=name, shadow=server.shadow, durability=server.durability, eras=server.eras)
-    orders, policy = OrdersInForce(), PolicyEngine.load(policies_of(loaded))
+    orders, policy = OrdersInForce(), engine_of(loaded)
     guard = guard_for(loaded, platform, orders, policy)
     desk = desk_for(loaded, platform, policy, [name])
     control = GatewayControl(

@@ -32,9 +32,10 @@ def check(folders: tuple[Path, ...], config: Path | None, data: Path | None, as_
 
     Exit code 0 if everything holds, 1 if a policy is wrong or a test fails.
     """
-    named = folders or tuple(Path(folder) for folder in load(config, data_folder(data)).settings.policy.folders)
+    settings = load(config, data_folder(data)).settings.policy
+    named = folders or tuple(Path(folder) for folder in settings.folders)
     everything = [content_folder("policies"), *named]
-    wrong = [str(problem) for problem in problems_of(everything)]
+    wrong = [str(problem) for problem in problems_of(everything, settings.windows)]
     cases = [] if wrong else read_cases(everything)
     if not wrong:
         engine = PolicyEngine.load(everything)

@@ -79,6 +79,8 @@ _log = logging.getLogger(__name__)
 Findings = tuple[Finding, ...]
 Marks = tuple[str, ...] | None
 """The caller's groups, as its credential says; None asks the settings."""
+Times = Callable[[], tuple[str, ...]]
+"""The named windows of time that are open now."""
 Observe = Callable[[str, Sequence[Definition], Mapping[str, Findings], str], Awaitable[Observation]]
 """`Pins.observe`, off the event loop."""
 
@@ -124,8 +126,10 @@ class Guard:
         groups_of: Callable[[str], tuple[str, ...]],
         asks: bool = False,
         freshness: Freshness | None = None,
+        times: Times | None = None,
     ) -> None:
-        """With `asks`, whoever carries rulings out can ask a person."""
+        """With `asks`, whoever carries rulings out can ask a person. `times` is None where no policy reads them."""
+        self._times = times
         self._asks = asks
         self.freshness = freshness or Freshness()
         self._orders = orders
@@ -139,13 +143,13 @@ class Guard:
         self._prefix = secrets.token_hex(4)
         self._counter = itertools.count(1)
 
-    def follow(self, policy: Decides, inspection: Notices | None = None) -> None:
+    def follow(self, policy: Decides, inspection: Notices | None = None, times: Times | None = None) -> None:
         """Decide by another policy from the next message on, in streams that are open, too; `inspection` looks for
         what that one wants.
         """
         if inspection is not None:
             self._inspection, self._inspect = inspection, inspection.inspect
-        self._decide = policy.decide
+        self._decide, self._times = policy.decide, times
 
     def looking_for(self, wanted: frozenset[str]) -> Notices:
         """An inspection for `follow`. Compiles patterns: not for the event loop."""
@@ -241,6 +245,7 @@ class Guard:
             pin.value if pin is not None else "none",
             _labels(findings) if findings else (),
             message.arguments,
+            times=self._times() if self._times is not None else (),
         )
         return self._judge(route, question, findings, schema, message.kind)
 
@@ -290,6 +295,7 @@ class Guard:
             target,
             "none",
             _labels(findings) if findings else (),
+            times=self._times() if self._times is not None else (),
         )
         return self._judge(route, question, findings, None)
 

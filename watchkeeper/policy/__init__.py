@@ -5,6 +5,7 @@ from watchkeeper.policy.cases import Case, read_cases, run_case
 from watchkeeper.policy.engine import PolicyEngine
 from watchkeeper.policy.model import Effect, Obligation, Question, Verdict
 from watchkeeper.policy.sources import Policy, Problem, check
+from watchkeeper.policy.windows import Windows
 
 __all__ = [
     "FAILED",
@@ -16,6 +17,7 @@ __all__ = [
     "Problem",
     "Question",
     "Verdict",
+    "Windows",
     "check",
     "read_cases",
     "run_case",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -59,15 +59,15 @@ class PolicyEngine:
         self._readers: Bounded[ArgumentReader | Refused] = Bounded(512)
 
     @classmethod
-    def load(cls, folders: Path | Sequence[Path] | None = None) -> PolicyEngine:
-        """The policies of these folders; without any, the starter set.
+    def load(cls, folders: Path | Sequence[Path] | None = None, windows: Collection[str] | None = None) -> PolicyEngine:
+        """The policies of these folders; without any, the starter set. `windows`: the names there are, if known.
 
         Raises `Misconfigured`, naming file, line and policy, when one of them is wrong, and when there are none.
         """
         chosen = (
             [content_folder("policies")] if folders is None else [folders] if isinstance(folders, Path) else folders
         )
-        policies, problems = read(chosen)
+        policies, problems = read(chosen, windows)
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise Misconfigured(f"{problems[0]}{more}", hint="see docs/concepts/policy.md; then load again")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy.annotations import ENFORCED, Terms, Wrong, terms_of
-from watchkeeper.policy.reads import Reads, reads_of
+from watchkeeper.policy.reads import THRESHOLD, Reads, literals_beside, reads_of
 
 SCHEMA_FILE = "watchkeeper.cedarschema"
 ARGUMENTS_LINE = "type Arguments = {};"
@@ -62,13 +62,16 @@ def base_schema() -> str:
     return text
 
 
-def check(folders: Sequence[Path]) -> list[Problem]:
+def check(folders: Sequence[Path], windows: Collection[str] | None = None) -> list[Problem]:
     """Everything wrong with the policies of these folders; empty when they can be loaded."""
-    return read(folders)[1]
+    return read(folders, windows)[1]
 
 
-def read(folders: Sequence[Path]) -> tuple[list[Policy], list[Problem]]:
-    """The policies of every `*.cedar`, folder by folder, and what is wrong with them."""
+def read(folders: Sequence[Path], windows: Collection[str] | None = None) -> tuple[list[Policy], list[Problem]]:
+    """The policies of every `*.cedar`, folder by folder, and what is wrong with them.
+
+    `windows` are the names that the settings give to windows of time; None leaves unsaid which there are.
+    """
     schema = cedarpy.Schema.from_str(base_schema())
     policies: list[Policy] = []
     problems: list[Problem] = []
@@ -79,7 +82,16 @@ def read(folders: Sequence[Path]) -> tuple[list[Policy], list[Problem]]:
             found, wrong = _read_file(path, schema)
             policies += found
             problems += wrong
-    return policies, problems + _doubles(policies)
+    return policies, problems + _doubles(policies) + ([] if windows is None else _unknown(policies, windows))
+
+
+def _unknown(policies: list[Policy], windows: Collection[str]) -> list[Problem]:
+    """A window that never opens would make a policy that nobody notices to be silent."""
+    return [
+        Problem(policy.file, policy.line, policy.id, f"there is no window of time {name!r}; see policy.windows")
+        for policy in policies
+        for name in sorted(literals_beside(policy.tree, "times") - set(windows))
+    ]
 
 
 def _doubles(policies: list[Policy]) -> list[Problem]:
@@ -125,6 +137,9 @@ def _policy(tree: dict[str, Any], path: Path, text: str, schema: cedarpy.Schema)
         terms = terms_of(name, tree["effect"] == "forbid", notes)
     except Wrong as wrong_note:
         return None, [Problem(str(path), line, name, str(wrong_note))]
+    if wrong_counts := [text for text in literals_beside(tree, "counts") if not THRESHOLD.fullmatch(text)]:
+        wanted = f"nobody counts {min(wrong_counts)!r}; write it like calls_over_50"
+        return None, [Problem(str(path), line, name, wanted)]
     reads = reads_of(tree)
     policy = Policy(name, reason, tree["effect"] == "forbid", tree, reads, str(path), line, terms)
     if not reads:

@@ -168,7 +168,7 @@ class Maker:
     def _of_facts(self) -> Node:
         chance = self.chance
         fact = chance.choice(list(WORDS))
-        words = [value(word) for word in (*WORDS[fact], "other")]
+        words = [value(word) for word in (*WORDS[fact], "other_over_1")]
         member, others = dot(CONTEXT, fact), {"Set": chance.sample(words, chance.randint(1, 3))}
         pin = binary(chance.choice(["==", "!="]), dot(CONTEXT, "pin"), value(chance.choice(PINS)))
         like = {"like": {"left": dot(CONTEXT, "pin"), "pattern": self._pattern("held")}}
