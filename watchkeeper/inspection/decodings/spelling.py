@@ -1,0 +1,95 @@
+"""Words broken up or misspelt so that patterns miss them: letters apart, digits as letters, strings in parts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import pairwise
+
+from watchkeeper.inspection.decodings.model import COMMON, Hidden, share
+
+_APART = re.compile(r"(?<![A-Za-z0-9])[A-Za-z](?:[ .\-_*|,~\u00b7\u2022]{1,3}[A-Za-z]){6,}(?![A-Za-z0-9])")
+_JOINED = re.compile(r"""(["'`])\s*(?:\+|\.|&|\|\||,)?\s*(?:\n\s*)?(["'`])""")
+_CONCAT = re.compile(r"""["'][^"'\n]{1,40}["']\s*(?:\+|\.\.?|&|\|\|)\s*["']""")
+_LEET_WORD = re.compile(r"(?=[a-z@$!|+]*[0-9@$!|+])(?=[0-9@$!|+]*[a-z])[a-z0-9@$!|+]{3,}", re.IGNORECASE)
+_LEET = str.maketrans("0134578@$!|+", "oieastbasilt")
+_LEET_L = str.maketrans("0134578@$!|+", "oleastbaslit")
+_HYPHEN = re.compile(r"(?<=[a-z])(?:-|\u00ad)\s*\n\s*(?=[a-z])")
+_MARKS = re.compile(r"[\u0300-\u036f]{2,}|(?:[A-Za-z][\u0300-\u036f\u0489\u20d0-\u20ff]){4,}")
+_LONGEST_WORD = 14
+_FRAGMENT = re.compile(r"[A-Za-z]+")
+_MOST_FRAGMENTS = 5
+_LEAST_LETTERS = 6
+
+
+def spellings(text: str) -> Iterator[Hidden]:
+    """The text as it reads once such words are put together again."""
+    for match in _APART.finditer(text):
+        yield Hidden("letters-apart", *match.span(), _put_together(match[0]))
+    if len(found := _LEET_WORD.findall(text)) >= 2:
+        for table in (_LEET, _LEET_L):
+            plain = _LEET_WORD.sub(lambda m, t=table: m[0].translate(t), text)  # type: ignore[misc]
+            if share(plain)[0] >= share(text)[0] + min(2, len(found)):
+                yield Hidden("leetspeak", 0, len(text), plain)
+                break
+    if _CONCAT.search(text):
+        yield Hidden("concatenation", 0, len(text), _JOINED.sub("", text))
+    if _HYPHEN.search(text):
+        yield Hidden("hyphenation", 0, len(text), _HYPHEN.sub("", text))
+    if _MARKS.search(text):
+        bare = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+        yield Hidden("marks", 0, len(text), bare)
+    yield from _split_words(text)
+
+
+def segmented(letters: str) -> str:
+    """Letters without spaces as words: the way that covers most of them with common words, long ones first."""
+    low = letters.lower()
+    best: list[tuple[int, int]] = [(0, 0)]
+    for end in range(1, len(low) + 1):
+        choice = (best[end - 1][0], 1)
+        for size in range(2, min(_LONGEST_WORD, end) + 1):
+            if low[end - size : end] in COMMON:
+                choice = max(choice, (best[end - size][0] + size * size, size))
+        best.append(choice)
+    pieces: list[str] = []
+    end = len(low)
+    while end:
+        size = best[end][1]
+        piece = low[end - size : end]
+        if size == 1 and pieces and pieces[-1].startswith("\0"):
+            pieces[-1] = f"\0{piece}{pieces[-1][1:]}"
+        else:
+            pieces.append(piece if size > 1 else f"\0{piece}")
+        end -= size
+    return " ".join(piece.strip("\0") for piece in reversed(pieces))
+
+
+def _put_together(run: str) -> str:
+    words = re.split(r"[ .\-_*|,~\u00b7\u2022]{2,}", run)
+    if len(words) > 1:
+        return " ".join(re.sub(r"[^A-Za-z]", "", word) for word in words)
+    return segmented(re.sub(r"[^A-Za-z]", "", run))
+
+
+def _split_words(text: str) -> Iterator[Hidden]:
+    """`dis regard prev ious`: fragments that make a long common word once the spaces between them go."""
+    out: list[str] = []
+    fragments = [(m[0], m.start(), m.end()) for m in _FRAGMENT.finditer(text)]
+    at = kept = joined = 0
+    while at < len(fragments):
+        for size in range(2, min(_MOST_FRAGMENTS, len(fragments) - at) + 1):
+            group = fragments[at : at + size]
+            word = "".join(letters for letters, _, _ in group).lower()
+            if len(word) >= _LEAST_LETTERS and word in COMMON and _are_close(text, group):
+                out += [text[kept : group[0][1]], word]
+                kept, joined, at = group[-1][2], joined + 1, at + size - 1
+                break
+        at += 1
+    if joined:
+        yield Hidden("split-words", 0, len(text), "".join([*out, text[kept:]]))
+
+
+def _are_close(text: str, group: list[tuple[str, int, int]]) -> bool:
+    return all(text[a[2] : b[1]] in (" ", "-", "_", ".") for a, b in pairwise(group))
