@@ -3,9 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import re2
 
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.inspection.rules import load_rules, portable
+from watchkeeper.inspection.attacks import Attacks
+from watchkeeper.inspection.instructions import HiddenInstructions
+from watchkeeper.inspection.rules import load_rules, loosened, options, portable
+from watchkeeper.inspection.secrets import Secrets
+from watchkeeper.inspection.views import unescape
 
 RULE = """
 inspector: mine
@@ -65,3 +70,32 @@ def test_an_inspector_without_rules_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text(RULE.format(pattern="abc", severity=3))
     with pytest.raises(Misconfigured):
         load_rules(tmp_path, "other")
+
+
+@pytest.mark.behaviour("inspection.loosened-finds-all")
+@pytest.mark.parametrize(
+    ("pattern", "loose"),
+    [
+        ("a{0,40}b", "a*b"),
+        ("[^x]{1,200}?y", "[^x]+?y"),
+        ("z{3}", "z{3}"),
+        ("a{0,3}", "a{0,3}"),
+        ("a{20,64}", "a{20,64}"),
+        (r"\{0,40}", r"\{0,40}"),
+        ("[{0,40}]", "[{0,40}]"),
+        (r"\\{0,9}", r"\\*"),
+    ],
+)
+def test_a_long_counted_repeat_counts_no_more_in_the_fast_pass(pattern: str, loose: str) -> None:
+    assert loosened(pattern) == loose
+
+
+@pytest.mark.behaviour("inspection.loosened-finds-all")
+def test_what_a_rule_finds_its_loosened_pattern_finds_too() -> None:
+    for inspector in (Attacks(), HiddenInstructions(), Secrets()):
+        for rule in inspector.rules:
+            exact = re2.compile(portable(rule.pattern), options=options(rule.case))
+            loose = re2.compile(portable(loosened(rule.pattern)), options=options(rule.case))
+            for example in rule.tests.match:
+                for text in (example.encode(), unescape(example.encode())):
+                    assert not exact.search(text) or loose.search(text), rule.id

@@ -22,6 +22,7 @@ _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_PATTERN = 2_000
 _SPACE = r"\t\n\x0b\f\r "  # Hyperscan counts VT as space, RE2 does not: said outright, they agree
 _LOW, _HIGH = 1, 5
+_MOST_COUNTED = 4
 
 
 class Examples(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +47,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """A simpler pattern that every match contains, looked for in the fast pass; the pattern itself follows."""
     case: bool = False
     """True when upper and lower case differ."""
+    across: bool = False
+    """True when a match may run over several strings, such as a command and its arguments; it then has no place."""
     check: str = ""
     """A second look at a match that a pattern cannot express (`inspection.validators`, `inspection.identifiers`)."""
 
@@ -96,6 +99,22 @@ def portable(pattern: str) -> bytes:
         if piece == "^" and out[-2:] != ["[", "^"]:
             raise ValueError("write a circumflex inside a class as \\x5e")
     return "".join(out).encode()
+
+
+def loosened(pattern: str) -> str:
+    """A pattern that matches wherever this one does, and compiles quickly: long counted repeats count no more."""
+    out: list[str] = []
+    in_class = False
+    for piece in re.findall(r"\\x[0-9a-fA-F]{2}|\\.|\{\d+,\d+\}|.", pattern, re.DOTALL):
+        if piece in "[]":
+            in_class = piece == "["
+        if len(piece) > 3 and piece[0] == "{" and not in_class:
+            least, most = map(int, piece[1:-1].split(","))
+            if most > _MOST_COUNTED > least:
+                out.append("+" if least else "*")
+                continue
+        out.append(piece)
+    return "".join(out)
 
 
 def options(case: bool) -> re2.Options:

@@ -7,7 +7,7 @@ string (with its key, so that `"password": "…"` is seen), the match is checked
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import re2
 from watchkeeper.inspection.excerpts import masked, shown
 from watchkeeper.inspection.matcher import Matcher, make_matcher
 from watchkeeper.inspection.model import PERSONAL, UNSHOWN, Finding, Surface
-from watchkeeper.inspection.rules import Rule, options, portable
+from watchkeeper.inspection.rules import Rule, loosened, options, portable
 from watchkeeper.inspection.strings import Digits, Member, members_of
 from watchkeeper.inspection.validators import CHECKS
 from watchkeeper.inspection.views import bare, readings
@@ -44,11 +44,12 @@ class Scanner:
     def __init__(self, rules: Sequence[OwnedRule], cache: Path | None = None, matcher: Matcher | None = None) -> None:
         self._rules = list(rules)
         patterns = [(portable(rule.pattern), rule.case) for _, rule in rules]
-        hints = [(portable(rule.hint or rule.pattern), rule.case) for _, rule in rules]
+        hints = [(portable(rule.hint or loosened(rule.pattern)), rule.case) for _, rule in rules]
         self._matcher = matcher or make_matcher(hints, cache)
         self._compiled: list[Any] = [re2.compile(text, options=options(case)) for text, case in patterns]
         self._of_numbers = frozenset(i for i, (_, rule) in enumerate(rules) if rule.label == PERSONAL)
         """Rules that look at numbers, too; the others speak of text."""
+        self._across = frozenset(i for i, (_, rule) in enumerate(rules) if rule.across)
         self._wanted = {s: frozenset(i for i, (_, r) in enumerate(rules) if s in r.surfaces) for s in Surface}
 
     def inspect(self, surface: Surface, data: bytes, most: int = MAX_FINDINGS) -> tuple[Finding, ...]:
@@ -63,7 +64,15 @@ class Scanner:
 
     def _look_closer(self, hits: set[int], data: bytes, texts: list[bytes], most: int) -> tuple[Finding, ...]:
         members = members_of(data)
-        places = self._in_whole(hits, data, texts) if members is None else self._in_members(hits, members)
+        if members is None:
+            places = list(self._in_whole(hits, data, texts))
+        else:
+            places = list(self._in_members(hits, members))
+            placeless = (hits & self._across).difference(place.rule for place in places)
+            places += [place._replace(start=0, end=0) for place in self._in_whole(placeless, data, texts)]
+        return self._findings(places, most)
+
+    def _findings(self, places: Iterable[Place], most: int) -> tuple[Finding, ...]:
         counts: Counter[int] = Counter()
         found: list[Finding] = []
         for place in places:
