@@ -43,3 +43,11 @@ def test_the_stricter_policies_in_the_starter_files_comments_can_be_loaded(tmp_p
     (tmp_path / "mine.cedar").write_text("\n".join(commented))
     engine = PolicyEngine.load([content_folder("policies"), tmp_path])
     assert {"mine.reviewed-tools-only", "mine.no-pushing-to-main"} <= {policy.id for policy in engine.policies}
+
+
+def test_the_policies_of_the_page_on_redaction_can_be_loaded(tmp_path: Path) -> None:
+    (tmp_path / "mine.cedar").write_text(block("redaction.md", "cedar"))
+    engine = PolicyEngine.load([content_folder("policies"), tmp_path])
+    found = {policy.id for policy in engine.policies}
+    assert "starter.secret-in-result" not in found
+    assert {"mine.replace-in-results", "mine.mail-may-have-addresses", "mine.no-secrets-into-issues"} <= found

@@ -7,6 +7,7 @@ import pytest
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy import PolicyEngine, check
+from watchkeeper.policy.sources import read
 
 GOOD = '@id("a") @reason("r") permit (principal, action, resource);\n'
 
@@ -75,3 +76,22 @@ def test_a_window_of_time_that_the_settings_do_not_name_is_a_problem(tmp_path: P
     assert (problem.line, problem.policy) == (2, "x")
     with pytest.raises(Misconfigured):
         PolicyEngine.load([tmp_path], ["night"])
+
+
+@pytest.mark.behaviour("policy.replaces")
+def test_a_policy_takes_the_place_of_the_one_it_names(tmp_path: Path) -> None:
+    old = '@id("old") @reason("r") forbid (principal, action, resource);\n'
+    new = '@id("new") @reason("r") @replaces("old") permit (principal, action, resource);\n'
+    (tmp_path / "a.cedar").write_text(old + new)
+    policies, problems = read([tmp_path])
+    assert ([policy.id for policy in policies], problems) == (["new"], [])
+
+
+@pytest.mark.behaviour("policy.replaces")
+@pytest.mark.parametrize(
+    "notes", ['@replaces("older")', '@replaces("")', '@replaces("new")', '@replaces("old") @mode("shadow")']
+)
+def test_a_policy_that_cannot_take_a_place_stops_the_load(tmp_path: Path, notes: str) -> None:
+    old = '@id("old") @reason("r") forbid (principal, action, resource);\n'
+    (tmp_path / "a.cedar").write_text(f'{old}@id("new") @reason("r") {notes} permit (principal, action, resource);')
+    assert [problem.policy for problem in check([tmp_path])] == ["new"]

@@ -119,11 +119,12 @@ class Answers:
             if is_aside:
                 return replies.denied(request, ruling.verdict, modern=is_modern)
             return Outbound(200, _without_body_headers(out), replies.denial(request, ruling.verdict, modern=is_modern))
-        if is_aside:
-            return out
         if ruling.body is not None and ruling.verdict.enforced:
             out.body = ruling.body
-        out.headers = _as(out.headers, _JSON)
+            if is_aside:
+                out.headers = _without_body_headers(out)
+        if not is_aside:
+            out.headers = _as(out.headers, _JSON)
         return out
 
     @staticmethod
@@ -227,7 +228,12 @@ class Answers:
         if not (methods and is_whole):
             ruling = self._guard.on_answer(call.route, principal, asked, message, marks)
         if methods and not replies.stops(ruling):
+            if ruling.body is not None and ruling.verdict.enforced:
+                message = parse_message(ruling.body)
+            change = ruling.change
             ruling = await self._guard.on_listing(call.route, principal, asked, message, marks)
+            if change is not None and ruling.body is None and not replies.stops(ruling):
+                ruling = msgspec.structs.replace(ruling, body=message.raw, change=change)
         return await self._carry_out(call, raw, fields, message, ruling, answers=True)
 
     async def _own(self, call: Call, raw: bytes, fields: sse.Fields, message: Message) -> bytes:

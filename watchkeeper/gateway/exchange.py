@@ -46,7 +46,7 @@ from watchkeeper.gateway.versions import Versions
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol.eras import era_of
 from watchkeeper.protocol.errors import INVALID_REQUEST, BadMessage
-from watchkeeper.protocol.headers import check_mirrors, check_parameters
+from watchkeeper.protocol.headers import check_mirrors, check_parameters, mirrored_again
 from watchkeeper.protocol.message import Message, parse_message
 
 T = TypeVar("T")
@@ -165,6 +165,8 @@ class Exchange:
         """Judge a call; one that the guard lets pass may lack a scope yet."""
         request, message = call.request, call.message
         call.ruling = ruling = self._guard.on_request(self._route, request.principal, message, request.marks)
+        if ruling.change is not None:
+            self._mirror_again(call, ruling)
         if self._needs is None or request.caller is None or (replies.stops(ruling) and not replies.asks(ruling)):
             return  # what a person may let pass needs its scopes all the same
         needed = self._needs.of(message.method, message.name)
@@ -172,6 +174,12 @@ class Exchange:
         if said is not None:
             call.ruling = msgspec.structs.replace(ruling, verdict=said)
             call.challenge = self._needs.challenge(request.caller, needed, request.resource, said.reason)
+
+    def _mirror_again(self, call: Call, ruling: Ruling) -> None:
+        """Headers that repeat arguments say what is forwarded."""
+        schema = self._guard.schema_of(self._route, call.message.name)
+        if schema and ruling.body is not None and ruling.verdict.enforced and call.message.method == "tools/call":
+            call.request.headers = mirrored_again(call.request.headers, parse_message(ruling.body), schema)
 
     async def _carry(self, call: Call) -> Outbound:
         """Do with a call that was opened what is to be done."""

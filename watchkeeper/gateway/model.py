@@ -7,6 +7,7 @@ import msgspec
 from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.flood import FloodSettings
+from watchkeeper.gateway.redaction.model import Change
 from watchkeeper.gateway.upstream import Outbound, Upstream
 from watchkeeper.inspection.model import Finding
 from watchkeeper.policy.model import Effect, Verdict
@@ -55,6 +56,8 @@ class Ruling(msgspec.Struct, frozen=True):
     """The message to forward instead, already inspected: a modification, or a list without its held entries."""
     has_failed: bool = False
     """Nobody judged it: it is denied for a failure of ours."""
+    change: Change | None = None
+    """What of it became placeholders, or was one."""
 
     @property
     def is_notable(self) -> bool:

@@ -10,8 +10,8 @@ Obligations, and what each one stops:
 3. A held definition is neither listed nor callable (rug pull, poisoned tool).
 4. The whole of `params`, results and errors is inspected, whatever the method: inputs asked for by the server, answers
    of tasks and errors come the same way (MCP 2026-07-28 basic/patterns/mrtr).
-5. An effect that nobody here can carry out is a denial: modify; ask, where no desk asks people, or of what nobody is
-   answered (a notification, a message of the server).
+5. An effect that nobody here can carry out is a denial: a change that cannot be made exactly (`gateway.redaction`);
+   ask, where no desk asks people, or of what nobody is answered (a notification, a message of the server).
 6. A shadow route stops nothing, and its ruling says what it would have stopped.
 7. Where the protocol binds an end to more than a form, that is kept for it (`gateway.duties`: an answer that asks the
    user for what the client did not offer, another principal's task, an address that leaves its folder).
@@ -35,6 +35,10 @@ from watchkeeper.gateway.duties.tasks import NEWS, Tasks
 from watchkeeper.gateway.duties.tasks import RULE as TASK_OWNER
 from watchkeeper.gateway.lookout.freshness import NOTICES, Freshness
 from watchkeeper.gateway.model import Route, Ruling
+from watchkeeper.gateway.redaction.model import Change, Value
+from watchkeeper.gateway.redaction.placeholders import MARK
+from watchkeeper.gateway.redaction.redaction import NOTHING, Beside, Case, Redaction, question_of, unexplained
+from watchkeeper.gateway.redaction.restoring import has_any
 from watchkeeper.inspection import spans
 from watchkeeper.inspection.fingerprints import (
     GREETINGS,
@@ -47,9 +51,9 @@ from watchkeeper.inspection.fingerprints import (
     without_definitions,
 )
 from watchkeeper.inspection.inspection import BROKEN
-from watchkeeper.inspection.model import Finding, Surface
+from watchkeeper.inspection.model import Finding, Surface, labels_of
 from watchkeeper.policy.model import Effect, Question, Verdict
-from watchkeeper.protocol.message import Message
+from watchkeeper.protocol.message import Message, parse_message
 from watchkeeper.registry.model import TOOL, Observation, PinState
 
 ERROR = "pipeline.error"
@@ -73,6 +77,11 @@ _ACTIONS = {
 _KINDS = {"tools/call": TOOL, "prompts/get": "prompt", "resources/read": "resource", "resources/subscribe": "resource"}
 """Method → kind of the definition it uses."""
 _CAN = frozenset({Effect.ALLOW, Effect.DENY})
+_PASSES = frozenset({Effect.ALLOW, Effect.MODIFY})
+_GREETED = Beside(aside=f"/{INSTRUCTIONS}")
+"""A server's instructions are looked at as a definition."""
+_LISTED = Beside(aside="/")
+"""And so is all that a list holds."""
 _FAILED = Finding("pipeline", ERROR, BROKEN, 5)
 _log = logging.getLogger(__name__)
 
@@ -90,6 +99,7 @@ class KnownPins(Protocol):
 
     def state(self, server: str, kind: str, name: str) -> PinState: ...
     def schema(self, server: str, name: str) -> bytes | None: ...
+    def output_schema(self, server: str, name: str) -> bytes | None: ...
     def is_known(self, server: str, definition: Definition) -> bool: ...
     def held(self, server: str) -> frozenset[tuple[str, str]]: ...
 
@@ -97,7 +107,7 @@ class KnownPins(Protocol):
 class Notices(Protocol):
     """`inspection.Inspection`."""
 
-    def inspect(self, surface: Surface, data: bytes) -> Findings: ...
+    def inspect(self, surface: Surface, data: bytes, most: int = ...) -> Findings: ...
     def wanting(self, wanted: frozenset[str]) -> Notices: ...
 
 
@@ -127,6 +137,7 @@ class Guard:
         asks: bool = False,
         freshness: Freshness | None = None,
         times: Times | None = None,
+        redaction: Redaction | None = None,
     ) -> None:
         """With `asks`, whoever carries rulings out can ask a person. `times` is None where no policy reads them."""
         self._times = times
@@ -140,6 +151,7 @@ class Guard:
         self._observe = observe
         self._groups_of = groups_of
         self._duties = Duties()
+        self.redaction = redaction or Redaction()
         self._prefix = secrets.token_hex(4)
         self._counter = itertools.count(1)
 
@@ -243,11 +255,51 @@ class Guard:
             server,
             target,
             pin.value if pin is not None else "none",
-            _labels(findings) if findings else (),
+            labels_of(findings) if findings else (),
             message.arguments,
             times=self._times() if self._times is not None else (),
         )
-        return self._judge(route, question, findings, schema, message.kind)
+        if MARK in message.raw and has_any(message):
+            return self._with_values(route, question, findings, schema, message)
+        return self._judge(route, question, findings, schema, message)
+
+    def _with_values(
+        self, route: Route, question: Question, findings: Findings, schema: bytes | None, message: Message
+    ) -> Ruling:
+        """The ruling on a message with placeholders: judged is what its server would get."""
+        rules: set[str] = set()
+
+        def may_see(value: Value) -> bool:
+            said = self._decide(question_of(question, value), None)
+            rules.update(said.rules)
+            return said.effect is Effect.ALLOW
+
+        restored = self.redaction.restore(question.principal, message, may_see)
+        if isinstance(restored, Breach):
+            return self._deny(route, findings, (restored.rule,), restored.reason)
+        sent = restored.message
+        found = findings
+        if restored.restored:
+            rest = unexplained(restored, self._inspect(Surface.ARGUMENTS, inspected(sent)))
+            question = msgspec.structs.replace(question, findings=labels_of(rest), arguments=sent.arguments)
+            known = {finding.rule for finding in findings}
+            found += tuple(_unplaced(finding) for finding in rest if finding.rule not in known)
+        ruling = self._judge(route, question, found, schema, sent, beside=Beside(restored))
+        if ruling.verdict.effect is Effect.DENY or not (restored.restored or restored.kept):
+            return ruling
+        change = ruling.change or Change(())
+        change = msgspec.structs.replace(
+            change,
+            policies=tuple(sorted(rules.union(change.policies))),
+            restored=restored.restored,
+            kept=restored.kept,
+        )
+        if not restored.restored:
+            return msgspec.structs.replace(ruling, change=change)
+        verdict = ruling.verdict
+        if verdict.effect is Effect.ALLOW:
+            verdict = msgspec.structs.replace(verdict, effect=Effect.MODIFY)
+        return msgspec.structs.replace(ruling, verdict=verdict, body=ruling.body or sent.raw, change=change)
 
     def _on_received(
         self,
@@ -263,30 +315,41 @@ class Guard:
         findings = self._inspect(surface, inspected(message))
         if orders := self._orders.all_denying(principal, route.name, tool):
             return self._deny(route, findings, *_contained(orders))
-        return self._receive(route, principal, target, findings, marks)
+        return self._receive(route, principal, target, findings, marks, message=message)
 
     def _kept(self, route: Route, principal: str, request: Message, answer: Message, ruling: Ruling) -> Ruling:
         """The ruling on an answer, with what the protocol binds its server to."""
+        if ruling.body is not None:
+            answer = parse_message(ruling.body)
         said = self._duties.in_answer(route.name, principal, request, answer)
-        if said is None or ruling.verdict.effect is not Effect.ALLOW:
+        if said is None or ruling.verdict.effect not in _PASSES:
             return ruling
         if isinstance(said, Breach):
             return self._deny(route, ruling.findings, (said.rule,), said.reason)
-        verdict = self._verdict(
-            route, Effect.MODIFY, (TASK_OWNER,), "tasks of other clients were taken out of the list"
-        )
-        return Ruling(verdict, ruling.findings, None if route.shadow else said)
+        rules = (*(ruling.verdict.rules if ruling.change else ()), TASK_OWNER)
+        verdict = self._verdict(route, Effect.MODIFY, rules, "tasks of other clients were taken out of the list")
+        return Ruling(verdict, ruling.findings, None if route.shadow else said, change=ruling.change)
 
     def _on_news(self, route: Route, principal: str, message: Message, marks: Marks) -> Ruling:
         """What a notification says of a task is a result, and about the task's tool."""
         task = self._duties.tasks.in_news(route.name, message)
         tool = task.tool if task is not None else ""
         ruling = self._on_received(route, principal, message, Surface.RESULT, target=tool, tool=tool, marks=marks)
-        if task is None or task.principal == principal or ruling.verdict.effect is not Effect.ALLOW:
+        if task is None or task.principal == principal or ruling.verdict.effect not in _PASSES:
             return ruling
         return self._deny(route, ruling.findings, (TASK_OWNER,), "The task is another client's.")
 
-    def _receive(self, route: Route, principal: str, target: str, findings: Findings, marks: Marks) -> Ruling:
+    def _receive(
+        self,
+        route: Route,
+        principal: str,
+        target: str,
+        findings: Findings,
+        marks: Marks,
+        *,
+        message: Message,
+        beside: Beside = NOTHING,
+    ) -> Ruling:
         question = Question(
             principal.removeprefix(AGENT),
             self._groups_of(principal) if marks is None else marks,
@@ -294,10 +357,10 @@ class Guard:
             route.name,
             target,
             "none",
-            _labels(findings) if findings else (),
+            labels_of(findings) if findings else (),
             times=self._times() if self._times is not None else (),
         )
-        return self._judge(route, question, findings, None)
+        return self._judge(route, question, findings, None, message, beside=beside)
 
     async def _on_listing(
         self, route: Route, principal: str, request: Message, answer: Message, marks: Marks
@@ -323,10 +386,12 @@ class Guard:
             if observation.held:
                 return self._deny(route, findings, (HELD,), _held_reason(INSTRUCTIONS, server))
             rest = without_definitions(method, answer.result, {(INSTRUCTIONS, INSTRUCTIONS)})
-            ruling = self._receive(route, principal, "", self._inspect(Surface.RESULT, rest), marks)
+            ruling = self._receive(
+                route, principal, "", self._inspect(Surface.RESULT, rest), marks, message=answer, beside=_GREETED
+            )
             return self._fit_to_show(route, method, answer, definitions, ruling)
-        ruling = self._receive(route, principal, "", (), marks)
-        if ruling.verdict.effect is not Effect.ALLOW:
+        ruling = self._receive(route, principal, "", (), marks, message=answer, beside=_LISTED)
+        if ruling.verdict.effect not in _PASSES:
             return msgspec.structs.replace(ruling, findings=findings)
         held = observation.held | self._pins.held(server) | {(TOOL, name) for name in self._orders.held_tools(server)}
         gone = dict.fromkeys(held, HELD)
@@ -352,7 +417,7 @@ class Guard:
             return ruling
         rules, reason = (*ruling.verdict.rules, icons.RULE), ruling.verdict.reason or "icons were taken out"
         body = None if route.shadow else icons.without_unsafe(method, ruling.body or answer.raw)
-        return Ruling(self._verdict(route, Effect.MODIFY, rules, reason), ruling.findings, body)
+        return Ruling(self._verdict(route, Effect.MODIFY, rules, reason), ruling.findings, body, change=ruling.change)
 
     def _thin_out(
         self, route: Route, request: Message, answer: Message, gone: Mapping[tuple[str, str], str], findings: Findings
@@ -371,10 +436,26 @@ class Guard:
     # how a verdict is made
 
     def _judge(
-        self, route: Route, question: Question, findings: Findings, schema: bytes | None, kind: str = ""
+        self,
+        route: Route,
+        question: Question,
+        findings: Findings,
+        schema: bytes | None,
+        message: Message,
+        *,
+        beside: Beside = NOTHING,
     ) -> Ruling:
         said = self._decide(question, schema)
-        if said.effect not in _CAN and not (self._asks and kind == "request" and _only_asks(said)):
+        change: Change | None = None
+        if said.obligations and any(one.effect is Effect.MODIFY for one in said.obligations):
+            made = self._change(question, schema, message, beside, said)
+            if isinstance(made, Breach):
+                return self._deny(route, findings, (*said.rules, made.rule), made.reason)
+            change = made
+            if change is None and said.effect is Effect.MODIFY:
+                said = msgspec.structs.replace(said, effect=Effect.ALLOW)
+        is_asked = self._asks and question.action != RECEIVE and message.kind == "request" and said.obligations
+        if not (said.effect in _CAN or change is not None or (said.effect is Effect.ASK and is_asked)):
             reason = said.reason or f"policy says {said.effect.value}, which cannot be carried out here"
             return self._deny(route, findings, (*said.rules, CANNOT), reason)
         if said.effect is Effect.ALLOW and question.action == RECEIVE:
@@ -382,9 +463,33 @@ class Guard:
         verdict = self._verdict(route, said.effect, said.rules, said.reason)
         if said.would is not None:
             verdict = msgspec.structs.replace(verdict, shadowed=said.shadowed, would=said.would)
-        if said.obligations:
-            verdict = msgspec.structs.replace(verdict, obligations=said.obligations)
+        if said.effect is Effect.ASK:  # what it wants changed is done
+            asked = tuple(one for one in said.obligations if one.effect is Effect.ASK)
+            verdict = msgspec.structs.replace(verdict, obligations=asked)
+        if change is not None:
+            return Ruling(verdict, findings, None if route.shadow else change.body, change=change)
         return Ruling(verdict, findings)
+
+    def _change(
+        self,
+        question: Question,
+        schema: bytes | None,
+        message: Message,
+        beside: Beside,
+        said: Verdict,
+    ) -> Change | Breach | None:
+        """What of a message a policy wants replaced, replaced."""
+        if beside is _LISTED:
+            return None
+        received = question.action == RECEIVE
+        case = Case(
+            message=message,
+            question=question,
+            schema=schema,
+            output=(self._pins.output_schema(question.server, question.target) or b"") if received else b"",
+            beside=beside,
+        )
+        return self.redaction.modify(case, said, self._inspect, self._decide)
 
     def _deny(self, route: Route, findings: Findings, rules: tuple[str, ...], reason: str) -> Ruling:
         return Ruling(self._verdict(route, Effect.DENY, rules, reason), findings)
@@ -397,14 +502,6 @@ class Guard:
         _log.exception("the pipeline failed", extra={"server": route.name})
         reason = "Watchkeeper could not judge this message, so it was stopped."
         return msgspec.structs.replace(self._deny(route, (_FAILED,), (ERROR,), reason), has_failed=True)
-
-
-def _only_asks(said: Verdict) -> bool:
-    return bool(said.obligations) and all(one.effect is Effect.ASK for one in said.obligations)
-
-
-def _labels(findings: Findings) -> tuple[str, ...]:
-    return tuple(sorted({finding.label for finding in findings}))
 
 
 def _unplaced(finding: Finding) -> Finding:

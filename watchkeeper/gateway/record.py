@@ -108,8 +108,10 @@ class Chronicle:
         spoken = message.params or message.result or message.error
         if verdict.would is not None:
             body |= _in_shadow(verdict)
+        if ruling.change is not None:
+            body["changed"] = ruling.change.in_short()
         if spoken:
-            body["arguments"] = _excerpt(spoken, findings)
+            body["arguments"] = _shown(spoken, findings, ruling)
         if version := message.version or call.request.version:
             body["version"] = _short(version)
         if call.ending:
@@ -125,7 +127,7 @@ class Chronicle:
             if call.answer is not None and (call.answer.error or message.method not in LISTINGS):
                 # what a listing shows has facts of its own, in the registry; it is inspected there and only once
                 said = call.answer.result or call.answer.error
-                body["result"] = _excerpt(said, answered.findings)
+                body["result"] = _shown(said, answered.findings, answered)
             findings += answered.findings
         if findings:
             body["findings"] = [msgspec.structs.asdict(finding) for finding in findings]
@@ -177,7 +179,7 @@ class Chronicle:
         }
         spoken = message.params or message.result or message.error
         if spoken:
-            body["message"] = redact(spoken, ruling.findings, EXCERPT)
+            body["message"] = _shown(spoken, ruling.findings, ruling)
         event = self._event(
             "gateway.message.decided",
             actor=principal,
@@ -240,6 +242,14 @@ def _excerpt(data: bytes, findings: tuple[Finding, ...]) -> str:
     return redact(data, findings, CLEAN_EXCERPT)
 
 
+def _shown(data: bytes, findings: tuple[Finding, ...], ruling: Ruling) -> str:
+    """`_excerpt`; of a message whose values became placeholders, the text that has those."""
+    change = ruling.change
+    if change is not None and change.shown:
+        data, findings = change.shown, change.left
+    return _excerpt(data, findings)
+
+
 def _short(value: int | str | None) -> int | str | None:
     """A value that a sender chose, cut to a length that no journal minds."""
     if isinstance(value, str):
@@ -249,7 +259,9 @@ def _short(value: int | str | None) -> int | str | None:
 
 def _in_short(ruling: Ruling) -> dict[str, Any]:
     verdict = ruling.verdict
-    said = {"outcome": verdict.effect, "rules": verdict.rules, "reason": verdict.reason}
+    said: dict[str, Any] = {"outcome": verdict.effect, "rules": verdict.rules, "reason": verdict.reason}
+    if ruling.change is not None:
+        said["changed"] = ruling.change.in_short()
     return said if verdict.would is None else said | _in_shadow(verdict)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Protocol
 
@@ -61,6 +62,14 @@ class Finding(msgspec.Struct, frozen=True):
     def classes(self) -> frozenset[str]:
         """Every name that a policy may call it by: its label, and what its rule's id says after the inspector."""
         return frozenset((self.label, *self.rule.replace("-", "_").split(".")[1:]))
+
+
+def labels_of(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """What policies are told was noticed, sorted: labels, and of personal data its classes, too."""
+    found: set[str] = set()
+    for finding in findings:
+        found.update(finding.classes if finding.label == PERSONAL else (finding.label,))
+    return tuple(sorted(found))
 
 
 class Inspector(Protocol):

@@ -5,6 +5,7 @@
 | `@mode("shadow")` | any | it does not count; a verdict says what it would have done |
 | `@effect("ask")` | forbid | a person may allow it: `@role`, `@quorum`, `@expires` |
 | `@effect("modify")` | forbid | the message passes changed: `@transform`, `@classes` |
+| `@replaces("id")` | any | a policy of another file that does not count beside this one; several with commas between |
 
 A misspelt name could turn two approvals into one, so names that nobody knows are refused; one's own start with `x_`.
 """
@@ -27,7 +28,7 @@ _OF_EFFECT = {
     Effect.ASK: frozenset({"role", "quorum", "expires"}),
     Effect.MODIFY: frozenset({"transform", "classes"}),
 }
-_KNOWN = frozenset({"id", "reason", "mode", "effect"}).union(*_OF_EFFECT.values())
+_KNOWN = frozenset({"id", "reason", "mode", "effect", "replaces"}).union(*_OF_EFFECT.values())
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -42,6 +43,8 @@ class Terms(msgspec.Struct, frozen=True):
     is_shadow: bool = False
     obligation: Obligation | None = None
     """Of a soft forbid."""
+    replaces: tuple[str, ...] = ()
+    """Policies that do not count while this one does."""
 
 
 ENFORCED = Terms()
@@ -59,7 +62,10 @@ def terms_of(policy: str, is_forbid: bool, notes: Mapping[str, str | None]) -> T
     for softer, names in _OF_EFFECT.items():
         if effect is not softer and (lost := sorted(names & notes.keys())):
             raise Wrong(f'@{lost[0]} means nothing without @effect("{softer}")')
-    return Terms(mode == "shadow", _obligation(policy, effect, notes))
+    replaces = _ids(notes)
+    if replaces and mode == "shadow":
+        raise Wrong("a policy in shadow mode does not count, so it can replace none")
+    return Terms(mode == "shadow", _obligation(policy, effect, notes), replaces)
 
 
 def _obligation(policy: str, effect: Effect, notes: Mapping[str, str | None]) -> Obligation | None:
@@ -77,6 +83,13 @@ def _one_of(notes: Mapping[str, str | None], name: str, values: tuple[str, ...],
     if value not in values:
         raise Wrong(f"@{name} is one of {', '.join(values)}")
     return value
+
+
+def _ids(notes: Mapping[str, str | None]) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in (notes.get("replaces") or "").split(",")) if "replaces" in notes else ()
+    if not all(names):
+        raise Wrong("@replaces needs the ids of policies")
+    return names
 
 
 def _quorum(notes: Mapping[str, str | None]) -> int:

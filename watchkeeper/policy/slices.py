@@ -20,8 +20,12 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "list": ("say",),
     "other": ("say",),
     "receive": (),
+    "reveal": (),
 }
 """Those of the schema, with the action groups they are in; anything else is denied."""
+REVEAL = "reveal"
+"""Whether a server may see a value that was taken out of another message. Only a permit that names this action speaks
+for it: nobody who allows an agent everything means that."""
 _TYPES = {"call_tool": "Tool", "get_prompt": "Prompt", "read_resource": "Resource"}
 _Anchor = tuple[str, str] | None
 """The entity that a scope names; None for a scope that names none."""
@@ -29,7 +33,7 @@ _Anchor = tuple[str, str] | None
 
 def resource_of(action: str, server: str, target: str) -> tuple[str, str]:
     """Cedar's type and id of what a question is about."""
-    kind = _TYPES.get(action, "Tool" if action == "receive" and target else "Server")
+    kind = _TYPES.get(action, "Tool" if action in ("receive", REVEAL) and target else "Server")
     return (kind, server) if kind == "Server" else (kind, f"{server}/{target}")
 
 
@@ -53,6 +57,7 @@ class Index:
             number
             for number in self._candidates(who, what)
             if _covers(self._policies[number].tree["action"], ("Action", q.action), actions)
+            and (q.action != REVEAL or self._policies[number].is_forbid or _names(self._policies[number], REVEAL))
             and _covers(self._policies[number].tree["principal"], ("Agent", q.principal), who)
             and _covers(self._policies[number].tree["resource"], resource, what)
         )
@@ -78,6 +83,12 @@ def _covers(scope: dict[str, Any], entity: tuple[str, str], ancestors: set[tuple
         case {"op": "is", "entity_type": kind, **rest} if not rest:
             return bool(kind == entity[0])
     return True
+
+
+def _names(policy: Policy, action: str) -> bool:
+    """Whether a policy's scope names an action, and not only covers it."""
+    scope = policy.tree["action"]
+    return any(_id(named) == ("Action", action) for named in (*scope.get("entities", ()), scope.get("entity")) if named)
 
 
 def _anchor(scope: dict[str, Any]) -> _Anchor:

@@ -68,7 +68,8 @@ def check(folders: Sequence[Path], windows: Collection[str] | None = None) -> li
 
 
 def read(folders: Sequence[Path], windows: Collection[str] | None = None) -> tuple[list[Policy], list[Problem]]:
-    """The policies of every `*.cedar`, folder by folder, and what is wrong with them.
+    """The policies of every `*.cedar`, folder by folder, and what is wrong with them; those that another one replaces
+    are not among them.
 
     `windows` are the names that the settings give to windows of time; None leaves unsaid which there are.
     """
@@ -82,7 +83,10 @@ def read(folders: Sequence[Path], windows: Collection[str] | None = None) -> tup
             found, wrong = _read_file(path, schema)
             policies += found
             problems += wrong
-    return policies, problems + _doubles(policies) + ([] if windows is None else _unknown(policies, windows))
+    problems += _doubles(policies) + _without_place(policies)
+    problems += [] if windows is None else _unknown(policies, windows)
+    replaced = {name for policy in policies for name in policy.terms.replaces}
+    return [policy for policy in policies if policy.id not in replaced], problems
 
 
 def _unknown(policies: list[Policy], windows: Collection[str]) -> list[Problem]:
@@ -91,6 +95,17 @@ def _unknown(policies: list[Policy], windows: Collection[str]) -> list[Problem]:
         Problem(policy.file, policy.line, policy.id, f"there is no window of time {name!r}; see policy.windows")
         for policy in policies
         for name in sorted(literals_beside(policy.tree, "times") - set(windows))
+    ]
+
+
+def _without_place(policies: list[Policy]) -> list[Problem]:
+    """Those that replace what is not there: a name misspelt would leave the other one in force."""
+    known = {policy.id for policy in policies}
+    return [
+        Problem(policy.file, policy.line, policy.id, f"it replaces {name}, which is not among these policies")
+        for policy in policies
+        for name in policy.terms.replaces
+        if name not in known or name == policy.id
     ]
 
 

@@ -84,6 +84,25 @@ def check_parameters(mirrors: Mapping[bytes, bytes], message: Message, schema: b
             raise _mismatch(f"the {header.decode()} header differs from the call's arguments", message)
 
 
+def mirrored_again(headers: list[tuple[bytes, bytes]], message: Message, schema: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers with every `Mcp-Param-*` that the schema declares saying what the message's arguments say now."""
+    declared = dict(_declared(schema))
+    arguments = msgspec.json.decode(message.arguments) if message.arguments else {}
+    changed: list[tuple[bytes, bytes]] = []
+    for name, value in headers:
+        path = declared.get(name.lower())
+        now = _at(arguments, path) if path is not None else None
+        changed.append((name, encode_mirror(now) if isinstance(now, str) else value))
+    return changed
+
+
+def encode_mirror(text: str) -> bytes:
+    """A mirrored header's value for a text."""
+    data = text.encode()
+    is_plain = text.isascii() and text.isprintable() and text == text.strip() and not text.startswith("=?base64?")
+    return data if is_plain and data else b"=?base64?" + base64.b64encode(data) + b"?="
+
+
 def _mismatch(reason: str, message: Message) -> BadMessage:
     return BadMessage(reason, rpc_code=HEADER_MISMATCH, request_id=message.id)
 

@@ -21,6 +21,7 @@ _LONGEST = 4_096
 
 class _Shown(msgspec.Struct):
     inputSchema: msgspec.Raw = msgspec.Raw(b"")
+    outputSchema: msgspec.Raw = msgspec.Raw(b"")
     description: msgspec.Raw = msgspec.Raw(b"")
 
 
@@ -33,6 +34,8 @@ class Mirror:
     def __init__(self) -> None:
         self.pins: dict[tuple[str, str, str], Pin] = {}
         self.schemas: dict[tuple[str, str], bytes] = {}
+        self.outputs: dict[tuple[str, str], bytes] = {}
+        """Of the tools that promise a structured result."""
         self.held: dict[str, frozenset[tuple[str, str]]] = {}
         self.labels: dict[tuple[str, str, str], tuple[str, ...]] = {}
         """Of the few that have any."""
@@ -69,9 +72,12 @@ class Mirror:
 
     def _take(self, pin: Pin, canonical: bytes) -> None:
         if pin.kind == TOOL and canonical:
-            schema, self._descriptions[pin.server, pin.name] = _read(canonical)
+            schema, output, self._descriptions[pin.server, pin.name] = _read(canonical)
             if pin.pinned:
                 self.schemas[pin.server, pin.name] = schema
+                self.outputs.pop((pin.server, pin.name), None)
+                if output:
+                    self.outputs[pin.server, pin.name] = output
         key = (pin.server, pin.kind, pin.name)
         self.pins[key] = pin
         held = self.held.get(pin.server, frozenset())
@@ -93,10 +99,11 @@ class Mirror:
             self.labels.pop(key, None)
 
 
-def _read(canonical: bytes) -> tuple[bytes, str]:
+def _read(canonical: bytes) -> tuple[bytes, bytes, str]:
     try:
         shown = _shown.decode(canonical)
         description = msgspec.json.decode(shown.description) if bytes(shown.description) else ""
     except msgspec.DecodeError:
-        return b"", ""
-    return bytes(shown.inputSchema), description[:_LONGEST] if isinstance(description, str) else ""
+        return b"", b"", ""
+    text = description[:_LONGEST] if isinstance(description, str) else ""
+    return bytes(shown.inputSchema), bytes(shown.outputSchema), text

@@ -55,6 +55,7 @@ class Pins:
         self._mirror = Mirror()
         self._pins = self._mirror.pins
         self._schemas = self._mirror.schemas
+        self._outputs = self._mirror.outputs
         self.terms = PinTerms()
         """What the settings say of each server; whoever reads the settings sets it."""
         self.generation = -1
@@ -72,6 +73,10 @@ class Pins:
     def schema(self, server: str, name: str) -> bytes | None:
         """The pinned tool's `inputSchema`, raw JSON; None when no definition of it was ever trusted or approved."""
         return self._schemas.get((server, name))
+
+    def output_schema(self, server: str, name: str) -> bytes | None:
+        """The pinned tool's `outputSchema`, raw JSON; None when it has none, or was never trusted or approved."""
+        return self._outputs.get((server, name))
 
     def fingerprint(self, server: str, kind: str, name: str) -> str:
         """Of the definition that may be used now; empty when there is none, or it is held."""

@@ -213,8 +213,9 @@ class TowardsServer:
             session.refused(Refusal(400, PARSE_ERROR, reason, (), session.principal))
             return
         call.ruling = session.guard.on_request(session.route, call.request.principal, message)
-        body = message.raw
-        if replies.stops(call.ruling) or not session.healthy:
+        ruling = call.ruling
+        body = ruling.body if ruling.body is not None and ruling.verdict.enforced else message.raw
+        if replies.stops(ruling) or not session.healthy:
             text = "the client's answer was withheld: a policy does not allow it"
             body = error_body(message.id, DENIED_BY_POLICY, text)
         await session.remember(call)
