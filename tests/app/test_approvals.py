@@ -213,3 +213,20 @@ def test_a_process_killed_while_it_uses_a_grant_leaves_it_whole_or_used(
     records = [record.event for record in JournalReader(tmp_path).read({}, limit=1000)]
     used = [event.id for event in records if event is not None and event.kind == "gateway.approval.consumed"]
     assert len(set(used)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.behaviour("approvals.voided")
+def test_a_reload_with_other_policies_voids_what_was_granted(tmp_path: Path) -> None:
+    config = configured(tmp_path, wait_seconds=0)
+    with (
+        small_server() as server,
+        gateway_process(tmp_path, "--upstream", server.url, "--name", "s", "--config", str(config)) as running,
+    ):
+        call(running)
+        approval = approve(running.data)
+        (tmp_path / "policies" / "mine.cedar").write_text(POLICY.replace("A person decides", "Two people decide"))
+        assert command("reload", "--data", str(running.data)).returncode == 0
+        until(lambda: [row["id"] for row in pending(running.data, "voided")] == [approval], within=30)
+        assert "pending" in call(running).text
+        assert server.methods().count("tools/call") == 0

@@ -148,8 +148,10 @@ class Desk:
     def revoke_client(self, asked: dict[str, Any]) -> dict[str, Any]:
         name, tenant = asked["name"], asked.get("tenant", DEFAULT)
         self._on.clients.revoke(name, asked["by"], tenant=tenant)
-        # whoever gets the name next must not act for the same persons
-        self._on.grants.end_all(local_principal(name, tenant), asked["by"], "the client was revoked")
+        # whoever gets the name next must not act for the same persons, nor by the same approvals
+        principal = local_principal(name, tenant)
+        self._on.grants.end_all(principal, asked["by"], "the client was revoked")
+        self._on.approvals.void(lambda one: "the client was revoked" if one.principal == principal else "")
         self._on.orders.tell("clients.refresh")
         return {"name": name}
 

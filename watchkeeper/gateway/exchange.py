@@ -18,8 +18,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -27,7 +26,7 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway import replies
 from watchkeeper.gateway.answers import Answers, as_stream
-from watchkeeper.gateway.approvals.passage import Passage, Passing
+from watchkeeper.gateway.approvals.passage import Forward, Passage, Way
 from watchkeeper.gateway.going import Coming, Going, inbound_of
 from watchkeeper.gateway.limits.gate import Gate, Held
 from watchkeeper.gateway.limits.turnstile import Turnstile
@@ -49,7 +48,6 @@ from watchkeeper.protocol.errors import INVALID_REQUEST, BadMessage
 from watchkeeper.protocol.headers import check_mirrors, check_parameters, mirrored_again
 from watchkeeper.protocol.message import Message, parse_message
 
-T = TypeVar("T")
 _SESSION = b"mcp-session-id"
 _LAST_EVENT = b"last-event-id"
 _LONGEST_SESSION = 1024
@@ -249,11 +247,12 @@ class Exchange:
         if call.is_unlisted:
             await self._introduction.make(request, message, call.era)
             self._rule(call)
-        passing, forward = None, self._forward
+        forward: Forward | None = self._forward
         if self._passage is not None and replies.asks(call.ruling):
-            passing = await self._unless_gone(call, self._passage.hold(call, self._rule))
-            forward = partial(self._let_through, passing) if passing is not None else forward
-        if passing is None and replies.stops(call.ruling):
+            forward = await self._passage.onwards(call, self._rule, Way(self._forward, self._finish, self.gone))
+        elif replies.stops(call.ruling):
+            forward = None
+        if forward is None:
             if call.challenge is not None:
                 return await self._finish(call, replies.challenged(message, call.ruling.verdict, call.challenge))
             return await self._finish(call, replies.denied(message, call.ruling.verdict, modern=call.era == "modern"))
@@ -262,21 +261,6 @@ class Exchange:
             if entry is not None:
                 return await self._turnstile.through(call, entry, forward, self._finish)
         return await forward(call)
-
-    async def _let_through(self, passing: Passing, call: Call) -> Outbound:
-        """What a person approved is forwarded once, and the grant is used up before a byte of it leaves."""
-        assert self._passage is not None
-        if await self._unless_gone(call, self._passage.let_through(call, passing)):
-            return await self._forward(call)
-        return await self._finish(call, replies.denied(call.message, call.ruling.verdict, modern=call.era == "modern"))
-
-    async def _unless_gone(self, call: Call, waiting: Coroutine[Any, Any, T]) -> T:
-        """Wait on behalf of a client who may leave meanwhile."""
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            self.gone(call)
-            raise
 
     def _check_headers(self, request: Request, message: Message) -> None:
         check_mirrors(request.mirrors, message)

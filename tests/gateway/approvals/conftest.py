@@ -20,6 +20,8 @@ from watchkeeper.app.settings import Loaded, PolicySettings, Settings
 from watchkeeper.events import Event, JournalReader
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.approvals import ApprovalSettings, Choice
+from watchkeeper.gateway.identity import Terms
+from watchkeeper.gateway.limits.settings import LimitSettings
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.settings import GatewaySettings
@@ -126,7 +128,15 @@ Open = Callable[..., Awaitable[Office]]
 async def open_office(tmp_path: Path, server: RawServer) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
-        async def make(*, policy: str = POLICY, shadow: bool = False, **settings: Any) -> Office:
+        async def make(
+            *,
+            policy: str = POLICY,
+            shadow: bool = False,
+            limits: dict[str, LimitSettings] | None = None,
+            terms: Terms | None = None,
+            tool_scopes: dict[str, tuple[str, ...]] | None = None,
+            **settings: Any,
+        ) -> Office:
             folder = tmp_path / "policies"
             folder.mkdir(exist_ok=True)
             (folder / "mine.cedar").write_text(policy)
@@ -137,13 +147,15 @@ async def open_office(tmp_path: Path, server: RawServer) -> AsyncIterator[Open]:
                     endpoints={"all": EndpointSettings(servers=("bank",))},
                     policy=PolicySettings((str(folder),)),
                     approvals=approvals,
+                    limits=limits or {},
                 ),
                 tmp_path / "data",
             )
             platform = stack.enter_context(opened(loaded.data_dir, "gateway"))
-            token = f"Bearer {platform.clients.mint('claude', ADA)}".encode()
+            token = f"Bearer {platform.clients.mint('claude', ADA, (), terms or Terms())}".encode()
             upstream = HttpUpstream(f"http://127.0.0.1:{server.port}/mcp", loaded.settings.gateway)
-            fitted = fit_out(loaded, [Route(name="bank", upstream=upstream, shadow=shadow)], platform)
+            route = Route(name="bank", upstream=upstream, shadow=shadow, tool_scopes=tool_scopes or {})
+            fitted = fit_out(loaded, [route], platform)
             await fitted.control.start()
             stack.push_async_callback(fitted.control.close)
             await fitted.gateway.start()

@@ -9,7 +9,10 @@ import pytest
 
 from tests.gateway.approvals.conftest import OTHER_PAY, Office, Open
 from tests.gateway.conftest import WAIT, Got, call, mirrors, post
+from watchkeeper.app.desk import Desk
 from watchkeeper.gateway.approvals import Choice, State
+from watchkeeper.gateway.identity import Terms
+from watchkeeper.gateway.limits.settings import LimitSettings
 from watchkeeper.gateway.orders import OrderKind
 from watchkeeper.policy import PolicyEngine
 from watchkeeper.protocol.errors import DENIED_BY_POLICY, NOT_APPROVED
@@ -180,6 +183,35 @@ async def test_an_order_that_came_meanwhile_stops_what_was_approved(office: Offi
     assert "containment order" in text(got)
     assert office.calls() == []
     assert office.listed()[0]["state"] == "granted"
+
+
+@pytest.mark.behaviour("approvals.judged-anew")
+async def test_who_lacks_a_scope_is_told_so_and_nobody_is_asked(open_office: Open) -> None:
+    office = await open_office(terms=Terms(scopes=("read",)), tool_scopes={"pay": ("pay:write",)})
+    assert "lacks the scope pay:write" in text(await office.pay(modern=True))
+    assert office.listed() == []
+
+
+@pytest.mark.behaviour("approvals.judged-anew")
+async def test_what_is_beyond_a_limit_does_not_use_its_grant_up(open_office: Open) -> None:
+    office = await open_office(wait_seconds=0, limits={"few": LimitSettings(calls=1, seconds=3600)})
+    await office.pay(modern=True)
+    (waiting,) = office.listed("pending")
+    await office.decide(waiting["id"])
+    assert text(await office.pay(modern=True, tool="other")) == "paid"
+    assert "A limit is reached" in text(await office.pay(modern=True))
+    assert office.listed()[0]["state"] == "granted"
+    assert len(office.calls()) == 1
+
+
+@pytest.mark.behaviour("approvals.voided")
+async def test_a_revoked_client_leaves_no_approval_to_whoever_gets_its_name(office: Office) -> None:
+    held = asyncio.create_task(office.pay(modern=True))
+    await office.waiting()
+    acts = Desk(office.platform).acts
+    await asyncio.to_thread(acts["clients.revoke"], {"name": "claude", "by": "operator:ada"})
+    assert "is void: the client was revoked" in text(await settled(held))
+    assert office.calls() == []
 
 
 @pytest.mark.behaviour("approvals.voided")

@@ -25,7 +25,7 @@ from watchkeeper.gateway.approvals.wants import KINDS, Plea, filed
 
 KEEP = 5.0
 """Seconds between two looks for what is past its time."""
-_CHANGED = "the definition or the policies changed meanwhile"
+_CHANGED = "what it was given for changed meanwhile"
 T = TypeVar("T")
 
 

@@ -6,21 +6,27 @@ let through, for an order may have come meanwhile, or other policies.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import msgspec
 
 from watchkeeper.core.errors import Denied, Invalid, WatchkeeperError
+from watchkeeper.gateway import replies
 from watchkeeper.gateway.approvals.desk import Desk
 from watchkeeper.gateway.approvals.model import Approval, State
 from watchkeeper.gateway.approvals.wants import Plea
 from watchkeeper.gateway.approvals.words import told
 from watchkeeper.gateway.model import Request
 from watchkeeper.gateway.record import Call
+from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol.message import Message
 
+Forward = Callable[[Call], Coroutine[Any, Any, Outbound]]
 UNREADABLE = "approval.unreadable"
 UNAVAILABLE = "approval.unavailable"
 _NOT_ASKED = "A person must approve this, and none can be asked now. Do not try in another way; tell the user."
@@ -40,6 +46,16 @@ class Passing(msgspec.Struct, frozen=True):
     approval: Approval | None
 
 
+class Way(NamedTuple):
+    """How an exchange goes on with a call."""
+
+    forward: Forward
+    finish: Callable[[Call, Outbound], Awaitable[Outbound]]
+    """Records an answer of ours."""
+    gone: Callable[[Call], None]
+    """Records that the client went away."""
+
+
 class Passage:
     """One route's, or one wrapped session's."""
 
@@ -47,6 +63,24 @@ class Passage:
         self._desk = desk
         self.waiting: set[Hashable] = set()
         """Calls that are held here now; cheap to ask on the way of every other call."""
+
+    async def onwards(self, call: Call, judge: Callable[[Call], None], way: Way) -> Forward | None:
+        """Hold a call; how it is forwarded when it may go on, its grant used up before a byte of it leaves."""
+        with _unless_gone(call, way.gone):
+            passing = await self.hold(call, judge)
+        if passing is None:
+            return None
+
+        async def forward(call: Call) -> Outbound:
+            with _unless_gone(call, way.gone):
+                is_through = await self.let_through(call, passing)
+            if is_through:
+                return await way.forward(call)
+            return await way.finish(
+                call, replies.denied(call.message, call.ruling.verdict, modern=call.era == "modern")
+            )
+
+        return forward
 
     async def hold(self, call: Call, judge: Callable[[Call], None], key: Hashable = None) -> Passing | None:
         """What a call goes on with; None when it does not, and then its ruling has what its client is told.
@@ -101,6 +135,16 @@ class Passage:
         except msgspec.MsgspecError:
             return False
         return named is not None and self._desk.waits.give_up(key_of(session, named))
+
+
+@contextmanager
+def _unless_gone(call: Call, gone: Callable[[Call], None]) -> Iterator[None]:
+    """Whoever waits here may be left by the client."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        gone(call)
+        raise
 
 
 def key_of(session: str, request_id: int | str | None) -> Hashable:

@@ -7,12 +7,15 @@ gateway is told that something was decided. Whoever gives up, or is given up, le
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Hashable, Iterable
 
 from watchkeeper.gateway.approvals.model import Approval, State
 
 MOST = 256
 """Calls held at once in one process; one more is told to come again."""
+MOST_OF_ONE = 32
+"""Of one client."""
 Future = asyncio.Future[Approval]
 
 
@@ -22,6 +25,7 @@ class Waits:
     def __init__(self) -> None:
         self._waiting: dict[str, list[Future]] = {}
         self._by_key: dict[Hashable, tuple[Future, Approval]] = {}
+        self._of: Counter[str] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -31,19 +35,21 @@ class Waits:
 
     async def outcome(self, approval: Approval, seconds: float, key: Hashable) -> Approval:
         """How an approval stands when it is decided, or when the time is up; `key` names the call for `give_up`."""
-        if self._closed or seconds <= 0 or len(self._by_key) >= MOST or approval.state is not State.PENDING:
+        is_full = len(self._by_key) >= MOST or self._of[approval.principal] >= MOST_OF_ONE
+        if self._closed or seconds <= 0 or is_full or approval.state is not State.PENDING:
             return approval
         self._loop = asyncio.get_running_loop()
         future: Future = self._loop.create_future()
         self._waiting.setdefault(approval.id, []).append(future)
         self._by_key[key] = future, approval
+        self._of[approval.principal] += 1
         try:
             async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError:
             return approval
         finally:
-            self._forget(approval.id, future, key)
+            self._forget(approval, future, key)
 
     def give_up(self, key: Hashable) -> bool:
         """Its client does not want the answer any more; whether such a call waited."""
@@ -71,10 +77,13 @@ class Waits:
                 if not future.done():
                     future.set_result(approval)
 
-    def _forget(self, approval_id: str, future: Future, key: Hashable) -> None:
-        waiting = self._waiting[approval_id]
+    def _forget(self, approval: Approval, future: Future, key: Hashable) -> None:
+        waiting = self._waiting[approval.id]
         waiting.remove(future)
         if not waiting:
-            del self._waiting[approval_id]
+            del self._waiting[approval.id]
         if self._by_key.get(key, (None,))[0] is future:
             del self._by_key[key]
+        self._of[approval.principal] -= 1
+        if not self._of[approval.principal]:
+            del self._of[approval.principal]
