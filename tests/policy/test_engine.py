@@ -355,7 +355,7 @@ def test_a_name_that_is_no_text_is_denied(make: Make, name: str) -> None:
 
 @pytest.mark.behaviour("policy.error-denies")
 @pytest.mark.parametrize("name", ["pin", "findings", "labels", "flow", "counts", "times"])
-@pytest.mark.parametrize("broken", ["\ud800", 1.5, None, 2**70, {"__entity": {"type": "Agent", "id": "x"}}, b"x"])
+@pytest.mark.parametrize("broken", ["\ud800", 1.5, None, 2**70, {"__entity": {"type": "Agent", "id": "x"}}])
 def test_a_context_that_cedar_cannot_hold_is_denied(make: Make, forbid: Forbid, name: str, broken: Any) -> None:
     is_set = name != "pin"
     policies = make(forbid("x", f'context.{name}.contains("x_over_1")' if is_set else 'context.pin == "x"'))

@@ -22,6 +22,7 @@ Forbid = Callable[..., str]
         ('context.findings == ["a"]', {EVERYTHING}),
         ("!context.findings.isEmpty()", {EVERYTHING}),
         ("context.findings.containsAny(context.labels)", {EVERYTHING}),
+        ('{c: context}.c.findings.contains("a")', {EVERYTHING}),
         ('context.pin == "held"', set()),
     ],
 )

@@ -29,6 +29,13 @@ _MAX_VISITS = 5_000_000
 """Values in the arguments, times schema nodes that may apply to one: about a second."""
 
 
+def _refuse_constant(_: str) -> None:
+    raise ValueError("not a JSON number")
+
+
+_EXACT = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+
+
 class Refused(Exception):
     """The arguments cannot be judged; the message is fit for a model."""
 
@@ -73,9 +80,9 @@ class ArgumentReader:
 
     def _parse(self, raw: bytes) -> dict[str, Any]:
         try:
-            tree = json.loads(raw, parse_float=Decimal, parse_constant=_refuse_constant)
-            _bound(tree, min(_MAX_NODES, self._most))
-            error = next(iter(self._validator.iter_errors(json.loads(raw))), None)
+            tree = _EXACT.decode(raw.decode())
+            has_decimals = _bound(tree, min(_MAX_NODES, self._most))
+            error = next(iter(self._validator.iter_errors(json.loads(raw) if has_decimals else tree)), None)
         except (ValueError, RecursionError, ArithmeticError) as problem:
             raise Refused("policy.arguments", "The arguments cannot be read, or are nested too deeply.") from problem
         if error is not None:
@@ -85,9 +92,10 @@ class ArgumentReader:
         return tree
 
 
-def _bound(tree: Any, most: int) -> None:
+def _bound(tree: Any, most: int) -> bool:
+    """Refuse what is too much, and names that are reserved; whether some number is no integer."""
     stack: list[tuple[Any, int]] = [(tree, 0)]
-    seen = 0
+    seen, has_decimals = 0, False
     while stack:
         node, depth = stack.pop()
         seen += 1
@@ -101,13 +109,12 @@ def _bound(tree: Any, most: int) -> None:
             stack += ((child, depth + 1) for child in node)
         elif isinstance(node, str) and not node.isascii():
             node.encode()  # a lone surrogate has no UTF-8; Cedar would refuse it without naming the reason
+        elif isinstance(node, Decimal):
+            has_decimals = True
+    return has_decimals
 
 
 def _describe(error: jsonschema_rs.ValidationError) -> str:
     """Which rule of the schema, and where; the value itself stays out (`mask`)."""
     place = "/".join(str(step) for step in error.schema_path if isinstance(step, str | int))
     return f"see {place[:120]} in the schema" if place.isascii() and place.isprintable() else "see the schema"
-
-
-def _refuse_constant(_: str) -> None:
-    raise ValueError("not a JSON number")

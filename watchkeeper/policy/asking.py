@@ -126,7 +126,7 @@ def _request(q: Question, members: frozenset[str], arguments: dict[str, Any] | N
         "principal": {"type": "Agent", "id": q.principal},
         "action": {"type": "Action", "id": q.action},
         "resource": {"type": kind, "id": name},
-        "context": json.dumps(context),
+        "context": msgspec.json.encode(context).decode(),
     }
 
 

@@ -8,7 +8,6 @@ Partial evaluation is never used. Below: `sources` (files), `slices` (scope), `a
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
@@ -29,6 +28,7 @@ from watchkeeper.policy.slices import ACTIONS, Index
 from watchkeeper.policy.sources import Policy, read
 from watchkeeper.policy.wants import wanted_by
 
+_SORTED = msgspec.json.Encoder(order="sorted")
 _log = logging.getLogger(__name__)
 KNOWN = 16_384
 """Verdicts kept."""
@@ -122,7 +122,7 @@ class PolicyEngine:
         seen = arguments if chosen.whole is chosen.enforced else self._read(chosen.whole, q, input_schema)
         is_short = len(q.target) <= LONGEST
         if chosen.whole.reads:
-            text = json.dumps((arguments, seen.reason if isinstance(seen, Refused) else seen), sort_keys=True)
+            text = _SORTED.encode((arguments, seen.reason if isinstance(seen, Refused) else seen))
             key, is_short = (*key, input_schema, text), is_short and len(text) <= LONGEST
             if (known := self._verdicts.get(key)) is not None:
                 return known

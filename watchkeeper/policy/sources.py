@@ -18,6 +18,7 @@ from watchkeeper.policy.reads import THRESHOLD, Reads, literals_beside, reads_of
 
 SCHEMA_FILE = "watchkeeper.cedarschema"
 ARGUMENTS_LINE = "type Arguments = {};"
+_ID = re.compile(r'@id\s*\(\s*"([^"\\]*)"\s*\)')
 _CALL_TOOL = {"op": "==", "entity": {"type": "Action", "id": "call_tool"}}
 
 
@@ -132,18 +133,19 @@ def _read_file(path: Path, schema: cedarpy.Schema) -> tuple[list[Policy], list[P
         return [], [Problem(str(path), 1, "", "templates are not supported; write one policy for each link")]
     policies: list[Policy] = []
     problems: list[Problem] = []
+    lines = _lines_of(text)
     for tree in trees["staticPolicies"].values():
-        policy, wrong = _policy(tree, path, text, schema)
+        line = lines.get(tree.get("annotations", {}).get("id"), 1)
+        policy, wrong = _policy(tree, path, line, schema)
         problems += wrong
         if policy and not wrong:
             policies.append(policy)
     return policies, problems
 
 
-def _policy(tree: dict[str, Any], path: Path, text: str, schema: cedarpy.Schema) -> tuple[Policy | None, list[Problem]]:
+def _policy(tree: dict[str, Any], path: Path, line: int, schema: cedarpy.Schema) -> tuple[Policy | None, list[Problem]]:
     notes = tree.get("annotations", {})
     name, reason = notes.get("id") or "", notes.get("reason") or ""
-    line = _line_of(text, name)
     if not name:
         return None, [Problem(str(path), line, "", 'a policy needs @id("…"), so that verdicts can name it')]
     if not reason:
@@ -179,9 +181,14 @@ def policy_set(policies: Sequence[Policy]) -> str:
     return json.dumps({"templates": {}, "staticPolicies": trees, "templateLinks": []})
 
 
-def _line_of(text: str, name: str) -> int:
-    found = re.search(rf'@id\s*\(\s*"{re.escape(name)}"\s*\)', text) if name else None
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+def _lines_of(text: str) -> dict[str, int]:
+    """Id → the line where it first stands."""
+    found: dict[str, int] = {}
+    line, end = 1, 0
+    for note in _ID.finditer(text):
+        line, end = line + text.count("\n", end, note.start()), note.start()
+        found.setdefault(note[1], line)
+    return found
 
 
 def _line_of_error(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from watchkeeper.policy.reads import FACTS
 from watchkeeper.policy.sources import Policy
 
 EVERYTHING = "*"
@@ -18,6 +19,8 @@ def wanted_by(policies: Iterable[Policy]) -> frozenset[str]:
     for policy in policies:
         if policy.terms.obligation is not None:
             found.update(policy.terms.obligation.classes)
+        if policy.reads.members.issuperset(FACTS):  # perhaps through the context as a whole
+            found.add(EVERYTHING)
         stack: list[Any] = list(policy.tree.get("conditions", []))
         while stack:
             node = stack.pop()
