@@ -27,6 +27,8 @@ from watchkeeper.core.files import Lock, make_private_folder
 from watchkeeper.events import new_event
 from watchkeeper.gateway.approvals.binding import version_of
 from watchkeeper.gateway.approvals.desk import Desk
+from watchkeeper.gateway.canary import Canary
+from watchkeeper.gateway.canary.visit import PRINCIPAL
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.lookout.freshness import Freshness
@@ -94,6 +96,8 @@ async def serve(
             stack.push_async_callback(control.close)
             greeted = greeting(platform)
             await gateway.start(post.sockets)
+            watching = asyncio.create_task(fitted.canary.run())
+            stack.callback(watching.cancel)
             renewal = Renewal(
                 loaded, ground, fitted, Holdings(stock, consumption, stack), writer=post.writer, demo=demo
             )
@@ -169,7 +173,21 @@ def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Rela
         also=(TaskLedger(guard.tasks, platform.database, platform.clock).sync, desk.look),
     )
     control.answers[REFRESH] = desk.on_refresh
-    return Fitted(gateway, control, guard, terms, relay, desk)
+    canary = canary_over(control, platform, orders, guard)
+    control.answers["canary.reports"] = canary.on_reports
+    return Fitted(gateway, control, guard, terms, relay, desk, canary)
+
+
+def canary_over(control: GatewayControl, platform: Platform, orders: OrdersInForce, guard: Guard) -> Canary:
+    """What looks at this process's servers as somebody else; it is not started."""
+    return Canary(
+        lambda: control.routes,
+        platform.pins,
+        guard,
+        platform.clock,
+        inspect=guard.look_at,
+        is_contained=lambda server: orders.denies(PRINCIPAL, server) is not None,
+    )
 
 
 def desk_for(loaded: Loaded, platform: Platform, policy: PolicyEngine, servers: Collection[str]) -> Desk:

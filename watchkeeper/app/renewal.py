@@ -28,6 +28,7 @@ from watchkeeper.core.errors import Unavailable, WatchkeeperError
 from watchkeeper.gateway.aggregate.model import Endpoint
 from watchkeeper.gateway.approvals.binding import version_of
 from watchkeeper.gateway.approvals.desk import Desk
+from watchkeeper.gateway.canary import Canary
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.fitting import Terms
 from watchkeeper.gateway.limits.ledger import Ledger
@@ -62,6 +63,7 @@ class Fitted:
     terms: Terms
     relay: Relay | None
     desk: Desk
+    canary: Canary
 
 
 @dataclass

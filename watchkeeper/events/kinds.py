@@ -50,6 +50,7 @@ KINDS: dict[str, str] = {
     "registry.pin.renamed": "A new name shows what was known under another of the same server, which is gone.",
     "registry.pin.moved": "A new name shows what was known of another server, which no longer lists it.",
     "registry.lookalike.noticed": "A new name could be taken for an older one of another server.",
+    "registry.canary.differed": "A server shows a client another definition than somebody else; it was held.",
     "registry.pin.held": "A definition was held: not listed, not callable.",
     "registry.pin.restored": "A server shows the pinned definition again after another one.",
     "registry.pin.approved": "A person approved a definition.",

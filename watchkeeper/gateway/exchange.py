@@ -150,6 +150,7 @@ class Exchange:
             if message.method == "tools/call":
                 standing = self._standing
                 standing.calls += 1
+                standing.last = call
                 if started > standing.due or standing.calls > standing.most:
                     self._look_again(call)
         return call

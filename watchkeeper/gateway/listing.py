@@ -20,6 +20,7 @@ from watchkeeper.gateway.lookout.freshness import LISTED_BY
 from watchkeeper.gateway.model import Request, Route
 from watchkeeper.gateway.ports import Guard
 from watchkeeper.gateway.upstream import Inbound, Outbound, Upstream
+from watchkeeper.inspection.fingerprints import definitions_in
 from watchkeeper.protocol import sse
 from watchkeeper.protocol.errors import BadMessage
 from watchkeeper.protocol.message import Message, parse_message
@@ -44,7 +45,11 @@ class _Params(msgspec.Struct):
 class Introduction:
     """One route's listings of its own accord, one at a time."""
 
-    def __init__(self, route: Route, upstream: Upstream, guard: Guard) -> None:
+    def __init__(self, route: Route, upstream: Upstream, guard: Guard, prefix: str = "wk-") -> None:
+        """`prefix` begins the ids of its requests: two that ask in one session have different ones."""
+        self.shown: dict[tuple[str, str], str] = {}
+        """(kind, name) → fingerprint, of the last list that was asked for."""
+        self._prefix = prefix
         self.standing = guard.freshness.of(route.name)
         self._route = route
         self._upstream = upstream
@@ -72,11 +77,15 @@ class Introduction:
         """The same without waiting, for the tools; nothing when one is under way."""
         self.standing.later()
         if self._beside is None or self._beside.done():
-            self._beside = asyncio.get_running_loop().create_task(self._look_again(request, message, era))
+            self._beside = asyncio.get_running_loop().create_task(self._beside_the_call(request, message, era))
 
-    async def _look_again(self, request: Request, message: Message, era: str) -> None:
+    async def look_again(self, request: Request, message: Message, era: str) -> bool:
+        """Have the guard see the tools as the caller is shown them now; whether it saw all of them."""
         async with self._lock:
-            await self._look(request, message, era, METHOD)
+            return await self._look(request, message, era, METHOD)
+
+    async def _beside_the_call(self, request: Request, message: Message, era: str) -> None:
+        await self.look_again(request, message, era)
 
     async def _look(self, request: Request, message: Message, era: str, method: str) -> bool:
         """Whether the guard saw all of the list."""
@@ -94,8 +103,9 @@ class Introduction:
     async def _list(self, request: Request, message: Message, era: str, method: str) -> bool:
         meta = msgspec.json.decode(message.params, type=_Params).meta if message.params else None
         cursor: str | None = None
+        self.shown = {}
         for _ in range(MAX_PAGES):
-            asked = parse_message(_body(f"wk-{next(self._counter)}", method, meta, cursor))
+            asked = parse_message(_body(f"{self._prefix}{next(self._counter)}", method, meta, cursor))
             out = await self._upstream.send(_inbound(request, asked, era))
             answer = await answer_in(out, asked)
             if answer is None:
@@ -103,6 +113,7 @@ class Introduction:
             ruling = await self._guard.on_listing(self._route, request.principal, asked, answer, request.marks)
             if ruling.has_failed:
                 return False
+            self.shown |= {(d.kind, d.name): d.fingerprint for d in definitions_in(method, answer.result)}
             following = msgspec.json.decode(answer.result, type=_Page).next_cursor
             if following is None:
                 return True

@@ -194,6 +194,11 @@ class Guard:
             return False
         return self._orders.denies(principal, route.name, message.name) is None
 
+    def look_at(self, definition: Definition) -> Findings:
+        """What inspectors notice in a definition."""
+        surface = Surface.INSTRUCTIONS if definition.kind == INSTRUCTIONS else Surface.DEFINITION
+        return self._inspect(surface, definition.canonical)
+
     def schema_of(self, route: Route, tool: str) -> bytes | None:
         """The pinned tool's input schema as raw JSON; None when there is none."""
         return self._pins.schema(route.name, tool)
@@ -367,12 +372,7 @@ class Guard:
     ) -> Ruling:
         server, method = route.name, request.method
         definitions = definitions_in(method, answer.result)
-        surface = Surface.INSTRUCTIONS if method in GREETINGS else Surface.DEFINITION
-        noticed = {
-            d.fingerprint: self._inspect(surface, d.canonical)
-            for d in definitions
-            if not self._pins.is_known(server, d)
-        }
+        noticed = {d.fingerprint: self.look_at(d) for d in definitions if not self._pins.is_known(server, d)}
         observation = await self._observe(
             server, definitions, noticed, whole_kind(method, request.params, answer.result)
         )

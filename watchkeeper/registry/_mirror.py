@@ -7,12 +7,10 @@ from collections.abc import Iterable
 import msgspec
 
 from watchkeeper.registry.lookalikes import Likeness, Names
-from watchkeeper.registry.model import TOOL, Peer, Pin, PinState
+from watchkeeper.registry.model import CANARY, TOOL, Peer, Pin, PinState
 
 IDENTITY = "identity_dependent"
 """Label of a definition that a server shows to some only."""
-CANARY = "system:canary"
-"""Who holds those."""
 _COMPARED = frozenset({TOOL, "prompt"})
 """Kinds whose names are compared across servers."""
 _LONGEST = 4_096

@@ -13,7 +13,7 @@ from watchkeeper.inspection.model import Finding
 from watchkeeper.registry import _store, facts, transitions
 from watchkeeper.registry._relatives import Groups, Relatives
 from watchkeeper.registry.changes import ChangeClass, classify
-from watchkeeper.registry.model import Pin, Sighting
+from watchkeeper.registry.model import CANARY, Pin, SetApart, Sighting
 from watchkeeper.registry.settings import PinSettings
 
 NOT_INSPECTED = Finding("registry", "registry.not-inspected", "not_inspected", 3)
@@ -82,6 +82,29 @@ class Noting:
         )
         _store.remember(self._session, row, definition.canonical)
         self.facts.append(facts.definition_seen(self._on.now, self._on.tenant, server, definition, findings))
+
+    def set_apart(self, server: str, found: SetApart) -> Pin | None:
+        """Hold what a server shows to some only; None when that is so already, or was approved with that known."""
+        key = _store.key_of(server, found.kind, found.name)
+        pin = _store.get_pin(self._session, self._on.tenant, key)
+        if pin is not None and self._is_settled(pin, key, found):
+            return None
+        for definition in found.definitions:
+            self.remember(server, key, definition)
+        if pin is None:
+            group = {definition.fingerprint: definition for definition in found.definitions}
+            pin = self._first(server, group, next(iter(group))).pin
+        step = transitions.set_apart(pin, found.depends_on, self._on.now)
+        old, new = self._shown(key, found.canary), self._shown(key, found.shown)
+        self._put(key, step)
+        self.facts.append(facts.canary_differed(self._on.now, self._on.tenant, step.pin, found, old=old, new=new))
+        return step.pin
+
+    def _is_settled(self, pin: Pin, key: str, found: SetApart) -> bool:
+        shown = [self._shown(key, fingerprint) for fingerprint in (found.shown, found.canary) if fingerprint]
+        if any(one is None or one.first_seen > pin.approved_at for one in shown):
+            return pin.held_by == CANARY and all(shown)
+        return True
 
     def _first(self, server: str, group: Mapping[str, Definition], chosen: str) -> transitions.Step:
         noticed = tuple(finding for fingerprint in group for finding in self._of(fingerprint))

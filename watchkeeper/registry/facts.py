@@ -7,16 +7,17 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.core.text import visible
 from watchkeeper.events import Event, Severity, new_event
 from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
 from watchkeeper.inspection.redaction import redact
 from watchkeeper.registry import transitions
-from watchkeeper.registry.changes import ChangeClass
+from watchkeeper.registry.changes import ChangeClass, classify
 from watchkeeper.registry.diff import unified
 from watchkeeper.registry.kin import RENAMED, Kin
 from watchkeeper.registry.lookalikes import Likeness
-from watchkeeper.registry.model import Pin, Sighting
+from watchkeeper.registry.model import Pin, SetApart, Sighting
 from watchkeeper.registry.summary import summarise
 
 ACTOR = "system:registry"
@@ -100,6 +101,25 @@ def looks_alike(now: int, tenant: str, pin: Pin, like: Likeness) -> Event:
     severity = Severity.INFORMATIONAL if like.how == "same" else Severity.MEDIUM
     kind = "registry.lookalike.noticed"
     return _of_pin(pin, now, kind, tenant=tenant, severity=severity, body=body, labels=(like.label,))
+
+
+def canary_differed(
+    now: int, tenant: str, pin: Pin, found: SetApart, *, old: Sighting | None, new: Sighting | None
+) -> Event:
+    """A server shows a client another definition than the canary."""
+    shown = without_secrets(old), without_secrets(new)
+    body = {
+        "definition": pin.kind,
+        "reason": pin.reason,
+        "depends_on": found.depends_on,
+        "client": visible(found.client, limit=200),
+        "shown": found.shown,
+        "canary": found.canary,
+        "class": classify(old.canonical, new.canonical).value if old and new else "",
+        "summary": list(summarise(*shown)),
+        "diff": _cut(unified(*shown, before="canary", after="client")),
+    }
+    return _of_pin(pin, now, "registry.canary.differed", tenant=tenant, severity=Severity.HIGH, body=body)
 
 
 def _of_pin(pin: Pin, now: int, kind: str, **more: Any) -> Event:

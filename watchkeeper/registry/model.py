@@ -6,10 +6,15 @@ from enum import StrEnum
 
 import msgspec
 
+from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
 
 TOOL = "tool"
 """The kind of definition that can be called."""
+
+
+CANARY = "system:canary"
+"""Who holds what a server shows to some only."""
 
 
 class PinState(StrEnum):
@@ -72,6 +77,23 @@ class Peer(msgspec.Struct, frozen=True):
     server: str
     name: str
     description: str = ""
+
+
+class SetApart(msgspec.Struct, frozen=True):
+    """A definition that a server shows to some only, as a canary found it."""
+
+    kind: str
+    name: str
+    depends_on: str
+    """`name` of the client, or `session`: its calls, or who holds it."""
+    client: str
+    """What the client calls itself."""
+    shown: str
+    """Fingerprint that the client is shown; empty when it is shown none."""
+    canary: str
+    """The same of the canary."""
+    definitions: tuple[Definition, ...] = ()
+    """Those of both, as far as there are any."""
 
 
 class Observation(msgspec.Struct, frozen=True):

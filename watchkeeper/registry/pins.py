@@ -31,7 +31,7 @@ from watchkeeper.registry._noting import Noting, Occasion, grouped
 from watchkeeper.registry._relatives import Groups, Relatives
 from watchkeeper.registry.changes import ChangeClass
 from watchkeeper.registry.diff import unified
-from watchkeeper.registry.model import TOOL, Observation, Peer, Pin, PinState, Sighting, Snapshot
+from watchkeeper.registry.model import TOOL, Observation, Peer, Pin, PinState, SetApart, Sighting, Snapshot
 from watchkeeper.registry.settings import PinTerms
 from watchkeeper.registry.summary import summarise
 
@@ -160,6 +160,22 @@ class Pins:
                 self._move(session, step, at, by)
         self.reload()
         return step.pin
+
+    def set_apart(self, server: str, found: Sequence[SetApart], findings: Findings) -> tuple[Pin, ...]:
+        """Hold definitions that the server shows to some only, as a canary found them, until somebody approves.
+
+        One that a person approved after both had been seen stays as it is.
+        """
+        with self._database.write() as session:
+            at = _store.lock_generation(session, self._tenant)
+            occasion = Occasion(self._tenant, at.value + 1, self._clock.now(), self.terms.of(server))
+            noting = Noting(session, occasion, findings, Relatives(self._mirror, server, {}, ""))
+            held = [pin for one in found if (pin := noting.set_apart(server, one)) is not None]
+            if noting.facts:
+                at.value += 1
+                self._record(noting.facts)
+        self.reload()
+        return tuple(held)
 
     def reload(self) -> bool:
         """Take over what any process changed since; True when there was something."""

@@ -22,7 +22,7 @@ import msgspec
 from watchkeeper.inspection.model import Finding
 from watchkeeper.registry.changes import ChangeClass
 from watchkeeper.registry.kin import Kin
-from watchkeeper.registry.model import Pin, PinState
+from watchkeeper.registry.model import CANARY, Pin, PinState
 
 TRUSTED = "registry.pin.trusted"
 CHANGED = "registry.pin.changed"
@@ -34,6 +34,10 @@ RENAMED = "registry.pin.renamed"
 MOVED = "registry.pin.moved"
 
 DIFFERS = "it differs from the pinned definition"
+DEPENDS = {
+    "name": "the server shows it differently to clients of another name",
+    "session": "the server shows it differently in another session: it depends on calls, or on who holds the session",
+}
 AMBIGUOUS = "one listing showed two definitions under this name"
 
 
@@ -140,6 +144,11 @@ def held(pin: Pin, reason: str, by: str, now: int) -> Step:
         msgspec.structs.replace(pin, state=PinState.HELD, reason=reason, held_by=by, changed_at=now),
         HELD,
     )
+
+
+def set_apart(pin: Pin, depends_on: str, now: int) -> Step:
+    """A canary found that the server shows this to some only; a person's hold stays that person's."""
+    return Step(pin) if pin.held_by not in ("", CANARY) else held(pin, DEPENDS[depends_on], CANARY, now)
 
 
 def describe(findings: Collection[Finding]) -> str:

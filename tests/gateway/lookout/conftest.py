@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import pytest
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.database import Database
-from watchkeeper.events import Event, Journal
+from watchkeeper.events import Event, Journal, JournalReader
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.exchange import Exchange
 from watchkeeper.gateway.lookout.freshness import Freshness
@@ -153,15 +154,25 @@ class Client:
         self.session = ""
 
     async def ask(self, method: str, **params: Any) -> Any:
-        body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
-        request = Request(
-            verb="POST", headers=[], principal="agent:alice", session=self.session, body=msgspec.json.encode(body)
-        )
-        out = await self._exchange.serve(request)
+        out = await self._send({"id": next(self._ids), "method": method, "params": params})
         for name, value in out.headers:
             if name.lower() == b"mcp-session-id":
                 self.session = value.decode()
         return msgspec.json.decode(out.body)
+
+    async def tell(self, method: str) -> None:
+        await self._send({"method": method})
+
+    async def _send(self, body: dict[str, Any]) -> Outbound:
+        headers = [(b"Mcp-Session-Id", self.session.encode())] if self.session else []
+        request = Request(
+            verb="POST",
+            headers=headers,
+            principal="agent:alice",
+            session=self.session,
+            body=msgspec.json.encode({"jsonrpc": "2.0", **body}),
+        )
+        return await self._exchange.serve(request)
 
     async def begin(self) -> None:
         info = {"name": self.name, "version": "1"}
@@ -203,5 +214,11 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
 
 
 @pytest.fixture
-def registry_facts(recorded: Callable[[], list[Event]]) -> Callable[[], list[Event]]:
-    return lambda: [event for event in recorded() if event.kind.startswith("registry.")]
+def registry_facts(tmp_path: Path) -> Callable[[], list[Event]]:
+    """Every event of the registry that is durable now, in order."""
+
+    def read() -> list[Event]:
+        events = (record.event for record in JournalReader(tmp_path).read({}, limit=100_000))
+        return [event for event in events if event is not None and event.kind.startswith("registry.")]
+
+    return read

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from watchkeeper.registry.settings import PinSettings
 
@@ -29,7 +30,7 @@ _NANO = 1_000_000_000
 class Standing:
     """How one server stands; the exchange reads `due` and counts `calls` itself, for it is asked on each of them."""
 
-    __slots__ = ("_terms", "calls", "due", "listings", "most", "suspect", "used")
+    __slots__ = ("_terms", "calls", "due", "last", "listings", "most", "suspect")
 
     def __init__(self, terms: Callable[[], PinSettings]) -> None:
         self._terms = terms
@@ -41,8 +42,8 @@ class Standing:
         self.listings = 0
         self.suspect = False
         """A definition changed since a canary last looked."""
-        self.used = False
-        """Somebody called it since then."""
+        self.last: Any = None
+        """The last call of a tool since then: as whom, and in which session, it can be looked at again."""
 
     def listed(self) -> None:
         """All its tools were looked at just now."""
