@@ -1,0 +1,90 @@
+"""What we think that public tools can do, judged by hand from what they are for: (server, tool) → labels.
+
+Only the labels of `JUDGED` were judged; for the others there is no opinion here.
+"""
+
+from __future__ import annotations
+
+JUDGED = frozenset({"reads_private", "reads_untrusted", "reads_secrets", "sends", "executes", "destroys", "writes"})
+
+_P, _U, _S, _W, _D = "reads_private", "reads_untrusted", "sends", "writes", "destroys"
+REFERENCE: dict[tuple[str, str], tuple[str, ...]] = {
+    ("memory", "delete_entities"): (_D,),
+    ("memory", "delete_relations"): (_D,),
+    ("memory", "delete_observations"): (_D,),
+    ("memory", "create_entities"): (_W,),
+    ("memory", "create_relations"): (_W,),
+    ("memory", "add_observations"): (_W,),
+    ("memory", "read_graph"): (_P,),
+    ("memory", "search_nodes"): (_P,),
+    ("memory", "open_nodes"): (_P,),
+    ("sqlite", "describe_table"): (_P,),
+    ("sqlite", "list_tables"): (_P,),
+    ("sqlite", "read_query"): (_P,),
+    ("sqlite", "write_query"): (_W, _D),
+    ("sqlite", "create_table"): (_W,),
+    ("sqlite", "append_insight"): (_W,),
+    ("git", "git_status"): (_P,),
+    ("git", "git_diff"): (_P,),
+    ("git", "git_diff_staged"): (_P,),
+    ("git", "git_diff_unstaged"): (_P,),
+    ("git", "git_show"): (_P,),
+    ("git", "git_log"): (_P,),
+    ("git", "git_branch"): (_P,),
+    ("git", "git_add"): (_W,),
+    ("git", "git_commit"): (_W,),
+    ("git", "git_reset"): (_W,),
+    ("git", "git_checkout"): (_W,),
+    ("git", "git_create_branch"): (_W,),
+    ("sequential-thinking", "sequentialthinking"): (),
+}
+GITHUB: dict[tuple[str, str], tuple[str, ...]] = {
+    ("github", name): labels
+    for name, labels in {
+        "issue_read": (_U,),
+        "list_issues": (_U,),
+        "search_issues": (_U,),
+        "find_duplicate": (_U,),
+        "pull_request_read": (_U,),
+        "list_pull_requests": (_U,),
+        "search_pull_requests": (_U,),
+        "get_discussion": (_U,),
+        "get_discussion_comments": (_U,),
+        "list_discussions": (_U,),
+        "search_code": (_U,),
+        "search_repositories": (_U,),
+        "get_file_contents": (_P, _U),
+        "get_gist": (_P, _U),
+        "get_job_logs": (_P, _U),
+        "list_notifications": (_P, _U),
+        "get_commit": (_P,),
+        "list_commits": (_P,),
+        "get_me": (_P,),
+        "get_teams": (_P,),
+        "get_repository_tree": (_P,),
+        "list_code_scanning_alerts": (_P,),
+        "get_secret_scanning_alert": (_P,),
+        "list_issue_types": (),
+        "list_issue_fields": (),
+        "list_tags": (),
+        "get_label": (),
+        "create_issue": (_S, _W),
+        "issue_write": (_S, _W),
+        "add_issue_comment": (_S, _W),
+        "create_pull_request": (_S, _W),
+        "create_gist": (_S, _W),
+        "push_files": (_S, _W),
+        "create_or_update_file": (_S, _W),
+        "update_issue_body": (_S, _W),
+        "pull_request_review_write": (_S, _W),
+        "create_branch": (_W,),
+        "merge_pull_request": (_W,),
+        "update_issue_labels": (_W,),
+        "star_repository": (_W,),
+        "add_issue_reaction": (_W,),
+        "delete_file": (_W, _D),
+        "delete_repository": (_W, _D),
+        "remove_sub_issue": (_W, _D),
+        "actions_run_trigger": (_W, _D, "executes"),
+    }.items()
+}
