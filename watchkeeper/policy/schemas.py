@@ -43,13 +43,17 @@ def parse_schema(raw: bytes) -> dict[str, Any]:
     return tree
 
 
-def make_validator(tree: dict[str, Any]) -> jsonschema_rs.Validator:
-    """A validator of JSON Schema 2020-12, or of the draft the schema names. Raises `UnusableSchema`."""
+def make_validator(tree: dict[str, Any], *, formats: bool = False) -> jsonschema_rs.Validator:
+    """A validator of JSON Schema 2020-12, or of the draft the schema names. Raises `UnusableSchema`.
+
+    With `formats`, a `format` is a promise that is kept, as many clients read it.
+    """
     try:
         return jsonschema_rs.validator_for(
             tree,
             retriever=_refuse,
             mask="…",
+            validate_formats=formats,
             pattern_options=jsonschema_rs.RegexOptions(),  # linear time
         )
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError, TypeError) as error:

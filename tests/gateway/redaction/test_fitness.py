@@ -12,6 +12,7 @@ from watchkeeper.gateway.redaction.fitness import fits, structured_in
         ({"type": "object"}, {"a": "x"}, True),
         ({"type": "object", "properties": {"a": {"pattern": "^x"}}}, {"a": "y"}, False),
         ({"type": "object", "properties": {"a": {"maxLength": 3}}}, {"a": "[[email:aaaaaaaaaaaa]]"}, False),
+        ({"type": "object", "properties": {"a": {"format": "email"}}}, {"a": "[[email:aaaaaaaaaaaa]]"}, False),
         ({"type": "object", "$ref": "#/$defs/none"}, {"a": "x"}, False),
         ({"$ref": "https://elsewhere.test/s"}, {"a": "x"}, False),
         (["no schema"], {"a": "x"}, False),

@@ -60,7 +60,7 @@ def fits(schema: bytes, content: bytes) -> bool:
 def _validator(schema: bytes) -> tuple[jsonschema_rs.Validator, int] | None:
     try:
         tree = parse_schema(schema)
-        return make_validator(tree), max(1, work_of(tree))
+        return make_validator(tree, formats=True), max(1, work_of(tree))
     except UnusableSchema:
         return None
 
