@@ -117,17 +117,31 @@ def test_a_client_of_a_wrapped_server_that_ends_its_input_is_told_what_waits(tmp
     with Line(data, *TIME, options=("--name", "time")) as line:
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
         line.ask("initialize", **hello)
-        assert line.process.stdin is not None
-        message = {"jsonrpc": "2.0", "id": 2, "method": "tools/call"}
-        body = json.dumps(message | {"params": {"name": "convert_time", "arguments": NOON}})
-        line.process.stdin.write(body.encode() + b"\n")
-        line.process.stdin.flush()
+        line.tell("tools/call", 2, name="convert_time", arguments=NOON)
         approval = first_pending(data)
         _, out, _ = line.leave()
     result = json.loads(out)["result"]
     assert result["isError"] is True
     assert approval in result["content"][0]["text"]
     assert [row["id"] for row in pending(data)] == [approval]
+
+
+@pytest.mark.slow
+@pytest.mark.behaviour("approvals.client-left")
+def test_a_held_call_of_a_wrapped_server_that_is_cancelled_is_neither_carried_out_nor_answered(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    configured(data, wait_seconds=60)
+    with Line(data, *TIME, options=("--name", "time")) as line:
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+        line.ask("initialize", **hello)
+        line.tell("tools/call", 2, name="convert_time", arguments=NOON)
+        first_pending(data)
+        line.tell("notifications/cancelled", None, requestId=2)
+        assert line.ask("ping", 3)["id"] == 3
+        approve(data)
+        assert line.ask("ping", 4)["id"] == 4
+    assert pending(data, "granted") != []
 
 
 @pytest.mark.slow

@@ -83,12 +83,15 @@ class Line:
         )
 
     def ask(self, method: str, id: Any = 1, **params: Any) -> Any:
-        assert self.process.stdin is not None
         assert self.process.stdout is not None
-        message = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+        self.tell(method, id, **params)
+        return json.loads(self.process.stdout.readline())
+
+    def tell(self, method: str, id: Any = None, **params: Any) -> None:
+        assert self.process.stdin is not None
+        message = {"jsonrpc": "2.0", "method": method, "params": params} | ({} if id is None else {"id": id})
         self.process.stdin.write(json.dumps(message).encode() + b"\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
 
     def leave(self) -> tuple[int, bytes, str]:
         out, log = self.process.communicate(timeout=PATIENCE)

@@ -59,7 +59,7 @@ class Call(msgspec.Struct):
     sent: int = 0
     """Bytes of the answer."""
     held_us: int = 0
-    """How long it waited for a person."""
+    """How long it waited for a person; no part of how long it took."""
     ending: str = ""
     """How it ended when not by an answer: `cancelled`, `upstream_failed`, `upstream_silent`, …"""
     recorded: bool = False
@@ -102,7 +102,7 @@ class Chronicle:
             "status": call.status,
             "bytes_in": len(message.raw),
             "bytes_out": call.sent,
-            "duration_us": (time.perf_counter_ns() - call.started) // 1000,
+            "duration_us": (time.perf_counter_ns() - call.started) // 1000 - call.held_us,
             "route": call.request.via or call.route.name,
         }
         spoken = message.params or message.result or message.error

@@ -50,14 +50,25 @@ async def test_a_wait_is_bounded() -> None:
 @pytest.mark.behaviour("approvals.client-left")
 async def test_one_that_gives_up_leaves_the_others_waiting() -> None:
     waits, one = Waits(), pending()
+    for key in ("a", "b"):
+        waits.expect(key)
     first, second = await begun(waits, one, "a"), await begun(waits, one, "b")
-    assert (waits.give_up("a"), waits.give_up("a"), waits.give_up("c")) == (True, False, False)
+    assert (waits.give_up("a"), waits.give_up("c")) == (True, False)
     assert (await first).state is State.PENDING
     assert not second.done()
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
     assert waits.ids() == ()
+    assert (waits.let_go("a"), waits.let_go("b"), waits.let_go("a")) == (True, False, False)
+
+
+@pytest.mark.behaviour("approvals.client-left")
+async def test_one_that_is_given_up_before_it_waits_does_not_wait() -> None:
+    waits, one = Waits(), pending()
+    waits.expect("a")
+    assert waits.give_up("a")
+    assert await asyncio.wait_for(waits.outcome(one, 30, "a"), 5) is one
 
 
 @pytest.mark.behaviour("approvals.bounded")

@@ -92,6 +92,8 @@ class Passage:
         lives = _made_mortal(call.request)
         began = time.perf_counter_ns()
         self.waiting.add(key)
+        self._desk.waits.expect(key)
+        given_up = False
         try:
             approval = await self._desk.hear(_plea(call), key)
         except WatchkeeperError as error:
@@ -99,10 +101,12 @@ class Passage:
             return None
         finally:
             self.waiting.discard(key)
+            given_up = self._desk.waits.let_go(key)
             call.held_us += (time.perf_counter_ns() - began) // 1000
             for request in lives:
                 request.survives = True
-        if approval.state is not State.GRANTED:
+        if given_up or approval.state is not State.GRANTED:
+            call.ending = "cancelled" if given_up else call.ending
             _say(call, asked, approval)
             return None
         judge(call)

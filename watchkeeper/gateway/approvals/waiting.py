@@ -26,6 +26,8 @@ class Waits:
         self._waiting: dict[str, list[Future]] = {}
         self._by_key: dict[Hashable, tuple[Future, Approval]] = {}
         self._of: Counter[str] = Counter()
+        self._expected: dict[Hashable, bool] = {}
+        """Calls that wait, or are about to, and whether their client gave them up."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -35,6 +37,8 @@ class Waits:
 
     async def outcome(self, approval: Approval, seconds: float, key: Hashable) -> Approval:
         """How an approval stands when it is decided, or when the time is up; `key` names the call for `give_up`."""
+        if self._expected.get(key):
+            return approval
         is_full = len(self._by_key) >= MOST or self._of[approval.principal] >= MOST_OF_ONE
         if self._closed or seconds <= 0 or is_full or approval.state is not State.PENDING:
             return approval
@@ -51,25 +55,38 @@ class Waits:
         finally:
             self._forget(approval, future, key)
 
+    def expect(self, key: Hashable) -> None:
+        """A call is about to wait: from now on it can be given up."""
+        self._expected[key] = False
+
+    def let_go(self, key: Hashable) -> bool:
+        """It waits no more; whether its client gave it up."""
+        return self._expected.pop(key, False)
+
     def give_up(self, key: Hashable) -> bool:
-        """Its client does not want the answer any more; whether such a call waited."""
-        future, approval = self._by_key.get(key, (None, None))
-        if future is None or approval is None or future.done():
+        """Its client does not want the answer any more; whether such a call waited, or was about to."""
+        if key not in self._expected:
             return False
-        future.set_result(approval)
+        self._expected[key] = True
+        self._release(key)
         return True
 
     def close(self) -> None:
         """Nobody waits any more: whoever does is told how things stand."""
         self._closed = True
         for key in tuple(self._by_key):
-            self.give_up(key)
+            self._release(key)
 
     def tell(self, approvals: Iterable[Approval]) -> None:
         """How these stand now; from any thread."""
         decided = [approval for approval in approvals if approval.state is not State.PENDING]
         if decided and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._told, decided)
+
+    def _release(self, key: Hashable) -> None:
+        future, approval = self._by_key.get(key, (None, None))
+        if future is not None and approval is not None and not future.done():
+            future.set_result(approval)
 
     def _told(self, approvals: list[Approval]) -> None:
         for approval in approvals:

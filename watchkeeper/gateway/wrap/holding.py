@@ -40,7 +40,6 @@ class Holding:
         self._go_on = go_on
         self._refuse = refuse
         self._tasks: set[asyncio.Task[None]] = set()
-        self._cancelled: set[tuple[type, Id]] = set()
 
     def begin(self, call: Call) -> None:
         """Hold a request; the next line is read meanwhile."""
@@ -52,9 +51,8 @@ class Holding:
 
     def give_up(self, request_id: Id | None) -> None:
         """The client cancels a request: it is neither passed on nor answered."""
-        key = (type(request_id), request_id)
-        if request_id is not None and self._desk.waits.give_up(key):
-            self._cancelled.add((type(request_id), request_id))
+        if request_id is not None:
+            self._desk.waits.give_up((type(request_id), request_id))
 
     async def rest(self) -> None:
         """The client has said all it had to say: nobody waits for people any more, and whoever did is answered."""
@@ -73,7 +71,7 @@ class Holding:
         key = (type(request_id), request_id)
         try:
             passing = await self._passage.hold(call, self._judge, key)
-            if key in self._cancelled:
+            if call.ending == "cancelled":
                 self._over(call)
             elif passing is not None:
                 granted = passing
@@ -86,7 +84,6 @@ class Holding:
             raise
         finally:
             self._session.table.let_go(request_id)
-            self._cancelled.discard(key)
 
     def _over(self, call: Call) -> None:
         if not call.recorded:
