@@ -385,7 +385,7 @@ def test_an_effect_that_nobody_can_carry_out_is_a_denial(
 
 
 @pytest.mark.behaviour("policy.shadow")
-def test_what_shadow_mode_would_have_done_stays_with_the_ruling(
+async def test_what_shadow_mode_would_have_done_stays_with_the_ruling(
     orders: OrdersInForce, pins: Pins, inspection: Inspection
 ) -> None:
     class Says:
@@ -394,9 +394,12 @@ def test_what_shadow_mode_would_have_done_stays_with_the_ruling(
 
     guard = guard_of(orders, pins, inspection, Says())
     answered = guard.on_answer(FILES, AGENT, call(), answer({}))
-    for ruling in (guard.on_request(FILES, AGENT, call()), answered):
-        verdict = ruling.verdict
-        assert (verdict.effect, verdict.shadowed, verdict.would) == (Effect.ALLOW, ("mine",), Effect.DENY)
+    icon = {"name": "read", "inputSchema": {}, "icons": [{"src": "javascript:alert(1)"}]}
+    found: list[list[dict[str, Any]]] = [[], [icon], [{"name": "a", "description": POISON}]]
+    lists = [await listed(guard, answer({"tools": one})) for one in found]
+    assert [effect(ruling) for ruling in lists] == [Effect.ALLOW, Effect.MODIFY, Effect.MODIFY]
+    for ruling in (guard.on_request(FILES, AGENT, call()), answered, *lists):
+        assert (ruling.verdict.shadowed, ruling.verdict.would) == (("mine",), Effect.DENY)
         assert ruling.is_notable
 
 

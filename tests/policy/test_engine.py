@@ -317,9 +317,9 @@ def test_what_nobody_reads_need_not_be_provided(make: Make, forbid: Forbid) -> N
     policies = make(
         forbid("often", 'context.counts.containsAny(["calls_over_50", "sends_over_5"])'),
         forbid("very", 'context.counts.contains("calls_over_9")', "principal, action, resource"),
-        forbid("other", 'context.pin == "pins_over_3"'),
+        forbid("other", 'context.pin == "held" && principal.name == "pins_over_3"'),
     )
-    assert policies.members == {"counts", "pin"}
+    assert policies.members == {"counts", "pin", "principal", "groups"}
     assert policies.thresholds == {"calls": (9, 50), "sends": (5,)}
 
 
@@ -358,7 +358,7 @@ def test_a_name_that_is_no_text_is_denied(make: Make, name: str) -> None:
 @pytest.mark.parametrize("broken", ["\ud800", 1.5, None, 2**70, {"__entity": {"type": "Agent", "id": "x"}}])
 def test_a_context_that_cedar_cannot_hold_is_denied(make: Make, forbid: Forbid, name: str, broken: Any) -> None:
     is_set = name != "pin"
-    policies = make(forbid("x", f'context.{name}.contains("x_over_1")' if is_set else 'context.pin == "x"'))
+    policies = make(forbid("x", f'context.{name}.contains("x_over_1")' if is_set else 'context.pin == "held"'))
     assert policies.decide(call()).rules == ("allow",)
     verdict = policies.decide(call(**{name: ("a", broken) if is_set else broken}))
     assert verdict.effect is Effect.DENY

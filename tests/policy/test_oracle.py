@@ -33,7 +33,7 @@ def quiet() -> Iterator[None]:
 @pytest.mark.behaviour("policy.agrees-with-an-oracle")
 @pytest.mark.parametrize("pairs", [2_000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_the_engine_agrees_with_the_oracle(tmp_path: Path, pairs: int) -> None:
-    tally = run(pairs, seed=2_026, folder=tmp_path)
+    tally = run(pairs, seed=5, folder=tmp_path)
     assert tally.disagreements == []
     assert (tally.pairs, tally.erred_and_not_denied) == (pairs, 0)
     assert min(tally.by_effect[effect] for effect in Effect) >= 20
@@ -94,7 +94,7 @@ def test_a_broken_engine_disagrees_with_the_oracle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, break_it: Any
 ) -> None:
     break_it(monkeypatch)
-    assert run(2_000, seed=2_026, folder=tmp_path).disagreements
+    assert run(2_000, seed=5, folder=tmp_path).disagreements
 
 
 # every error denies

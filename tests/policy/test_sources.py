@@ -7,7 +7,9 @@ import pytest
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy import PolicyEngine, check
+from watchkeeper.policy.model import PINS
 from watchkeeper.policy.sources import read
+from watchkeeper.registry.model import PinState
 
 GOOD = '@id("a") @reason("r") permit (principal, action, resource);\n'
 
@@ -30,6 +32,9 @@ GOOD = '@id("a") @reason("r") permit (principal, action, resource);\n'
             1,
             "x",
         ),
+        ('@id("x") @reason("r") forbid (principal, action, resource) when { context.pin == "hold" };', 1, "x"),
+        ('@id("x") @reason("r") permit (principal, action, resource) unless { "hold" == context.pin };', 1, "x"),
+        ('@id("x") @reason("r") permit (principal, action, resource) when { ["hold"].contains(context.pin) };', 1, "x"),
         ('@id("x") @reason("r") permit (principal == ?principal, action, resource);', 1, ""),
     ],
 )
@@ -41,6 +46,10 @@ def test_a_wrong_policy_is_named_with_file_and_line(tmp_path: Path, text: str, l
     with pytest.raises(Misconfigured) as caught:
         PolicyEngine.load([tmp_path])
     assert f"{file}:{line}:" in caught.value.reason
+
+
+def test_the_pins_that_policies_can_speak_of_are_those_of_the_registry() -> None:
+    assert set(PinState) <= set(PINS)
 
 
 def test_a_folder_that_is_not_there_is_a_problem(tmp_path: Path) -> None:

@@ -332,7 +332,8 @@ class Guard:
         if isinstance(said, Breach):
             return self._deny(route, ruling.findings, (said.rule,), said.reason)
         rules = (*(ruling.verdict.rules if ruling.change else ()), TASK_OWNER)
-        verdict = self._verdict(route, Effect.MODIFY, rules, "tasks of other clients were taken out of the list")
+        reason = "tasks of other clients were taken out of the list"
+        verdict = self._verdict(route, Effect.MODIFY, rules, reason, ruling.verdict)
         return Ruling(verdict, ruling.findings, None if route.shadow else said, change=ruling.change)
 
     def _on_news(self, route: Route, principal: str, message: Message, marks: Marks) -> Ruling:
@@ -399,7 +400,7 @@ class Guard:
             _log.warning("a tool of %s is not listed: %s", server, finding.excerpt, extra={"tool": name})
             gone.setdefault((TOOL, name), ANNOTATION)
             findings += (finding,)
-        ruling = self._thin_out(route, request, answer, gone, findings)
+        ruling = self._thin_out(route, request, answer, gone, msgspec.structs.replace(ruling, findings=findings))
         return self._fit_to_show(route, method, answer, definitions, ruling)
 
     def _note_look(self, server: str, method: str, answer: Message, observation: Observation) -> None:
@@ -417,10 +418,11 @@ class Guard:
             return ruling
         rules, reason = (*ruling.verdict.rules, icons.RULE), ruling.verdict.reason or "icons were taken out"
         body = None if route.shadow else icons.without_unsafe(method, ruling.body or answer.raw)
-        return Ruling(self._verdict(route, Effect.MODIFY, rules, reason), ruling.findings, body, change=ruling.change)
+        verdict = self._verdict(route, Effect.MODIFY, rules, reason, ruling.verdict)
+        return Ruling(verdict, ruling.findings, body, change=ruling.change)
 
     def _thin_out(
-        self, route: Route, request: Message, answer: Message, gone: Mapping[tuple[str, str], str], findings: Findings
+        self, route: Route, request: Message, answer: Message, gone: Mapping[tuple[str, str], str], ruling: Ruling
     ) -> Ruling:
         """The list without what is `gone`, by the rules named there; private on every page as soon as anything is."""
         kept_out = gone.keys()
@@ -428,10 +430,11 @@ class Guard:
             without_definitions(request.method, answer.result, kept_out, modern=bool(request.version)) if gone else b""
         )
         if not gone or result == answer.result:
-            return Ruling(self._verdict(route, Effect.ALLOW), findings)
+            return Ruling(self._verdict(route, Effect.ALLOW, after=ruling.verdict), ruling.findings)
         rules = tuple(sorted(set(gone.values()), reverse=True))
-        verdict = self._verdict(route, Effect.MODIFY, rules, "definitions that are held were taken out of the list")
-        return Ruling(verdict, findings, None if route.shadow else _with_result(answer.raw, result))
+        reason = "definitions that are held were taken out of the list"
+        verdict = self._verdict(route, Effect.MODIFY, rules, reason, ruling.verdict)
+        return Ruling(verdict, ruling.findings, None if route.shadow else _with_result(answer.raw, result))
 
     # how a verdict is made
 
@@ -457,12 +460,10 @@ class Guard:
         is_asked = self._asks and question.action != RECEIVE and message.kind == "request" and said.obligations
         if not (said.effect in _CAN or change is not None or (said.effect is Effect.ASK and is_asked)):
             reason = said.reason or f"policy says {said.effect.value}, which cannot be carried out here"
-            return self._deny(route, findings, (*said.rules, CANNOT), reason)
+            return Ruling(self._verdict(route, Effect.DENY, (*said.rules, CANNOT), reason, said), findings)
         if said.effect is Effect.ALLOW and question.action == RECEIVE:
             return Ruling(said, findings)  # what passes on its way back is found by its request's correlation
-        verdict = self._verdict(route, said.effect, said.rules, said.reason)
-        if said.would is not None:
-            verdict = msgspec.structs.replace(verdict, shadowed=said.shadowed, would=said.would)
+        verdict = self._verdict(route, said.effect, said.rules, said.reason, said)
         if said.effect is Effect.ASK:  # what it wants changed is done
             asked = tuple(one for one in said.obligations if one.effect is Effect.ASK)
             verdict = msgspec.structs.replace(verdict, obligations=asked)
@@ -494,9 +495,15 @@ class Guard:
     def _deny(self, route: Route, findings: Findings, rules: tuple[str, ...], reason: str) -> Ruling:
         return Ruling(self._verdict(route, Effect.DENY, rules, reason), findings)
 
-    def _verdict(self, route: Route, effect: Effect, rules: tuple[str, ...] = (), reason: str = "") -> Verdict:
+    def _verdict(
+        self, route: Route, effect: Effect, rules: tuple[str, ...] = (), reason: str = "", after: Verdict | None = None
+    ) -> Verdict:
+        """A verdict; `after` a policy's, with what its policies in shadow mode would have done."""
         is_enforced = effect is Effect.ALLOW or not route.shadow
-        return Verdict(effect, rules, reason, is_enforced, f"{self._prefix}-{next(self._counter):x}")
+        verdict = Verdict(effect, rules, reason, is_enforced, f"{self._prefix}-{next(self._counter):x}")
+        if after is None or after.would is None:
+            return verdict
+        return msgspec.structs.replace(verdict, shadowed=after.shadowed, would=after.would)
 
     def _failed(self, route: Route) -> Ruling:
         _log.exception("the pipeline failed", extra={"server": route.name})

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
+PINS = ("approved", "trusted_on_first_use", "held", "changed", "unknown", "none")
+"""How a definition can be pinned; `none` where nothing can be."""
+
 
 class Effect(StrEnum):
     """What shall happen to a message."""
@@ -67,7 +70,7 @@ class Question(msgspec.Struct, frozen=True):
     target: str = ""
     """Name of the tool or prompt, URI of the resource; empty where there is none."""
     pin: str = "none"
-    """`approved`, `trusted_on_first_use`, `held`, `changed`, `unknown`, or `none` where nothing can be pinned."""
+    """One of `PINS`."""
     findings: tuple[str, ...] = ()
     """Labels of what the inspectors noticed, sorted."""
     arguments: bytes = b""

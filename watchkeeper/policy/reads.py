@@ -50,12 +50,13 @@ def reads_of(tree: dict[str, Any]) -> Reads:
 
 
 def literals_beside(tree: dict[str, Any], fact: str) -> frozenset[str]:
-    """The texts that the conditions look for in a set of the context: `context.times.contains("office_hours")`."""
+    """The texts that the conditions hold a fact against: `context.times.contains("office_hours")`."""
     found: set[str] = set()
     for node in _nodes(tree):
         for operands in node.values():
-            if isinstance(operands, dict) and _path(operands.get("left")) == (fact,):
-                found |= _texts(operands.get("right"))
+            for one, other in (("left", "right"), ("right", "left")) if isinstance(operands, dict) else ():
+                if _path(operands.get(one)) == (fact,):
+                    found |= _texts(operands.get(other))
     return frozenset(found)
 
 

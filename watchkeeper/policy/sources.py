@@ -14,6 +14,7 @@ import msgspec
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy.annotations import ENFORCED, Terms, Wrong, terms_of
+from watchkeeper.policy.model import PINS
 from watchkeeper.policy.reads import THRESHOLD, Reads, literals_beside, reads_of
 
 SCHEMA_FILE = "watchkeeper.cedarschema"
@@ -154,9 +155,8 @@ def _policy(tree: dict[str, Any], path: Path, line: int, schema: cedarpy.Schema)
         terms = terms_of(name, tree["effect"] == "forbid", notes)
     except Wrong as wrong_note:
         return None, [Problem(str(path), line, name, str(wrong_note))]
-    if wrong_counts := [text for text in literals_beside(tree, "counts") if not THRESHOLD.fullmatch(text)]:
-        wanted = f"nobody counts {min(wrong_counts)!r}; write it like calls_over_50"
-        return None, [Problem(str(path), line, name, wanted)]
+    if silent := _never_said(tree):
+        return None, [Problem(str(path), line, name, silent)]
     reads = reads_of(tree)
     policy = Policy(name, reason, tree["effect"] == "forbid", tree, reads, str(path), line, terms)
     if not reads:
@@ -167,6 +167,15 @@ def _policy(tree: dict[str, Any], path: Path, line: int, schema: cedarpy.Schema)
         wanted = 'reads context.arguments, so its scope must say action == Action::"call_tool"'
         return policy, [Problem(str(path), line, name, wanted)]
     return policy, []
+
+
+def _never_said(tree: dict[str, Any]) -> str:
+    """What a policy waits for that no question ever says: it would be silent without anybody noticing."""
+    if pins := sorted(literals_beside(tree, "pin").difference(PINS)):
+        return f"nothing is pinned as {pins[0]!r}; known are {', '.join(PINS)}"
+    if counts := sorted(text for text in literals_beside(tree, "counts") if not THRESHOLD.fullmatch(text)):
+        return f"nobody counts {counts[0]!r}; write it like calls_over_50"
+    return ""
 
 
 def validate(policies: Sequence[Policy], schema: cedarpy.Schema) -> list[str]:

@@ -179,8 +179,10 @@ class Maker:
                 binary("containsAll", member, others),
                 binary("containsAny", member, others),
                 binary("==", member, others),
-                binary("contains", others, dot(CONTEXT, "pin")),
+                binary("contains", {"Set": [value(one) for one in chance.sample(PINS, 2)]}, dot(CONTEXT, "pin")),
                 binary("containsAny", member, dot(CONTEXT, chance.choice(list(WORDS)))),
+                binary("==", dot({"Record": {"a": dot(CONTEXT, "pin"), "b": member}}, "a"), value("held")),
+                binary("containsAll", dot({"Record": {"a": dot(CONTEXT, "pin"), "b": member}}, "b"), others),
             ]
         )
 
@@ -238,6 +240,8 @@ class Maker:
             "l": [binary("contains", member, value(text)), {"isEmpty": {"arg": member}}],
             "o": [binary(">", dot(member, "k"), value(3)), has(member, "k")],
         }
+        if chance.random() < 0.03:
+            return binary(chance.choice(["==", "!="]), ARGUMENTS, ARGUMENTS)
         return chance.choice(
             [has(ARGUMENTS, name), *[binary("&&", has(ARGUMENTS, name), chance.choice(forms[name]))] * 4]
         )
