@@ -19,7 +19,7 @@ from watchkeeper.inspection.validators import CHECKS
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader in C where it was built: a tenth of a second at every start."""
-MAX_PATTERN = 2_000
+MAX_PATTERN = 3_000
 _SPACE = r"\t\n\x0b\f\r "  # Hyperscan counts VT as space, RE2 does not: said outright, they agree
 _LOW, _HIGH = 1, 5
 _MOST_COUNTED = 4
@@ -47,6 +47,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """A simpler pattern that every match contains, looked for in the fast pass; the pattern itself follows."""
     case: bool = False
     """True when upper and lower case differ."""
+    unquoted: bool = False
+    """True when a match in quotation marks inside a sentence is left out: it is spoken about, not spoken."""
     across: bool = False
     """True when a match may run over several strings, such as a command and its arguments; it then has no place."""
     check: str = ""
@@ -77,10 +79,10 @@ def load_rules(folder: Path, inspector: str) -> tuple[Rule, ...]:
     return tuple(found.values())
 
 
-def portable(pattern: str) -> bytes:
-    """The pattern as both engines read it alike. Raises `ValueError` for what they read differently."""
-    if not pattern.isascii():
-        raise ValueError("write bytes beyond ASCII as \\xHH")
+def portable(pattern: str, case: bool = False) -> bytes:
+    """The pattern as both engines read it alike: a character beyond ASCII becomes its bytes, in either case unless
+    `case`. Raises `ValueError` for what they read differently.
+    """
     out: list[str] = []
     in_class = False
     for piece in re.findall(r"\\x[0-9a-fA-F]{2}|\\.|\(\?[a-zA-Z]|.", pattern, re.DOTALL):
@@ -95,10 +97,21 @@ def portable(pattern: str) -> bytes:
             in_class = True
         elif piece == "]":
             in_class = False
+        if not piece.isascii():
+            if in_class:
+                raise ValueError("a class holds bytes: write characters beyond ASCII as alternatives")
+            out.append(_bytes_of(piece, case))
+            continue
         out.append(piece)
         if piece == "^" and out[-2:] != ["[", "^"]:
             raise ValueError("write a circumflex inside a class as \\x5e")
     return "".join(out).encode()
+
+
+def _bytes_of(sign: str, case: bool) -> str:
+    forms = sorted({sign} if case else {sign, sign.lower(), sign.upper()})
+    written = ("".join(f"\\x{byte:02x}" for byte in form.encode()) for form in forms)
+    return f"(?:{'|'.join(written)})"
 
 
 def loosened(pattern: str) -> str:
@@ -146,7 +159,7 @@ def _check(rule: Rule, path: Path) -> None:
         raise Misconfigured(f"{where}: the pattern is longer than {MAX_PATTERN} characters")
     for pattern in (rule.pattern, rule.hint or rule.pattern):
         try:
-            compiled = re2.compile(portable(pattern), options=options(rule.case))
+            compiled = re2.compile(portable(pattern, rule.case), options=options(rule.case))
         except (ValueError, re2.error) as error:
             raise Misconfigured(f"{where}: {error}", hint="see docs/concepts/inspection.md") from error
         if compiled.search(b""):

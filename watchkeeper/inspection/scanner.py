@@ -16,6 +16,7 @@ import re2
 from watchkeeper.inspection.excerpts import masked, shown
 from watchkeeper.inspection.matcher import Matcher, make_matcher
 from watchkeeper.inspection.model import PERSONAL, UNSHOWN, Finding, Surface
+from watchkeeper.inspection.quotation import is_quoted
 from watchkeeper.inspection.rules import Rule, loosened, options, portable
 from watchkeeper.inspection.strings import Digits, Member, members_of
 from watchkeeper.inspection.validators import CHECKS
@@ -43,8 +44,8 @@ class Scanner:
 
     def __init__(self, rules: Sequence[OwnedRule], cache: Path | None = None, matcher: Matcher | None = None) -> None:
         self._rules = list(rules)
-        patterns = [(portable(rule.pattern), rule.case) for _, rule in rules]
-        hints = [(portable(rule.hint or loosened(rule.pattern)), rule.case) for _, rule in rules]
+        patterns = [(portable(rule.pattern, rule.case), rule.case) for _, rule in rules]
+        hints = [(portable(rule.hint or loosened(rule.pattern), rule.case), rule.case) for _, rule in rules]
         self._matcher = matcher or make_matcher(hints, cache)
         self._compiled: list[Any] = [re2.compile(text, options=options(case)) for text, case in patterns]
         self._of_numbers = frozenset(i for i, (_, rule) in enumerate(rules) if rule.label == PERSONAL)
@@ -116,10 +117,11 @@ class Scanner:
                     yield Place(index, "", low, high, text[start:end])
 
     def _spans(self, index: int, text: bytes) -> Iterator[tuple[int, int]]:
-        check = CHECKS[self._rules[index][1].check]
+        rule = self._rules[index][1]
+        check = CHECKS[rule.check]
         for match in self._compiled[index].finditer(text):
             start, end = match.span(1) if match.re.groups and match.span(1)[0] >= 0 else match.span()
-            if check(text[start:end]):
+            if check(text[start:end]) and not (rule.unquoted and is_quoted(text, start, end)):
                 yield start, end
 
     def _finding(self, place: Place) -> Finding:
