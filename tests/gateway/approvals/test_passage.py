@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
-from tests.gateway.approvals.conftest import OTHER_PAY, Office, Open
+from tests.gateway.approvals.conftest import OTHER_PAY, POLICY, Office, Open
 from tests.gateway.conftest import WAIT, Got, call, mirrors, post
 from watchkeeper.app.desk import Desk
 from watchkeeper.gateway.approvals import Choice, State
@@ -242,6 +242,25 @@ async def test_a_changed_definition_voids_what_was_granted(open_office: Open) ->
     await asyncio.to_thread(lambda: platform.pins.approve("bank", "tool", "pay", "operator:ada"))
     assert "pending" in text(await office.pay(modern=True))
     assert office.calls() == []
+
+
+MASKED = """
+@id("mine.mask") @reason("Mail addresses were replaced.") @effect("modify") @transform("redact") @classes("email")
+forbid (principal, action == Action::"call_tool", resource);
+"""
+
+
+@pytest.mark.behaviour("approvals.held")
+async def test_what_another_policy_wants_replaced_is_replaced_in_what_a_person_approved(open_office: Open) -> None:
+    office = await open_office(policy=POLICY + MASKED)
+    held = asyncio.create_task(office.pay(modern=True, to="ada@example.com"))
+    (waiting,) = await office.waiting()
+    await office.decide(waiting["id"])
+    assert text(await settled(held)) == "paid"
+    (sent,) = office.calls()
+    assert b"ada@example.com" not in sent
+    (decided,) = [event for event in office.events("gateway.request.decided") if event.target == "pay"]
+    assert (decided.outcome, f"approval:{waiting['id']}" in decided.body["rules"]) == ("modify", True)
 
 
 @pytest.mark.behaviour("approvals.shadow")

@@ -128,7 +128,8 @@ class Passage:
             _say(call, asked, used)
             return False
         rules, by = (*asked.rules, used.rule), " and ".join(vote.operator for vote in used.votes)
-        verdict = Verdict(Effect.ALLOW, rules, f"Approved by {by}.", True, asked.correlation)
+        effect = Effect.ALLOW if call.ruling.body is None else Effect.MODIFY  # another policy had something replaced
+        verdict = Verdict(effect, rules, f"Approved by {by}.", True, asked.correlation)
         call.ruling = msgspec.structs.replace(call.ruling, verdict=verdict)
         return True
 
