@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-from watchkeeper.app.settings import STATE, current_operator, data_folder
+from watchkeeper.app.settings import STATE, current_operator, data_folder, operator_token
 from watchkeeper.core import control
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.core.files import socket_path
@@ -22,18 +22,26 @@ LINK = "console.link"
 class Administration:
     """Asks whoever can answer."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, credential: str = "") -> None:
         self._data_dir = data_dir
+        self._credential = credential
 
     @classmethod
     def at(cls, data: Path | None) -> Self:
         return cls(data_folder(data))
+
+    @classmethod
+    def by_token(cls, data: Path | None, token_file: Path | None) -> Self:
+        """Acts under the name of a token's owner where there is a token. Raises `Misconfigured`."""
+        return cls(data_folder(data), operator_token(token_file))
 
     def call(self, act: str, /, **arguments: Any) -> Any:
         """Do `act`. Raises whatever it raises, and `NotFound` when nothing ever ran on this folder."""
         arguments.setdefault("by", current_operator())
         if act == LINK:
             return self._link(arguments)
+        if self._credential:
+            arguments["credential"] = self._credential
         try:
             return control.ask(socket_path(self._data_dir, WATCH), act, arguments)
         except control.NoService:

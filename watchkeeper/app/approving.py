@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from watchkeeper.app.admission import ACTING, Access
 from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.gateway.approvals import Approval, Choice, State
 from watchkeeper.gateway.approvals.voting import missing
@@ -34,6 +35,7 @@ class Approving:
     def __init__(self, platform: Platform) -> None:
         self._on = platform
         self._book = platform.approvals
+        self._access = Access(platform)
         self.acts: dict[str, Callable[[dict[str, Any]], Any]] = {
             "approvals.list": self.list,
             "approvals.show": self.show,
@@ -54,7 +56,13 @@ class Approving:
         return {**self._row(approval), "definition_now": self._definition(approval), "earlier": earlier}
 
     def decide(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Say yes or no; gateways in which the call waits hear of it at once."""
+        """Say yes or no; gateways in which the call waits hear of it at once.
+
+        Whoever acts by a credential needs its scope, too.
+        """
+        if (acting := asked.get(ACTING)) is not None:
+            roles = tuple(one.role for one in self._book.show(asked["approval"]).requirements)
+            self._access.require(acting, "decide_approvals", roles)
         decided = self._book.decide(
             asked["approval"],
             by=asked["by"],

@@ -22,6 +22,7 @@ from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.notifications import ConsoleNotifier
 from watchkeeper.web import Services
 from watchkeeper.web.application import bind, build, serve_on
+from watchkeeper.web.operators import ENROLMENT_LIFE, LINK_LIFE
 
 WRITER = "console"
 
@@ -74,7 +75,8 @@ def _status(url: str) -> control.Handler:
 def _link(platform: Platform, url: str) -> control.Handler:
     async def link(asked: dict[str, Any]) -> Any:
         name = asked.get("name") or asked["by"].partition(":")[2]
-        token = await asyncio.to_thread(platform.operators.issue_link, name, asked["by"])
+        life = ENROLMENT_LIFE if asked.get("enrols") else LINK_LIFE
+        token = await asyncio.to_thread(platform.operators.issue_link, name, asked["by"], life)
         return {"url": f"{url}/enter#{token}"}
 
     return link

@@ -10,9 +10,11 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.app.admission import Access
 from watchkeeper.app.approving import Approving
 from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.staff import Staff
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.events import JournalReader, new_event
 from watchkeeper.gateway.caller import DEFAULT, local_principal
@@ -74,7 +76,9 @@ class Desk:
             "grants.end": self.end_grant,
             "exercise.note": self.note_exercise,
             **Approving(platform).acts,
+            **Staff(platform).acts,
         }
+        self.acts = Access(platform).admitted(self.acts)
 
     def list_pins(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         pins = self._on.pins

@@ -22,6 +22,8 @@ from watchkeeper.gateway.approvals import Approvals
 from watchkeeper.gateway.credentials.grants import Grants
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.orders import OrderBook
+from watchkeeper.operators import Roster, Tokens
+from watchkeeper.policy.persons import PersonRules
 from watchkeeper.registry import Pins
 from watchkeeper.web.operators import Operators
 
@@ -38,6 +40,9 @@ class Platform:
     orders: OrderBook
     clients: Identities
     operators: Operators
+    roster: Roster
+    tokens: Tokens
+    rules: PersonRules
     grants: Grants
     approvals: Approvals
 
@@ -78,6 +83,7 @@ def opened(
         _bring_up_to_date(database)
         log = journal.open(data_dir, writer, clock, settings)
         try:
+            roster, rules = Roster(database, log, clock), PersonRules()
             yield Platform(
                 data_dir=data_dir,
                 clock=clock,
@@ -86,9 +92,12 @@ def opened(
                 pins=Pins(database, log, clock),
                 orders=OrderBook(database, log, clock),
                 clients=Identities(database, log, clock),
-                operators=Operators(database, log, clock),
+                operators=Operators(database, log, clock, roster),
+                roster=roster,
+                tokens=Tokens(database, log, clock),
+                rules=rules,
                 grants=Grants(database, log, clock),
-                approvals=Approvals(database, log, clock),
+                approvals=Approvals(database, log, clock, rules),
             )
         finally:
             log.close()

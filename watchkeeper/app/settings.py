@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from watchkeeper.core.errors import Misconfigured, NotFound
 from watchkeeper.core.fetch.settings import FetchSettings
+from watchkeeper.core.secrets import SecretReader
 from watchkeeper.core.settings import fields_of, read_settings
 from watchkeeper.detect import DetectSettings
 from watchkeeper.events.journal import JournalSettings
@@ -34,6 +35,7 @@ from watchkeeper.web.settings import ConsoleSettings
 FILE_NAME = "watchkeeper.toml"
 STATE = "state.db"
 """The control state's file in the data folder."""
+_TOKEN = "WATCHKEEPER_OPERATOR_TOKEN"  # noqa: S105 — the name of a variable
 _SECRET_FIELDS = frozenset({"env", "headers"})
 _NAMED: dict[str, type[msgspec.Struct]] = {
     "servers": ServerSettings,
@@ -181,6 +183,17 @@ def require_journal(data_dir: Path) -> None:
 def current_operator() -> str:
     """Who acts on this command line: `operator:USER`, by the operating system's word."""
     return f"operator:{getpass.getuser()}"
+
+
+def operator_token(file: Path | None) -> str:
+    """An operator's token: of the given file, else of `$WATCHKEEPER_OPERATOR_TOKEN`, else none.
+
+    The variable holds a reference (`file:PATH`, `env:NAME`) or the token itself. Raises `Misconfigured`.
+    """
+    reader = SecretReader(os.environ)
+    if file is not None:
+        return reader.read("--token-file", f"file:{file}").reveal()
+    return reader.expand(_TOKEN, os.environ.get(_TOKEN, "")).reveal()
 
 
 def environment() -> Mapping[str, str]:

@@ -38,11 +38,12 @@ def approvals() -> None:
 @click.option("--state", type=click.Choice(STATES), default="pending", show_default=True, help="Only these.")
 @click.option("--all", "everything", is_flag=True, help="In whatever state.")
 @options.data
+@options.token_file
 @options.as_json
 @options.errors_told
-def list_(state: str, everything: bool, data: Path | None, as_json: bool) -> None:
+def list_(state: str, everything: bool, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """List what waits, the newest first."""
-    rows = Administration.at(data).call("approvals.list", state="" if everything else state)
+    rows = Administration.by_token(data, token_file).call("approvals.list", state="" if everything else state)
     if as_json:
         output.as_json(rows)
         return
@@ -70,11 +71,12 @@ def list_(state: str, everything: bool, data: Path | None, as_json: bool) -> Non
 @approvals.command()
 @approval_id
 @options.data
+@options.token_file
 @options.as_json
 @options.errors_told
-def show(approval_id: str, data: Path | None, as_json: bool) -> None:
+def show(approval_id: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """Show everything that is needed to decide."""
-    found = Administration.at(data).call("approvals.show", approval=approval_id)
+    found = Administration.by_token(data, token_file).call("approvals.show", approval=approval_id)
     if as_json:
         output.as_json(found)
     else:
@@ -85,11 +87,13 @@ def show(approval_id: str, data: Path | None, as_json: bool) -> None:
 @approval_id
 @reason
 @options.data
+@options.token_file
 @options.as_json
 @options.errors_told
-def approve(approval_id: str, reason: str, data: Path | None, as_json: bool) -> None:
+def approve(approval_id: str, reason: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """Let exactly this call pass once, after looking at it with `approvals show`."""
-    decided = Administration.at(data).call("approvals.decide", approval=approval_id, choice="approve", reason=reason)
+    ask = Administration.by_token(data, token_file)
+    decided = ask.call("approvals.decide", approval=approval_id, choice="approve", reason=reason)
     if as_json:
         output.as_json(decided)
     elif decided["missing"]:
@@ -102,11 +106,13 @@ def approve(approval_id: str, reason: str, data: Path | None, as_json: bool) -> 
 @approval_id
 @reason
 @options.data
+@options.token_file
 @options.as_json
 @options.errors_told
-def deny(approval_id: str, reason: str, data: Path | None, as_json: bool) -> None:
+def deny(approval_id: str, reason: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """Say no, or take an approval back that was not used yet."""
-    decided = Administration.at(data).call("approvals.decide", approval=approval_id, choice="deny", reason=reason)
+    ask = Administration.by_token(data, token_file)
+    decided = ask.call("approvals.decide", approval=approval_id, choice="deny", reason=reason)
     if as_json:
         output.as_json(decided)
     else:
@@ -116,11 +122,12 @@ def deny(approval_id: str, reason: str, data: Path | None, as_json: bool) -> Non
 @approvals.command()
 @click.option("--for", "seconds", type=click.FloatRange(min=0), default=None, help="Stop after so many seconds.")
 @options.data
+@options.token_file
 @options.as_json
 @options.errors_told
-def watch(seconds: float | None, data: Path | None, as_json: bool) -> None:
+def watch(seconds: float | None, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """Print each request as it comes, until Ctrl-C; those that wait already first."""
-    ask, told = Administration.at(data), set[str]()
+    ask, told = Administration.by_token(data, token_file), set[str]()
     until = None if seconds is None else time.monotonic() + seconds
     while True:
         for row in reversed(ask.call("approvals.list", state="pending")):

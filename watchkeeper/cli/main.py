@@ -20,6 +20,7 @@ COMMANDS = (
     "incidents",
     "journal",
     "limits",
+    "operators",
     "pins",
     "policy",
     "quarantine",

@@ -28,6 +28,13 @@ config = click.option(
     help="The settings file (TOML). Default: $WATCHKEEPER_CONFIG, else watchkeeper.toml in the data folder, if there "
     "is one.",
 )
+token_file = click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Act by the operator's token in this file. Default: by $WATCHKEEPER_OPERATOR_TOKEN if it is set, else as the "
+    "user of this host.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 

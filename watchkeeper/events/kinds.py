@@ -68,6 +68,14 @@ KINDS: dict[str, str] = {
     "respond.containment.verified": "Every live gateway acknowledged and the probe was refused.",
     "respond.containment.unverified": "An order was given, and its effect could not be proven.",
     "respond.notification.sent": "Somebody was told.",
+    # operators
+    "operators.person.invited": "Somebody became an operator; the body has the role.",
+    "operators.role.changed": "An operator got another role; the body has both.",
+    "operators.person.revoked": "Somebody is no operator any more; sessions and tokens ended with it.",
+    "operators.token.issued": "An operator's token was made; the body has scopes and end, never the token.",
+    "operators.token.ended": "An operator's token was revoked.",
+    "operators.token.refused": "A token was shown that is not, or no longer, good; the body says why.",
+    "operators.act.refused": "An operator tried what their role or their token's scopes do not permit.",
     # faces and administration
     "web.link.issued": "A one-time link to the console was made.",
     "web.operator.entered": "An operator redeemed a link.",

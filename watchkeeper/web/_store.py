@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, String
+from sqlalchemy import BigInteger, Boolean, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from watchkeeper.core.database import Base
@@ -20,6 +20,8 @@ class LinkRow(Base):
     issued_at: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[int] = mapped_column(BigInteger, index=True)
     used_at: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    local: Mapped[bool] = mapped_column(Boolean, default=False, server_default="0")
+    """Made by somebody of the host for themselves."""
 
 
 class SessionRow(Base):
@@ -33,3 +35,4 @@ class SessionRow(Base):
     entered_at: Mapped[int] = mapped_column(BigInteger)
     seen_at: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    local: Mapped[bool] = mapped_column(Boolean, default=False, server_default="0")

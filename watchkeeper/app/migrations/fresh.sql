@@ -108,6 +108,30 @@ CREATE TABLE gateway_tasks (
 	made_at BIGINT NOT NULL,
 	PRIMARY KEY (tenant, digest)
 );
+CREATE TABLE operators_persons (
+	tenant VARCHAR(64) NOT NULL,
+	name VARCHAR(64) NOT NULL,
+	role VARCHAR(16) NOT NULL,
+	invited_by VARCHAR(128) NOT NULL,
+	invited_at BIGINT NOT NULL,
+	changed_at BIGINT NOT NULL,
+	revoked_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, name)
+);
+CREATE TABLE operators_tokens (
+	secret_hash VARCHAR(64) NOT NULL,
+	tenant VARCHAR(64) NOT NULL,
+	id VARCHAR(64) NOT NULL,
+	operator VARCHAR(64) NOT NULL,
+	scopes TEXT NOT NULL,
+	issued_by VARCHAR(128) NOT NULL,
+	issued_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	used_at BIGINT NOT NULL,
+	revoked_at BIGINT NOT NULL,
+	PRIMARY KEY (secret_hash),
+	UNIQUE (id)
+);
 CREATE TABLE registry_contents (
 	tenant VARCHAR(64) NOT NULL,
 	fingerprint VARCHAR(80) NOT NULL,
@@ -243,7 +267,7 @@ CREATE TABLE web_links (
 	issued_by VARCHAR(128) NOT NULL,
 	issued_at BIGINT NOT NULL,
 	expires_at BIGINT NOT NULL,
-	used_at BIGINT,
+	used_at BIGINT, local BOOLEAN DEFAULT '0' NOT NULL,
 	PRIMARY KEY (secret_hash)
 );
 CREATE TABLE web_sessions (
@@ -252,11 +276,12 @@ CREATE TABLE web_sessions (
 	name VARCHAR(64) NOT NULL,
 	entered_at BIGINT NOT NULL,
 	seen_at BIGINT NOT NULL,
-	expires_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL, local BOOLEAN DEFAULT '0' NOT NULL,
 	PRIMARY KEY (secret_hash)
 );
 CREATE INDEX ix_gateway_approvals_binding ON gateway_approvals (binding);
 CREATE INDEX ix_gateway_approvals_state ON gateway_approvals (state);
+CREATE INDEX ix_operators_tokens_operator ON operators_tokens (operator);
 CREATE INDEX ix_respond_alerts_incident ON respond_alerts (incident);
 CREATE INDEX ix_respond_incidents_group ON respond_incidents ("group");
 CREATE INDEX ix_respond_incidents_number ON respond_incidents (number);
@@ -272,4 +297,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0006');
+INSERT INTO alembic_version (version_num) VALUES ('0007');

@@ -1,0 +1,89 @@
+"""Who does an act of administration, and whether they may.
+
+Whoever reaches the socket of the watch, or the folder itself, administers the host: they act under the name that the
+operating system knows, as an admin. Who shows a token acts under its owner's name, and may what role and scopes permit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from watchkeeper.core.errors import Denied
+from watchkeeper.events import Severity, new_event
+from watchkeeper.operators import Acting, Role
+from watchkeeper.policy.persons import May
+
+if TYPE_CHECKING:
+    from watchkeeper.app.platform import Platform
+
+Act = Callable[[dict[str, Any]], Any]
+ACTING = "acting"
+"""Under this name an act is handed who does it."""
+CREDENTIAL = "credential"
+_NEEDS = {
+    "approvals.list": "read_approvals",
+    "approvals.show": "read_approvals",
+    "approvals.decide": "",  # by what the approval itself demands
+    "operators.list": "read_operators",
+    "operators.tokens": "read_operators",
+    "operators.invite": "manage_operators",
+    "operators.role": "manage_operators",
+    "operators.revoke": "manage_operators",
+    "operators.token": "manage_operators",
+    "operators.end_token": "manage_operators",
+}
+"""What a token can be used for at all."""
+
+
+class Access:
+    """Asks the policies about operators; a no is recorded."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._on = platform
+
+    def require(self, acting: Acting, act: str, needs: tuple[str, ...] = ("",)) -> None:
+        """Raises `Denied` unless it is permitted for one of the roles that are needed."""
+        answers = [self._on.rules.may(May(acting.actor, acting.role, act, need, acting.scopes)) for need in needs]
+        if any(answer.is_given for answer in answers):
+            return
+        rules = sorted({rule for answer in answers for rule in answer.rules})
+        reason = answers[0].reason if answers else "This asks for no role that anybody has."
+        body = {"act": act, "role": acting.role, "via": acting.via, "rules": rules}
+        self._on.journal.record(
+            new_event(
+                self._on.clock.now(),
+                "operators.act.refused",
+                actor=acting.actor,
+                outcome="deny",
+                severity=Severity.LOW,
+                body=body,
+            )
+        )
+        raise Denied(reason, rule=rules[0] if rules else "operators.role", hint="ask somebody whose role permits it")
+
+    def admitted(self, acts: Mapping[str, Act]) -> dict[str, Act]:
+        """The same acts, each of which is told who does it, and not done by who may not."""
+        return {name: self._admitting(name, act) for name, act in acts.items()}
+
+    def _admitting(self, name: str, act: Act) -> Act:
+        def admitted(asked: dict[str, Any]) -> Any:
+            asked = dict(asked)
+            credential = asked.pop(CREDENTIAL, "")
+            if not credential:
+                host = Acting(asked.get("by", ""), Role.ADMIN.value, None, "host")
+                return act({**asked, ACTING: host})
+            acting = self._on.tokens.who(str(credential))
+            if acting is None:
+                raise Denied(
+                    "this token is not, or no longer, an operator's",
+                    rule="operators.token",
+                    hint="make another: `watchkeeper operators token`",
+                )
+            if name not in _NEEDS:
+                raise Denied(f"no token is good for {name}", rule="operators.scope", hint="do it on the host")
+            if needed := _NEEDS[name]:
+                self.require(acting, needed)
+            return act({**asked, "by": acting.actor, "role": acting.role, ACTING: acting})
+
+        return admitted

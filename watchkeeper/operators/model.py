@@ -1,0 +1,95 @@
+"""Who operates, and by what right. No I/O."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+import msgspec
+
+from watchkeeper.core.errors import Invalid
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+
+
+class Role(StrEnum):
+    """What a person is here for."""
+
+    VIEWER = "viewer"
+    """Looks."""
+    ANALYST = "analyst"
+    """Decides what policies leave to an analyst."""
+    RESPONDER = "responder"
+    """Decides what policies leave to a responder, too."""
+    ADMIN = "admin"
+    """Decides everything, and says who operates."""
+    AUDITOR = "auditor"
+    """Looks, also at who may do what, and decides nothing."""
+
+
+SCOPES = {
+    "approvals:read": "see what waits for approval",
+    "approvals:decide": "see it and decide, as far as the owner's role goes",
+    "operators:read": "see who operates",
+    "operators:manage": "invite operators, change and revoke them",
+}
+"""What a token can be good for."""
+
+
+class Person(msgspec.Struct, frozen=True):
+    """An operator on the roster."""
+
+    name: str
+    role: str
+    invited_by: str
+    invited_at: int
+    changed_at: int
+    revoked_at: int = 0
+
+    @property
+    def actor(self) -> str:
+        """As journals and approvals name them."""
+        return f"operator:{self.name}"
+
+
+class Token(msgspec.Struct, frozen=True):
+    """What is known of a token; never the token."""
+
+    id: str
+    operator: str
+    scopes: tuple[str, ...]
+    issued_by: str
+    issued_at: int
+    expires_at: int
+    used_at: int = 0
+    revoked_at: int = 0
+
+
+class Acting(msgspec.Struct, frozen=True):
+    """Somebody who acts, as whoever knows them says."""
+
+    actor: str
+    """`operator:NAME`, or `webhook:NAME` for another system that people decide in."""
+    role: str
+    scopes: tuple[str, ...] | None = None
+    """What the credential is good for; None for all that the role may do."""
+    via: str = "session"
+    """`session`, `token`, `host` or `webhook`."""
+
+    @property
+    def name(self) -> str:
+        return self.actor.partition(":")[2]
+
+
+def check_name(name: str) -> None:
+    """Raises `Invalid` for what is no name of an operator."""
+    if not NAME.fullmatch(name):
+        raise Invalid(f"not a name for an operator: {name[:80]!a}", hint="use letters, digits and . _ @ -")
+
+
+def role_named(text: str) -> Role:
+    """Raises `Invalid` for a role that there is not."""
+    try:
+        return Role(text)
+    except ValueError as error:
+        raise Invalid(f"there is no role {text[:80]!a}", hint=f"choose one of {', '.join(Role)}") from error
