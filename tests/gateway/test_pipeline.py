@@ -482,5 +482,11 @@ class _NoPins:
     def schema(self, *_: str) -> None:
         return None
 
+    def held(self, _: str) -> frozenset[tuple[str, str]]:
+        return frozenset()
+
+    def labels(self, *_: str) -> tuple[str, ...]:
+        return ()
+
     def is_known(self, *_: object) -> bool:
         return False

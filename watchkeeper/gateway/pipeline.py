@@ -34,6 +34,7 @@ from watchkeeper.gateway.duties.model import Breach
 from watchkeeper.gateway.duties.tasks import NEWS, Tasks
 from watchkeeper.gateway.duties.tasks import RULE as TASK_OWNER
 from watchkeeper.gateway.lookout.freshness import NOTICES, Freshness
+from watchkeeper.gateway.lookout.references import held_use
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.redaction.model import Change, Value
 from watchkeeper.gateway.redaction.placeholders import MARK
@@ -102,6 +103,7 @@ class KnownPins(Protocol):
     def output_schema(self, server: str, name: str) -> bytes | None: ...
     def is_known(self, server: str, definition: Definition) -> bool: ...
     def held(self, server: str) -> frozenset[tuple[str, str]]: ...
+    def labels(self, server: str, kind: str, name: str) -> tuple[str, ...]: ...
 
 
 class Notices(Protocol):
@@ -248,6 +250,9 @@ class Guard:
         pin = self._pins.state(server, kind, target) if kind else None
         if pin is PinState.HELD:
             return self._deny(route, findings, (HELD,), _held_reason(kind or "", server))
+        held = self._pins.held(server) if kind != TOOL else ()
+        if held and (used := held_use(held, message, is_unknown=pin is PinState.UNKNOWN)):
+            return self._deny(route, findings, (HELD,), _held_reason(used, server))
         if self.freshness.news and self.freshness.is_doubtful(server, method):
             return self._deny(route, findings, (UNCHECKED,), _UNCHECKED_REASON)
         schema = self._pins.schema(server, target) if method == "tools/call" else None
@@ -262,6 +267,7 @@ class Guard:
             pin.value if pin is not None else "none",
             labels_of(findings) if findings else (),
             message.arguments,
+            self._pins.labels(server, kind, target) if kind else (),
             times=self._times() if self._times is not None else (),
         )
         if MARK in message.raw and has_any(message):

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
-import re2
 
 from watchkeeper.gateway.aggregate.model import Member, NotServed
+from watchkeeper.gateway.templates import fits
 from watchkeeper.protocol.errors import INVALID_PARAMS
 
 AMBIGUOUS = "endpoint.ambiguous"
@@ -29,7 +29,6 @@ MAX_URIS = 10_000
 MAX_LINKS = 2_000
 FRESH_SECONDS = 60.0
 _LONGEST_TEMPLATE = 512
-_RESERVED = "+#/?&;."
 RESOURCE_NOT_FOUND = -32002
 """Of the older era; the modern one says it with invalid params."""
 
@@ -89,7 +88,7 @@ class Owners:
     def _choose(self, known: _Known, uri: str, modern: bool) -> Member:
         key = _digest(uri)
         listed = [name for name, shelf in known.shelves.items() if key in shelf.uris or uri in shelf.templates]
-        found = listed or [name for name, shelf in known.shelves.items() if _fits(uri, shelf.templates)]
+        found = listed or [name for name, shelf in known.shelves.items() if fits(uri, shelf.templates)]
         if not found and key in known.links:
             found = [known.links[key]]
         if len(found) > 1 or found == [""]:
@@ -124,24 +123,6 @@ def links_in(result: bytes) -> list[str]:
 def _uri_of(block: dict[str, Any]) -> object:
     inner = block.get("resource")
     return inner.get("uri") if isinstance(inner, dict) else None
-
-
-def _fits(uri: str, templates: Iterable[str]) -> bool:
-    return any(re2.compile(_pattern(template)).fullmatch(uri) for template in templates)
-
-
-def _pattern(template: str) -> str:
-    """A URI template (RFC 6570) as a pattern that no URI of it escapes; rather too wide than too narrow."""
-    parts: list[str] = []
-    rest = template
-    while rest:
-        literal, brace, rest = rest.partition("{")
-        parts.append(re2.escape(literal))
-        expression, closed, rest = rest.partition("}")
-        if brace and closed:
-            is_wide = expression[:1] in _RESERVED or "*" in expression
-            parts.append(".*" if is_wide else "[^/]*")
-    return "(?s)" + "".join(parts)
 
 
 def shelf(uris: Iterable[str], templates: Iterable[str]) -> Shelf:
