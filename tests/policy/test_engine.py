@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy import FAILED, Effect, PolicyEngine, Question, Verdict, engine
+from watchkeeper.policy.asking import Bench
 
 Make = Callable[..., PolicyEngine]
 Forbid = Callable[..., str]
@@ -302,6 +304,25 @@ def test_the_cache_is_bounded(make: Make, forbid: Forbid, monkeypatch: pytest.Mo
     for number in range(60):
         assert policies.decide(call(pin=f"p{number}")).rules == ("allow",)
     assert policies.cached == 20
+
+
+def test_slices_are_bounded_and_those_forgotten_are_let_go(
+    make: Make, forbid: Forbid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SLICES", 5)
+    policies = make(
+        *(
+            forbid(f"p{n}", "true", f'principal, action == Action::"call_tool", resource == Tool::"bank/t{n}"')
+            for n in range(20)
+        )
+    )
+    gc.collect()
+    before = sum(isinstance(one, Bench) for one in gc.get_objects())
+    for _ in range(2):
+        for number in range(20):
+            assert policies.decide(call(target=f"t{number}")).rules == (f"p{number}",)
+    gc.collect()
+    assert sum(isinstance(one, Bench) for one in gc.get_objects()) - before == 5
 
 
 @pytest.mark.parametrize("target", ["t" * 2_000, "t"])

@@ -32,6 +32,8 @@ _SORTED = msgspec.json.Encoder(order="sorted")
 _log = logging.getLogger(__name__)
 KNOWN = 16_384
 """Verdicts kept."""
+SLICES = 1_024
+"""Slices kept; one of forty policies takes 160 KB."""
 LONGEST = 1_024
 """Characters of a name, or of the arguments that are read; a verdict about longer ones is not kept."""
 
@@ -55,7 +57,7 @@ class PolicyEngine:
         self._verdicts: Bounded[Verdict] = Bounded(KNOWN)
         self._places: Bounded[Slice] = Bounded(KNOWN)
         """Who, what, of what → slice."""
-        self._slices: Bounded[Slice] = Bounded(1_024)
+        self._slices: Bounded[Slice] = Bounded(SLICES)
         self._readers: Bounded[ArgumentReader | Refused] = Bounded(512)
 
     @classmethod
@@ -144,7 +146,11 @@ class PolicyEngine:
         for name in (q.principal, *q.groups, q.server, q.target):
             name.encode()  # no text: a deny, whether the policies at hand look at it or not
         indices = self._index.of(q)
-        found = self._slices.get(indices) or self._slices.put(indices, self._make_slice(indices))
+        found = self._slices.get(indices)
+        if found is None:
+            if len(self._slices) >= SLICES:
+                self._places.clear()  # they would keep what is forgotten now
+            found = self._slices.put(indices, self._make_slice(indices))
         place = (q.principal, q.groups, q.action, q.server, q.target)
         return self._places.put(place, found) if len(q.target) <= LONGEST else found
 
