@@ -9,6 +9,7 @@ import click
 
 from watchkeeper.app.settings import data_folder, load
 from watchkeeper.cli import options, output
+from watchkeeper.cli.policies import testing
 from watchkeeper.core.content import content_folder
 from watchkeeper.policy import PolicyEngine, read_cases, run_case
 from watchkeeper.policy import check as problems_of
@@ -17,6 +18,10 @@ from watchkeeper.policy import check as problems_of
 @click.group()
 def policy() -> None:
     """Policies: which calls are allowed, asked about or denied."""
+
+
+policy.add_command(testing.test)
+policy.add_command(testing.cover)
 
 
 @policy.command()

@@ -1,7 +1,7 @@
 """Cedar decides: facts in, an effect and the rules that spoke out. Any doubt is a deny."""
 
 from watchkeeper.policy.asking import FAILED
-from watchkeeper.policy.cases import Case, read_cases, run_case
+from watchkeeper.policy.cases import Case, question_of, read_cases, run_case, schema_of, tell
 from watchkeeper.policy.engine import PolicyEngine
 from watchkeeper.policy.model import Effect, Obligation, Question, Verdict
 from watchkeeper.policy.sources import Policy, Problem, check
@@ -19,6 +19,9 @@ __all__ = [
     "Verdict",
     "Windows",
     "check",
+    "question_of",
     "read_cases",
     "run_case",
+    "schema_of",
+    "tell",
 ]

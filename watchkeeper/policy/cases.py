@@ -11,7 +11,7 @@ import yaml
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy.engine import PolicyEngine
-from watchkeeper.policy.model import Effect, Question
+from watchkeeper.policy.model import Effect, Question, Verdict
 
 _SETS = ("groups", "findings", "labels", "flow", "counts", "times")
 
@@ -44,20 +44,42 @@ def read_cases(folders: Sequence[Path]) -> list[tuple[str, Case]]:
     return found
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What came of a case."""
+
+    verdict: Verdict
+    difference: str
+    """From the expected answer; empty when there is none."""
+
+
 def run_case(engine: PolicyEngine, case: Case) -> str:
     """What differs from the expected answer; empty when nothing does. Raises `Misconfigured` for no question at all."""
+    return tell(engine, case).difference
+
+
+def tell(engine: PolicyEngine, case: Case) -> Told:
+    """The verdict on a case, and what differs from the expected one. Raises `Misconfigured` for no question at all."""
+    verdict = engine.decide(question_of(case), schema_of(case))
+    if (verdict.effect, verdict.rules) == (case.effect, tuple(sorted(case.rules))):
+        return Told(verdict, "")
+    expected = f"expected {case.effect} by {list(case.rules)}"
+    return Told(verdict, f"{expected}, got {verdict.effect} by {list(verdict.rules)}")
+
+
+def question_of(case: Case) -> Question:
+    """What a case asks. Raises `Misconfigured` for no question at all."""
     fields = dict(case.ask)
     if "arguments" in fields:
         fields["arguments"] = msgspec.json.encode(fields["arguments"])
     try:
-        question = Question(**msgspec.convert(fields, dict[str, Any]) | _tuples(fields))
+        return Question(**msgspec.convert(fields, dict[str, Any]) | _tuples(fields))
     except TypeError as error:
         raise Misconfigured(f"the case {case.name!r} asks no question: {error}") from error
-    schema = None if case.input_schema is None else msgspec.json.encode(case.input_schema)
-    verdict = engine.decide(question, schema)
-    if (verdict.effect, verdict.rules) == (case.effect, tuple(sorted(case.rules))):
-        return ""
-    return f"expected {case.effect} by {list(case.rules)}, got {verdict.effect} by {list(verdict.rules)}"
+
+
+def schema_of(case: Case) -> bytes | None:
+    """The input schema of the tool that a case is about."""
+    return None if case.input_schema is None else msgspec.json.encode(case.input_schema)
 
 
 def _tuples(fields: dict[str, Any]) -> dict[str, tuple[str, ...]]:
