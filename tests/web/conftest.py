@@ -15,10 +15,14 @@ import pytest
 
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import NotFound, Unavailable
+from watchkeeper.core.errors import Denied, NotFound, Unavailable
 from watchkeeper.events import Event, Journal, Severity, new_event
+from watchkeeper.operators import Acting, Roster, Tokens
+from watchkeeper.policy.persons import PersonRules
 from watchkeeper.web import ConsoleSettings, Services, reading
 from watchkeeper.web.application import bind, build, serve_on
+from watchkeeper.web.guard import Doors
+from watchkeeper.web.inbox import Held, Whole
 from watchkeeper.web.model import (
     Activity,
     Alert,
@@ -73,6 +77,7 @@ class Desk:
     table: Lake | None = None
     told: list[Notification] = field(default_factory=list)
     times: Activity = field(default_factory=Activity)
+    held: list[Whole] = field(default_factory=list)
     is_broken: bool = False
 
     def services(self) -> Services:
@@ -83,6 +88,7 @@ class Desk:
             orders=_Orders(self),
             journal=_Logs(self),
             notifications=_Told(self),
+            inbox=_Inbox(self),
             data_dir="~/.watchkeeper",
         )
 
@@ -169,12 +175,34 @@ class _Told(_Port):
         return self.desk.told
 
 
+class _Inbox(_Port):
+    def waiting(self) -> int:
+        self.desk.check()
+        return sum(whole.held.state == "pending" for whole in self.desk.held)
+
+    def list(self, acting: Acting, state: str = "") -> Sequence[Held]:
+        self.desk.check()
+        return [whole.held for whole in self.desk.held if state in ("", whole.held.state)]
+
+    def show(self, acting: Acting, approval_id: str) -> Whole:
+        for whole in self.desk.held:
+            if whole.held.id == approval_id:
+                return whole
+        raise NotFound("there is no such approval")
+
+    def decide(self, acting: Acting, approval_id: str, choice: str, reason: str) -> Held:
+        raise Denied("nobody decides here")
+
+
 @dataclass
 class Running:
     """A console that answers."""
 
     url: str
     operators: Operators
+    everybody: Everybody
+    roster: Roster
+    tokens: Tokens
     journal: Journal
     clock: ManualClock
     settings: ConsoleSettings
@@ -200,8 +228,10 @@ def served(
     database = Database.at(folder / "state.db")
     database.create_missing_tables()
     with closing(database), closing(Journal.open(folder, "console", clock)) as journal:
-        operators = Operators(database, journal, clock, Everybody())
-        app = build(services, operators, settings, clock)
+        everybody = Everybody()
+        operators = Operators(database, journal, clock, everybody)
+        roster, tokens = Roster(database, journal, clock), Tokens(database, journal, clock)
+        app = build(services, Doors(operators, tokens, PersonRules()), settings, clock)
         listener = bind("127.0.0.1", 0)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         loop = asyncio.new_event_loop()
@@ -209,7 +239,7 @@ def served(
         thread = threading.Thread(target=loop.run_until_complete, args=(serve_on(app, listener, stop),))
         thread.start()
         try:
-            yield Running(url, operators, journal, clock, settings)
+            yield Running(url, operators, everybody, roster, tokens, journal, clock, settings)
         finally:
             loop.call_soon_threadsafe(stop.set)
             thread.join(20)

@@ -17,12 +17,13 @@ from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.ids import new_token
 from watchkeeper.events import Event, new_event
+from watchkeeper.policy.persons import PersonRules
 from watchkeeper.web import ConsoleSettings
 from watchkeeper.web.application import bind, build, serve
-from watchkeeper.web.guard import HEADERS
+from watchkeeper.web.guard import HEADERS, Doors
 from watchkeeper.web.model import TrafficQuery, Writer
 
-PAGES = ["/", "/traffic", "/servers", "/incidents", "/journal"]
+PAGES = ["/", "/approvals", "/traffic", "/servers", "/incidents", "/journal"]
 Serve = Callable[..., AbstractContextManager[Any]]
 
 
@@ -355,13 +356,13 @@ def test_a_page_that_breaks_says_so_without_a_trace(console: Any, desk: Any) -> 
 
 @pytest.mark.behaviour("web.port-taken-is-said")
 async def test_a_taken_port_is_a_clear_conflict(console: Any, desk: Any) -> None:
-    app = build(desk.services(), console.operators, console.settings)
+    app = build(desk.services(), Doors(console.operators, console.tokens, PersonRules()), console.settings)
     with bind("127.0.0.1", 0) as taken, pytest.raises(Conflict, match="cannot listen on"):
         await serve(app, "127.0.0.1", taken.getsockname()[1], asyncio.Event())
 
 
 async def test_it_serves_until_told_to_stop(console: Any, desk: Any, tmp_path: Path) -> None:
-    app = build(desk.services(), console.operators, console.settings)
+    app = build(desk.services(), Doors(console.operators, console.tokens, PersonRules()), console.settings)
     with bind("127.0.0.1", 0) as probe:
         port = probe.getsockname()[1]
     stop = asyncio.Event()

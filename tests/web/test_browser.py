@@ -18,6 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from watchkeeper.core.clock import SECOND
 from watchkeeper.events import Event, new_event
+from watchkeeper.web.inbox import DefinitionNow, Held, Need, Said, Whole
 from watchkeeper.web.model import (
     Alert,
     DefinitionChange,
@@ -67,7 +68,7 @@ WATCH_FOR_VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
 """
-PATHS = ("/", "/traffic", "/servers", "/incidents", "/journal")
+PATHS = ("/", "/approvals", "/traffic", "/servers", "/incidents", "/journal")
 
 
 @pytest.fixture
@@ -210,7 +211,13 @@ def fill_with_hostility(desk: Any, now: int, make_event: Callable[..., Event]) -
         desk.told.append(Notification(now, text, text, text))
         order = OrderRow(text, text, text, text, text, now, text, None, text)
         desk.orders += [order, replace(order, lifted_at=now)]
+        needs, votes = [Need(text, text, 2, 1)], [Said(text, text, text, now, text)]
+        held = Held(text, "pending", text, text, text, text, text, [text], text, now, now, 2, needs, votes, text)
+        desk.held.append(Whole(held))
     bad, everything = HOSTILE[0], HOSTILE
+    whole_held = replace(desk.held[0].held, id="a")
+    now_defined = DefinitionNow("tool", bad, bad, now, changed=True, diff="\n".join(everything))
+    desk.held.append(Whole(whole_held, now_defined, [one.held for one in desk.held], may_decide=True))
     row = IncidentRow("i", bad, 5, bad, now, now, bad, bad, 1, bad)
     desk.cases += [
         Incident(replace(row, id=text or "i", title=text, state=text, containment=text)) for text in everything
@@ -230,4 +237,4 @@ def fill_with_hostility(desk: Any, now: int, make_event: Callable[..., Event]) -
     desk.life += [PinMoment(now, text, text, text) for text in everything]
     desk.definitions.append(Pin("s", "tool", bad, bad, bad, now, bad, now, bad))
     definition = "/definition?server=s&kind=tool&name=%3Cscript%3Ealert(1)%3C%2Fscript%3E"
-    return [*PATHS, f"/events/{desk.events[0].id}", definition, "/incidents/i"]
+    return [*PATHS, f"/events/{desk.events[0].id}", definition, "/incidents/i", "/approvals/a"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
+from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.verification import Verification
 from watchkeeper.app.views import TrafficView
@@ -39,6 +40,7 @@ def services(platform: Platform) -> Iterator[Services]:
             incidents=IncidentsView(platform, IncidentDesk(platform.database, ledger, platform.clock)),
             orders=OrdersView(platform),
             journal=JournalView(platform, Verification(platform.data_dir, platform.clock)),
+            inbox=InboxView(platform),
             notifications=NotificationsView(ConsoleNotifier(platform.database, ledger)),
         )
 

@@ -42,14 +42,26 @@ class Access:
     def __init__(self, platform: Platform) -> None:
         self._on = platform
 
-    def require(self, acting: Acting, act: str, needs: tuple[str, ...] = ("",)) -> None:
+    def check(self, acting: Acting, act: str, needs: tuple[str, ...] = ("",)) -> None:
         """Raises `Denied` unless it is permitted for one of the roles that are needed."""
         answers = [self._on.rules.may(May(acting.actor, acting.role, act, need, acting.scopes)) for need in needs]
         if any(answer.is_given for answer in answers):
             return
         rules = sorted({rule for answer in answers for rule in answer.rules})
         reason = answers[0].reason if answers else "This asks for no role that anybody has."
-        body = {"act": act, "role": acting.role, "via": acting.via, "rules": rules}
+        rule = rules[0] if rules else "operators.role"
+        raise Denied(reason, rule=rule, hint="ask somebody whose role permits it")
+
+    def require(self, acting: Acting, act: str, needs: tuple[str, ...] = ("",)) -> None:
+        """The same, and a no is recorded."""
+        try:
+            self.check(acting, act, needs)
+        except Denied as error:
+            self._note(acting, act, error)
+            raise
+
+    def _note(self, acting: Acting, act: str, error: Denied) -> None:
+        body = {"act": act, "role": acting.role, "via": acting.via, "rules": [error.rule], "reason": error.reason}
         self._on.journal.record(
             new_event(
                 self._on.clock.now(),
@@ -60,7 +72,6 @@ class Access:
                 body=body,
             )
         )
-        raise Denied(reason, rule=rules[0] if rules else "operators.role", hint="ask somebody whose role permits it")
 
     def admitted(self, acts: Mapping[str, Act]) -> dict[str, Act]:
         """The same acts, each of which is told who does it, and not done by who may not."""

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
+from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
@@ -22,6 +23,7 @@ from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.notifications import ConsoleNotifier
 from watchkeeper.web import Services
 from watchkeeper.web.application import bind, build, serve_on
+from watchkeeper.web.guard import Doors
 from watchkeeper.web.operators import ENROLMENT_LIFE, LINK_LIFE
 
 WRITER = "console"
@@ -37,7 +39,7 @@ async def run_console(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
     ):
         verification = Verification(loaded.data_dir, platform.clock)
         services = _services(loaded, platform, verification, demo=demo)
-        app = build(services, platform.operators, settings, platform.clock)
+        app = build(services, Doors(platform.operators, platform.tokens, platform.rules), settings, platform.clock)
         url = f"http://{settings.host}:{listener.getsockname()[1]}"
         readers = Readers({"verification": verification.run})
         handlers = {"link": _link(platform, url), "status": _status(url)}
@@ -60,6 +62,7 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         orders=OrdersView(platform),
         journal=JournalView(platform, verification),
         notifications=NotificationsView(ConsoleNotifier(platform.database, ledger)),
+        inbox=InboxView(platform),
         data_dir=str(loaded.data_dir),
         is_default_data=loaded.data_dir == data_folder(None),
     )

@@ -1,6 +1,7 @@
 """The console: server-rendered pages on loopback that show what the platform knows, and the commands to act on it.
 
-It decides nothing. It receives its services (`ports`) from `app`; operators enter by a one-time link (`operators`).
+The one thing it does is to take a person's decision about a call that waits for it. It receives its services (`ports`)
+from `app`; operators enter by a one-time link (`operators`).
 `application` builds and serves it; this door stays light, so that reading the settings loads no web framework.
 """
 

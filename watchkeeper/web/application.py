@@ -6,8 +6,11 @@ import asyncio
 import errno
 import logging
 import socket
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
+import msgspec
 import uvicorn
 from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
@@ -16,9 +19,9 @@ from litestar.exceptions import HTTPException, NotFoundException
 
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable, WatchkeeperError
-from watchkeeper.web.guard import Guard, cookie_name, set_headers
-from watchkeeper.web.operators import Operators, TooMany
-from watchkeeper.web.pages import door, incidents, journal, overview, servers, traffic
+from watchkeeper.web.guard import API, Doors, Guard, cookie_name, set_headers
+from watchkeeper.web.operators import TooMany
+from watchkeeper.web.pages import api, approvals, door, incidents, journal, overview, servers, traffic
 from watchkeeper.web.pages.door import forgotten
 from watchkeeper.web.ports import Services
 from watchkeeper.web.settings import ConsoleSettings
@@ -29,12 +32,13 @@ _STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
     (TooMany, 429),
     (Denied, 403),
     (NotFound, 404),
+    (Conflict, 409),
     (Invalid, 400),
     (Unavailable, 503),
 )
 
 
-def build(services: Services, operators: Operators, settings: ConsoleSettings, clock: Clock | None = None) -> Litestar:
+def build(services: Services, doors: Doors, settings: ConsoleSettings, clock: Clock | None = None) -> Litestar:
     """The application."""
     console = Console(services, settings, clock or SystemClock())
     return Litestar(
@@ -47,6 +51,12 @@ def build(services: Services, operators: Operators, settings: ConsoleSettings, c
             incidents.incidents,
             incidents.one_incident,
             journal.journal,
+            approvals.approvals,
+            approvals.one_approval,
+            approvals.decide,
+            api.list_approvals,
+            api.show_approval,
+            api.decide_approval,
             door.door,
             door.enter,
             door.leave,
@@ -54,14 +64,14 @@ def build(services: Services, operators: Operators, settings: ConsoleSettings, c
             asset,
             nowhere,
         ],
-        middleware=[Guard(settings, operators)],
+        middleware=[Guard(settings, doors)],
         before_send=[set_headers],
         exception_handlers={HTTPException: _http_error, WatchkeeperError: _our_error, Exception: _unknown_error},
         openapi_config=None,
         logging_config=None,
         debug=False,
         request_max_body_size=64 * 1024,
-        state=State({"console": console, "operators": operators}),
+        state=State({"console": console, "operators": doors.sessions}),
     )
 
 
@@ -154,6 +164,9 @@ def nowhere() -> None:
 
 
 def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
+    if request.url.path.startswith(API):
+        told = error.detail if error.status_code < 500 else "the console failed; its log has the trace"
+        return problem(error.status_code, "http", told, headers=error.headers)
     console = console_of(request)
     if error.status_code == 401:
         response = console.plain_page(request, "enter", "Enter", 401, failure="")
@@ -165,11 +178,27 @@ def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respon
 
 
 def _our_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[str]:
-    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    status = status_of(error)
+    if request.url.path.startswith(API):
+        return problem(status, error.code, error.reason, error.hint)
     console = console_of(request)
-    if isinstance(error, (TooMany, Denied)):
+    if isinstance(error, (TooMany, Denied)) and request.scope.get("user") is None:
         return console.plain_page(request, "enter", "Enter", status, failure=error.reason)
     return console.plain_page(request, "error", "Error", status, reason=error.reason, hint=error.hint)
+
+
+def status_of(error: WatchkeeperError) -> int:
+    """The status that says the same."""
+    return next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+
+
+def problem(
+    status: int, code: str, reason: str, hint: str = "", headers: Mapping[str, str] | None = None
+) -> Response[str]:
+    """An error for programs (RFC 9457)."""
+    told = {"title": HTTPStatus(status).phrase, "status": status, "detail": reason, "code": code}
+    body = msgspec.json.encode(told | ({"hint": hint} if hint else {})).decode()
+    return Response(body, status_code=status, media_type="application/problem+json", headers=dict(headers or {}))
 
 
 def _unknown_error(_: Request[Any, Any, Any], error: Exception) -> Response[str]:

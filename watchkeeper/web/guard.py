@@ -2,8 +2,10 @@
 
 Obligations, and the attack each one stops:
 1. The Host header names us: DNS rebinding.
-2. A request that changes something comes from our own pages (Origin, Sec-Fetch-Site): cross-site request forgery.
-3. Every page but the door and the health check needs an operator's session.
+2. A request that changes something comes from our own pages (Origin, Sec-Fetch-Site): cross-site request forgery. The
+   API looks at no cookie, so no page can send anything to it in an operator's name.
+3. Every page but the door and the health check needs an operator's session, the API an operator's token; and the role
+   of either has to permit it.
 4. Every answer, errors too, carries the strict policy: what slipped through escaping still cannot run or leave.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request
@@ -20,6 +23,9 @@ from litestar.exceptions import ClientException, NotAuthorizedException, Permiss
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from watchkeeper.operators.model import Acting
+from watchkeeper.operators.ports import Credentials, Rules
+from watchkeeper.policy.persons import May
 from watchkeeper.web.operators import Operators
 from watchkeeper.web.settings import ConsoleSettings
 
@@ -37,7 +43,17 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), clipboard-read=()",
 }
 _OPEN = ("/enter", "/healthz", "/static/")
+API = "/api/"
 _SAFE = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Who is asked who somebody is, and what they may."""
+
+    sessions: Operators
+    tokens: Credentials
+    rules: Rules
 
 
 async def set_headers(message: Message, scope: Scope) -> None:
@@ -56,14 +72,19 @@ class Guard(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, settings: ConsoleSettings, operators: Operators) -> None:
+    def __init__(self, settings: ConsoleSettings, doors: Doors) -> None:
         self.settings = settings
-        self.operators = operators
+        self.operators = doors.sessions
+        self._doors = doors
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         request: Request[Any, Any, Any] = Request(scope)
         if not is_our_host(request.headers.get("host", ""), self.settings):
             raise ClientException("this console is not known under that host name")
+        if request.url.path.startswith(API):
+            scope["user"] = await asyncio.to_thread(self._by_token, request.headers.get("authorization", ""))
+            await next_app(scope, receive, send)
+            return
         if request.method not in _SAFE and not is_same_origin(request):
             raise PermissionDeniedException("that request did not come from a page of this console")
         secret = request.cookies.get(cookie_name(self.settings), "")
@@ -73,7 +94,19 @@ class Guard(ASGIMiddleware):
             if secret:
                 await asyncio.to_thread(self.operators.refuse_cookie)
             raise NotAuthorizedException("you are not in")
+        if operator is not None and not request.url.path.startswith(_OPEN) and not self._may_look(operator.acting):
+            raise PermissionDeniedException("your role does not permit this")
         await next_app(scope, receive, send)
+
+    def _may_look(self, acting: Acting) -> bool:
+        return self._doors.rules.may(May(acting.actor, acting.role, "view_console", "", acting.scopes)).is_given
+
+    def _by_token(self, authorization: str) -> Acting:
+        scheme, _, credential = authorization.partition(" ")
+        acting = self._doors.tokens.who(credential.strip()) if scheme.lower() == "bearer" and credential else None
+        if acting is None:
+            raise NotAuthorizedException("an operator's token is needed", headers={"WWW-Authenticate": "Bearer"})
+        return acting
 
 
 def cookie_name(settings: ConsoleSettings) -> str:

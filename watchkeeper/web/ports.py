@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from watchkeeper.events import Event
+from watchkeeper.web.inbox import Inbox
 from watchkeeper.web.model import (
     Activity,
     DefinitionChange,
@@ -115,6 +116,7 @@ class Services:
     orders: Orders
     journal: JournalState
     notifications: Notifications
+    inbox: Inbox
     data_dir: str = "DATA_DIR"
     """Only for the commands that pages show."""
     is_default_data: bool = True

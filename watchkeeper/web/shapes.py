@@ -42,6 +42,12 @@ STATES: dict[str, tuple[str, str, str]] = {
     "waiting": ("○", "quiet", "waiting"),
     "watching": ("●", "good", "watching"),
     "attention": ("▲", "bad", "needs attention"),
+    "pending": ("?", "warn", "waits for a person"),
+    "granted": ("✓", "note", "approved, not used yet"),
+    "consumed": ("✓", "good", "approved and used"),
+    "denied": ("✕", "bad", "denied"),
+    "expired": ("\u2013", "quiet", "expired"),
+    "voided": ("⊘", "quiet", "void"),
     "in_force": ("⊘", "bad", "in force"),
     "lifted": ("✓", "quiet", "lifted"),
 }
@@ -88,6 +94,17 @@ def ago(microseconds: int | None, now: int) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} ago"
     return "just now"
+
+
+def until(microseconds: int | None, now: int) -> str:
+    """`in 12 min`; `over` once it has come."""
+    if not microseconds:
+        return UNKNOWN
+    seconds = (microseconds - now) // SECOND
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size:
+            return f"in {seconds // size} {unit}"
+    return "over"
 
 
 def duration(microseconds: int | None) -> str:

@@ -106,7 +106,8 @@ class Console:
 
     def page(self, request: PageRequest, name: str, title: str, **values: Any) -> Response[str]:
         """The page `name`, in its frame or, with `?live=1`, as live parts. Blocks."""
-        return self._render(request, name, title, self.health(), values)
+        waiting = known(self.services.inbox.waiting, 0)
+        return self._render(request, name, title, self.health(), values | {"waiting": waiting})
 
     def plain_page(
         self, request: PageRequest, name: str, title: str, status: int = 200, **values: Any
@@ -121,15 +122,18 @@ class Console:
     ) -> Response[str]:
         now = self.clock.now()
         is_live = request.query_params.get("live") == "1"
+        waiting = values.pop("waiting", None)
         template = self.environment.get_template("live.html" if is_live else "frame.html")
         html = template.render(
             values,
             page=name,
             title=title,
             now=now,
+            until=lambda moment: shapes.until(moment, now),
             ago=lambda moment: shapes.ago(moment, now),
             operator=request.scope.get("user"),
             health=health,
+            waiting=waiting,
             data_dir=self.services.data_dir,
         )
         return Response(html, media_type=MediaType.HTML)

@@ -1,1 +1,1 @@
-"""One module a page: fetch, shape, show. They decide nothing and change nothing."""
+"""One module a page: fetch, shape, show. All but `approvals` and `api` change nothing."""

@@ -33,8 +33,10 @@ function swap(fresh) {
   if (time && shown) shown.textContent = time.textContent;
 }
 
-// Somebody is selecting text here: leave it alone for now.
+// Somebody is selecting text here, or filling in a form: leave it alone for now.
 function isBusy(part) {
+  if (part.matches("[data-form]") && part.contains(document.activeElement)) return true;
+  if ([...part.querySelectorAll("textarea")].some((field) => field.value !== field.defaultValue)) return true;
   const selection = document.getSelection();
   return selection && !selection.isCollapsed && part.contains(selection.anchorNode);
 }
