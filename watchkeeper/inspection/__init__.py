@@ -5,7 +5,7 @@
 
 from watchkeeper.inspection.fingerprints import Definition, definitions_in, without_definitions
 from watchkeeper.inspection.inspection import BROKEN, Inspection
-from watchkeeper.inspection.model import HIDDEN_INSTRUCTION, PERSONAL, SECRET, Finding, Inspector, Surface
+from watchkeeper.inspection.model import HIDDEN_INSTRUCTION, PERSONAL, SECRET, Finding, Inspector, Looked, Surface
 from watchkeeper.inspection.redaction import redact
 from watchkeeper.inspection.rulebook import RuleInspector
 
@@ -18,6 +18,7 @@ __all__ = [
     "Finding",
     "Inspection",
     "Inspector",
+    "Looked",
     "RuleInspector",
     "Surface",
     "definitions_in",

@@ -9,15 +9,17 @@ from typing import Any
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.plugins import load
-from watchkeeper.inspection.model import Finding, Inspector, Surface
+from watchkeeper.inspection.model import Finding, Inspector, Looked, Surface
 from watchkeeper.inspection.rulebook import RuleInspector
-from watchkeeper.inspection.scanner import MAX_FINDINGS, OwnedRule, Scanner
+from watchkeeper.inspection.scanner import MAX_FINDINGS, NOTHING, OwnedRule, Scanner
 
 _log = logging.getLogger(__name__)
 
 BROKEN = "inspection_failed"
 """Label of the finding that stands for an inspector that raised. Policies must treat it as the worst case."""
 
+
+_ALWAYS = frozenset({Surface.DEFINITION, Surface.INSTRUCTIONS})
 
 EVERYTHING = "*"
 """Wanted by a policy that looks at all findings at once."""
@@ -58,14 +60,21 @@ class Inspection:
         """Every finding, of each rule at most so many; never raises. An inspector that fails is itself a finding:
         silence must mean clean.
         """
+        return self.look(surface, data, most).findings
+
+    def look(self, surface: Surface, data: bytes, most: int = MAX_FINDINGS) -> Looked:
+        """The same, and whether the text is worth a second look by the judge. Definitions and instructions always
+        are: they are few, and they stay."""
         if not data:
-            return ()
+            return NOTHING
         try:
-            found = self._scanner.inspect(surface, data, most) if self._scanner else ()
+            looked = self._scanner.look(surface, data, most) if self._scanner else NOTHING
         except Exception:  # noqa: BLE001 — a control that broke must be seen, and must not take the exchange with it
             _log.exception("the rules could not be scanned")
-            found = (_broken("rules"),)
-        return found + self._ask_others(surface, data) if self._others else found
+            looked = Looked((_broken("rules"),), True)
+        if self._others:
+            looked = Looked(looked.findings + self._ask_others(surface, data), looked.is_suspicious)
+        return Looked(looked.findings, True) if surface in _ALWAYS else looked
 
     def _ask_others(self, surface: Surface, data: bytes) -> tuple[Finding, ...]:
         found: list[Finding] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -30,6 +30,10 @@ SECRET = "secret"  # noqa: S105 — a label, not a password
 """Label of a credential."""
 PERSONAL = "personal_data"
 """Label of what says something of a person."""
+SUSPICION = "suspicion"
+"""Label of hints that a text is worth a second look. No finding carries it."""
+ENCODED = "encoded"
+"""Label of hints that something is hidden in a text. No finding carries it."""
 UNSHOWN = frozenset({SECRET, PERSONAL})
 """Labels of what is never kept or shown."""
 
@@ -70,6 +74,14 @@ def labels_of(findings: Iterable[Finding]) -> tuple[str, ...]:
     for finding in findings:
         found.update(finding.classes if finding.label == PERSONAL else (finding.label,))
     return tuple(sorted(found))
+
+
+class Looked(NamedTuple):
+    """What one pass over a text said."""
+
+    findings: tuple[Finding, ...]
+    is_suspicious: bool
+    """Worth a second look by the judge. Never true for nothing: a finding, a hint, or something hidden was there."""
 
 
 class Inspector(Protocol):

@@ -13,18 +13,20 @@ from typing import Any, NamedTuple
 
 import re2
 
+from watchkeeper.inspection.decodings import hidden_in
 from watchkeeper.inspection.excerpts import masked, shown
 from watchkeeper.inspection.matcher import Matcher, make_matcher
-from watchkeeper.inspection.model import PERSONAL, UNSHOWN, Finding, Surface
+from watchkeeper.inspection.model import ENCODED, PERSONAL, SUSPICION, UNSHOWN, Finding, Looked, Surface
 from watchkeeper.inspection.quotation import is_quoted
 from watchkeeper.inspection.rules import Rule, loosened, options, portable
-from watchkeeper.inspection.strings import Digits, Member, members_of
+from watchkeeper.inspection.strings import Digits, Member, Piece, members_of, pieces_of
 from watchkeeper.inspection.validators import CHECKS
 from watchkeeper.inspection.views import bare, readings
 
 MAX_FINDINGS = 50
 """Of one rule in one text; one more, without a place, says that there are further ones."""
 
+NOTHING = Looked((), False)
 OwnedRule = tuple[str, Rule]
 """An inspector's name and one of its rules."""
 
@@ -51,17 +53,49 @@ class Scanner:
         self._of_numbers = frozenset(i for i, (_, rule) in enumerate(rules) if rule.label == PERSONAL)
         """Rules that look at numbers, too; the others speak of text."""
         self._across = frozenset(i for i, (_, rule) in enumerate(rules) if rule.across)
+        self._suspicious = frozenset(i for i, (_, rule) in enumerate(rules) if rule.label == SUSPICION)
+        self._encoded = frozenset(i for i, (_, rule) in enumerate(rules) if rule.label == ENCODED)
+        self._hints = self._suspicious | self._encoded
         self._wanted = {s: frozenset(i for i, (_, r) in enumerate(rules) if s in r.surfaces) for s in Surface}
 
     def inspect(self, surface: Surface, data: bytes, most: int = MAX_FINDINGS) -> tuple[Finding, ...]:
         """Every finding of the rules made for `surface`, in the order of the text; of each rule at most so many."""
+        return self.look(surface, data, most).findings
+
+    def look(self, surface: Surface, data: bytes, most: int = MAX_FINDINGS) -> Looked:
+        """The same, and whether the text is worth a second look: one pass says both."""
         texts = readings(data)
         wanted, hits = self._wanted[surface], set[int]()
         for text in texts:
             for index in self._matcher.hits(text):
                 if index in wanted and index not in hits and self._compiled[index].search(text):
                     hits.add(index)
-        return self._look_closer(hits, data, texts, most) if hits else ()
+        if not hits:
+            return NOTHING
+        is_suspicious = not self._suspicious.isdisjoint(hits)
+        is_encoded = not self._encoded.isdisjoint(hits)
+        if is_suspicious or is_encoded:
+            hits -= self._hints
+        found = self._look_closer(hits, data, texts, most) if hits else ()
+        if is_encoded:
+            unveiled = [place for piece in pieces_of(data) for place in self._unveil(piece, surface)]
+            is_suspicious = is_suspicious or bool(unveiled)
+            found += self._findings([place for place in unveiled if place.rule >= 0], most)
+        return Looked(found, is_suspicious or bool(found))
+
+    def _unveil(self, piece: Piece, surface: Surface) -> Iterator[Place]:
+        """What the rules find in the texts that are hidden in a string; rule -1 when it is only something readable."""
+        if self._encoded.isdisjoint(self._matcher.hits(piece.value.encode("utf-8", "replace"))):
+            return
+        wanted = self._wanted[surface] - self._hints
+        seen: set[int] = set()
+        for hidden in hidden_in(piece.value):
+            yield Place(-1, piece.pointer, 0, 0, b"")
+            text = f'"{hidden.text}"'.encode("utf-8", "replace")
+            for index in wanted.intersection(self._matcher.hits(text)) - seen:
+                for start, end in self._spans(index, text):
+                    seen.add(index)
+                    yield Place(index, piece.pointer, 0, 0, text[start:end])
 
     def _look_closer(self, hits: set[int], data: bytes, texts: list[bytes], most: int) -> tuple[Finding, ...]:
         members = members_of(data)

@@ -10,9 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 MAX_STRINGS = 20_000
+MAX_PIECES = 200
+LEAST_HIDING = 8
+"""Characters from which on a string can hide something."""
 LONG_NUMBER = 9
 """Digits from which on a number may be somebody's."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_$@][A-Za-z0-9_$@.-]{0,17}")
@@ -70,6 +74,23 @@ def members_of(data: bytes) -> list[Member] | None:
     except ValueError:
         return None
     return found
+
+
+class Piece(NamedTuple):
+    """A long string in which something may be hidden."""
+
+    pointer: str
+    value: str
+
+
+def pieces_of(data: bytes) -> list[Piece]:
+    """The strings of a JSON text that are long enough to hide something, at most `MAX_PIECES`; a text without
+    addressable strings is one piece."""
+    members = members_of(data)
+    if members is None:
+        return [Piece("", data.decode("utf-8", "replace"))]
+    long = (Piece(m.pointer, m.value) for m in members if len(m.value) >= LEAST_HIDING and not m.is_key)
+    return list(islice(long, MAX_PIECES))
 
 
 def walk(tree: object) -> Iterator[Member]:
