@@ -13,6 +13,7 @@ from typing import Any
 
 from watchkeeper.app.approving import REFRESH
 from watchkeeper.app.endpoints import endpoints_over
+from watchkeeper.app.flowing import flow_for
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import spawner_for
 from watchkeeper.app.limiting import Consumption, keep_ledger
@@ -206,6 +207,7 @@ def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, policy:
         policy=policy,
         asks=True,
         times=times_of(loaded, policy, platform.clock),
+        flow=flow_for(loaded, policy, platform),
         observe=observing(platform.pins),
         groups_of=platform.clients.groups_of,
         freshness=Freshness(lambda server: platform.pins.terms.of(server)),  # noqa: PLW0108 — they are replaced

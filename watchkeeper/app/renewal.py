@@ -19,6 +19,8 @@ import msgspec
 
 from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.endpoints import endpoints_over
+from watchkeeper.app.flowing import following
+from watchkeeper.app.flowing import prepared as prepared_flow
 from watchkeeper.app.launching import command_of
 from watchkeeper.app.limiting import Consumption, keep_ledger
 from watchkeeper.app.parts import Ground, Stock, engine_of, pin_terms_of, routes_of, terms_of, times_of
@@ -31,6 +33,7 @@ from watchkeeper.gateway.approvals.desk import Desk
 from watchkeeper.gateway.canary import Canary
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.fitting import Terms
+from watchkeeper.gateway.flow.reading import Reading
 from watchkeeper.gateway.limits.ledger import Ledger
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pipeline import Guard, Notices
@@ -44,7 +47,7 @@ from watchkeeper.registry.settings import PinTerms
 LIVE = frozenset(
     {
         *("gateway", "servers", "endpoints", "issuers", "limits", "loops", "floods", "fetch"),
-        *("policy", "approvals", "pins"),
+        *("policy", "approvals", "pins", "flow"),
     }
 )
 """Sections whose changes take effect without a restart, `gateway.workers` excepted."""
@@ -95,6 +98,8 @@ class Prepared:
     ledger: Ledger | None
     stack: AsyncExitStack
     """What is open for it already."""
+    reading: Reading
+    """What the policy reads of labels, flow and counts."""
 
 
 class Renewal:
@@ -142,8 +147,9 @@ class Renewal:
             ledger = await keep_ledger(kept, relay, stack)
         pins = pin_terms_of(kept)
         version = await asyncio.to_thread(version_of, policy.policies)
+        reading = await asyncio.to_thread(prepared_flow, kept, policy, self._ground.platform)
         return Prepared(
-            loaded, routes, endpoints, terms, stock, policy, version, inspection, pins, servers, ledger, stack
+            loaded, routes, endpoints, terms, stock, policy, version, inspection, pins, servers, ledger, stack, reading
         )
 
     async def commit(
@@ -162,6 +168,7 @@ class Renewal:
             prepared.policy,
             prepared.inspection,
             times_of(prepared.loaded, prepared.policy, self._ground.platform.clock),
+            following(self._fitted.guard.flow, prepared.loaded, prepared.reading, self._ground.platform),
         )
         self._fitted.desk.follow(prepared.loaded.settings.approvals, prepared.version)
         self._fitted.desk.servers = [route.name for route in prepared.routes]

@@ -25,6 +25,7 @@ from watchkeeper.events.lake import LakeSettings
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.approvals.settings import ApprovalSettings
 from watchkeeper.gateway.flood import FloodSettings
+from watchkeeper.gateway.flow.settings import FlowSettings
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
@@ -74,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True):
     floods: FloodSettings = FloodSettings()
     fetch: FetchSettings = FetchSettings()
     policy: PolicySettings = PolicySettings()
+    flow: FlowSettings = FlowSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     pins: PinSettings = PinSettings()
     journal: JournalSettings = JournalSettings()

@@ -58,6 +58,8 @@ class Ruling(msgspec.Struct, frozen=True):
     """Nobody judged it: it is denied for a failure of ours."""
     change: Change | None = None
     """What of it became placeholders, or was one."""
+    told: dict[str, tuple[str, ...]] = {}
+    """What policies were told beside the message: labels of the tool, flow marks, thresholds exceeded."""
 
     @property
     def is_notable(self) -> bool:

@@ -33,6 +33,7 @@ from watchkeeper.gateway.duties.keeper import ANNOTATION, Duties
 from watchkeeper.gateway.duties.model import Breach
 from watchkeeper.gateway.duties.tasks import NEWS, Tasks
 from watchkeeper.gateway.duties.tasks import RULE as TASK_OWNER
+from watchkeeper.gateway.flow.flow import Flow
 from watchkeeper.gateway.lookout.freshness import NOTICES, Freshness
 from watchkeeper.gateway.lookout.references import held_use
 from watchkeeper.gateway.model import Route, Ruling
@@ -140,9 +141,11 @@ class Guard:
         freshness: Freshness | None = None,
         times: Times | None = None,
         redaction: Redaction | None = None,
+        flow: Flow | None = None,
     ) -> None:
         """With `asks`, whoever carries rulings out can ask a person. `times` is None where no policy reads them."""
         self._times = times
+        self._remember(flow)
         self._asks = asks
         self.freshness = freshness or Freshness()
         self._orders = orders
@@ -157,13 +160,24 @@ class Guard:
         self._prefix = secrets.token_hex(4)
         self._counter = itertools.count(1)
 
-    def follow(self, policy: Decides, inspection: Notices | None = None, times: Times | None = None) -> None:
+    def follow(
+        self,
+        policy: Decides,
+        inspection: Notices | None = None,
+        times: Times | None = None,
+        flow: Flow | None = None,
+    ) -> None:
         """Decide by another policy from the next message on, in streams that are open, too; `inspection` looks for
         what that one wants.
         """
         if inspection is not None:
             self._inspection, self._inspect = inspection, inspection.inspect
         self._decide, self._times = policy.decide, times
+        self._remember(flow)
+
+    def _remember(self, flow: Flow | None) -> None:
+        self.flow = flow
+        self._flow = flow.if_read if flow is not None else None
 
     def looking_for(self, wanted: frozenset[str]) -> Notices:
         """An inspection for `follow`. Compiles patterns: not for the event loop."""
@@ -179,7 +193,8 @@ class Guard:
     def on_request(self, route: Route, principal: str, message: Message, marks: Marks = None) -> Ruling:
         """A client's request, notification or response."""
         try:
-            return self._on_request(route, principal, message, marks)
+            ruling = self._on_request(route, principal, message, marks)
+            return ruling if self._flow is None else self._flow.ruled(principal.removeprefix(AGENT), ruling)
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
 
@@ -212,7 +227,9 @@ class Guard:
             target = tool or request.name
             ruling = self._on_received(route, principal, answer, Surface.RESULT, target=target, tool=tool, marks=marks)
             if self._duties.is_looked_at(request, answer):
-                return self._kept(route, principal, request, answer, ruling)
+                ruling = self._kept(route, principal, request, answer, ruling)
+            if self._flow is not None:
+                self._flow.took(route.name, principal.removeprefix(AGENT), request, answer, ruling, tool=tool)
             return ruling
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
@@ -234,8 +251,12 @@ class Guard:
             if message.method in NOTICES:
                 self.freshness.heard(route.name, message.method)
             if message.method in NEWS:
-                return self._on_news(route, principal, message, marks)
-            return self._on_received(route, principal, message, Surface.MESSAGE, marks=marks)
+                ruling = self._on_news(route, principal, message, marks)
+            else:
+                ruling = self._on_received(route, principal, message, Surface.MESSAGE, marks=marks)
+            if self._flow is not None:
+                self._flow.heard(route.name, principal.removeprefix(AGENT), message, ruling)
+            return ruling
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
 
@@ -270,9 +291,11 @@ class Guard:
             self._pins.labels(server, kind, target) if kind else (),
             times=self._times() if self._times is not None else (),
         )
+        if self._flow is not None:
+            question = self._flow.marked(question, message)
         if MARK in message.raw and has_any(message):
             return self._with_values(route, question, findings, schema, message)
-        return self._judge(route, question, findings, schema, message)
+        return self._told(question, self._judge(route, question, findings, schema, message))
 
     def _with_values(
         self, route: Route, question: Question, findings: Findings, schema: bytes | None, message: Message
@@ -293,9 +316,11 @@ class Guard:
         if restored.restored:
             rest = unexplained(restored, self._inspect(Surface.ARGUMENTS, inspected(sent)))
             question = msgspec.structs.replace(question, findings=labels_of(rest), arguments=sent.arguments)
+            if self._flow is not None:
+                question = self._flow.marked(question, sent, is_counted=True)
             known = {finding.rule for finding in findings}
             found += tuple(_unplaced(finding) for finding in rest if finding.rule not in known)
-        ruling = self._judge(route, question, found, schema, sent, beside=Beside(restored))
+        ruling = self._told(question, self._judge(route, question, found, schema, sent, beside=Beside(restored)))
         if ruling.verdict.effect is Effect.DENY or not (restored.restored or restored.kept):
             return ruling
         change = ruling.change or Change(())
@@ -311,6 +336,13 @@ class Guard:
         if verdict.effect is Effect.ALLOW:
             verdict = msgspec.structs.replace(verdict, effect=Effect.MODIFY)
         return msgspec.structs.replace(ruling, verdict=verdict, body=ruling.body or sent.raw, change=change)
+
+    def _told(self, question: Question, ruling: Ruling) -> Ruling:
+        """The ruling with what its policies were told beside the message."""
+        if self._flow is None or not (question.labels or question.flow or question.counts):
+            return ruling
+        told = {"labels": question.labels, "flow": question.flow, "counts": question.counts}
+        return msgspec.structs.replace(ruling, told={fact: said for fact, said in told.items() if said})
 
     def _on_received(
         self,

@@ -110,6 +110,8 @@ class Chronicle:
             body |= _in_shadow(verdict)
         if ruling.change is not None:
             body["changed"] = ruling.change.in_short()
+        if ruling.told:
+            body |= ruling.told
         if spoken:
             body["arguments"] = _shown(spoken, findings, ruling)
         if version := message.version or call.request.version:

@@ -1,4 +1,4 @@
-"""Which findings a set of policies asks for: some are looked for only when one does. When in doubt: all of them."""
+"""Which findings and marks a set of policies asks for: they are looked for only when one does. In doubt: all."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from watchkeeper.policy.reads import FACTS
 from watchkeeper.policy.sources import Policy
 
 EVERYTHING = "*"
-_FINDINGS = {".": {"left": {"Var": "context"}, "attr": "findings"}}
 _MEMBERSHIP = ("contains", "containsAny", "containsAll")
 
 
 def wanted_by(policies: Iterable[Policy]) -> frozenset[str]:
-    """Labels and classes, by name; `EVERYTHING` where a policy looks at the findings in any other way."""
+    """Labels and classes of findings, by name; `EVERYTHING` where a policy looks at them in any other way."""
+    policies = tuple(policies)
+    of_terms = (policy.terms.obligation.classes for policy in policies if policy.terms.obligation is not None)
+    return words_beside(policies, "findings").union(*of_terms)
+
+
+def words_beside(policies: Iterable[Policy], fact: str) -> frozenset[str]:
+    """The texts that conditions look for in a set of the context; `EVERYTHING` where one looks at it in another way."""
+    access = {".": {"left": {"Var": "context"}, "attr": fact}}
     found: set[str] = set()
     for policy in policies:
-        if policy.terms.obligation is not None:
-            found.update(policy.terms.obligation.classes)
         if policy.reads.members.issuperset(FACTS):  # perhaps through the context as a whole
             found.add(EVERYTHING)
         stack: list[Any] = list(policy.tree.get("conditions", []))
@@ -27,19 +32,19 @@ def wanted_by(policies: Iterable[Policy]) -> frozenset[str]:
             if isinstance(node, list):
                 stack += node
             elif isinstance(node, dict):
-                named = _named(node)
+                named = _named(node, access)
                 found.update(named or ())
                 if named is None:
-                    found.update([EVERYTHING] if node == _FINDINGS else ())
+                    found.update([EVERYTHING] if node == access else ())
                     stack += node.values()
     return frozenset(found)
 
 
-def _named(node: dict[str, Any]) -> list[str] | None:
-    """The labels that a test of membership names; None for anything else."""
+def _named(node: dict[str, Any], access: dict[str, Any]) -> list[str] | None:
+    """The texts that a test of membership names; None for anything else."""
     for test in _MEMBERSHIP:
         asked = node.get(test)
-        if isinstance(asked, dict) and asked.get("left") == _FINDINGS:
+        if isinstance(asked, dict) and asked.get("left") == access:
             right = asked.get("right", {})
             values = [right] if test == "contains" else right.get("Set")
             if isinstance(values, list) and all(isinstance(one.get("Value"), str) for one in values):

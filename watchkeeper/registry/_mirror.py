@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -39,6 +39,9 @@ class Mirror:
         """Of the few that have any."""
         self.listed: dict[tuple[str, str], frozenset[str]] = {}
         """(server, kind) → the names of its last listing, if this process saw all of it."""
+        self.labeller: Callable[[bytes], tuple[str, ...]] | None = None
+        """What a tool can do, by its definition; None while nobody asks."""
+        self._abilities: dict[tuple[str, str], tuple[str, ...]] = {}
         self._descriptions: dict[tuple[str, str], str] = {}
         self._names: dict[str, Names] = {}
         self._company: dict[str, tuple[Peer, ...]] = {}
@@ -76,6 +79,8 @@ class Mirror:
                 self.outputs.pop((pin.server, pin.name), None)
                 if output:
                     self.outputs[pin.server, pin.name] = output
+            if self.labeller is not None:
+                self._abilities[pin.server, pin.name] = self.labeller(canonical)
         key = (pin.server, pin.kind, pin.name)
         self.pins[key] = pin
         held = self.held.get(pin.server, frozenset())
@@ -91,6 +96,8 @@ class Mirror:
                 found.append(like.label)
         if pin.held_by == CANARY:
             found.append(IDENTITY)
+        if self.labeller is not None and pin.kind == TOOL:
+            found += self._abilities.get((pin.server, pin.name), ())
         if found:
             self.labels[key] = tuple(sorted(found))
         else:

@@ -15,7 +15,7 @@ Obligations:
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -95,6 +95,13 @@ class Pins:
     def labels(self, server: str, kind: str, name: str) -> tuple[str, ...]:
         """What policies may ask of a definition: `lookalike`, `same_name`, `renamed`, `moved`, `identity_dependent`."""
         return self._mirror.labels.get((server, kind, name), ())
+
+    def label_tools(self, labeller: Callable[[bytes], tuple[str, ...]]) -> None:
+        """Label every tool by its definition, too, from now on. Blocking."""
+        if self._mirror.labeller is None:
+            with self._lock:
+                self._mirror.labeller, self.generation = labeller, -1
+            self.reload()
 
     def company(self, server: str) -> tuple[Peer, ...]:
         """The tools of all other servers that a model may see beside this server's; held ones are not among them."""

@@ -1,0 +1,70 @@
+"""What a tool, prompt or resource can do: by its pinned definition, by the registry, and by the operator, who has the
+last word. Memory only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from watchkeeper.inspection.capabilities import Capabilities, capabilities
+from watchkeeper.policy.bounded import Bounded
+from watchkeeper.protocol.message import Message
+from watchkeeper.registry.model import TOOL, PinState
+
+_KINDS = {"tools/call": TOOL, "prompts/get": "prompt", "resources/read": "resource", "resources/subscribe": "resource"}
+Effects = tuple[frozenset[str], frozenset[str]]
+"""Labels that the operator gives, and those that the operator takes away."""
+
+
+class Known(Protocol):
+    """`registry.Pins`."""
+
+    def state(self, server: str, kind: str, name: str) -> PinState: ...
+    def labels(self, server: str, kind: str, name: str) -> tuple[str, ...]: ...
+
+
+class Labels:
+    """Of every route's definitions."""
+
+    def __init__(self, pins: Known, of_operator: Mapping[str, tuple[str, ...]]) -> None:
+        self._pins = pins
+        self._of_operator = of_operator
+        self._effects: Bounded[Effects] = Bounded(4_096)
+        self._unlisted: Bounded[tuple[str, ...]] = Bounded(4_096)
+
+    def of(self, server: str, request: Message) -> tuple[str, ...]:
+        """The labels of what a request uses, sorted."""
+        return self.of_target(server, request.method, request.name)
+
+    def of_target(self, server: str, method: str, name: str) -> tuple[str, ...]:
+        """The same of a method and a name."""
+        kind = _KINDS.get(method)
+        if kind is None:
+            return ()
+        found = self._pins.labels(server, kind, name)
+        if kind == "resource":
+            found = tuple(sorted({*found, *Capabilities.of_resource(name)}))
+        elif kind == TOOL and self._pins.state(server, kind, name) is PinState.UNKNOWN:
+            found = self._by_name(name)
+        if not self._of_operator:
+            return found
+        place = (server, name)
+        gives, takes = self._effects.get(place) or self._effects.put(place, self._effects_of(f"{server}/{name}"))
+        return tuple(sorted(gives.union(found) - takes)) if gives or takes else found
+
+    def _by_name(self, name: str) -> tuple[str, ...]:
+        """Never listed: of all it could say of itself, its name is known."""
+        known = self._unlisted.get(name)
+        return known if known is not None else self._unlisted.put(name, capabilities().of_name(name))
+
+    def _effects_of(self, place: str) -> Effects:
+        gives: set[str] = set()
+        takes: set[str] = set()
+        for pattern, labels in self._of_operator.items():
+            for label in labels if fnmatchcase(place, pattern) else ():
+                name = label.removeprefix("-")
+                (takes if name != label else gives).add(name)
+                (gives if name != label else takes).discard(name)
+        return frozenset(gives), frozenset(takes)
