@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,20 +77,10 @@ def inspection() -> Inspection:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def pins(tmp_path: Path, clock: ManualClock) -> Iterator[Pins]:
-    database = Database.at(tmp_path / "state.db")
-    database.create_missing_tables()
-    journal = Journal.open(tmp_path, "gateway", clock)
+def pins(database: Database, journal: Journal, clock: ManualClock) -> Pins:
     pins = Pins(database, journal, clock)
     pins.label_tools(capabilities().of_tool)
-    yield pins
-    journal.close()
-    database.close()
+    return pins
 
 
 @pytest.fixture
@@ -132,5 +122,13 @@ def reading(*marks: str) -> str:
 EVERY = reading(
     *("private_read", "private_read_elsewhere", "untrusted_read", "untrusted_read_elsewhere", "secret_read"),
     *("secret_read_elsewhere", "carries_private", "carries_untrusted", "carries_secret", "returns_private"),
-    *("returns_untrusted", "returns_secret", "runs_written", "runs_untrusted", "autostart_written", "flow_forgotten"),
+    *(
+        "returns_untrusted",
+        "returns_secret",
+        "runs_written",
+        "runs_untrusted",
+        "autostart_written",
+        "flow_forgotten",
+        "names_untrusted",
+    ),
 )

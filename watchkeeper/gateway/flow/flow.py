@@ -28,6 +28,7 @@ from watchkeeper.gateway.flow.memory import Memory, names_in, stream_of
 from watchkeeper.gateway.flow.model import (
     AUTOSTART,
     FORGOTTEN,
+    NAMES_UNTRUSTED,
     RUNS_UNTRUSTED,
     RUNS_WRITTEN,
     Class,
@@ -109,7 +110,8 @@ class Flow:
         strings = strings_of(request.params or request.result, with_keys=True)
         stream = stream_of([said.text for said in strings])
         carried = memory.prints.carried(server, strings, memory.before((server, request.name), stream))
-        return named(carried.carries, "carries") | named(carried.returns, "returns")
+        found = named(carried.carries, "carries") | named(carried.returns, "returns")
+        return found | {NAMES_UNTRUSTED} if carried.names else found
 
     def _count(self, memory: Memory, labels: tuple[str, ...], request: Message, now: int) -> None:
         thresholds, counters, stretch = self.reading.thresholds, memory.counters, self._stretch

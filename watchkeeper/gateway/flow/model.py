@@ -29,13 +29,16 @@ RUNS_WRITTEN = "runs_written"
 """An argument names a thing that an earlier call wrote."""
 RUNS_UNTRUSTED = "runs_untrusted"
 """The same, and what was written carried text from an untrusted source."""
+NAMES_UNTRUSTED = "names_untrusted"
+"""An argument holds a web address that an untrusted source of another server gave."""
 FORGOTTEN = "flow_forgotten"
 """Fingerprints were dropped before their time, for want of room: that nothing is carried is not known."""
 
 COARSE = frozenset({f"{name}_read{where}" for _, name in NAMES for where in ("", "_elsewhere")} | {AUTOSTART})
 """Known from what was called; `_elsewhere`: from another server than the one that is called now."""
 FINE = frozenset(
-    {f"{how}_{name}" for _, name in NAMES for how in ("carries", "returns")} | {RUNS_WRITTEN, RUNS_UNTRUSTED, FORGOTTEN}
+    {f"{how}_{name}" for _, name in NAMES for how in ("carries", "returns")}
+    | {RUNS_WRITTEN, RUNS_UNTRUSTED, NAMES_UNTRUSTED, FORGOTTEN}
 )
 """Known only by looking into arguments and results. `carries`: what another server brought in; `returns`: what only the
 called server itself brought in."""
@@ -62,6 +65,8 @@ class Carried(msgspec.Struct, frozen=True):
     """Of other servers."""
     returns: int = 0
     """Of the server that is called."""
+    names: bool = False
+    """Whether it holds a web address of an untrusted source elsewhere."""
 
 
 NOTHING = Carried()

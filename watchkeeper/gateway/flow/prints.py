@@ -157,6 +157,7 @@ class _Found:
         self._own = own
         self._carries = 0
         self._returns = 0
+        self._names = False
         self._identifiers: dict[bytes, int] = {}
 
     def add(self, value: int) -> None:
@@ -171,12 +172,13 @@ class _Found:
     def identifier(self, value: int, text: bytes) -> None:
         if value and not value >> _SHIFT << _SHIFT & self._own:
             self._identifiers[text] = value & 7
+            self._names |= bool(value & Class.UNTRUSTED) and text.startswith((b"http://", b"https://"))
 
     def answer(self) -> Carried:
         if len(self._identifiers) >= MANY:
             for bits in self._identifiers.values():
                 self._carries |= bits
-        return Carried(self._carries, self._returns)
+        return Carried(self._carries, self._returns, self._names)
 
 
 def _starts(last: int) -> Iterable[int]:
