@@ -32,6 +32,7 @@ from watchkeeper.gateway.canary import Canary
 from watchkeeper.gateway.canary.visit import PRINCIPAL
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
+from watchkeeper.gateway.flow.ledger import FlowLedger
 from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pipeline import Guard
@@ -171,8 +172,14 @@ def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Rela
         identities=platform.clients,
         guard=guard,
         routes={route.name: route for route in routes},
-        also=(TaskLedger(guard.tasks, platform.database, platform.clock).sync, desk.look),
+        also=(
+            TaskLedger(guard.tasks, platform.database, platform.clock).sync,
+            desk.look,
+            FlowLedger(lambda: guard.flow, platform.database, platform.clock).sync,
+        ),
     )
+    if relay is not None and guard.flow is not None:
+        guard.flow.is_one_of_several = relay.count > 1
     control.answers[REFRESH] = desk.on_refresh
     canary = canary_over(control, platform, orders, guard)
     control.answers["canary.reports"] = canary.on_reports

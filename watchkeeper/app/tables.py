@@ -7,11 +7,12 @@ from watchkeeper.detect import detector
 from watchkeeper.gateway import identity, orders
 from watchkeeper.gateway.approvals import book as approvals
 from watchkeeper.gateway.credentials import grants
+from watchkeeper.gateway.flow import ledger as flow
 from watchkeeper.operators import roster
 from watchkeeper.registry import pins
 from watchkeeper.respond import incidents
 from watchkeeper.web import operators
 
 METADATA = Base.metadata
-ROOMS = (approvals, detector, grants, identity, orders, pins, incidents, operators, roster)
+ROOMS = (approvals, detector, flow, grants, identity, orders, pins, incidents, operators, roster)
 """The rooms that keep tables."""

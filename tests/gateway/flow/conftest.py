@@ -89,7 +89,7 @@ def make(tmp_path: Path, pins: Pins, inspection: Inspection, clock: ManualClock)
 
     def make(policies: str = "", pack: str = "", **settings: Any) -> Guard:
         folder = tmp_path / "policies"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         if pack:
             shutil.copy(content_folder("policies") / "packs" / f"{pack}.cedar", folder)
         (folder / "mine.cedar").write_text(policies)

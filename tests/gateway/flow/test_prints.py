@@ -15,7 +15,7 @@ from watchkeeper.gateway.flow.text import Said, strings_of
 
 def carried_in(session: Session) -> int:
     """Classes that some call of the session carried to another server."""
-    memory, found = Memory(0), 0
+    memory, found = Memory("x", 0), 0
     for step in session.steps:
         if isinstance(step, In):
             own = stream_of([said.text for said in strings_of(json.dumps(step.sent or {}).encode())])

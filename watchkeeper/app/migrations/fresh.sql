@@ -47,6 +47,15 @@ CREATE TABLE gateway_clients (
 	PRIMARY KEY (tenant, id),
 	UNIQUE (tenant, digest)
 );
+CREATE TABLE gateway_flow (
+	tenant VARCHAR(64) NOT NULL,
+	principal TEXT NOT NULL,
+	server TEXT NOT NULL,
+	bits INTEGER NOT NULL,
+	at BIGINT NOT NULL,
+	generation BIGINT NOT NULL,
+	PRIMARY KEY (tenant, principal, server, bits)
+);
 CREATE TABLE gateway_generations (
 	tenant VARCHAR(64) NOT NULL,
 	subject VARCHAR(32) NOT NULL,
@@ -297,4 +306,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0007');
+INSERT INTO alembic_version (version_num) VALUES ('0008');

@@ -24,14 +24,16 @@ import msgspec
 from watchkeeper.core.clock import Clock
 from watchkeeper.gateway.flow.counters import OF_LABELS
 from watchkeeper.gateway.flow.labels import Labels
-from watchkeeper.gateway.flow.memory import Memory, names_in, stream_of
+from watchkeeper.gateway.flow.memory import BITS, Memory, names_in, stream_of
 from watchkeeper.gateway.flow.model import (
     AUTOSTART,
     FORGOTTEN,
     NAMES_UNTRUSTED,
     RUNS_UNTRUSTED,
     RUNS_WRITTEN,
+    WROTE_AUTOSTART,
     Class,
+    Read,
     class_of,
     named,
 )
@@ -45,6 +47,7 @@ from watchkeeper.policy.model import Effect, Question
 from watchkeeper.protocol.message import Message
 
 _MINUTE = 60 * 1_000_000
+_MOST_UNTOLD = 20_000
 _RUNS = frozenset({RUNS_WRITTEN, RUNS_UNTRUSTED})
 
 
@@ -54,6 +57,12 @@ class Flow:
     def __init__(self, reading: Reading, settings: FlowSettings, labels: Labels, clock: Clock) -> None:
         self._clock = clock
         self._memories: OrderedDict[str, Memory] = OrderedDict()
+        self._fresh: list[Read] = []
+        """What other processes have not been told yet."""
+        self._heard: dict[str, list[Read]] = {}
+        """What they told, until the agent's next message."""
+        self.is_one_of_several = False
+        """Fingerprints may be with another worker."""
         self.kept = 0
         """Fingerprints, all agents together."""
         self.follow(reading, settings, labels)
@@ -63,7 +72,8 @@ class Flow:
         self.reading = reading
         self._settings = settings
         self._labels = labels
-        self._window = int(settings.minutes * _MINUTE)
+        self.window = int(settings.minutes * _MINUTE)
+        """Microseconds that marks last."""
         self._stretch = int(settings.counted_minutes * _MINUTE)
         self._runs = not _RUNS.isdisjoint(reading.marks)
 
@@ -92,14 +102,14 @@ class Flow:
         )
 
     def _marks(self, memory: Memory, server: str, request: Message, now: int) -> tuple[str, ...]:
-        found = set(memory.marks(server, now - self._window)) if self.reading.is_coarse else set[str]()
+        found = set(memory.marks(server, now - self.window)) if self.reading.is_coarse else set[str]()
         if self.reading.is_fine:
             self._refresh(memory, now)
             found |= self._carried(memory, server, request)
             if self._runs and request.arguments:
                 texts = strings_of(request.arguments)
-                found |= {mark for said in texts for mark in memory.runs(said.text, now - self._window)}
-            if memory.prints.forgot:
+                found |= {mark for said in texts for mark in memory.runs(said.text, now - self.window)}
+            if memory.prints.forgot or self.is_one_of_several:
                 found.add(FORGOTTEN)
         return tuple(sorted(found & self.reading.marks))
 
@@ -176,7 +186,7 @@ class Flow:
     def _learn(self, memory: Memory, server: str, of_class: Class, said: bytes, now: int, *, own: bytes = b"") -> None:
         if not of_class:
             return
-        memory.read(server, of_class, now)
+        self._note(memory, server, of_class, now)
         if not self.reading.is_fine:
             return
         self._refresh(memory, now)
@@ -188,7 +198,7 @@ class Flow:
 
     def _wrote(self, memory: Memory, server: str, request: Message, now: int) -> None:
         if AUTOSTART in self.reading.marks and AUTOSTART_PLACE in places().in_arguments(request.arguments):
-            memory.autostart = now
+            self._note(memory, server, WROTE_AUTOSTART, now)
         if self._runs:
             strings: list[Said] = strings_of(request.arguments)
             carried = memory.prints.carried(server, strings)
@@ -196,23 +206,47 @@ class Flow:
             names = (name for said in strings for name in names_in(said.text))
             memory.wrote(names, now, untrusted=is_untrusted)
 
+    def _note(self, memory: Memory, server: str, bits: int, now: int) -> None:
+        fresh = memory.read(server, bits, now, now - self.window // 16)
+        if fresh and len(self._fresh) < _MOST_UNTOLD:
+            self._fresh += (Read(memory.principal, server, bit, now) for bit in BITS if fresh & bit)
+
+    # what other processes know: called by another thread
+
+    def take_fresh(self) -> list[Read]:
+        """What is to be told to other processes."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def give_back(self, fresh: list[Read]) -> None:
+        """It could not be told."""
+        self._fresh = (fresh + self._fresh)[:_MOST_UNTOLD]
+
+    def hear(self, told: list[Read]) -> None:
+        """Take over what other processes told, each with the agent's next message."""
+        for read in told[:_MOST_UNTOLD]:
+            self._heard.setdefault(read.principal, []).append(read)
+
     # memories
 
     def _memory(self, principal: str, now: int) -> Memory:
         memory = self._memories.get(principal)
         if memory is None:
-            memory = self._memories[principal] = Memory(now)
+            memory = self._memories[principal] = Memory(principal, now)
             if len(self._memories) > self._settings.principals:
                 self.kept -= len(self._memories.popitem(last=False)[1].prints)
         else:
             self._memories.move_to_end(principal)
+        if self._heard:
+            for read in self._heard.pop(principal, ()):
+                memory.read(read.server, read.bits, read.at, 0)
         return memory
 
     def _refresh(self, memory: Memory, now: int) -> None:
-        if now - memory.prints_since >= self._window:
+        if now - memory.prints_since >= self.window:
             before = len(memory.prints)
             memory.prints.age(by_time=True)
-            if now - memory.prints_since >= 2 * self._window:
+            if now - memory.prints_since >= 2 * self.window:
                 memory.prints.age(by_time=True)
             memory.prints_since = now
             self.kept += len(memory.prints) - before

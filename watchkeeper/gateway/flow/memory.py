@@ -10,10 +10,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from watchkeeper.gateway.flow.counters import Counters
-from watchkeeper.gateway.flow.model import AUTOSTART, NAMES, RUNS_UNTRUSTED, RUNS_WRITTEN, Class
+from watchkeeper.gateway.flow.model import AUTOSTART, NAMES, RUNS_UNTRUSTED, RUNS_WRITTEN, WROTE_AUTOSTART, Class
 from watchkeeper.gateway.flow.prints import SURE, Prints
 from watchkeeper.gateway.flow.text import normal
 
+BITS = (*(bit for bit, _ in NAMES), WROTE_AUTOSTART)
 _MOST_WRITTEN = 512
 _MOST_TOOLS = 64
 _SHORT = 1_024
@@ -24,15 +25,14 @@ _QUOTES = bytes.maketrans(b"\"'`;|&()<>,=\r\n\t", b" " * 15)
 class Memory:
     """Of one agent."""
 
-    __slots__ = ("_read", "_spoken", "_written", "autostart", "counters", "prints", "prints_since", "seen")
+    __slots__ = ("_read", "_spoken", "_written", "counters", "principal", "prints", "prints_since", "seen")
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, principal: str, now: int) -> None:
+        self.principal = principal
         self.counters = Counters()
         self.prints = Prints()
         self.prints_since = now
-        self.autostart = 0
-        """When something was last written where it starts by itself."""
-        self._read: dict[Class, dict[str, int]] = {}
+        self._read: dict[int, dict[str, int]] = {}
         """Class → server → when it last brought such a thing in."""
         self._written: OrderedDict[int, tuple[int, bool]] = OrderedDict()
         self._spoken: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()
@@ -42,17 +42,22 @@ class Memory:
 
     # classes
 
-    def read(self, server: str, of_class: Class, now: int) -> None:
-        """A server brought such things in."""
-        for bit, _ in NAMES:
-            if of_class & bit:
-                self._read.setdefault(bit, {})[server] = now
+    def read(self, server: str, bits: int, now: int, since: int) -> int:
+        """A server brought such things in. Returns those of them that were not known to be since then."""
+        fresh = 0
+        for bit in BITS:
+            if bits & bit:
+                servers = self._read.setdefault(bit, {})
+                if servers.get(server, 0) < since:
+                    fresh |= bit
+                servers[server] = max(now, servers.get(server, 0))
+        return fresh
 
     def classes_of(self, server: str) -> Class:
         """Everything that this server ever brought in."""
         found = Class.NONE
         for bit, servers in self._read.items():
-            found |= bit if server in servers else Class.NONE
+            found |= Class(bit & 7) if server in servers else Class.NONE
         return found
 
     def marks(self, server: str, since: int) -> Iterator[str]:
@@ -63,7 +68,7 @@ class Memory:
                 yield f"{name}_read"
                 if servers != [server]:
                     yield f"{name}_read_elsewhere"
-        if self.autostart and self.autostart >= since:
+        if any(at >= since for at in self._read.get(WROTE_AUTOSTART, {}).values()):
             yield AUTOSTART
 
     # what was written

@@ -17,6 +17,8 @@ class Class(IntFlag):
 
 
 NAMES = ((Class.PRIVATE, "private"), (Class.UNTRUSTED, "untrusted"), (Class.SECRET, "secret"))
+WROTE_AUTOSTART = 8
+"""Beside the classes: it wrote something that starts by itself."""
 _OF_LABELS = {
     "reads_private": Class.PRIVATE,
     "reads_untrusted": Class.UNTRUSTED,
@@ -56,6 +58,16 @@ def class_of(labels: tuple[str, ...]) -> Class:
 def named(bits: int, how: str) -> set[str]:
     """The marks of some classes: `carries` and PRIVATE are `carries_private`."""
     return {f"{how}_{name}" for bit, name in NAMES if bits & bit}
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A server brought such things in for an agent."""
+
+    principal: str
+    server: str
+    bits: int
+    """A `Class`, or `WROTE_AUTOSTART`."""
+    at: int
 
 
 class Carried(msgspec.Struct, frozen=True):

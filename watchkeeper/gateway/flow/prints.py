@@ -33,6 +33,7 @@ _FULL = 65_536
 _BLOCK = 48
 _MOST_TEXTS = 1_000
 """Decoded texts of one call that are looked at."""
+_SECRET, _UNTRUSTED = int(Class.SECRET), int(Class.UNTRUSTED)
 _TOKEN = 8
 """Bit of what counts by a single piece."""
 _SHIFT = 4
@@ -44,12 +45,13 @@ _SEPARATORS = bytes.maketrans(_MARKS, b" " * len(_MARKS))
 class Prints:
     """Of one agent."""
 
-    __slots__ = ("_old", "_servers", "_young", "forgot")
+    __slots__ = ("_has_words", "_old", "_servers", "_young", "forgot")
 
     def __init__(self) -> None:
         self._young: dict[int, int] = {}
         self._old: dict[int, int] = {}
         self._servers: list[str] = []
+        self._has_words = False
         self.forgot = False
         """Whether a generation was dropped before its time."""
 
@@ -72,6 +74,7 @@ class Prints:
         if not bits:
             return
         own = frozenset(_pieces(said_by_agent, 1)) if said_by_agent else frozenset()
+        bits = int(bits)
         mask, step = 1 << (self._number(server) + _SHIFT), STEP
         for said in strings:
             for text in (said, *(Said(inner, False) for inner in decoded(said.text))):
@@ -83,7 +86,8 @@ class Prints:
                 for token in parts.tokens:
                     self._keep(_pieces(token, 2), mask | bits | _TOKEN, own)
                 self._keep(map(_whole, parts.identifiers), mask | bits, frozenset())
-                if bits & Class.SECRET:
+                if bits & _SECRET:
+                    self._has_words = True
                     self._keep(map(_whole, _words(text.text)), mask | bits | _TOKEN, frozenset())
 
     def _keep(self, pieces: Iterable[int], value: int, own: frozenset[int]) -> None:
@@ -119,9 +123,9 @@ class Prints:
         for text in (*(said.text for said in strings), *inner):
             for identifier in identifiers_in(text):
                 found.identifier(self._of(_whole(identifier)), identifier)
-            for word in _words(text):
+            for word in _words(text) if self._has_words else ():
                 value = self._of(_whole(word))
-                if value & Class.SECRET and value & _TOKEN:
+                if value & _SECRET and value & _TOKEN:
                     found.add(value)
         for said in strings:
             if said.text and len(said.text) <= 2_048:
@@ -133,11 +137,13 @@ class Prints:
 
     def _look(self, stream: bytes, found: _Found, known: int = 0) -> None:
         """Look for passages in a text, of which so many letters were looked at before."""
-        young, old = self._young, self._old
         last = len(stream) - PIECE
-        for start in _starts(last):
-            piece = hash(stream[start : start + PIECE])
-            value = young.get(piece, 0) | old.get(piece, 0)
+        starts = _starts(last)
+        pieces = [hash(stream[start : start + PIECE]) for start in starts]
+        if self._young.keys().isdisjoint(pieces) and self._old.keys().isdisjoint(pieces):
+            return
+        for start, piece in zip(starts, pieces, strict=True):
+            value = self._of(piece)
             if not value:
                 continue
             if value & _TOKEN:
@@ -172,7 +178,7 @@ class _Found:
     def identifier(self, value: int, text: bytes) -> None:
         if value and not value >> _SHIFT << _SHIFT & self._own:
             self._identifiers[text] = value & 7
-            self._names |= bool(value & Class.UNTRUSTED) and text.startswith((b"http://", b"https://"))
+            self._names |= bool(value & _UNTRUSTED) and text.startswith((b"http://", b"https://"))
 
     def answer(self) -> Carried:
         if len(self._identifiers) >= MANY:
@@ -181,10 +187,10 @@ class _Found:
         return Carried(self._carries, self._returns, self._names)
 
 
-def _starts(last: int) -> Iterable[int]:
+def _starts(last: int) -> Sequence[int]:
     if last <= _FULL:
         return range(last + 1)
-    return (start for block in range(0, last + 1, _BLOCK) for start in range(block, min(block + STEP, last + 1)))
+    return tuple(start for block in range(0, last + 1, _BLOCK) for start in range(block, min(block + STEP, last + 1)))
 
 
 def _pieces(text: bytes, step: int) -> Iterable[int]:
