@@ -76,6 +76,7 @@ class Flow:
         """Microseconds that marks last."""
         self._stretch = int(settings.counted_minutes * _MINUTE)
         self._runs = not _RUNS.isdisjoint(reading.marks)
+        self._secrets = any("secret" in mark for mark in reading.marks)
 
     @property
     def if_read(self) -> Flow | None:
@@ -178,7 +179,7 @@ class Flow:
         found = class_of(labels)
         if _has_secret(ruling):
             found |= Class.SECRET
-        reads = "reads_private" in labels or "executes" in labels
+        reads = self._secrets and ("reads_private" in labels or "executes" in labels)
         if reads and SECRET_PLACE in places().in_arguments(request.arguments or request.params):
             found |= Class.SECRET | Class.PRIVATE
         return found
