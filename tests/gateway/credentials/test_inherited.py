@@ -51,7 +51,7 @@ async def test_the_clients_credential_passes_exactly_as_it_came_and_only_where_a
         (b"Bearer anything", "certificate"),
         (MINTED, "jwt"),
         (b"bearer   wkkey_abc", "jwt"),
-        (b"Basic abc", "jwt"),
+        (b"Basic YWxpY2U6eHl6", "jwt"),
     ],
 )
 async def test_a_token_that_we_minted_is_a_key_to_us_and_is_handed_to_no_server(
