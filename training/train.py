@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import msgspec
 import numpy as np
 import zstandard
 from augment import more
-from corpus import DEFINITION, HERE, TEXT, development, heldout
+from corpus import DEFINITION, HERE, TEXT, Case, development, heldout
 from features import GRAMS, Matter, matter
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -81,7 +82,7 @@ def threshold(values: np.ndarray, share: float) -> float:
     return float(ordered[int(len(ordered) * share)])
 
 
-def train(kind: str, strength: float) -> tuple[Stored, dict[str, Any]]:
+def train(kind: str, strength: float) -> tuple[Stored, dict[str, Any], list[dict[str, Any]]]:
     cases = development(kind)
     m = matter(cases + more(cases))
     found = left_out(m, strength)
@@ -99,7 +100,7 @@ def train(kind: str, strength: float) -> tuple[Stored, dict[str, Any]]:
         1, _made(m), m.concepts.names, SIGNS, *_tables(m, whole, part), slope, offset, score(flagged), score(sure),
         _kinds(m),
     )  # fmt: skip
-    return stored, report
+    return stored, report, _results(kind, m, found, flagged)
 
 
 def _tables(m: Matter, whole: Any, part: Any) -> tuple[Any, ...]:
@@ -168,11 +169,44 @@ def main() -> None:
     parser.add_argument("--only", choices=list(FILES), help="train this model only")
     parser.add_argument("--dry", action="store_true", help="report; write nothing")
     chosen = parser.parse_args()
+    results: list[dict[str, Any]] = []
     for kind in (chosen.only,) if chosen.only else FILES:
-        stored, report = train(kind, chosen.strength)
+        stored, report, rows = train(kind, chosen.strength)
+        results += rows
         sys.stdout.write(json.dumps({kind: report}, indent=1) + "\n")
         if not chosen.dry:
             _write(OUT / FILES[kind], stored)
+    if not chosen.dry and not chosen.only:
+        (HERE / "report.json").write_text(json.dumps({"results": results}, indent=1) + "\n")
+
+
+def _results(kind: str, m: Matter, found: np.ndarray, limit: float) -> list[dict[str, Any]]:
+    """The figures of `bench/detection.py`, by models that never saw the case's group."""
+    groups: dict[str, list[bool]] = {}
+    for case, value in zip(m.cases, found, strict=True):
+        if case.source.endswith("+"):
+            continue
+        sign = "recall" if case.is_malicious else "false_positive"
+        groups.setdefault(f"{_short(case)}_{sign}", []).append(bool(value > limit))
+    out = []
+    for name, hits in sorted(groups.items()):
+        low, high = wilson(sum(hits), len(hits))
+        share = sum(hits) / len(hits)
+        out.append({"metric": name, "kind": kind, "value": round(share, 4), "unit": "share", "peer": None,
+                    "peer_value": None, "ratio": None, "hits": sum(hits), "n": len(hits), "low": round(low, 4),
+                    "high": round(high, 4)})  # fmt: skip
+    return out
+
+
+def _short(case: Case) -> str:
+    return "real_tools" if case.is_real else case.source.replace("-", "_")
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a rate."""
+    z, p = 1.96, hits / n
+    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
 
 
 def _write(path: Path, stored: Stored) -> None:

@@ -25,6 +25,7 @@ COMMANDS = (
     "policy",
     "quarantine",
     "reload",
+    "scan",
     "service",
     "status",
     "up",

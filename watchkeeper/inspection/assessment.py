@@ -1,0 +1,77 @@
+"""Both layers as one opinion: what rules found and what the judge makes of the whole. Noticing, never deciding.
+
+`watchkeeper scan` shows it as it is; the gateway and the registry take its findings. A definition is flagged when it
+gives orders behind the user's back, or when its purpose is an attack; that it merely can do much is a label
+(`capabilities`), no alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from watchkeeper.inspection.inspection import Inspection
+from watchkeeper.inspection.judge import Judge, Opinion, Peer
+from watchkeeper.inspection.model import Finding, Surface
+
+ALARMING = frozenset({"hidden_instruction", "attack", "exfiltration", "invisible_text", "inspection_failed"})
+"""Labels that flag by themselves."""
+LEAVING = frozenset({"secret"})
+"""Labels that flag on the way to a server."""
+JUDGE = "judge"
+_SURE = 0.99
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Where something told, and what told it."""
+
+    path: str
+    start: int
+    end: int
+    rule: str
+    """Id of a rule, or `judge.<class>`."""
+    excerpt: str = ""
+
+
+class Assessment(msgspec.Struct, frozen=True):
+    """What is thought of one definition or text."""
+
+    flagged: bool
+    score: float
+    """0 to 1, comparable within one kind."""
+    classes: tuple[str, ...]
+    spans: tuple[Span, ...]
+    findings: tuple[Finding, ...]
+    opinion: Opinion
+
+
+class Assessor:
+    """Safe for many threads."""
+
+    def __init__(self, inspection: Inspection, judge: Judge) -> None:
+        self._inspection = inspection
+        self._judge = judge
+
+    def of_definition(self, tree: dict[str, Any], peers: Sequence[Peer] = ()) -> Assessment:
+        """Of a definition as a server lists it."""
+        findings = self._inspection.inspect(Surface.DEFINITION, msgspec.json.encode(tree))
+        return _assessment(findings, self._judge.of_definition(tree, peers), ALARMING)
+
+    def of_text(self, text: str, surface: Surface = Surface.RESULT) -> Assessment:
+        """Of a text that a model will read, or wrote (`Surface.ARGUMENTS`)."""
+        findings = self._inspection.inspect(surface, msgspec.json.encode(text))
+        alarming = ALARMING | LEAVING if surface is Surface.ARGUMENTS else ALARMING
+        return _assessment(findings, self._judge.of_text(text), alarming)
+
+
+def _assessment(findings: tuple[Finding, ...], opinion: Opinion, alarming: frozenset[str]) -> Assessment:
+    loud = [finding for finding in findings if finding.label in alarming]
+    classes = dict.fromkeys(finding.label for finding in findings)
+    spans = [Span(f.path, f.start, f.end, f.rule, f.excerpt) for f in findings]
+    if opinion.is_flagged:
+        classes[opinion.kind] = None
+        spans.append(Span(opinion.path, opinion.start, opinion.end, f"{JUDGE}.{opinion.kind}"))
+    score = max([opinion.score, *(min(_SURE, 0.5 + 0.1 * finding.severity) for finding in loud)])
+    return Assessment(bool(loud) or opinion.is_flagged, score, tuple(classes), tuple(spans), findings, opinion)
