@@ -121,7 +121,8 @@ def _message(message: dict[str, Any], assessor: Assessor) -> list[Assessment]:
 
 def _events(data: dict[str, Any], assessor: Assessor) -> list[Assessment]:
     found = []
-    for event in data.get("events") or ({},):
+    events: list[Any] = data.get("events") or []
+    for event in events or [""]:
         text = "\n".join(str(value) for value in event.values()) if isinstance(event, dict) else str(event)
         found.append(assessor.of_text(text[:_TEXTUAL], Surface.RESULT))
     return found
