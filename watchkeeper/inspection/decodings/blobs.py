@@ -7,14 +7,17 @@ import binascii
 import html
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import unquote
+
+import re2
 
 from watchkeeper.inspection.decodings.model import Hidden, is_printable
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _BASE64_LINES = re.compile(r"(?:[A-Za-z0-9+/]{40,80}\r?\n){2,}[A-Za-z0-9+/]{2,80}={0,2}")
 _BASE32 = re.compile(r"\b[A-Z2-7]{16,}={0,6}")
-_HEX = re.compile(r"(?:\b0x|\\x|\b)?[0-9a-fA-F]{2}(?:(?:\\x|[ :,-]|%|,? ?0x)?[0-9a-fA-F]{2}){7,}")
+_HEX = re2.compile(r"(?:\b0x|\\x|\b)?[0-9a-fA-F]{2}(?:(?:\\x|[ :,-]|%|,? ?0x)?[0-9a-fA-F]{2}){7,}")
 _BITS = re.compile(r"\b[01]{7,8}(?:[ ,_-]?[01]{7,8}){3,}\b")
 _CODES = re.compile(r"\b(?:\d{2,3}[ ,;]+){5,}\d{2,3}\b")
 _MORSE = re.compile(r"(?:[.\u00b7\u2022-]{1,6}[ /|]+){8,}[.\u00b7\u2022-]{1,6}")
@@ -61,11 +64,19 @@ _ALPHABET = [
     "----.",
 ]
 _LETTERS = dict(zip(_ALPHABET, "abcdefghijklmnopqrstuvwxyz0123456789", strict=True)) | {".-.-.-": ".", "--..--": ","}
+_ANY = re2.compile(
+    rb"[A-Za-z0-9+/_-]{12}|[0-9a-fA-F]{2}(?:[ :,%-]|\\\\x|,? ?0x)[0-9a-fA-F]{2}|[01]{7}"
+    rb"|\d{2,3}[ ,;]+\d{2,3}[ ,;]+\d{2,3}[ ,;]"
+    rb"|[.-]{1,6}[ /|]+[.-]{1,6}[ /|]+[.-]{1,6}[ /|]|\xe2\x80\xa2|\xc2\xb7"
+)
+"""What each of them contains: without it, none is looked for."""
 LONGEST = 64 * 1024
 
 
 def blobs(text: str) -> Iterator[Hidden]:
     """Every run that decodes to something printable."""
+    if not _ANY.search(text.encode("utf-8", "replace")):
+        return
     yield from _runs(text, _BASE64_LINES, "base64", _from_base64)
     yield from _runs(text, _BASE64, "base64", _from_base64)
     yield from _runs(text, _HEX, "hex", _from_hex)
@@ -90,7 +101,7 @@ def escapes(text: str) -> Iterator[Hidden]:
         yield Hidden("escapes", 0, len(text), _ESCAPE.sub(_character, text))
 
 
-def _runs(text: str, pattern: re.Pattern[str], how: str, decode: Callable[[str], str]) -> Iterator[Hidden]:
+def _runs(text: str, pattern: Any, how: str, decode: Callable[[str], str]) -> Iterator[Hidden]:
     for match in pattern.finditer(text):
         if how == "base64" and _DATA_URI.search(text[max(0, match.start() - 60) : match.start()]):
             continue
@@ -99,7 +110,7 @@ def _runs(text: str, pattern: re.Pattern[str], how: str, decode: Callable[[str],
         except (ValueError, binascii.Error, OverflowError):
             continue
         if is_printable(plain) and any(c.isalpha() for c in plain):
-            yield Hidden(how, *match.span(), plain)
+            yield Hidden(how, match.start(), match.end(), plain)
 
 
 def _from_base64(run: str) -> str:

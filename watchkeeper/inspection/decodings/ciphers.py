@@ -51,10 +51,15 @@ def _votes() -> dict[str, tuple[str, ...]]:
 
 
 _VOTES = _votes()
+_TELLING = frozenset(word for word in _VOTES if len(word) > 2 and word not in COMMON)
+LEAST_TELLING = 2
+"""Different words that mean something in a cipher, and nothing in clear, before lines are looked at one by one."""
 
 
 def ciphers(text: str) -> Iterator[Hidden]:
     """Lines that become English when their letters are shifted (ROT-n), mirrored (Atbash), flipped or turned round."""
+    if len(_TELLING.intersection(_WORDS.findall(text.lower()))) < LEAST_TELLING:
+        return
     for match in _LINE.finditer(text):
         line = match[0]
         found = _WORDS.findall(line.lower())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import pairwise
+
+import re2
 
 from watchkeeper.inspection.decodings.model import COMMON, Hidden, share
 
@@ -13,21 +14,26 @@ _APART = re.compile(r"(?<![A-Za-z0-9])[A-Za-z](?:[ .\-_*|,~\u00b7\u2022]{1,3}[A-
 _JOINED = re.compile(r"""(["'`])\s*(?:\+|\.|&|\|\||,)?\s*(?:\n\s*)?(["'`])""")
 _CONCAT = re.compile(r"""["'][^"'\n]{1,40}["']\s*(?:\+|\.\.?|&|\|\|)\s*["']""")
 _LEET_WORD = re.compile(r"(?=[a-z@$!|+]*[0-9@$!|+])(?=[0-9@$!|+]*[a-z])[a-z0-9@$!|+]{3,}", re.IGNORECASE)
+_LEET_HINT = re2.compile(r"[A-Za-z][0134578@$!|+][A-Za-z]")
 _LEET = str.maketrans("0134578@$!|+", "oieastbasilt")
 _LEET_L = str.maketrans("0134578@$!|+", "oleastbaslit")
 _HYPHEN = re.compile(r"(?<=[a-z])(?:-|\u00ad)\s*\n\s*(?=[a-z])")
+_HYPHEN_HINT = re2.compile(r"[a-z](?:-|\x{ad})\s*\n\s*[a-z]")
 _MARKS = re.compile(r"[\u0300-\u036f]{2,}|(?:[A-Za-z][\u0300-\u036f\u0489\u20d0-\u20ff]){4,}")
 _LONGEST_WORD = 14
-_FRAGMENT = re.compile(r"[A-Za-z]+")
+_BETWEEN = b" ._-"
 _MOST_FRAGMENTS = 5
 _LEAST_LETTERS = 6
+_SPLIT = re2.compile(
+    r"(?i)\b(?:" + "|".join("[ ._-]?".join(word) for word in sorted(COMMON) if len(word) >= _LEAST_LETTERS) + r")\b"
+)
 
 
 def spellings(text: str) -> Iterator[Hidden]:
     """The text as it reads once such words are put together again."""
     for match in _APART.finditer(text):
         yield Hidden("letters-apart", *match.span(), _put_together(match[0]))
-    if len(found := _LEET_WORD.findall(text)) >= 2:
+    if _LEET_HINT.search(text) and len(found := _LEET_WORD.findall(text)) >= 2:
         for table in (_LEET, _LEET_L):
             plain = _LEET_WORD.sub(lambda m, t=table: m[0].translate(t), text)  # type: ignore[misc]
             if share(plain)[0] >= share(text)[0] + min(2, len(found)):
@@ -35,9 +41,9 @@ def spellings(text: str) -> Iterator[Hidden]:
                 break
     if _CONCAT.search(text):
         yield Hidden("concatenation", 0, len(text), _JOINED.sub("", text))
-    if _HYPHEN.search(text):
+    if _HYPHEN_HINT.search(text):
         yield Hidden("hyphenation", 0, len(text), _HYPHEN.sub("", text))
-    if _MARKS.search(text):
+    if not text.isascii() and _MARKS.search(text):
         bare = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
         yield Hidden("marks", 0, len(text), bare)
     yield from _split_words(text)
@@ -74,22 +80,20 @@ def _put_together(run: str) -> str:
 
 
 def _split_words(text: str) -> Iterator[Hidden]:
-    """`dis regard prev ious`: fragments that make a long common word once the spaces between them go."""
-    out: list[str] = []
-    fragments = [(m[0], m.start(), m.end()) for m in _FRAGMENT.finditer(text)]
-    at = kept = joined = 0
-    while at < len(fragments):
-        for size in range(2, min(_MOST_FRAGMENTS, len(fragments) - at) + 1):
-            group = fragments[at : at + size]
-            word = "".join(letters for letters, _, _ in group).lower()
-            if len(word) >= _LEAST_LETTERS and word in COMMON and _are_close(text, group):
-                out += [text[kept : group[0][1]], word]
-                kept, joined, at = group[-1][2], joined + 1, at + size - 1
-                break
-        at += 1
-    if joined:
-        yield Hidden("split-words", 0, len(text), "".join([*out, text[kept:]]))
+    """`dis regard prev ious`: fragments that make a long common word once the signs between them go."""
+    data = text.encode("utf-8", "replace")
+    out: list[bytes] = []
+    kept = 0
+    for match in _SPLIT.finditer(data):
+        word = match[0]
+        if not word.isalpha() and len(word) <= _most(word):
+            out += [data[kept : match.start()], word.translate(None, _BETWEEN)]
+            kept = match.end()
+    if out:
+        yield Hidden("split-words", 0, len(text), b"".join([*out, data[kept:]]).decode("utf-8", "replace"))
 
 
-def _are_close(text: str, group: list[tuple[str, int, int]]) -> bool:
-    return all(text[a[2] : b[1]] in (" ", "-", "_", ".") for a, b in pairwise(group))
+def _most(word: bytes) -> int:
+    """Signs that a broken word may have: a few fragments; each letter apart is another disguise."""
+    letters = len(word.translate(None, _BETWEEN))
+    return letters + min(_MOST_FRAGMENTS - 1, letters // 2)

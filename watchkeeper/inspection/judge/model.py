@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import zstandard
@@ -67,6 +68,20 @@ class Weighed(msgspec.Struct, frozen=True):
     kind: str
 
 
+_Features = tuple[frozenset[int], frozenset[int]]
+"""Concepts and signs; pairs of them."""
+
+
+class _Part(NamedTuple):
+    """A sentence, weighed: sums of its n-grams in both tables, their number, and its features."""
+
+    whole: int
+    passage: int
+    grams: int
+    concepts: frozenset[int]
+    pairs: frozenset[int]
+
+
 class Model:
     """Safe for many threads."""
 
@@ -93,45 +108,44 @@ class Model:
 
     def weigh(self, reading: Reading) -> Weighed:
         """The score of a reading, and where it comes from."""
+        said = reading.sentences
         signs = [self._first_sign + sign for sign in reading.signs]
-        grams = [self._grams(sentence) for sentence in reading.sentences]
-        whole = self._whole(reading, signs, grams)
+        base = frozenset(signs), frozenset(self._pairs(signs))
+        parts = [self._part(sentence, signs, base) for sentence in said]
+        whole = self._sum(0, parts, base)
         best = -math.inf
         passage: tuple[Sentence, ...] = ()
-        for indices in passages(reading.sentences):
-            value = self._passage([reading.sentences[i] for i in indices], signs, [grams[i] for i in indices])
+        for indices in passages(said):
+            value = self._sum(1, [parts[i] for i in indices], base)
             if value > best:
-                best, passage = value, tuple(reading.sentences[i] for i in indices)
+                best, passage = value, tuple(said[i] for i in indices)
         logit = self.stored.slope * (whole + PASSAGE * best) + self.stored.offset
         return Weighed(1 / (1 + math.exp(-max(-60.0, min(60.0, logit)))), passage, self._kind(reading, signs))
 
-    def _whole(self, reading: Reading, signs: list[int], grams: list[tuple[int, int, int]]) -> float:
-        concepts = set[int]().union(*(sentence.concepts for sentence in reading.sentences))
-        pairs = set[int]()
-        for sentence in reading.sentences:
-            pairs.update(self._pairs([*sentence.concepts, *signs]))
-        total, count = sum(g[0] for g in grams), sum(g[2] for g in grams)
-        return self._sum(0, total, count, concepts.union(signs), pairs)
+    def _part(self, sentence: Sentence, signs: list[int], base: _Features) -> _Part:
+        first, second, count = self._grams(sentence)
+        if not sentence.concepts:
+            return _Part(first, second, count, *base)
+        here = [*sentence.concepts, *signs]
+        return _Part(first, second, count, frozenset(here), frozenset(self._pairs(here)))
 
-    def _passage(self, sentences: list[Sentence], signs: list[int], grams: list[tuple[int, int, int]]) -> float:
-        concepts = set[int]().union(*(sentence.concepts for sentence in sentences))
-        pairs = {pair for sentence in sentences for pair in self._pairs([*sentence.concepts, *signs])}
-        total, count = sum(g[1] for g in grams), sum(g[2] for g in grams)
-        return self._sum(1, total, count, concepts.union(signs), pairs)
-
-    def _sum(self, table: int, total: int, count: int, concepts: set[int], pairs: set[int]) -> float:
+    def _sum(self, table: int, parts: Sequence[_Part], base: _Features) -> float:
         stored = self.stored
+        count = sum(part.grams for part in parts)
+        grams = sum(part.passage for part in parts) if table else sum(part.whole for part in parts)
+        value: float = stored.scales[table] * grams / math.sqrt(count or 1)
+        if len(parts) == 1:
+            concepts, pairs = parts[0].concepts, parts[0].pairs
+        else:
+            concepts = base[0].union(*(part.concepts for part in parts if part.concepts is not base[0]))
+            pairs = base[1].union(*(part.pairs for part in parts if part.pairs is not base[1]))
         single, known = stored.single[table], stored.pairs[table]
-        value = stored.scales[table] * total / math.sqrt(count or 1)
-        value += CONCEPT * sum(single[i] for i in concepts)
-        return value + CONCEPT * sum(known.get(pair, 0.0) for pair in pairs) + stored.offsets[table]
+        told = sum([single[i] for i in concepts]) + sum([known[pair] for pair in pairs if pair in known])
+        return value + CONCEPT * told + stored.offsets[table]
 
-    def _pairs(self, found: list[int]) -> Iterator[int]:
+    def _pairs(self, found: list[int]) -> list[int]:
         count = self._count
-        for i, low in enumerate(found):
-            base = low * count
-            for high in found[i + 1 :]:
-                yield base + high
+        return [low * count + high for i, low in enumerate(found) for high in found[i + 1 :]]
 
     def _grams(self, sentence: Sentence) -> tuple[int, int, int]:
         """Weights of a sentence's n-grams in both tables, and their number."""

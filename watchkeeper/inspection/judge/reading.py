@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import msgspec
+import re2
 
 from watchkeeper.inspection.decodings import hidden_in
 from watchkeeper.inspection.judge.concepts import Concepts
@@ -32,8 +34,9 @@ _DESTROYS = re.compile(
 _CODE = re.compile(
     r"[{};]\s*$|^\s*(?:import|from|def|class|function|const|let|var|#include|public|SELECT)\b", re.MULTILINE
 )
-_BLOB = re.compile(r"[A-Za-z0-9+/_=-]{32,}|[0-9a-fA-F]{24,}")
+_BLOB = re2.compile(r"[A-Za-z0-9+/_=-]{32,}|[0-9a-fA-F]{24,}")
 """What is no words; if it hides some, these are read beside it."""
+_SMALL, _LARGE = ascii_lowercase.encode(), ascii_uppercase.encode()
 _ECHO = 0.6
 _DEPTH = 12
 
@@ -122,8 +125,10 @@ class Reader:
         return Sentence(path, 0, len(name), tuple(said) if kind == "n" else (), tuple(extra), tuple(concepts), True)
 
     def _sentences(self, text: str, path: str, start: int = -1, end: int = 0) -> Iterator[Sentence]:
+        has_blob = _BLOB.search(text) is not None
         for span in sentences(text)[:MAX_SENTENCES]:
-            read = plain(_BLOB.sub(" ", text[span.start : span.end]))
+            said = text[span.start : span.end]
+            read = plain(_BLOB.sub(" ", said) if has_blob else said)
             place = (start, end) if start >= 0 else span
             yield Sentence(path, *place, tuple(words(read)), (), tuple(self.concepts.of(read)))
 
@@ -187,16 +192,20 @@ def _company(name: str, whole: str, peers: Sequence[Peer], found: list[Sentence]
 
 def _shape(text: str) -> set[str]:
     signs: set[str] = set()
-    letters = sum(c.isalpha() for c in text)
-    if letters > 20 and sum(c.isupper() for c in text) > 0.2 * letters:
+    data = text.encode("utf-8", "replace")
+    small = len(data) - len(data.translate(None, _SMALL))
+    large = len(data) - len(data.translate(None, _LARGE))
+    if small + large > 20 and large > 0.25 * small:
         signs.add("shouts")
     if len(text) > 600:
         signs.add("long")
-    if letters > 5 and not _is_latin(text):
+    if not _is_latin(text):
         signs.add("is_foreign")
     return signs
 
 
 def _is_latin(text: str) -> bool:
-    beyond = sum(ord(c) > 0x24F and c.isalpha() for c in text)
-    return beyond < 0.3 * max(1, sum(c.isalpha() for c in text))
+    if text.isascii():
+        return True
+    beyond = sum(c > "\u024f" and c.isalpha() for c in text)
+    return beyond < 0.3 * max(1, sum(map(str.isalpha, text)))
