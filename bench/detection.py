@@ -135,6 +135,10 @@ def speeds(cases: list[tuple[dict[str, Any], Answer, str]]) -> list[dict[str, An
     ]  # fmt: skip
 
 
+def _floor(row: dict[str, Any]) -> str:
+    return "" if row["peer_value"] is None else f"floor {row['peer_value']:.1%}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
@@ -155,9 +159,7 @@ def main() -> None:
         return
     for row in rows:
         interval = (
-            f"[{row['low']:.1%}, {row['high']:.1%}]  {row['hits']}/{row['n']}  floor {row['peer_value']:.1%}"
-            if "n" in row
-            else ""
+            f"[{row['low']:.1%}, {row['high']:.1%}]  {row['hits']}/{row['n']}  {_floor(row)}" if "n" in row else ""
         )
         value = f"{row['value']:.1%}" if row["unit"] == "share" else f"{row['value']} {row['unit']}"
         sys.stdout.write(f"{row['metric']:44} {row.get('ground', ''):16} {value:>9}  {interval}\n")

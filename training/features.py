@@ -22,9 +22,11 @@ from watchkeeper.inspection.judge.words import BITS, number, numbers_of
 GRAMS = 1 << BITS
 SEEN = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 LONGEST = 20_000
+PLAIN = 0.2
+"""Weight of ordinary tools written for this training."""
 MADE = 0.1
 """Weight of constructed cases."""
-OURS = 0.3
+OURS = 0.25
 """Weight of innocent tools written to look suspicious: the budget is counted on real ones."""
 
 
@@ -66,7 +68,8 @@ def matter(cases: list[Case]) -> Matter:
     soft = np.array([case.is_ours and case.kind == DEFINITION and not case.is_malicious for case in cases], bool)
     groups = np.unique([case.group for case in cases], return_inverse=True)[1]
     made = np.array([case.source.endswith("+") for case in cases], bool)
-    weight = np.where(made, MADE, np.where(soft, OURS, 1.0))
+    plain = np.array([case.label == "ordinary_tool" for case in cases], bool)
+    weight = np.where(made, MADE, np.where(plain, PLAIN, np.where(soft, OURS, 1.0)))
     return Matter(cases, readings, whole, _matrix(rows, count), np.array(owner), y, weight, real, groups, concepts)
 
 

@@ -31,7 +31,7 @@ FILES = {DEFINITION: "definitions.model", TEXT: "texts.model"}
 FOLDS = 8
 ROUNDS = 2
 """How often the passage of a malicious case that tells most is chosen anew."""
-BUDGET = {DEFINITION: (0.006, 0.0015), TEXT: (0.04, 0.004)}
+BUDGET = {DEFINITION: (0.008, 0.0015), TEXT: (0.04, 0.004)}
 """Share of innocent cases that may be flagged, and that may be called sure."""
 KINDS = {
     "explicit_poisoning": "poisoning", "tool_poisoning": "poisoning", "prompt_injection": "poisoning",
@@ -165,7 +165,7 @@ def _report(m: Matter, found: np.ndarray, limit: float) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--strength", type=float, default=10.0, help="inverse of the regularisation (C)")
+    parser.add_argument("--strength", type=float, default=5.0, help="inverse of the regularisation (C)")
     parser.add_argument("--only", choices=list(FILES), help="train this model only")
     parser.add_argument("--dry", action="store_true", help="report; write nothing")
     chosen = parser.parse_args()
