@@ -191,7 +191,9 @@ class Scripted:
             return Verdict(Effect.ALLOW)
         return Verdict(Effect.DENY, ("test.rule",), "The test says no.", not route.shadow, "c-1")
 
-    def on_request(self, route: Route, principal: str, message: Message, marks: Marks = None) -> Ruling:
+    def on_request(
+        self, route: Route, principal: str, message: Message, marks: Marks = None, session: str = ""
+    ) -> Ruling:
         self.marks.append(marks)
         return Ruling(self._verdict(route, message.method in self.denied_methods))
 

@@ -163,7 +163,9 @@ class Exchange:
     def _rule(self, call: Call) -> None:
         """Judge a call; one that the guard lets pass may lack a scope yet."""
         request, message = call.request, call.message
-        call.ruling = ruling = self._guard.on_request(self._route, request.principal, message, request.marks)
+        call.ruling = ruling = self._guard.on_request(
+            self._route, request.principal, message, request.marks, request.session
+        )
         if ruling.change is not None:
             self._mirror_again(call, ruling)
         if self._needs is None or request.caller is None or (replies.stops(ruling) and not replies.asks(ruling)):

@@ -190,10 +190,12 @@ class Guard:
 
     # what the exchange asks
 
-    def on_request(self, route: Route, principal: str, message: Message, marks: Marks = None) -> Ruling:
+    def on_request(
+        self, route: Route, principal: str, message: Message, marks: Marks = None, session: str = ""
+    ) -> Ruling:
         """A client's request, notification or response."""
         try:
-            ruling = self._on_request(route, principal, message, marks)
+            ruling = self._on_request(route, principal, message, marks, session)
             return ruling if self._flow is None else self._flow.ruled(principal.removeprefix(AGENT), ruling)
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
@@ -262,7 +264,7 @@ class Guard:
 
     # how it is answered
 
-    def _on_request(self, route: Route, principal: str, message: Message, marks: Marks) -> Ruling:
+    def _on_request(self, route: Route, principal: str, message: Message, marks: Marks, session: str) -> Ruling:
         server, method, target = route.name, message.method, message.name
         findings = self._inspect(Surface.ARGUMENTS, inspected(message))
         if orders := self._orders.all_denying(principal, server, self._duties.tool_of(server, message)):
@@ -292,7 +294,7 @@ class Guard:
             times=self._times() if self._times is not None else (),
         )
         if self._flow is not None:
-            question = self._flow.marked(question, message)
+            question = self._flow.marked(question, message, session)
         if MARK in message.raw and has_any(message):
             return self._with_values(route, question, findings, schema, message)
         return self._told(question, self._judge(route, question, findings, schema, message))

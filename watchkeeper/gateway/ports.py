@@ -46,9 +46,9 @@ class Guard(Protocol):
     """Judges every message. Total: it never raises, a failure of its own is a denial."""
 
     def on_request(
-        self, route: Route, principal: str, message: Message, marks: tuple[str, ...] | None = None
+        self, route: Route, principal: str, message: Message, marks: tuple[str, ...] | None = None, session: str = ""
     ) -> Ruling:
-        """A client's request, notification or response. Memory only.
+        """A client's request, notification or response; `session` is one of the older era. Memory only.
 
         `marks` are the caller's groups as its credential says (`Caller.marks`); here and below, None asks the settings.
         """

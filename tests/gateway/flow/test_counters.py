@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.gateway.flow.conftest import Agent, Make, request, text
+from tests.gateway.flow.conftest import AGENT, Agent, Make, request, text
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.gateway.flow.counters import SLICES, Counters
+from watchkeeper.gateway.model import Route
 from watchkeeper.policy import Effect
 
 HOUR = 3_600 * 1_000_000
@@ -62,6 +63,17 @@ def test_bytes_denials_and_errors_are_counted(make: Make) -> None:
     assert agent.calls("files", "read_file", path="a").verdict.rules == ("bytes_in", "bytes_out", "denials")
     agent.gets("files", "read_file", {"content": [], "isError": True}, path="a")
     assert "errors" in agent.calls("files", "read_file", path="a").verdict.rules
+
+
+@pytest.mark.behaviour("flow.counters")
+def test_a_session_of_the_older_era_has_counters_of_its_own(make: Make) -> None:
+    guard = make(over("session_calls", 1))
+    route, message = Route(name="files"), [request("tools/call", name="read_file", arguments={}) for _ in range(5)]
+    effects = [
+        guard.on_request(route, AGENT, one, None, session).verdict.effect
+        for one, session in zip(message, ["s-1", "s-1", "s-2", "", ""], strict=True)
+    ]
+    assert effects == [Effect.ALLOW, Effect.DENY, Effect.ALLOW, Effect.ALLOW, Effect.ALLOW]
 
 
 @pytest.mark.behaviour("flow.counters")

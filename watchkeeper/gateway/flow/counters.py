@@ -20,7 +20,11 @@ OF_LABELS = {
     "secret_reads": "reads_secrets",
 }
 """Counter → the label of the tools whose calls it counts."""
-COUNTERS = frozenset({"calls", "denials", "errors", "bytes_out", "bytes_in", *OF_LABELS})
+_ASKED = frozenset({"calls", "bytes_out", *OF_LABELS})
+"""Counted when a call is asked for."""
+SESSION = "session_"
+"""Prefix of the same, of one session of the older era alone."""
+COUNTERS = _ASKED | {"denials", "errors", "bytes_in"} | {SESSION + name for name in _ASKED}
 """`bytes_out` are those of arguments, which leave; `bytes_in` those of results."""
 SLICES = 12
 

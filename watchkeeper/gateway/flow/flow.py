@@ -22,7 +22,7 @@ from collections import OrderedDict
 import msgspec
 
 from watchkeeper.core.clock import Clock
-from watchkeeper.gateway.flow.counters import OF_LABELS
+from watchkeeper.gateway.flow.counters import OF_LABELS, SESSION, Counters
 from watchkeeper.gateway.flow.labels import Labels
 from watchkeeper.gateway.flow.memory import BITS, Memory, names_in, stream_of
 from watchkeeper.gateway.flow.model import (
@@ -76,6 +76,7 @@ class Flow:
         """Microseconds that marks last."""
         self._stretch = int(settings.counted_minutes * _MINUTE)
         self._runs = not _RUNS.isdisjoint(reading.marks)
+        self._of_sessions = any(name.startswith(SESSION) for name in reading.thresholds)
         self._secrets = any("secret" in mark for mark in reading.marks)
 
     @property
@@ -85,21 +86,19 @@ class Flow:
 
     # before a call is judged
 
-    def marked(self, question: Question, request: Message, *, is_counted: bool = False) -> Question:
+    def marked(self, question: Question, request: Message, session: str = "", *, is_counted: bool = False) -> Question:
         """The question with what policies read of labels, flow and counts."""
         labels = self._labels.of(question.server, request)
         now = self._clock.now()
         memory = self._memory(question.principal, now)
-        if self.reading.thresholds and not is_counted and memory.seen is not request:
-            memory.seen = request
-            self._count(memory, labels, request, now)
+        counts = question.counts
+        if self.reading.thresholds and not is_counted:
+            counts = self._counted(memory, session and f"{question.server} {session}", labels, request, now)
         return msgspec.structs.replace(
             question,
             labels=labels if self.reading.labels else (),
             flow=self._marks(memory, question.server, request, now) if self.reading.marks else (),
-            counts=memory.counters.exceeded(self.reading.thresholds, now, self._stretch)
-            if self.reading.thresholds
-            else (),
+            counts=counts,
         )
 
     def _marks(self, memory: Memory, server: str, request: Message, now: int) -> tuple[str, ...]:
@@ -124,14 +123,28 @@ class Flow:
         found = named(carried.carries, "carries") | named(carried.returns, "returns")
         return found | {NAMES_UNTRUSTED} if carried.names else found
 
-    def _count(self, memory: Memory, labels: tuple[str, ...], request: Message, now: int) -> None:
-        thresholds, counters, stretch = self.reading.thresholds, memory.counters, self._stretch
+    def _counted(
+        self, memory: Memory, session: str, labels: tuple[str, ...], request: Message, now: int
+    ) -> tuple[str, ...]:
+        """The thresholds that are exceeded with this call."""
+        kept = [("", memory.counters)]
+        if session and self._of_sessions:
+            kept.append((SESSION, memory.of_session(session)))
+        if memory.seen is not request:
+            memory.seen = request
+            for prefix, counters in kept:
+                self._count(prefix, counters, labels, request, now)
+        return tuple(
+            sorted(mark for _, one in kept for mark in one.exceeded(self.reading.thresholds, now, self._stretch))
+        )
+
+    def _count(self, prefix: str, counters: Counters, labels: tuple[str, ...], request: Message, now: int) -> None:
         if request.method == "tools/call":
-            counters.add("calls", 1, now, stretch)
-        counters.add("bytes_out", len(request.arguments), now, stretch)
+            counters.add(f"{prefix}calls", 1, now, self._stretch)
+        counters.add(f"{prefix}bytes_out", len(request.arguments), now, self._stretch)
         for name, label in OF_LABELS.items():
-            if name in thresholds and label in labels:
-                counters.add(name, 1, now, stretch)
+            if label in labels and prefix + name in self.reading.thresholds:
+                counters.add(prefix + name, 1, now, self._stretch)
 
     # after it was judged or answered
 

@@ -16,6 +16,7 @@ from watchkeeper.gateway.flow.text import normal
 
 BITS = (*(bit for bit, _ in NAMES), WROTE_AUTOSTART)
 _MOST_WRITTEN = 512
+_MOST_SESSIONS = 64
 _MOST_TOOLS = 64
 _SHORT = 1_024
 """Letters of a call's arguments that may be one piece of several."""
@@ -25,11 +26,12 @@ _QUOTES = bytes.maketrans(b"\"'`;|&()<>,=\r\n\t", b" " * 15)
 class Memory:
     """Of one agent."""
 
-    __slots__ = ("_read", "_spoken", "_written", "counters", "principal", "prints", "prints_since", "seen")
+    __slots__ = ("_read", "_sessions", "_spoken", "_written", "counters", "principal", "prints", "prints_since", "seen")
 
     def __init__(self, principal: str, now: int) -> None:
         self.principal = principal
         self.counters = Counters()
+        self._sessions: OrderedDict[str, Counters] = OrderedDict()
         self.prints = Prints()
         self.prints_since = now
         self._read: dict[int, dict[str, int]] = {}
@@ -39,6 +41,16 @@ class Memory:
         """Of each tool the last call's text, and the end of what its calls had that the ones before had not."""
         self.seen: object = None
         """The message that was counted last: it is judged again when a person has answered."""
+
+    def of_session(self, session: str) -> Counters:
+        """The counters of one session; the one that was silent longest is forgotten when there are too many."""
+        counters = self._sessions.get(session)
+        if counters is None:
+            counters = self._sessions[session] = Counters()
+            if len(self._sessions) > _MOST_SESSIONS:
+                self._sessions.popitem(last=False)
+        self._sessions.move_to_end(session)
+        return counters
 
     # classes
 
