@@ -196,7 +196,7 @@ class Guard:
         """A client's request, notification or response."""
         try:
             ruling = self._on_request(route, principal, message, marks, session)
-            return ruling if self._flow is None else self._flow.ruled(principal.removeprefix(AGENT), ruling)
+            return ruling if self._flow is None else self._flow.ruled(principal.removeprefix(AGENT), message, ruling)
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
 

@@ -77,10 +77,10 @@ def test_a_session_of_the_older_era_has_counters_of_its_own(make: Make) -> None:
 
 
 @pytest.mark.behaviour("flow.counters")
-def test_a_call_that_is_judged_again_is_counted_once(make: Make) -> None:
-
-    agent = Agent(make(over("calls", 1)))
-    message = request("tools/call", name="read_file", arguments={})
-    assert agent.asks("files", message).verdict.effect is Effect.ALLOW
-    assert agent.asks("files", message).verdict.effect is Effect.ALLOW
-    assert agent.calls("files", "read_file").verdict.effect is Effect.DENY
+def test_a_call_that_a_person_is_asked_about_is_judged_again_and_counted_once(make: Make) -> None:
+    ask = over("calls", 0).replace("forbid", '@effect("ask") forbid') + over("sends", 1)
+    agent = Agent(make(ask))
+    message = request("tools/call", name="send_message", arguments={})
+    assert agent.asks("mail", message).verdict.effect is Effect.ASK
+    assert agent.asks("mail", message).verdict.effect is Effect.ASK
+    assert agent.calls("mail", "send_message").verdict.effect is Effect.DENY

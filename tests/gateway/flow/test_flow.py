@@ -60,6 +60,12 @@ def test_text_of_one_server_is_seen_in_a_call_of_another(agent: Agent) -> None:
     assert "carries_private" not in agent.marks("mail", "send_message", body="Lunch at noon?")
 
 
+@pytest.mark.behaviour("flow.every-way-in")
+def test_what_a_command_printed_is_private(agent: Agent) -> None:
+    agent.gets("shell", "run_command", text(MEMO), command="cat memo.txt")
+    assert "carries_private" in agent.marks("mail", "send_message", body=MEMO[30:150])
+
+
 @pytest.mark.behaviour("flow.same-server")
 def test_what_goes_back_to_its_own_server_is_not_carried_but_said(agent: Agent) -> None:
     agent.gets("files", "read_file", text(MEMO), path="memo.txt")

@@ -83,7 +83,7 @@ def test_a_steady_reader_is_written_down_now_and_then_and_old_rows_go(
     later, ledger = worker()
     ledger.sync()
     assert later.guard.flow is not None
-    assert [read.server for read in later.guard.flow._heard[AGENT.removeprefix("agent:")]] == ["web"]
+    assert [server for server, _ in later.guard.flow._heard[AGENT.removeprefix("agent:")]] == ["web"]
 
 
 @pytest.mark.behaviour("flow.workers")

@@ -59,7 +59,7 @@ class Flow:
         self._memories: OrderedDict[str, Memory] = OrderedDict()
         self._fresh: list[Read] = []
         """What other processes have not been told yet."""
-        self._heard: dict[str, list[Read]] = {}
+        self._heard: dict[str, dict[tuple[str, int], int]] = {}
         """What they told, until the agent's next message."""
         self.is_one_of_several = False
         """Fingerprints may be with another worker."""
@@ -130,8 +130,7 @@ class Flow:
         kept = [("", memory.counters)]
         if session and self._of_sessions:
             kept.append((SESSION, memory.of_session(session)))
-        if memory.seen is not request:
-            memory.seen = request
+        if memory.asked is not request:
             for prefix, counters in kept:
                 self._count(prefix, counters, labels, request, now)
         return tuple(
@@ -148,11 +147,15 @@ class Flow:
 
     # after it was judged or answered
 
-    def ruled(self, principal: str, ruling: Ruling) -> Ruling:
+    def ruled(self, principal: str, request: Message, ruling: Ruling) -> Ruling:
         """A request was judged."""
-        if ruling.verdict.effect is Effect.DENY and "denials" in self.reading.thresholds:
-            now = self._clock.now()
-            self._memory(principal, now).counters.add("denials", 1, now, self._stretch)
+        if not self.reading.thresholds:
+            return ruling
+        now = self._clock.now()
+        memory = self._memory(principal, now)
+        memory.asked = request if ruling.verdict.effect is Effect.ASK else None
+        if ruling.verdict.effect is Effect.DENY:
+            memory.counters.add("denials", 1, now, self._stretch)
         return ruling
 
     def took(
@@ -239,7 +242,10 @@ class Flow:
     def hear(self, told: list[Read]) -> None:
         """Take over what other processes told, each with the agent's next message."""
         for read in told[:_MOST_UNTOLD]:
-            self._heard.setdefault(read.principal, []).append(read)
+            # put in whole: the agent's own thread may take it out at any moment, and twice is no harm
+            self._heard[read.principal] = self._heard.get(read.principal, {}) | {(read.server, read.bits): read.at}
+        while len(self._heard) > _MOST_UNTOLD:
+            self._heard.pop(next(iter(self._heard)), None)
 
     # memories
 
@@ -252,8 +258,8 @@ class Flow:
         else:
             self._memories.move_to_end(principal)
         if self._heard:
-            for read in self._heard.pop(principal, ()):
-                memory.read(read.server, read.bits, read.at, 0)
+            for (server, bits), at in self._heard.pop(principal, {}).items():
+                memory.read(server, bits, at, 0)
         return memory
 
     def _refresh(self, memory: Memory, now: int) -> None:

@@ -26,7 +26,17 @@ _QUOTES = bytes.maketrans(b"\"'`;|&()<>,=\r\n\t", b" " * 15)
 class Memory:
     """Of one agent."""
 
-    __slots__ = ("_read", "_sessions", "_spoken", "_written", "counters", "principal", "prints", "prints_since", "seen")
+    __slots__ = (
+        "_read",
+        "_sessions",
+        "_spoken",
+        "_written",
+        "asked",
+        "counters",
+        "principal",
+        "prints",
+        "prints_since",
+    )
 
     def __init__(self, principal: str, now: int) -> None:
         self.principal = principal
@@ -39,8 +49,8 @@ class Memory:
         self._written: OrderedDict[int, tuple[int, bool]] = OrderedDict()
         self._spoken: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()
         """Of each tool the last call's text, and the end of what its calls had that the ones before had not."""
-        self.seen: object = None
-        """The message that was counted last: it is judged again when a person has answered."""
+        self.asked: object = None
+        """A message that a person is asked about: it is judged again then, and counted already."""
 
     def of_session(self, session: str) -> Counters:
         """The counters of one session; the one that was silent longest is forgotten when there are too many."""

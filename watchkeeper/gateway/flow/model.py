@@ -21,6 +21,7 @@ WROTE_AUTOSTART = 8
 """Beside the classes: it wrote something that starts by itself."""
 _OF_LABELS = {
     "reads_private": Class.PRIVATE,
+    "executes": Class.PRIVATE,  # what a command prints may be anything that its machine holds
     "reads_untrusted": Class.UNTRUSTED,
     "reads_secrets": Class.SECRET | Class.PRIVATE,
 }
