@@ -16,6 +16,7 @@ from watchkeeper.core.errors import Misconfigured
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.limits.settings import check_limits
 from watchkeeper.gateway.settings import ServerSettings
+from watchkeeper.policy.packs import chosen
 from watchkeeper.protocol.spawn import Command, environment_for
 
 
@@ -33,6 +34,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
     settings = loaded.settings
     check_limits(settings.limits)
     check_trust(settings, servers)
+    chosen(settings.policy.packs)
     folders = [("policy.folders", folder) for folder in settings.policy.folders]
     folders += [("detect.rules", settings.detect.rules), ("respond.playbooks", settings.respond.playbooks)]
     for setting, folder in folders:

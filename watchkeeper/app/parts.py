@@ -40,6 +40,7 @@ from watchkeeper.gateway.stdio import Limits, StdioUpstream
 from watchkeeper.gateway.tls import contexts
 from watchkeeper.gateway.upstream import Upstream
 from watchkeeper.policy import PolicyEngine, Windows
+from watchkeeper.policy.packs import places_of
 from watchkeeper.policy.windows import spans_of
 from watchkeeper.protocol.spawn import Spawner
 from watchkeeper.registry.settings import PinTerms, check_pins
@@ -110,8 +111,9 @@ def pin_terms_of(loaded: Loaded) -> PinTerms:
 
 
 def policies_of(loaded: Loaded) -> list[Path]:
-    """The folders of policies, the starter set first."""
-    return [content_folder("policies"), *(Path(folder) for folder in loaded.settings.policy.folders)]
+    """Where the policies lie: the starter set, packs, folders. Raises `Misconfigured` for a pack that there is not."""
+    settings = loaded.settings.policy
+    return [content_folder("policies"), *places_of(settings.packs), *(Path(folder) for folder in settings.folders)]
 
 
 def engine_of(loaded: Loaded) -> PolicyEngine:

@@ -54,6 +54,13 @@ class PolicySettings(msgspec.Struct, frozen=True):
     folders: Annotated[
         tuple[str, ...], Meta(description="Further folders of Cedar policies, read after the starter set.")
     ] = ()
+    packs: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Packs of policies that come with the product, read between the starter set and the folders, "
+            'each with the packs that it needs: `["level-2", "server.github"]`. `watchkeeper policy packs` lists them.'
+        ),
+    ] = ()
     windows: Annotated[
         dict[str, tuple[str, ...]],
         Meta(

@@ -12,6 +12,7 @@ import yaml
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy.engine import PolicyEngine
 from watchkeeper.policy.model import Effect, Question, Verdict
+from watchkeeper.policy.sources import files_of
 
 _SETS = ("groups", "findings", "labels", "flow", "counts", "times")
 
@@ -35,7 +36,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_cases(folders: Sequence[Path]) -> list[tuple[str, Case]]:
     """(file, case) of every `*.tests.yaml`, defaults filled in. Raises `Misconfigured`."""
     found: list[tuple[str, Case]] = []
-    for path in (path for folder in folders for path in sorted(folder.glob("*.tests.yaml"))):
+    for path in (path for folder in folders for path in files_of(folder, ".tests.yaml")):
         try:
             file = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), _File)
         except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:

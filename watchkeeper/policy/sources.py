@@ -73,15 +73,16 @@ def read(folders: Sequence[Path], windows: Collection[str] | None = None) -> tup
     """The policies of every `*.cedar`, folder by folder, and what is wrong with them; those that another one replaces
     are not among them.
 
-    `windows` are the names that the settings give to windows of time; None leaves unsaid which there are.
+    A folder may also be a single file. `windows` are the names that the settings give to windows of time; None leaves
+    unsaid which there are.
     """
     schema = cedarpy.Schema.from_str(base_schema())
     policies: list[Policy] = []
     problems: list[Problem] = []
     for folder in folders:
-        if not folder.is_dir():
+        if not folder.exists():
             problems.append(Problem(str(folder), 1, "", "there is no such folder"))
-        for path in sorted(folder.glob("*.cedar")):
+        for path in files_of(folder, ".cedar"):
             found, wrong = _read_file(path, schema)
             policies += found
             problems += wrong
@@ -89,6 +90,14 @@ def read(folders: Sequence[Path], windows: Collection[str] | None = None) -> tup
     problems += [] if windows is None else _unknown(policies, windows)
     replaced = {name for policy in policies for name in policy.terms.replaces}
     return [policy for policy in policies if policy.id not in replaced], problems
+
+
+def files_of(place: Path, ending: str) -> list[Path]:
+    """The files of a folder that end so; of a single policy file, itself or what has its name beside it."""
+    if place.is_dir():
+        return sorted(place.glob(f"*{ending}"))
+    beside = place.with_suffix(ending)
+    return [beside] if beside.is_file() else []
 
 
 def _unknown(policies: list[Policy], windows: Collection[str]) -> list[Problem]:

@@ -12,6 +12,7 @@ import msgspec
 from watchkeeper.app.settings import PolicySettings, data_folder, load
 from watchkeeper.core.content import content_folder
 from watchkeeper.policy import PolicyEngine
+from watchkeeper.policy.packs import places_of
 
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -42,7 +43,7 @@ def chosen(
 
 
 def _named(settings: PolicySettings) -> tuple[Path, ...]:
-    return tuple(Path(folder) for folder in settings.folders)
+    return (*places_of(settings.packs), *(Path(folder) for folder in settings.folders))
 
 
 def alone(command: Callable[..., Any]) -> Callable[..., Any]:
