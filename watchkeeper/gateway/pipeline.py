@@ -28,7 +28,7 @@ from typing import Protocol
 import msgspec
 
 from watchkeeper.gateway.containment import AGENT, Order, OrdersInForce
-from watchkeeper.gateway.duties import icons
+from watchkeeper.gateway.duties import elicitation, icons
 from watchkeeper.gateway.duties.keeper import ANNOTATION, Duties
 from watchkeeper.gateway.duties.model import Breach
 from watchkeeper.gateway.duties.tasks import NEWS, Tasks
@@ -53,7 +53,7 @@ from watchkeeper.inspection.fingerprints import (
     without_definitions,
 )
 from watchkeeper.inspection.inspection import BROKEN
-from watchkeeper.inspection.model import Finding, Surface, labels_of
+from watchkeeper.inspection.model import PERSONAL, UNSHOWN, Finding, Surface, labels_of
 from watchkeeper.policy.model import Effect, Question, Verdict
 from watchkeeper.protocol.message import Message, parse_message
 from watchkeeper.registry.model import TOOL, Observation, PinState
@@ -152,6 +152,7 @@ class Guard:
         self._pins = pins
         self._inspection = inspection
         self._inspect = inspection.inspect
+        self._for_links: Notices | None = None
         self._decide = policy.decide
         self._observe = observe
         self._groups_of = groups_of
@@ -360,7 +361,18 @@ class Guard:
         findings = self._inspect(surface, inspected(message))
         if orders := self._orders.all_denying(principal, route.name, tool):
             return self._deny(route, findings, *_contained(orders))
+        if message.is_open or message.method in elicitation.METHODS or message.failure == elicitation.REQUIRED:
+            asked = elicitation.look(message, is_local=route.is_started, has_personal=self._has_personal)
+            if isinstance(asked, Breach):
+                return self._deny(route, findings, (asked.rule,), asked.reason)
+            findings += asked
         return self._receive(route, principal, target, findings, marks, message=message)
+
+    def _has_personal(self, data: bytes) -> bool:
+        """Whether a text has a secret or personal data in it, whatever policies ask for."""
+        if self._for_links is None:
+            self._for_links = self._inspection.wanting(frozenset({PERSONAL}))
+        return any(finding.label in UNSHOWN for finding in self._for_links.inspect(Surface.RESULT, data))
 
     def _kept(self, route: Route, principal: str, request: Message, answer: Message, ruling: Ruling) -> Ruling:
         """The ruling on an answer, with what the protocol binds its server to."""
