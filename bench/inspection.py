@@ -15,11 +15,15 @@ from collections.abc import Callable
 import cedarpy
 
 from watchkeeper.core.content import content_folder
-from watchkeeper.inspection import Inspection, Surface, redact
+from watchkeeper.gateway.redaction.hiding import hide
+from watchkeeper.gateway.redaction.vault import Vault
+from watchkeeper.inspection import PERSONAL, Inspection, Surface, redact
 from watchkeeper.inspection.instructions import HiddenInstructions
+from watchkeeper.inspection.personal import Personal
 from watchkeeper.inspection.rules import portable
 from watchkeeper.inspection.secrets import Secrets
 from watchkeeper.policy import PolicyEngine, Question
+from watchkeeper.protocol.message import parse_message
 
 SENTENCE = "The branch holds three commits since Monday; the last one renames a module and moves its tests. "
 
@@ -64,6 +68,30 @@ def inspection_figures() -> dict[str, float]:
     return figures
 
 
+def redaction_figures() -> dict[str, float]:
+    """A result of 2 KB with three values: found, replaced, inspected and read once more, as the guard has it done."""
+    inspection = Inspection([HiddenInstructions(), Personal(), Secrets()], wanted=frozenset({PERSONAL}))
+    token = "ghp" + "_k3Jx9QmT2vLp7RwZ4nYc8BdF1hGs6Ua5Ke0T"
+    body = (SENTENCE * 30)[:1800] + f" Ask ada.brook@lakes.test, DE41 5172 8821 5558 2444 49, {token}."
+    message = parse_message(b'{"jsonrpc":"2.0","id":1,"result":' + text_of(body) + b"}")
+    vault = Vault()
+
+    def ours() -> None:
+        hidden = hide(vault, "agent", "crm", message, inspection.inspect(Surface.RESULT, message.result))
+        assert not inspection.inspect(Surface.RESULT, hidden.message.result)
+
+    rules = [rule for name in (Personal(), Secrets()) for rule in name.rules]
+    naive = re.compile(b"|".join(b"(?:%s)" % portable(rule.pattern) for rule in rules), re.IGNORECASE | re.DOTALL)
+
+    def peer() -> None:
+        tree = json.loads(message.raw)
+        for block in tree["result"]["content"]:
+            block["text"] = naive.sub(b"[redacted]", block["text"].encode()).decode()
+        json.dumps(tree)
+
+    return {"redaction_2kb_three_values_us": best(ours), "peer_re_sub_json_us": best(peer, rounds=2)}
+
+
 def policy_figures() -> dict[str, float]:
     engine = PolicyEngine.load()
     question = Question("laptop", ("dev",), "call_tool", "git", "git_status", "approved")
@@ -86,6 +114,7 @@ def policy_figures() -> dict[str, float]:
 PEERS = {
     "inspect": ("stdlib re, one alternation", "peer_re_alternation_2kb_clean_us"),
     "policy": ("Cedar, policies as text", "peer_cedar_text_us"),
+    "redaction": ("stdlib re.sub and json, without a second look", "peer_re_sub_json_us"),
 }
 """What a figure whose name begins so is held against."""
 
@@ -105,7 +134,7 @@ def rows(figures: dict[str, float]) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    results = rows(inspection_figures() | policy_figures())
+    results = rows(inspection_figures() | redaction_figures() | policy_figures())
     if "--json" in sys.argv:
         print(json.dumps({"name": "inspection", "results": results}))
         return

@@ -6,7 +6,6 @@ import contextlib
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -48,7 +47,7 @@ def endpoints_over(loaded: Loaded, routes: Sequence[Route]) -> list[Endpoint]:
     if not settings.endpoints:
         return []
     ports = {name: ServerSettings(port=route.port) for name, route in by_name.items()}
-    key = _key(loaded.data_dir / "keys" / "endpoints")
+    key = shared_key(loaded, "endpoints")
     return [
         Endpoint(
             route=Route(
@@ -75,8 +74,9 @@ def _asked(endpoints: Mapping[str, EndpointSettings]) -> set[int]:
     return {endpoint.port for endpoint in endpoints.values() if endpoint.port}
 
 
-def _key(path: Path) -> bytes:
-    """What seals cursors and states: the same in every worker and after a restart, and nobody else's."""
+def shared_key(loaded: Loaded, name: str) -> bytes:
+    """A secret of ours for one purpose: the same in every worker and after a restart, and nobody else's."""
+    path = loaded.data_dir / "keys" / name
     if not path.exists():
         make_private_folder(path.parent)
         with contextlib.suppress(Conflict):  # another worker was first

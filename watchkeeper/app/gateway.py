@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.approving import REFRESH
-from watchkeeper.app.endpoints import endpoints_over
+from watchkeeper.app.endpoints import endpoints_over, shared_key
 from watchkeeper.app.flowing import flow_for
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import spawner_for
@@ -36,6 +36,8 @@ from watchkeeper.gateway.flow.ledger import FlowLedger
 from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pipeline import Guard
+from watchkeeper.gateway.redaction.redaction import Redaction
+from watchkeeper.gateway.redaction.vault import Vault
 from watchkeeper.gateway.relay.relay import Relay
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.sightings import observing
@@ -217,5 +219,6 @@ def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, policy:
         flow=flow_for(loaded, policy, platform),
         observe=observing(platform.pins),
         groups_of=platform.clients.groups_of,
+        redaction=Redaction(Vault(shared_key(loaded, "placeholders"))),
         freshness=Freshness(lambda server: platform.pins.terms.of(server)),  # noqa: PLW0108 — they are replaced
     )

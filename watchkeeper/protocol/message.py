@@ -21,6 +21,8 @@ VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 CLIENT_KEY = "io.modelcontextprotocol/clientInfo"
 CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
 
+URL_REQUIRED = -32042
+"""The older era's error by which a server wants an address opened. Read where it comes, never written by us."""
 NAMED_BY = {
     "tools/call": "name",
     "prompts/get": "name",

@@ -22,7 +22,7 @@ from watchkeeper.gateway.duties.tasks import NEWS
 from watchkeeper.inspection.excerpts import shown
 from watchkeeper.inspection.model import Finding
 from watchkeeper.inspection.views import bare_text
-from watchkeeper.protocol.message import Message
+from watchkeeper.protocol.message import URL_REQUIRED, Message
 
 FORM = "protocol.elicitation-form"
 LINK = "protocol.elicitation-url"
@@ -30,8 +30,7 @@ LOOK_ALIKE = "protocol.elicitation-look-alike"
 LABEL = "look_alike_address"
 METHOD = "elicitation/create"
 METHODS = NEWS | {METHOD}
-REQUIRED = -32042
-"""The older era's error that asks for an address to be opened."""
+REQUIRED = URL_REQUIRED
 
 _ASKS_FOR_SECRET = Breach(
     FORM, "The server asked the user to type a secret into a form. It must send them to a page of its own for that."
