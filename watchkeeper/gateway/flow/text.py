@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 import zlib
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +20,8 @@ import re2
 MOST_BYTES = 1_048_576
 """Of decoded text that are looked at beside the text itself."""
 _DEPTH = 3
+_MOST_IDENTIFIERS = 5_000
+"""Of one text; what follows is taken as it stands."""
 _LONGEST_TOKEN = 512
 """Beyond, an opaque value is a text of its own."""
 _FOLD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
@@ -31,7 +33,6 @@ _UNSEEN = tuple(c.encode() for c in _UNSEEN_LETTERS)
 _BASE64 = re2.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}")
 _BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-="
 _HEX = re2.compile(rb"(?:[0-9a-fA-F]{2}){12,}")
-_PERCENT = re2.compile(rb"%[0-9a-fA-F]{2}")
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _IDENTIFIERS = re2.compile(
     rb"https?://[^\s\"'<>`)\]}]+"
@@ -122,7 +123,7 @@ def decoded(text: bytes) -> Iterator[bytes]:
 def _decoded_once(text: bytes) -> Iterator[bytes]:
     if len(text) < 24:
         return
-    if b"%" in text and len(_PERCENT.findall(text)) >= 3:
+    if text.count(b"%") >= 3:
         yield unquote_to_bytes(text)
     if b"\n" in text and not text.translate(None, _BASE64_LETTERS + _SPACE):
         text = text.translate(None, _SPACE)  # wrapped lines
@@ -179,7 +180,7 @@ def parts_of(said: Said) -> Parts:
     text, start = said.text, 0
     if said.is_id and len(text) <= 2_048 and text.translate(None, _SPACE) == text:
         return Parts([], [], [text])
-    for found in _IDENTIFIERS.finditer(text):
+    for found in islice(_IDENTIFIERS.finditer(text), _MOST_IDENTIFIERS):
         value = found.group()
         kind = _kind(value, text[max(0, found.start() - 24) : found.start()])
         if kind == "":
@@ -193,7 +194,7 @@ def parts_of(said: Said) -> Parts:
 
 def identifiers_in(text: bytes) -> Iterator[bytes]:
     """Whatever in a text looks like an identifier or an opaque value."""
-    for found in _IDENTIFIERS.finditer(text):
+    for found in islice(_IDENTIFIERS.finditer(text), _MOST_IDENTIFIERS):
         yield found.group()
 
 
