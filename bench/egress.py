@@ -7,8 +7,8 @@ what it gets. Each case is played by a client of its own. *Delivered* is what th
 on the wire; *blocked* is that at least one message of the case was not. For each case the event of its decision is
 looked up in the journal, proven, and the proof checked by the stand-alone verifier with the log's key.
 
-`egress_blocked`: of the malicious cases; `egress_false`: blocked of the benign ones; both over all cases, those that are
-not played counted as misses. `egress_mcp_blocked` and `…_false` are those that are MCP or the request of a tool alone.
+`egress_blocked`: of the malicious cases; `egress_false`: blocked of the benign ones; both over all cases, those that
+are not played counted as misses. `egress_mcp_…`: those that are MCP, or the request of a tool, alone.
 """
 
 from __future__ import annotations

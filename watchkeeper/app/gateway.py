@@ -17,7 +17,7 @@ from watchkeeper.app.flowing import flow_for
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import spawner_for
 from watchkeeper.app.limiting import Consumption, keep_ledger
-from watchkeeper.app.parts import Ground, engine_of, pin_terms_of, routes_of, terms_of, times_of
+from watchkeeper.app.parts import Ground, egress_of, engine_of, pin_terms_of, routes_of, terms_of, times_of
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import settle
 from watchkeeper.app.renewal import Fitted, Holdings, Renewal
@@ -212,7 +212,7 @@ def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, policy:
     return Guard(
         orders=orders,
         pins=platform.pins,
-        inspection=Inspection.from_plugins(loaded.data_dir / "cache", policy.wanted),
+        inspection=Inspection.from_plugins(loaded.data_dir / "cache", policy.wanted, egress_of(loaded)),
         policy=policy,
         asks=True,
         times=times_of(loaded, policy, platform.clock),

@@ -39,6 +39,7 @@ from watchkeeper.gateway.settings import OAUTH, GatewaySettings, ServerSettings
 from watchkeeper.gateway.stdio import Limits, StdioUpstream
 from watchkeeper.gateway.tls import contexts
 from watchkeeper.gateway.upstream import Upstream
+from watchkeeper.inspection.settings import EgressSettings, check_egress
 from watchkeeper.policy import PolicyEngine, Windows
 from watchkeeper.policy.packs import places_of
 from watchkeeper.policy.windows import spans_of
@@ -120,6 +121,12 @@ def engine_of(loaded: Loaded) -> PolicyEngine:
     """The policies, and whether the windows they speak of can be told. Raises `Misconfigured`."""
     spans_of(loaded.settings.policy.windows)
     return PolicyEngine.load(policies_of(loaded), loaded.settings.policy.windows)
+
+
+def egress_of(loaded: Loaded) -> EgressSettings:
+    """The lists of hosts. Raises `Misconfigured`."""
+    check_egress(loaded.settings.egress)
+    return loaded.settings.egress
 
 
 def times_of(loaded: Loaded, policy: PolicyEngine, clock: Clock) -> Callable[[], tuple[str, ...]] | None:

@@ -23,7 +23,7 @@ from watchkeeper.app.flowing import following
 from watchkeeper.app.flowing import prepared as prepared_flow
 from watchkeeper.app.launching import command_of
 from watchkeeper.app.limiting import Consumption, keep_ledger
-from watchkeeper.app.parts import Ground, Stock, engine_of, pin_terms_of, routes_of, terms_of, times_of
+from watchkeeper.app.parts import Ground, Stock, egress_of, engine_of, pin_terms_of, routes_of, terms_of, times_of
 from watchkeeper.app.platform import note_loaded, note_refused
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
@@ -47,7 +47,7 @@ from watchkeeper.registry.settings import PinTerms
 LIVE = frozenset(
     {
         *("gateway", "servers", "endpoints", "issuers", "limits", "loops", "floods", "fetch"),
-        *("policy", "approvals", "pins", "flow"),
+        *("policy", "approvals", "pins", "flow", "egress"),
     }
 )
 """Sections whose changes take effect without a restart, `gateway.workers` excepted."""
@@ -136,7 +136,7 @@ class Renewal:
         kept = with_ports_of(loaded, self._gateway.ports, self.loaded)
         servers = await asyncio.to_thread(check_quickly, kept, demo=self._demo)
         policy = await asyncio.to_thread(engine_of, kept)
-        inspection = await asyncio.to_thread(self._fitted.guard.looking_for, policy.wanted)
+        inspection = await asyncio.to_thread(self._fitted.guard.looking_for, policy.wanted, egress_of(kept))
         routes, stock = routes_of(kept, servers, self._ground, self._holdings.stock)
         relay = self._fitted.relay
         terms = terms_of(kept, self._ground.platform, relay, (self.loaded, self._terms))

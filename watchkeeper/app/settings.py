@@ -29,6 +29,7 @@ from watchkeeper.gateway.flow.settings import FlowSettings
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
+from watchkeeper.inspection.settings import EgressSettings
 from watchkeeper.registry.settings import PinSettings
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.web.settings import ConsoleSettings
@@ -83,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True):
     fetch: FetchSettings = FetchSettings()
     policy: PolicySettings = PolicySettings()
     flow: FlowSettings = FlowSettings()
+    egress: EgressSettings = EgressSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     pins: PinSettings = PinSettings()
     journal: JournalSettings = JournalSettings()

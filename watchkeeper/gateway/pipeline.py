@@ -54,6 +54,7 @@ from watchkeeper.inspection.fingerprints import (
 )
 from watchkeeper.inspection.inspection import BROKEN
 from watchkeeper.inspection.model import PERSONAL, UNSHOWN, Finding, Surface, labels_of
+from watchkeeper.inspection.settings import EgressSettings
 from watchkeeper.policy.model import Effect, Question, Verdict
 from watchkeeper.protocol.message import Message, parse_message
 from watchkeeper.registry.model import TOOL, Observation, PinState
@@ -111,7 +112,7 @@ class Notices(Protocol):
     """`inspection.Inspection`."""
 
     def inspect(self, surface: Surface, data: bytes, most: int = ...) -> Findings: ...
-    def wanting(self, wanted: frozenset[str]) -> Notices: ...
+    def wanting(self, wanted: frozenset[str], egress: EgressSettings | None = ...) -> Notices: ...
 
 
 class Decides(Protocol):
@@ -180,9 +181,9 @@ class Guard:
         self.flow = flow
         self._flow = flow.if_read if flow is not None else None
 
-    def looking_for(self, wanted: frozenset[str]) -> Notices:
+    def looking_for(self, wanted: frozenset[str], egress: EgressSettings | None = None) -> Notices:
         """An inspection for `follow`. Compiles patterns: not for the event loop."""
-        return self._inspection.wanting(wanted)
+        return self._inspection.wanting(wanted, egress)
 
     @property
     def tasks(self) -> Tasks:

@@ -9,9 +9,11 @@ from typing import Any
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.plugins import load
+from watchkeeper.inspection.destinations import Destinations
 from watchkeeper.inspection.model import Finding, Inspector, Looked, Surface
 from watchkeeper.inspection.rulebook import RuleInspector
 from watchkeeper.inspection.scanner import MAX_FINDINGS, NOTHING, OwnedRule, Scanner
+from watchkeeper.inspection.settings import EgressSettings
 
 _log = logging.getLogger(__name__)
 
@@ -37,24 +39,31 @@ class Inspection:
         self._others: list[Inspector] = []
         for inspector in inspectors:
             if not isinstance(inspector, RuleInspector):
-                self._others.append(inspector)
+                if _is_asked_for(inspector, wanted):
+                    self._others.append(inspector)
             elif _is_wanted(inspector, wanted):
                 rules += [(inspector.name, rule) for rule in inspector.rules]
         self._scanner = Scanner(rules, cache) if rules else None
         self.names: tuple[str, ...] = tuple(inspector.name for inspector in inspectors)
 
     @classmethod
-    def from_plugins(cls, cache: Path | None = None, wanted: frozenset[str] = frozenset()) -> Inspection:
+    def from_plugins(
+        cls, cache: Path | None = None, wanted: frozenset[str] = frozenset(), egress: EgressSettings | None = None
+    ) -> Inspection:
         """Every installed inspector (entry points `watchkeeper.inspectors`, and `watchkeeper.inspectors_on_demand` for
-        those that a policy has to want). Raises `Misconfigured`.
+        those that a policy has to want), and the hosts of `egress`. Raises `Misconfigured`.
         """
         found = load("inspectors") | load("inspectors_on_demand")
-        return cls([_make(name, factory) for name, factory in found.items()], cache, wanted)
+        made = [_make(name, factory) for name, factory in found.items()]
+        return cls([*made, Destinations(egress or EgressSettings())], cache, wanted)
 
-    def wanting(self, wanted: frozenset[str]) -> Inspection:
-        """The same, looking for what these words of policies (labels, classes) ask for. Compiles patterns: not for the
-        event loop."""
-        return Inspection(self._all, self._cache, wanted)
+    def wanting(self, wanted: frozenset[str], egress: EgressSettings | None = None) -> Inspection:
+        """The same, looking for what these words of policies (labels, classes) ask for, and for other hosts where some
+        are given. Compiles patterns: not for the event loop."""
+        kept = self._all
+        if egress is not None:
+            kept = [*(one for one in self._all if not isinstance(one, Destinations)), Destinations(egress)]
+        return Inspection(kept, self._cache, wanted)
 
     def inspect(self, surface: Surface, data: bytes, most: int = MAX_FINDINGS) -> tuple[Finding, ...]:
         """Every finding, of each rule at most so many; never raises. An inspector that fails is itself a finding:
@@ -92,6 +101,12 @@ def _is_wanted(inspector: RuleInspector, wanted: frozenset[str]) -> bool:
         return True
     classes = (Finding(inspector.name, rule.id, rule.label, rule.severity).classes for rule in inspector.rules)
     return not wanted.isdisjoint({inspector.on_demand}.union(*classes))
+
+
+def _is_asked_for(inspector: Inspector, wanted: frozenset[str]) -> bool:
+    if not isinstance(inspector, Destinations):
+        return True
+    return EVERYTHING in wanted or not wanted.isdisjoint(inspector.on_demand)
 
 
 def _broken(name: str) -> Finding:
