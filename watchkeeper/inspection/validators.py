@@ -15,6 +15,14 @@ from collections.abc import Callable
 
 import msgspec
 
+from watchkeeper.inspection.encodings import (
+    basic_credentials,
+    has_base58_checksum,
+    has_encoded_label,
+    is_encoded_text,
+    is_seed_phrase,
+    is_token_shape,
+)
 from watchkeeper.inspection.identifiers import IDENTIFIERS
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -74,6 +82,12 @@ def is_aws_key(data: bytes) -> bool:
     return not data.upper().endswith(b"EXAMPLE") and entropy(data[4:]) >= 2.5
 
 
+def is_basic_secret(data: bytes) -> bool:
+    """A Basic header whose password is neither a word nor an example."""
+    password = basic_credentials(data)
+    return len(password) >= 8 and is_not_example(password) and not _WORDS.fullmatch(password)
+
+
 def _unpad(part: bytes) -> bytes:
     return base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
 
@@ -85,5 +99,11 @@ CHECKS: dict[str, Callable[[bytes], bool]] = {
     "github": has_github_checksum,
     "aws": is_aws_key,
     "not-example": is_not_example,
+    "token-shape": is_token_shape,
+    "base58": has_base58_checksum,
+    "seed-phrase": is_seed_phrase,
+    "basic": is_basic_secret,
+    "encoded-label": has_encoded_label,
+    "encoded-text": is_encoded_text,
     **IDENTIFIERS,
 }
