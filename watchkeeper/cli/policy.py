@@ -10,7 +10,7 @@ import click
 
 from watchkeeper.app.settings import data_folder, load
 from watchkeeper.cli import options, output
-from watchkeeper.cli.policies import packs, testing
+from watchkeeper.cli.policies import differing, packs, testing
 from watchkeeper.core.content import content_folder
 from watchkeeper.policy import PolicyEngine, read_cases, run_case
 from watchkeeper.policy import check as problems_of
@@ -25,6 +25,7 @@ def policy() -> None:
 policy.add_command(testing.test)
 policy.add_command(testing.cover)
 policy.add_command(packs.packs)
+policy.add_command(differing.diff)
 
 
 @policy.command()

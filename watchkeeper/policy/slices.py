@@ -57,7 +57,7 @@ class Index:
             number
             for number in self._candidates(who, what)
             if _covers(self._policies[number].tree["action"], ("Action", q.action), actions)
-            and (q.action != REVEAL or self._policies[number].is_forbid or _names(self._policies[number], REVEAL))
+            and (q.action != REVEAL or self._policies[number].is_forbid or names(self._policies[number], REVEAL))
             and _covers(self._policies[number].tree["principal"], ("Agent", q.principal), who)
             and _covers(self._policies[number].tree["resource"], resource, what)
         )
@@ -85,7 +85,7 @@ def _covers(scope: dict[str, Any], entity: tuple[str, str], ancestors: set[tuple
     return True
 
 
-def _names(policy: Policy, action: str) -> bool:
+def names(policy: Policy, action: str) -> bool:
     """Whether a policy's scope names an action, and not only covers it."""
     scope = policy.tree["action"]
     return any(_id(named) == ("Action", action) for named in (*scope.get("entities", ()), scope.get("entity")) if named)
