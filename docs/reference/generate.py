@@ -54,12 +54,13 @@ def settings_page() -> str:
         parts += ["| setting | default | meaning |", "|---|---|---|"]
         parts += [*_fields(model), ""]
         for field, inner in get_type_hints(model).items():
-            if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            named = next((m for m in get_args(inner) if isinstance(m, type) and issubclass(m, msgspec.Struct)), None)
+            if named is not None or (isinstance(inner, type) and issubclass(inner, msgspec.Struct)):
                 parts += [
-                    f"## `{heading[:-1]}.{field}]`\n",
-                    f"{inspect.cleandoc(inner.__doc__ or '').splitlines()[0]}\n",
+                    f"## `{heading[:-1]}.{field}{'.NAME' if named else ''}]`\n",
+                    f"{inspect.cleandoc((named or inner).__doc__ or '').splitlines()[0]}\n",
                 ]
-                parts += ["| setting | default | meaning |", "|---|---|---|", *_fields(inner), ""]
+                parts += ["| setting | default | meaning |", "|---|---|---|", *_fields(named or inner), ""]
     return "\n".join(parts)
 
 

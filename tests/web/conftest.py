@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -89,6 +89,7 @@ class Desk:
             journal=_Logs(self),
             notifications=_Told(self),
             inbox=_Inbox(self),
+            hooks=_Hooks(),
             data_dir="~/.watchkeeper",
         )
 
@@ -173,6 +174,11 @@ class _Told(_Port):
     def recent(self) -> Sequence[Notification]:
         self.desk.check()
         return self.desk.told
+
+
+class _Hooks:
+    def hear(self, name: str, headers: Mapping[str, str], body: bytes) -> Held:
+        raise Denied("nobody is heard here")
 
 
 class _Inbox(_Port):

@@ -14,6 +14,7 @@ from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.verification import Verification
 from watchkeeper.app.views import TrafficView
+from watchkeeper.app.webhooks import HookDoor
 from watchkeeper.events import Event, JournalReader
 from watchkeeper.gateway.orders import OrderKind
 from watchkeeper.gateway.settings import ServerSettings
@@ -33,6 +34,7 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 @pytest.fixture
 def services(platform: Platform) -> Iterator[Services]:
     with closing(JournalReader(platform.data_dir)) as reader:
+        inbox = InboxView(platform)
         ledger = Ledger(platform.database, platform.journal, reader)
         yield Services(
             traffic=TrafficView(platform.data_dir, platform.clock),
@@ -40,7 +42,8 @@ def services(platform: Platform) -> Iterator[Services]:
             incidents=IncidentsView(platform, IncidentDesk(platform.database, ledger, platform.clock)),
             orders=OrdersView(platform),
             journal=JournalView(platform, Verification(platform.data_dir, platform.clock)),
-            inbox=InboxView(platform),
+            inbox=inbox,
+            hooks=HookDoor(platform, inbox, []),
             notifications=NotificationsView(ConsoleNotifier(platform.database, ledger)),
         )
 

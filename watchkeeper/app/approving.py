@@ -68,6 +68,7 @@ class Approving:
             by=asked["by"],
             choice=Choice(asked["choice"]),
             reason=asked.get("reason", ""),
+            claimed=asked.get("claimed", ""),
             role=asked.get("role", "admin"),  # whoever reaches this socket, or this folder, administers the host
         )
         self._on.orders.tell(REFRESH)

@@ -35,6 +35,10 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
     check_limits(settings.limits)
     check_trust(settings, servers)
     chosen(settings.policy.packs)
+    if settings.approvals.webhooks:
+        from watchkeeper.app.webhooks import hooks_of  # noqa: PLC0415 — response and console, needed for these only
+
+        hooks_of(loaded)
     folders = [("policy.folders", folder) for folder in settings.policy.folders]
     folders += [("detect.rules", settings.detect.rules), ("respond.playbooks", settings.respond.playbooks)]
     for setting, folder in folders:

@@ -15,6 +15,7 @@ from watchkeeper.app.settings import Loaded, data_folder
 from watchkeeper.app.threads import Readers
 from watchkeeper.app.verification import Verification
 from watchkeeper.app.views import TrafficView
+from watchkeeper.app.webhooks import HookDoor, hooks_of
 from watchkeeper.core import control
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import JournalReader
@@ -54,6 +55,7 @@ async def run_console(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
 
 def _services(loaded: Loaded, platform: Platform, verification: Verification, *, demo: bool) -> Services:
     ledger = Ledger(platform.database, platform.journal, JournalReader(loaded.data_dir))
+    inbox = InboxView(platform)
     desk = IncidentDesk(platform.database, ledger, platform.clock)
     return Services(
         traffic=TrafficView(loaded.data_dir, platform.clock),
@@ -62,7 +64,8 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         orders=OrdersView(platform),
         journal=JournalView(platform, verification),
         notifications=NotificationsView(ConsoleNotifier(platform.database, ledger)),
-        inbox=InboxView(platform),
+        inbox=inbox,
+        hooks=HookDoor(platform, inbox, hooks_of(loaded)),
         data_dir=str(loaded.data_dir),
         is_default_data=loaded.data_dir == data_folder(None),
     )

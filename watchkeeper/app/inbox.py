@@ -47,13 +47,13 @@ class InboxView:
             why_not=why_not,
         )
 
-    def decide(self, acting: Acting, approval_id: str, choice: str, reason: str) -> Held:
+    def decide(self, acting: Acting, approval_id: str, choice: str, reason: str, claimed: str = "") -> Held:
         if choice not in list(Choice):
             raise Invalid("a decision is `approve` or `deny`", hint="send one of the two as `choice`")
         if len(reason) > _REASON:
             raise Invalid(f"a reason has at most {_REASON} characters", hint="say it shorter")
         asked = {"approval": approval_id, "by": acting.actor, "role": acting.role, "choice": choice}
-        return _held(self._approving.decide({**asked, "reason": reason.strip(), ACTING: acting}))
+        return _held(self._approving.decide({**asked, "reason": reason.strip(), "claimed": claimed, ACTING: acting}))
 
     def _why_not(self, acting: Acting, roles: Sequence[str]) -> str:
         """Why they may not decide; empty when they may."""
@@ -83,11 +83,13 @@ def _held(row: Mapping[str, Any]) -> Held:
             Need(one["policy"], one["role"], one["quorum"], missing.get(one["policy"], 0))
             for one in row["requirements"]
         ],
-        votes=[
-            Said(vote["operator"], vote["role"], vote["choice"], vote["at"], vote["reason"]) for vote in row["votes"]
-        ],
+        votes=[_said(vote) for vote in row["votes"]],
         because=row["because"],
     )
+
+
+def _said(vote: Mapping[str, Any]) -> Said:
+    return Said(vote["operator"], vote["role"], vote["choice"], vote["at"], vote["reason"], vote["claimed"])
 
 
 def _definition(row: Mapping[str, Any]) -> DefinitionNow:

@@ -11,8 +11,9 @@ from watchkeeper.gateway.flow import ledger as flow
 from watchkeeper.operators import roster
 from watchkeeper.registry import pins
 from watchkeeper.respond import incidents
+from watchkeeper.respond.webhooks import outbox as webhooks
 from watchkeeper.web import operators
 
 METADATA = Base.metadata
-ROOMS = (approvals, detector, flow, grants, identity, orders, pins, incidents, operators, roster)
+ROOMS = (approvals, detector, flow, grants, identity, orders, pins, incidents, operators, roster, webhooks)
 """The rooms that keep tables."""

@@ -16,6 +16,7 @@ from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.threads import Readers
+from watchkeeper.app.webhooks import outbox_of
 from watchkeeper.core import control
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Unavailable
@@ -34,7 +35,9 @@ async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
     stop = stop_requested(supervised=supervised)
     with opened(loaded.data_dir, WATCH, journal_class(demo=demo), loaded.settings.journal) as platform:
         detector, respond, lake = _parts(loaded, platform)
-        readers = Readers({"lake": lake.run, "detect": detector.run, "respond": respond.run})
+        outbox = outbox_of(loaded, platform)
+        telling = {"webhooks": outbox.run} if outbox is not None else {}
+        readers = Readers({"lake": lake.run, "detect": detector.run, "respond": respond.run, **telling})
         handlers = _handlers(Desk(platform).acts) | {"status": _status(readers, lake, detector)}
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
             readers.start()

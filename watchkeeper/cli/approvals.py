@@ -195,7 +195,8 @@ def _definition(row: Mapping[str, Any]) -> str:
 
 def _said(vote: Mapping[str, Any]) -> str:
     why = f": {vote['reason']}" if vote["reason"] else ""
-    return f"{output.moment(vote['at'])}  {vote['operator']} ({vote['role']}) {vote['choice']}{why}"
+    named = f", naming {vote['claimed']} (not verified)" if vote["claimed"] else ""
+    return f"{output.moment(vote['at'])}  {vote['operator']} ({vote['role']}{named}) {vote['choice']}{why}"
 
 
 def _before(row: Mapping[str, Any]) -> str:

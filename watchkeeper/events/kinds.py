@@ -68,6 +68,9 @@ KINDS: dict[str, str] = {
     "respond.containment.verified": "Every live gateway acknowledged and the probe was refused.",
     "respond.containment.unverified": "An order was given, and its effect could not be proven.",
     "respond.notification.sent": "Somebody was told.",
+    "respond.notification.failed": "A notice to another system was not taken; it is sent again, later each time.",
+    "respond.decision.heard": "Another system sent a decision, signed; the body has whom it names, unverified.",
+    "respond.decision.refused": "What came as a decision of another system was not signed by it, late, or a replay.",
     # operators
     "operators.person.invited": "Somebody became an operator; the body has the role.",
     "operators.role.changed": "An operator got another role; the body has both.",

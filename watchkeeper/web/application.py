@@ -18,10 +18,10 @@ from litestar.enums import MediaType
 from litestar.exceptions import HTTPException, NotFoundException
 
 from watchkeeper.core.clock import Clock, SystemClock
-from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable, WatchkeeperError
-from watchkeeper.web.guard import API, Doors, Guard, cookie_name, set_headers
+from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable, Untrusted, WatchkeeperError
+from watchkeeper.web.guard import API, HOOKS, Doors, Guard, cookie_name, set_headers
 from watchkeeper.web.operators import TooMany
-from watchkeeper.web.pages import api, approvals, door, incidents, journal, overview, servers, traffic
+from watchkeeper.web.pages import api, approvals, door, hooks, incidents, journal, overview, servers, traffic
 from watchkeeper.web.pages.door import forgotten
 from watchkeeper.web.ports import Services
 from watchkeeper.web.settings import ConsoleSettings
@@ -30,6 +30,7 @@ from watchkeeper.web.show import STATIC, Console, PageRequest, console_of
 _log = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
     (TooMany, 429),
+    (Untrusted, 401),
     (Denied, 403),
     (NotFound, 404),
     (Conflict, 409),
@@ -57,6 +58,7 @@ def build(services: Services, doors: Doors, settings: ConsoleSettings, clock: Cl
             api.list_approvals,
             api.show_approval,
             api.decide_approval,
+            hooks.hear,
             door.door,
             door.enter,
             door.leave,
@@ -164,7 +166,7 @@ def nowhere() -> None:
 
 
 def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
-    if request.url.path.startswith(API):
+    if request.url.path.startswith((API, HOOKS)):
         told = error.detail if error.status_code < 500 else "the console failed; its log has the trace"
         return problem(error.status_code, "http", told, headers=error.headers)
     console = console_of(request)
@@ -179,7 +181,7 @@ def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respon
 
 def _our_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[str]:
     status = status_of(error)
-    if request.url.path.startswith(API):
+    if request.url.path.startswith((API, HOOKS)):
         return problem(status, error.code, error.reason, error.hint)
     console = console_of(request)
     if isinstance(error, (TooMany, Denied)) and request.scope.get("user") is None:

@@ -33,6 +33,8 @@ class Said:
     """`approve` or `deny`."""
     at: int
     reason: str = ""
+    claimed: str = ""
+    """Whom another system names; not verified here."""
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ A service that cannot answer raises `Unavailable`: the page then says that it do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from watchkeeper.events import Event
-from watchkeeper.web.inbox import Inbox
+from watchkeeper.web.inbox import Held, Inbox
 from watchkeeper.web.model import (
     Activity,
     DefinitionChange,
@@ -100,6 +100,14 @@ class Notifications(Protocol):
         ...
 
 
+class Hooks(Protocol):
+    """Where other systems send decisions to."""
+
+    def hear(self, name: str, headers: Mapping[str, str], body: bytes) -> Held:
+        """Raises `Untrusted` for what is not theirs, `Conflict` for a replay or what is decided already, and more."""
+        ...
+
+
 class Recorder(Protocol):
     """The part of the journal that the console itself writes to: strictly, an event at a time."""
 
@@ -117,6 +125,7 @@ class Services:
     journal: JournalState
     notifications: Notifications
     inbox: Inbox
+    hooks: Hooks
     data_dir: str = "DATA_DIR"
     """Only for the commands that pages show."""
     is_default_data: bool = True

@@ -195,6 +195,13 @@ CREATE TABLE respond_cursor (
 	"index" BIGINT NOT NULL,
 	PRIMARY KEY (writer)
 );
+CREATE TABLE respond_heard (
+	hook VARCHAR(64) NOT NULL,
+	id VARCHAR(256) NOT NULL,
+	at BIGINT NOT NULL,
+	done BOOLEAN NOT NULL,
+	PRIMARY KEY (hook, id)
+);
 CREATE TABLE respond_incidents (
 	id VARCHAR(36) NOT NULL,
 	number VARCHAR(32) NOT NULL,
@@ -220,6 +227,17 @@ CREATE TABLE respond_incidents (
 	round INTEGER NOT NULL,
 	PRIMARY KEY (id),
 	UNIQUE (tenant, number)
+);
+CREATE TABLE respond_notices (
+	id VARCHAR(64) NOT NULL,
+	hook VARCHAR(64) NOT NULL,
+	approval VARCHAR(64) NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	attempts INTEGER NOT NULL,
+	due_at BIGINT NOT NULL,
+	made_at BIGINT NOT NULL,
+	ended_at BIGINT NOT NULL,
+	PRIMARY KEY (id)
 );
 CREATE TABLE respond_notifications (
 	"key" VARCHAR(200) NOT NULL,
@@ -292,9 +310,12 @@ CREATE INDEX ix_gateway_approvals_binding ON gateway_approvals (binding);
 CREATE INDEX ix_gateway_approvals_state ON gateway_approvals (state);
 CREATE INDEX ix_operators_tokens_operator ON operators_tokens (operator);
 CREATE INDEX ix_respond_alerts_incident ON respond_alerts (incident);
+CREATE INDEX ix_respond_heard_at ON respond_heard (at);
 CREATE INDEX ix_respond_incidents_group ON respond_incidents ("group");
 CREATE INDEX ix_respond_incidents_number ON respond_incidents (number);
 CREATE INDEX ix_respond_incidents_updated_at ON respond_incidents (updated_at);
+CREATE INDEX ix_respond_notices_approval ON respond_notices (approval);
+CREATE INDEX ix_respond_notices_state ON respond_notices (state);
 CREATE INDEX ix_respond_notifications_time ON respond_notifications (time);
 CREATE INDEX ix_respond_outbox_is_recorded ON respond_outbox (is_recorded);
 CREATE INDEX ix_respond_outbox_recorder ON respond_outbox (recorder);
@@ -306,4 +327,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0008');
+INSERT INTO alembic_version (version_num) VALUES ('0009');

@@ -168,7 +168,9 @@ class Approvals:
             found = session.scalars(query.order_by(row.last_at.desc(), row.id).limit(most))
             return [seen_at(to_approval(one), self._clock.now()) for one in found]
 
-    def decide(self, approval_id: str, *, by: str, choice: Choice, reason: str = "", role: str = "admin") -> Approval:
+    def decide(
+        self, approval_id: str, *, by: str, choice: Choice, reason: str = "", role: str = "admin", claimed: str = ""
+    ) -> Approval:
         """Say yes or no.
 
         `role` is what the operator acts in, as the face that knows them says. Raises `NotFound`, `Denied` for whoever
@@ -179,7 +181,7 @@ class Approvals:
         with self._database.write() as session:
             at = counters.lock_generation(session, DEFAULT, _store.APPROVALS)
             row = self._row(session, approval_id)
-            vote = Vote(by, role, choice, now, reason)
+            vote = Vote(by, role, choice, now, reason, claimed)
             after = voting.voted(seen_at(to_approval(row), now), vote, self.roles)
             self._move(row, after, at, facts.decided(after, vote, now))
         return after

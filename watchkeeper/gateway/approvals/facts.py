@@ -30,6 +30,8 @@ def requested(approval: Approval, now: int) -> Event:
 def decided(approval: Approval, vote: Vote, now: int) -> Event:
     choice, state = vote.choice.value, approval.state.value
     body = {"choice": choice, "role": vote.role, "said": vote.reason, "state": state, "votes": len(approval.votes)}
+    if vote.claimed:
+        body["claimed"] = vote.claimed
     outcome = "allow" if vote.choice is Choice.APPROVE else "deny"
     key = (vote.operator, choice)
     return _event(_DECIDED, approval, now, actor=vote.operator, outcome=outcome, body=body, key=key)

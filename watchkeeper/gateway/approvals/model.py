@@ -52,6 +52,8 @@ class Vote(msgspec.Struct, frozen=True):
     choice: Choice
     at: int
     reason: str = ""
+    claimed: str = ""
+    """The person that a webhook names; nobody here has verified it."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

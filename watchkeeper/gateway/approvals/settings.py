@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from watchkeeper.gateway.approvals.channels import WebhookSettings
+
 
 class ApprovalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`[approvals]`."""
@@ -28,3 +30,7 @@ class ApprovalSettings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="Requests that one client may have open; more are denied.", ge=1)
     ] = 20
     most: Annotated[int, Meta(description="Requests that may be open in all; more are denied.", ge=1)] = 500
+    webhooks: Annotated[
+        dict[str, WebhookSettings],
+        Meta(description="Other systems that are told and may decide, as `[approvals.webhooks.NAME]`."),
+    ] = {}

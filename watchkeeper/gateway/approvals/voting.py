@@ -18,7 +18,7 @@ from watchkeeper.gateway.approvals.ports import Roles
 
 BY_OPERATORS = "approval.operators-decide"
 LACKS_ROLE = "approval.role"
-_DECIDERS = ("operator:", "system:")
+_DECIDERS = ("operator:", "system:", "webhook:")
 
 
 def refuse_agents(by: str) -> None:

@@ -1,0 +1,71 @@
+"""Messages of other systems: heard once they are through, and again if the process died in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.respond.webhooks.conftest import KEY, SECRET
+from watchkeeper.core.clock import SECOND, ManualClock
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Conflict, Untrusted
+from watchkeeper.core.secrets import Secret
+from watchkeeper.events import Journal, JournalReader
+from watchkeeper.respond.webhooks import Hearing, Hook
+from watchkeeper.respond.webhooks.model import Told
+from watchkeeper.respond.webhooks.signing import sign
+
+BODY = b'{"approval": "ask-1", "choice": "deny", "reason": "no"}'
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(1_795_368_000_000_000)
+
+
+@pytest.fixture
+def hearing(tmp_path: Path, clock: ManualClock) -> Iterator[Hearing]:
+    hooks = [Hook(name, "https://ops.example/in", Secret(SECRET)) for name in ("ops", "others")]
+    with closing(Database.at(tmp_path / "state.db")) as database:
+        database.create_missing_tables()
+        with closing(Journal.open(tmp_path, "console", clock)) as journal:
+            yield Hearing(database, journal, clock, hooks)
+
+
+def headers(clock: ManualClock, message_id: str = "msg_1") -> dict[str, str]:
+    seconds = clock.now() // SECOND
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(seconds),
+        "webhook-signature": sign(KEY, message_id, seconds, BODY),
+    }
+
+
+@pytest.mark.behaviour("webhooks.replay")
+def test_a_message_may_come_again_until_its_decision_is_through_and_not_afterwards(
+    hearing: Hearing, clock: ManualClock
+) -> None:
+    sent = headers(clock)
+    assert hearing.hear("ops", sent, BODY)[1] == Told("ask-1", "deny", "no")
+    assert hearing.hear("ops", sent, BODY)[1] == Told("ask-1", "deny", "no")
+    hearing.done("ops", sent)
+    with pytest.raises(Conflict):
+        hearing.hear("ops", sent, BODY)
+    clock.advance(299 * SECOND)
+    with pytest.raises(Conflict):
+        hearing.hear("ops", sent, BODY)
+    clock.advance(2 * SECOND)
+    with pytest.raises(Untrusted):
+        hearing.hear("ops", sent, BODY)
+
+
+@pytest.mark.behaviour("webhooks.forged")
+def test_refusals_are_recorded_and_not_in_floods(hearing: Hearing, clock: ManualClock, tmp_path: Path) -> None:
+    for _ in range(40):
+        with pytest.raises(Untrusted):
+            hearing.hear("ops", headers(clock) | {"webhook-signature": "v1,guess"}, BODY)
+    kinds = [record.event.kind for record in JournalReader(tmp_path).read({}) if record.event]
+    assert kinds.count("respond.decision.refused") == 10

@@ -1,0 +1,11 @@
+"""Webhooks: other systems are told what waits for a person, and send back what people decided there.
+
+Both ways are signed by a shared secret (Standard Webhooks). Out: a durable outbox, at least once. In: each message
+counts once, as one voice, in the role that the settings give; whom it names is kept as a claim.
+"""
+
+from watchkeeper.respond.webhooks.hearing import Hearing
+from watchkeeper.respond.webhooks.model import Hook
+from watchkeeper.respond.webhooks.outbox import Outbox
+
+__all__ = ["Hearing", "Hook", "Outbox"]
