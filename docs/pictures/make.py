@@ -17,7 +17,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from watchkeeper.app.settings import load
+from watchkeeper.app.settings import Loaded, load
 from watchkeeper.app.up import Up
 from watchkeeper.exercise.agent import connect
 
@@ -41,6 +41,28 @@ PICTURES = {"console": "/", "traffic": "/traffic"}
 """Picture → page; none that names a folder of the machine it was made on."""
 
 
+POLICY = """
+@id("team.conversions-need-a-person")
+@reason("A person looks at each conversion before it is made.")
+@effect("ask") @role("responder") @quorum("2") @expires("30m")
+forbid (principal, action == Action::"call_tool", resource == Tool::"time/convert_time");
+"""
+"""So that a call waits in the picture of the inbox."""
+HELD = {"source_timezone": "Europe/Lisbon", "time": "17:20", "target_timezone": "Asia/Tokyo"}
+
+
+def settings_of(data: Path) -> Loaded:
+    """The demo's, with the policy above; a held call is told at once to come again."""
+    policies = data / "policies"
+    policies.mkdir()
+    (policies / "asks.cedar").write_text(POLICY, encoding="utf-8")
+    sections = {"gateway": "port = 0", "console": "port = 0", "approvals": "wait_seconds = 0"}
+    sections["policy"] = f"folders = [{json.dumps(str(policies))}]"
+    path = data / "watchkeeper.toml"
+    path.write_text("\n".join(f"[{name}]\n{text}" for name, text in sections.items()), encoding="utf-8")
+    return load(path, data)
+
+
 def browser(profile: str) -> webdriver.Chrome:
     options = webdriver.ChromeOptions()
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
@@ -61,6 +83,9 @@ def take(link: str, folder: Path, profile: str) -> None:
         for name, path in PICTURES.items():
             driver.get(base + path)
             driver.save_screenshot(str(folder / f"{name}.png"))
+        driver.get(f"{base}/approvals")
+        driver.find_element(By.CSS_SELECTOR, "table.held a").click()
+        driver.save_screenshot(str(folder / "approval.png"))
         driver.get(f"{base}/incidents")
         driver.find_element(By.CSS_SELECTOR, "a[href^='/incidents/']").click()
         driver.save_screenshot(str(folder / "incident.png"))
@@ -74,6 +99,7 @@ async def honest_calls(up: Up) -> None:
     token = snippet["headers"]["Authorization"].removeprefix("Bearer ")
     async with connect(snippet["url"], token, "auto") as agent:
         await agent.tools()
+        await agent.call("convert_time", HELD)
         for second in range(120):
             for zone in ZONES[: 1 + second * 7 % len(ZONES)]:
                 await agent.call("get_current_time", {"timezone": zone})
@@ -88,7 +114,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as data,
         tempfile.TemporaryDirectory() as profile,
-        Up(load(None, Path(data), free_ports=True), demo=True, told=sys.stderr.write) as up,
+        Up(settings_of(Path(data)), demo=True, told=sys.stderr.write) as up,
     ):
         asyncio.run(honest_calls(up))
         report = up.exercise(lambda step: None)
