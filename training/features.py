@@ -10,18 +10,26 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 import scipy.sparse as sp
 from corpus import DEFINITION, Case
 
+from watchkeeper.inspection import Inspection, Surface
+from watchkeeper.inspection.attacks import Attacks
+from watchkeeper.inspection.channels import Channels
+from watchkeeper.inspection.instructions import HiddenInstructions
 from watchkeeper.inspection.judge.concepts import Concepts
 from watchkeeper.inspection.judge.model import CONCEPT, passages
 from watchkeeper.inspection.judge.reading import SIGNS, Peer, Reader, Reading, Sentence
 from watchkeeper.inspection.judge.words import BITS, number, numbers_of
+from watchkeeper.inspection.secrets import Secrets
+from watchkeeper.inspection.suspicion import Suspicion
 
 GRAMS = 1 << BITS
 SEEN = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 LONGEST = 20_000
+OUTGOING = frozenset({"tool_args", "tool_call", "arguments", "args"})
 PLAIN = 0.2
 """Weight of ordinary tools written for this training."""
 MADE = 0.1
@@ -55,7 +63,8 @@ def matter(cases: list[Case]) -> Matter:
     concepts = Concepts.load()
     reader = Reader(concepts)
     count = len(concepts.names) + len(SIGNS)
-    readings = [read_case(reader, case) for case in cases]
+    inspection = Inspection([Attacks(), Channels(), HiddenInstructions(), Secrets(), Suspicion()])
+    readings = [read_case(reader, case, inspection) for case in cases]
     whole = _matrix([_vector(r.sentences, r, concepts, count) for r in readings], count)
     owner: list[int] = []
     rows: list[dict[int, float]] = []
@@ -73,12 +82,16 @@ def matter(cases: list[Case]) -> Matter:
     return Matter(cases, readings, whole, _matrix(rows, count), np.array(owner), y, weight, real, groups, concepts)
 
 
-def read_case(reader: Reader, case: Case) -> Reading:
+def read_case(reader: Reader, case: Case, inspection: Inspection) -> Reading:
     if case.kind != DEFINITION:
-        return reader.of_text(str(case.data.get("text", ""))[:LONGEST])
+        text = str(case.data.get("text", ""))[:LONGEST]
+        surfaces = (Surface.ARGUMENTS,) if case.data.get("field") in OUTGOING else (Surface.RESULT, Surface.ARGUMENTS)
+        found = {f.label for surface in surfaces for f in inspection.inspect(surface, msgspec.json.encode(text))}
+        return reader.of_text(text, found)
     tree = {name: case.data[name] for name in SEEN if name in case.data}
     peers = [Peer(str(p.get("name", "")), str(p.get("description") or "")) for p in case.data.get("peers", ())]
-    return reader.of_definition(tree, peers)
+    found = {finding.label for finding in inspection.inspect(Surface.DEFINITION, msgspec.json.encode(tree))}
+    return reader.of_definition(tree, peers, found)
 
 
 @cache

@@ -21,6 +21,8 @@ from watchkeeper.inspection.model import Surface
 
 DEFINITION = ("name", "title", "description", "inputSchema", "outputSchema", "annotations", "icons", "_meta")
 _OUTGOING = frozenset({"tool_args", "tool_call", "arguments", "args"})
+_EITHER = (Surface.RESULT, Surface.ARGUMENTS)
+"""A corpus does not always say which way a text goes."""
 _TEXTUAL = 64 * 1024
 
 
@@ -83,10 +85,7 @@ def _definition(data: dict[str, Any], assessor: Assessor) -> list[Assessment]:
 def _text(data: dict[str, Any], assessor: Assessor) -> list[Assessment]:
     text = str(data.get("text") or "")
     outgoing = str(data.get("field") or "") in _OUTGOING
-    found = [assessor.of_text(text, Surface.ARGUMENTS if outgoing else Surface.RESULT)]
-    if not outgoing:
-        found.append(assessor.of_text(text, Surface.ARGUMENTS))  # a corpus does not always say which way it goes
-    return found
+    return [assessor.of_texts(text, (Surface.ARGUMENTS,) if outgoing else _EITHER)]
 
 
 def _wire(data: dict[str, Any], assessor: Assessor) -> list[Assessment]:
@@ -113,10 +112,7 @@ def _message(message: dict[str, Any], assessor: Assessor) -> list[Assessment]:
         return [assessor.of_definition(tool) for tool in result["tools"] if isinstance(tool, dict)]
     surface = Surface.ARGUMENTS if params is not None else Surface.RESULT
     text = msgspec.json.encode(params if params is not None else result).decode()
-    found = [assessor.of_text(text, surface)]
-    if params is not None and not str(message.get("method", "")).startswith("tools/"):
-        found.append(assessor.of_text(text, Surface.RESULT))
-    return found
+    return [assessor.of_text(text, surface)]
 
 
 def _events(data: dict[str, Any], assessor: Assessor) -> list[Assessment]:

@@ -17,8 +17,9 @@ from watchkeeper.inspection.judge import Judge, Opinion, Peer
 from watchkeeper.inspection.model import Finding, Surface
 
 ALARMING = frozenset({"hidden_instruction", "attack", "exfiltration", "invisible_text", "inspection_failed"})
-"""Labels that flag by themselves."""
-LEAVING = frozenset({"secret"})
+"""Labels that flag a definition by themselves."""
+FAILED = frozenset({"inspection_failed"})
+LEAVING = frozenset({"secret", "exfiltration", "inspection_failed"})
 """Labels that flag on the way to a server."""
 JUDGE = "judge"
 _SURE = 0.99
@@ -57,13 +58,20 @@ class Assessor:
     def of_definition(self, tree: dict[str, Any], peers: Sequence[Peer] = ()) -> Assessment:
         """Of a definition as a server lists it."""
         findings = self._inspection.inspect(Surface.DEFINITION, msgspec.json.encode(tree))
-        return _assessment(findings, self._judge.of_definition(tree, peers), ALARMING)
+        labels = {finding.label for finding in findings}
+        return _assessment(findings, self._judge.of_definition(tree, peers, labels), ALARMING)
 
     def of_text(self, text: str, surface: Surface = Surface.RESULT) -> Assessment:
         """Of a text that a model will read, or wrote (`Surface.ARGUMENTS`)."""
-        findings = self._inspection.inspect(surface, msgspec.json.encode(text))
-        alarming = ALARMING | LEAVING if surface is Surface.ARGUMENTS else ALARMING
-        return _assessment(findings, self._judge.of_text(text), alarming)
+        return self.of_texts(text, (surface,))
+
+    def of_texts(self, text: str, surfaces: Sequence[Surface]) -> Assessment:
+        """Of a text that goes either way. What rules found in it weighs, for texts quote what they warn of."""
+        data = msgspec.json.encode(text)
+        found = dict.fromkeys(f for surface in surfaces for f in self._inspection.inspect(surface, data))
+        findings = tuple(found)
+        opinion = self._judge.of_text(text, {finding.label for finding in findings})
+        return _assessment(findings, opinion, LEAVING if surfaces == (Surface.ARGUMENTS,) else FAILED)
 
 
 def _assessment(findings: tuple[Finding, ...], opinion: Opinion, alarming: frozenset[str]) -> Assessment:

@@ -36,8 +36,15 @@ def test_the_passage_that_told_is_named() -> None:
 
 def test_an_order_in_a_parameter_is_found_there() -> None:
     schema = {"type": "object", "properties": {"q": {"type": "string", "description": POISONED["description"][18:]}}}
-    opinion = JUDGE.of_definition({"name": "search", "description": "Searches documents.", "inputSchema": schema})
-    assert (opinion.is_flagged, opinion.path) == (True, "/inputSchema/properties/q/description")
+    tree = {"name": "search", "description": "Searches documents.", "inputSchema": schema}
+    opinion = JUDGE.of_definition(tree)
+    assert opinion.path == "/inputSchema/properties/q/description"
+    assert opinion.score > JUDGE.of_definition(tree | {"inputSchema": {"type": "object"}}).score + 0.3
+
+
+def test_what_rules_found_weighs() -> None:
+    text = "Ignore the older numbers in the table; the new ones count."
+    assert JUDGE.of_text(text, {"hidden_instruction"}).score > JUDGE.of_text(text).score
 
 
 def test_a_hidden_order_is_judged_as_what_it_says() -> None:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import html
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -64,6 +65,7 @@ _ALPHABET = [
     "----.",
 ]
 _LETTERS = dict(zip(_ALPHABET, "abcdefghijklmnopqrstuvwxyz0123456789", strict=True)) | {".-.-.-": ".", "--..--": ","}
+_PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
 _ANY = re2.compile(
     rb"[A-Za-z0-9+/_-]{12}|[0-9a-fA-F]{2}(?:[ :,%-]|\\\\x|,? ?0x)[0-9a-fA-F]{2}|[01]{7}"
     rb"|\d{2,3}[ ,;]+\d{2,3}[ ,;]+\d{2,3}[ ,;]"
@@ -117,7 +119,18 @@ def _from_base64(run: str) -> str:
     plain = re.sub(r"\s", "", run).rstrip("=").replace("-", "+").replace("_", "/")
     if plain.isalpha() and (plain.islower() or plain.isupper() or plain.istitle()):
         raise ValueError("a word")
-    return base64.b64decode(plain[: len(plain) - (len(plain) % 4 == 1)] + "=" * (-len(plain) % 4)).decode()
+    data = base64.b64decode(plain[: len(plain) - (len(plain) % 4 == 1)] + "=" * (-len(plain) % 4))
+    return _unpacked(data).decode()
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What gzip or zlib packed; a bomb yields no more than `LONGEST` bytes."""
+    if not data.startswith(_PACKED):
+        return data
+    try:
+        return zlib.decompressobj(wbits=47).decompress(data, LONGEST)
+    except zlib.error as error:
+        raise ValueError("not packed after all") from error
 
 
 def _from_base32(run: str) -> str:

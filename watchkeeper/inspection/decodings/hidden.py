@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from watchkeeper.inspection.decodings.blobs import blobs, escapes
 from watchkeeper.inspection.decodings.ciphers import ciphers
 from watchkeeper.inspection.decodings.invisible import invisibles
+from watchkeeper.inspection.decodings.markup import markup, signs
 from watchkeeper.inspection.decodings.model import Hidden
 from watchkeeper.inspection.decodings.spelling import spellings
 from watchkeeper.inspection.views import bare_text
@@ -43,8 +44,10 @@ def hidden_in(text: str) -> list[Hidden]:
 
 def _once(text: str) -> Iterator[Hidden]:
     yield from invisibles(text)
+    yield from signs(text)
     plain = bare_text(text)
     yield from blobs(plain)
     yield from escapes(plain)
     yield from ciphers(plain)
     yield from spellings(plain)
+    yield from markup(plain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,15 @@ class Judge:
         self._definitions = Model.load(place / DEFINITIONS, concepts.names)
         self._texts = Model.load(place / TEXTS, concepts.names)
 
-    def of_definition(self, tree: dict[str, Any], peers: Sequence[Peer] = ()) -> Opinion:
-        """Of a definition as a server lists it, beside the tools of other servers that the model sees."""
-        return _opinion(self._definitions, self._reader.of_definition(tree, peers))
+    def of_definition(self, tree: dict[str, Any], peers: Sequence[Peer] = (), labels: Collection[str] = ()) -> Opinion:
+        """Of a definition as a server lists it, beside the tools of other servers that the model sees. `labels` are
+        those of the first layer's findings: they weigh, and do not decide.
+        """
+        return _opinion(self._definitions, self._reader.of_definition(tree, peers, labels))
 
-    def of_text(self, text: str) -> Opinion:
+    def of_text(self, text: str, labels: Collection[str] = ()) -> Opinion:
         """Of a text on its way to a model, or of what a model wrote into arguments."""
-        return _opinion(self._texts, self._reader.of_text(text[:LONGEST]))
+        return _opinion(self._texts, self._reader.of_text(text[:LONGEST], labels))
 
 
 def _opinion(model: Model, reading: Reading) -> Opinion:

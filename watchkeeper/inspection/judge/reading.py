@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
@@ -23,8 +23,17 @@ from watchkeeper.inspection.views import bare_text
 SIGNS = (
     "hidden", "disguised", "names_peer", "mentions_peer", "echoes_peer", "mentions_identifier", "claims_harmless",
     "shouts", "long", "many_parameters", "from_decoding", "is_json", "is_code", "is_foreign",
+    "rule_instruction", "rule_attack", "rule_exfiltration", "rule_secret", "rule_invisible",
 )  # fmt: skip
 """What is noted beside sentences; they count as concepts do."""
+_NOTED = {
+    "hidden_instruction": "rule_instruction",
+    "attack": "rule_attack",
+    "exfiltration": "rule_exfiltration",
+    "secret": "rule_secret",
+    "invisible_text": "rule_invisible",
+}
+"""Label of a finding of the first layer → the sign that says so."""
 MAX_SENTENCES = 400
 _IDENTIFIER = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
 _TEXTS = frozenset({"description", "title", "default", "const", "$comment", "examples", "enum", "pattern", "format"})
@@ -77,10 +86,10 @@ class Reader:
     def __init__(self, concepts: Concepts) -> None:
         self.concepts = concepts
 
-    def of_text(self, text: str) -> Reading:
-        """A text that a model reads."""
+    def of_text(self, text: str, labels: Collection[str] = ()) -> Reading:
+        """A text that a model reads; `labels` are what the first layer found in it."""
         found = list(self._sentences(text, ""))
-        signs: set[str] = set()
+        signs = {_NOTED[label] for label in labels if label in _NOTED}
         for hidden in hidden_in(text):
             signs |= {"hidden", "from_decoding"}
             found += self._sentences(hidden.text, "", hidden.start, hidden.end)
@@ -92,11 +101,11 @@ class Reader:
             signs.add("is_code")
         return _reading(found, signs | _shape(text))
 
-    def of_definition(self, tree: dict[str, Any], peers: Sequence[Peer] = ()) -> Reading:
+    def of_definition(self, tree: dict[str, Any], peers: Sequence[Peer] = (), labels: Collection[str] = ()) -> Reading:
         """A tool's, prompt's or resource's definition as listed."""
         name = str(tree.get("name") or "")
         found = [self._name(name, "/name", "n")]
-        signs: set[str] = set()
+        signs = {_NOTED[label] for label in labels if label in _NOTED}
         said: list[str] = []
         parameters = 0
         for path, text, is_name in _strings(tree):
