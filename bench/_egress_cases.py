@@ -140,13 +140,16 @@ def _of_agents(message: dict[str, Any]) -> Step:
 
 
 def tools_of(cases: list[Case]) -> list[dict[str, Any]]:
-    """Definitions of every tool that is called in them."""
-    names = sorted({step.params["name"] for case in cases for step in case.steps if step.method == "tools/call"})
+    """Definitions of every tool that is called in them, with the arguments that it is called with."""
+    named: dict[str, dict[str, Any]] = {}
+    for step in (step for case in cases for step in case.steps if step.method == "tools/call"):
+        arguments = step.params.get("arguments") or {}
+        named.setdefault(step.params["name"], {}).update(dict.fromkeys(arguments, {}))
     return [
         {
             "name": name,
             "description": TOOLS.get(name, f"{name.replace('_', ' ').capitalize()}."),
-            "inputSchema": {"type": "object"},
+            "inputSchema": {"type": "object", "properties": dict(sorted(arguments.items()))},
         }
-        for name in names
+        for name, arguments in sorted(named.items())
     ]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import re2
 
+from watchkeeper.inspection.demand import OnDemand
 from watchkeeper.inspection.hosts import address_of, canonical, is_internal, is_network
 from watchkeeper.inspection.model import Finding, Surface
 from watchkeeper.inspection.settings import EgressSettings
@@ -36,7 +37,7 @@ _ANY = re2.compile(
 _MOST = 64
 
 
-class Destinations:
+class Destinations(OnDemand):
     """By one set of lists. Safe for many threads."""
 
     name: ClassVar[str] = "destinations"

@@ -9,6 +9,8 @@ from typing import Any
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.plugins import load
+from watchkeeper.inspection.concealed import Concealed
+from watchkeeper.inspection.demand import OnDemand
 from watchkeeper.inspection.destinations import Destinations
 from watchkeeper.inspection.model import Finding, Inspector, Looked, Surface
 from watchkeeper.inspection.rulebook import RuleInspector
@@ -39,12 +41,19 @@ class Inspection:
         self._others: list[Inspector] = []
         for inspector in inspectors:
             if not isinstance(inspector, RuleInspector):
-                if _is_asked_for(inspector, wanted):
-                    self._others.append(inspector)
+                self._ask(inspector, wanted)
             elif _is_wanted(inspector, wanted):
                 rules += [(inspector.name, rule) for rule in inspector.rules]
         self._scanner = Scanner(rules, cache) if rules else None
         self.names: tuple[str, ...] = tuple(inspector.name for inspector in inspectors)
+
+    def _ask(self, inspector: Inspector, wanted: frozenset[str]) -> None:
+        """From now on, unless no policy wants what it finds."""
+        if isinstance(inspector, OnDemand):
+            if EVERYTHING not in wanted and wanted.isdisjoint(inspector.on_demand):
+                return
+            inspector.prepare()
+        self._others.append(inspector)
 
     @classmethod
     def from_plugins(
@@ -55,7 +64,7 @@ class Inspection:
         """
         found = load("inspectors") | load("inspectors_on_demand")
         made = [_make(name, factory) for name, factory in found.items()]
-        return cls([*made, Destinations(egress or EgressSettings())], cache, wanted)
+        return cls([*made, Concealed(), Destinations(egress or EgressSettings())], cache, wanted)
 
     def wanting(self, wanted: frozenset[str], egress: EgressSettings | None = None) -> Inspection:
         """The same, looking for what these words of policies (labels, classes) ask for, and for other hosts where some
@@ -101,12 +110,6 @@ def _is_wanted(inspector: RuleInspector, wanted: frozenset[str]) -> bool:
         return True
     classes = (Finding(inspector.name, rule.id, rule.label, rule.severity).classes for rule in inspector.rules)
     return not wanted.isdisjoint({inspector.on_demand}.union(*classes))
-
-
-def _is_asked_for(inspector: Inspector, wanted: frozenset[str]) -> bool:
-    if not isinstance(inspector, Destinations):
-        return True
-    return EVERYTHING in wanted or not wanted.isdisjoint(inspector.on_demand)
 
 
 def _broken(name: str) -> Finding:

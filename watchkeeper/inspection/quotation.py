@@ -13,6 +13,8 @@ _CLOSING = {
     b"\xe3\x80\x8c": b"\xe3\x80\x8d",
 }
 _BEFORE = b" (\n\t*_>"
+_KEY = b'":'
+"""Before the mark: a member of JSON that was written into a string is no quotation, either."""
 _REACH = 160
 """Bytes behind the phrase in which its quotation has to end."""
 _LEAST_AROUND = 12
@@ -23,7 +25,7 @@ def is_quoted(text: bytes, start: int, end: int) -> bool:
     """`text` is a string with the marks that JSON puts around it; these do not count."""
     for opening, closing in _CLOSING.items():
         at = text.rfind(opening, max(1, start - 24), start + len(opening) + 1)
-        if at < _LEAST_AROUND or text[at - 1] not in _BEFORE:
+        if at < _LEAST_AROUND or text[at - 1] not in _BEFORE or text[:at].rstrip().endswith(_KEY):
             continue
         if closing in text[at + len(opening) : start]:
             continue
