@@ -144,7 +144,7 @@ def tools_of(cases: list[Case]) -> list[dict[str, Any]]:
     named: dict[str, dict[str, Any]] = {}
     for step in (step for case in cases for step in case.steps if step.method == "tools/call"):
         arguments = step.params.get("arguments") or {}
-        named.setdefault(step.params["name"], {}).update(dict.fromkeys(arguments, {}))
+        named.setdefault(step.params["name"], {}).update({key: {} for key in arguments})
     return [
         {
             "name": name,
