@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.inspection.excerpts import shown
 from watchkeeper.inspection.inspection import Inspection
 from watchkeeper.inspection.judge import Judge, Opinion, Peer
-from watchkeeper.inspection.model import Finding, Surface
+from watchkeeper.inspection.judge.reading import string_at
+from watchkeeper.inspection.model import UNSHOWN, Finding, Surface
 
 ALARMING = frozenset({"hidden_instruction", "attack", "exfiltration", "invisible_text", "inspection_failed"})
 """Labels that flag a definition by themselves."""
@@ -22,6 +24,7 @@ FAILED = frozenset({"inspection_failed"})
 LEAVING = frozenset({"secret", "exfiltration", "inspection_failed"})
 """Labels that flag on the way to a server."""
 JUDGE = "judge"
+WITHHELD = "[withheld: it holds a secret]"
 _SURE = 0.99
 
 
@@ -58,8 +61,15 @@ class Assessor:
     def of_definition(self, tree: dict[str, Any], peers: Sequence[Peer] = ()) -> Assessment:
         """Of a definition as a server lists it."""
         findings = self._inspection.inspect(Surface.DEFINITION, msgspec.json.encode(tree))
-        labels = {finding.label for finding in findings}
-        return _assessment(findings, self._judge.of_definition(tree, peers, labels), ALARMING)
+        opinion = self._judge.of_definition(tree, peers, {finding.label for finding in findings})
+        return _assessment(findings, opinion, ALARMING, self._quoted(string_at(tree, opinion.path), opinion))
+
+    def of_instructions(self, text: str, peers: Sequence[Peer] = ()) -> Assessment:
+        """Of what a server tells a model about itself, which is read like a description."""
+        findings = self._inspection.inspect(Surface.INSTRUCTIONS, msgspec.json.encode(text))
+        opinion = self._judge.of_definition({"description": text}, peers, {finding.label for finding in findings})
+        excerpt = self._quoted(text, opinion)
+        return _assessment(findings, msgspec.structs.replace(opinion, path=""), ALARMING, excerpt)
 
     def of_text(self, text: str, surface: Surface = Surface.RESULT) -> Assessment:
         """Of a text that a model will read, or wrote (`Surface.ARGUMENTS`)."""
@@ -71,15 +81,35 @@ class Assessor:
         found = dict.fromkeys(f for surface in surfaces for f in self._inspection.inspect(surface, data))
         findings = tuple(found)
         opinion = self._judge.of_text(text, {finding.label for finding in findings})
-        return _assessment(findings, opinion, LEAVING if surfaces == (Surface.ARGUMENTS,) else FAILED)
+        loud = LEAVING if surfaces == (Surface.ARGUMENTS,) else FAILED
+        return _assessment(findings, opinion, loud, self._quoted(text, opinion))
+
+    def _quoted(self, text: str, opinion: Opinion) -> str:
+        """The passage that told, without the secrets in it: it is shown and stored."""
+        if not opinion.is_flagged:
+            return ""
+        start, end = (opinion.start, opinion.end) if opinion.end else (0, len(text))
+        low, high = (len(text[:at].encode("utf-8", "replace")) for at in (start, end))
+        found = self._inspection.inspect(Surface.RESULT, msgspec.json.encode(text))
+        return quoted(text.encode("utf-8", "replace"), low, high, found)
 
 
-def _assessment(findings: tuple[Finding, ...], opinion: Opinion, alarming: frozenset[str]) -> Assessment:
+def quoted(data: bytes, start: int, end: int, findings: Sequence[Finding]) -> str:
+    """An excerpt of a string, safe to show; `findings` are those of the string itself, as a JSON text."""
+    hidden = [finding for finding in findings if finding.label in UNSHOWN]
+    if any(not finding.end for finding in hidden):
+        return WITHHELD
+    for finding in hidden:
+        data = data[: finding.start] + b"*" * (finding.end - finding.start) + data[finding.end :]
+    return shown(data[start:end].strip())
+
+
+def _assessment(findings: tuple[Finding, ...], opinion: Opinion, alarming: frozenset[str], excerpt: str) -> Assessment:
     loud = [finding for finding in findings if finding.label in alarming]
     classes = dict.fromkeys(finding.label for finding in findings)
     spans = [Span(f.path, f.start, f.end, f.rule, f.excerpt) for f in findings]
     if opinion.is_flagged:
         classes[opinion.kind] = None
-        spans.append(Span(opinion.path, opinion.start, opinion.end, f"{JUDGE}.{opinion.kind}"))
+        spans.append(Span(opinion.path, opinion.start, opinion.end, f"{JUDGE}.{opinion.kind}", excerpt))
     score = max([opinion.score, *(min(_SURE, 0.5 + 0.1 * finding.severity) for finding in loud)])
     return Assessment(bool(loud) or opinion.is_flagged, score, tuple(classes), tuple(spans), findings, opinion)

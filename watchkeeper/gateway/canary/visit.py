@@ -51,6 +51,10 @@ class Shown(msgspec.Struct, frozen=True):
     """(kind, name) → definition; of two under one name the last."""
     kinds: frozenset[str]
     """Kinds of which it is all that there was."""
+    listed: tuple[Definition, ...] = ()
+    """Everything in the order it came, doubles too."""
+    refused: tuple[str, ...] = ()
+    """Lists that are offered and were not given to a lenient visitor."""
 
 
 class _Page(msgspec.Struct, rename="camel"):
@@ -61,10 +65,16 @@ class _Greeting(msgspec.Struct):
     capabilities: dict[str, Any] = {}
 
 
+class _Discovered(msgspec.Struct, rename="camel"):
+    supported_versions: tuple[str, ...] = ()
+
+
 class Visit:
     """One visitor at one server."""
 
-    def __init__(self, upstream: Upstream, visitor: Visitor, era: str) -> None:
+    def __init__(self, upstream: Upstream, visitor: Visitor, era: str, *, is_lenient: bool = False) -> None:
+        """A lenient one goes on where a list is refused."""
+        self._is_lenient = is_lenient
         self._upstream = upstream
         self._visitor = visitor
         self._era = era
@@ -81,7 +91,10 @@ class Visit:
 
     async def _greet(self) -> bytes:
         if self._era == "modern":
-            return await self._ask("server/discover", {})
+            greeting = await self._ask("server/discover", {})
+            if self._is_lenient and not _is_modern(greeting):
+                raise NotShown("it answers what it does not know")
+            return greeting
         params = {"protocolVersion": LEGACY[-1], "capabilities": {}, "clientInfo": self._info()}
         greeting = await self._ask("initialize", params)
         note = msgspec.json.encode({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -92,15 +105,21 @@ class Visit:
 
     async def _look_at_all(self, greeting: bytes) -> Shown:
         offered = msgspec.json.decode(greeting, type=_Greeting).capabilities
-        found = {(d.kind, d.name): d for d in definitions_in("initialize", greeting)}
-        kinds = {INSTRUCTIONS}
+        listed = definitions_in("initialize", greeting)
+        kinds, refused = {INSTRUCTIONS}, list[str]()
         for method, capability in _OFFERED.items():
             if capability not in offered:
                 continue
-            async for page in self._pages(method):
-                found |= {(d.kind, d.name): d for d in definitions_in(method, page)}
+            try:
+                async for page in self._pages(method):
+                    listed += definitions_in(method, page)
+            except NotShown:
+                if not self._is_lenient:
+                    raise
+                refused.append(method)
+                continue
             kinds.add(LISTS[method][0])
-        return Shown(found, frozenset(kinds))
+        return Shown({(d.kind, d.name): d for d in listed}, frozenset(kinds), tuple(listed), tuple(refused))
 
     async def _pages(self, method: str) -> AsyncIterator[bytes]:
         params: dict[str, Any] = {}
@@ -156,3 +175,11 @@ class Visit:
             return  # it ends by itself
         if out.cancel is not None:
             out.cancel()
+
+
+def _is_modern(greeting: bytes) -> bool:
+    """Whether a server really speaks the modern era: some answer whatever they are asked."""
+    try:
+        return not set(MODERN).isdisjoint(msgspec.json.decode(greeting, type=_Discovered).supported_versions)
+    except msgspec.MsgspecError:
+        return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
@@ -146,6 +147,13 @@ def _reading(found: list[Sentence], signs: set[str]) -> Reading:
     return Reading(tuple(found[: MAX_SENTENCES * 2]), tuple(i for i, name in enumerate(SIGNS) if name in signs))
 
 
+def string_at(tree: dict[str, Any], path: str) -> str:
+    """The string that a sentence's path speaks of; empty when there is none."""
+    if path == "/name":
+        return str(tree.get("name") or "")
+    return next((text for place, text, _ in _strings(tree) if place == path), "")
+
+
 def _strings(tree: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
     """(pointer, text, whether it is a parameter's name) of all that a model reads of a definition but its name."""
     stack: list[tuple[str, Any, int]] = [("", {k: v for k, v in tree.items() if k != "name"}, 0)]
@@ -187,16 +195,22 @@ def _company(name: str, whole: str, peers: Sequence[Peer], found: list[Sentence]
     others = set(_IDENTIFIER.findall(low)) - own
     if others:
         signs.add("mentions_identifier")
-    mine = set(words(plain(whole)))
+    mine = frozenset(words(plain(whole)))
     for peer in peers:
         if words_of_name(peer.name) == words_of_name(name) or bare_text(peer.name).lower() == bare_text(name).lower():
             signs.add("names_peer")
         if len(peer.name) > 3 and peer.name.lower() in low:
             signs.add("mentions_peer")
-        theirs = set(words(plain(peer.description)))
+        theirs = _said(peer.description)
         if len(theirs) > 3 and len(mine & theirs) >= _ECHO * len(theirs):
             signs.add("echoes_peer")
     return signs
+
+
+@lru_cache(maxsize=4096)
+def _said(description: str) -> frozenset[str]:
+    """The words of a peer's description, which is held against every other definition."""
+    return frozenset(words(plain(description)))
 
 
 def _shape(text: str) -> set[str]:
