@@ -79,7 +79,7 @@ async def test_a_denied_answer_is_replaced_and_keeps_the_servers_headers(house: 
     (event,) = house.events()
     assert (event.outcome, event.body["answer"]) == (
         "allow",
-        {"outcome": "deny", "rules": ["test.rule"], "reason": "The test says no."},
+        {"outcome": "deny", "rules": ["test.rule"], "reason": "The test says no.", "asked": None},
     )
 
 
@@ -277,7 +277,8 @@ async def test_each_exchange_is_one_event_with_what_passed(house: House) -> None
         "route": "srv",
         "version": MODERN,
         "arguments": event.body["arguments"],
-        "answer": {"outcome": "allow", "rules": [], "reason": ""},
+        "asked": None,
+        "answer": {"outcome": "allow", "rules": [], "reason": "", "asked": None},
         "result": '{"content":[{"type":"text","text":"hi"}],"vendor":{"x":1.50}}',
     }
     assert '"arguments":{"a":"b"}' in event.body["arguments"]

@@ -10,7 +10,7 @@ import click
 
 from watchkeeper.app.settings import data_folder, load
 from watchkeeper.cli import options, output
-from watchkeeper.cli.policies import differing, packs, testing
+from watchkeeper.cli.policies import differing, explaining, packs, replaying, testing
 from watchkeeper.core.content import content_folder
 from watchkeeper.policy import PolicyEngine, read_cases, run_case
 from watchkeeper.policy import check as problems_of
@@ -26,6 +26,8 @@ policy.add_command(testing.test)
 policy.add_command(testing.cover)
 policy.add_command(packs.packs)
 policy.add_command(differing.diff)
+policy.add_command(explaining.explain)
+policy.add_command(replaying.replayed)
 
 
 @policy.command()

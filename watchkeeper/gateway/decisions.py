@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import msgspec
+
 from watchkeeper.events.model import Event
+from watchkeeper.gateway.containment import AGENT
+from watchkeeper.gateway.record import LONGEST
+from watchkeeper.policy.analysis.again import Decision
+from watchkeeper.policy.model import Effect, Question
+from watchkeeper.policy.reads import FACTS
 
 DECIDED = "gateway.request.decided"
 MESSAGE = "gateway.message.decided"
@@ -51,6 +58,63 @@ def policies_named(event: Event) -> frozenset[str]:
         named |= _texts(part.get("rules")) | _texts(part.get("shadowed"))
         named |= _texts(_dict(part.get("changed")).get("policies"))
     return frozenset(named)
+
+
+def recalled(event: Event) -> Iterator[Decision]:
+    """What policy was asked and said in one event: of a request and of its answer, or of a server's message.
+
+    Whatever something else decided before policy was asked is not among it.
+    """
+    body = event.body
+    part = "message" if event.kind == MESSAGE else "request"
+    if body.get("method") in ("GET", "DELETE") and "asked" not in body:
+        return  # it had no message
+    yield from _recalled(event, body, part)
+    if isinstance(body.get("answer"), dict):
+        yield from _recalled(event, body["answer"], "answer")
+
+
+def _recalled(event: Event, said: dict[str, Any], part: str) -> Iterator[Decision]:
+    asked = said.get("asked")
+    if asked is None and "asked" in said:
+        return
+    try:
+        if not isinstance(asked, dict):
+            raise ValueError("it was recorded before questions were kept")
+        question, is_whole = _question(event, asked, said)
+        rules = tuple(sorted(_texts(said.get("rules"))))
+        yield Decision(event.id, event.time, part, question, Effect(asked["effect"]), rules, is_whole)
+    except (ValueError, KeyError, msgspec.ValidationError) as error:
+        why = str(error) if type(error) is ValueError else "its question cannot be read"
+        yield Decision(event.id, event.time, part, None, Effect.DENY, missing=why)
+
+
+def _question(event: Event, asked: dict[str, Any], said: dict[str, Any]) -> tuple[Question, bool]:
+    """The question, and whether its arguments are in it."""
+    if max(len(asked["target"]), len(event.target)) >= LONGEST:
+        raise ValueError("its target was cut")
+    facts: dict[str, Any] = {
+        fact: tuple(sorted(_texts(asked.get(fact, said.get(fact))))) for fact in ("groups", *FACTS) if fact != "pin"
+    }
+    question = Question(
+        principal=event.actor.removeprefix(AGENT),
+        action=asked["action"],
+        server=event.server,
+        target=asked["target"],
+        pin=asked.get("pin", "none"),
+        **facts,
+    )
+    if question.action != "call_tool":
+        return question, True
+    if not asked.get("kept"):
+        return question, False
+    spoken = event.body.get("arguments")
+    given = msgspec.json.decode(spoken.encode(), type=_Params).arguments if isinstance(spoken, str) else b""
+    return msgspec.structs.replace(question, arguments=bytes(given)), True
+
+
+class _Params(msgspec.Struct):
+    arguments: msgspec.Raw = msgspec.Raw(b"")
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from watchkeeper.gateway.flood import FloodSettings
 from watchkeeper.gateway.redaction.model import Change
 from watchkeeper.gateway.upstream import Outbound, Upstream
 from watchkeeper.inspection.model import Finding
-from watchkeeper.policy.model import Effect, Verdict
+from watchkeeper.policy.model import Effect, Question, Verdict
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +60,10 @@ class Ruling(msgspec.Struct, frozen=True):
     """What of it became placeholders, or was one."""
     told: dict[str, tuple[str, ...]] = {}
     """What policies were told beside the message: labels of the tool, flow marks, thresholds exceeded."""
+    asked: Question | None = None
+    """What policy was asked; None where something else decided first."""
+    said: Effect | None = None
+    """What policy said, whatever became of it."""
 
     @property
     def is_notable(self) -> bool:

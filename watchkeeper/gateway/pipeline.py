@@ -387,7 +387,14 @@ class Guard:
         rules = (*(ruling.verdict.rules if ruling.change else ()), TASK_OWNER)
         reason = "tasks of other clients were taken out of the list"
         verdict = self._verdict(route, Effect.MODIFY, rules, reason, ruling.verdict)
-        return Ruling(verdict, ruling.findings, None if route.shadow else said, change=ruling.change)
+        return Ruling(
+            verdict,
+            ruling.findings,
+            None if route.shadow else said,
+            change=ruling.change,
+            asked=ruling.asked,
+            said=ruling.said,
+        )
 
     def _on_news(self, route: Route, principal: str, message: Message, marks: Marks) -> Ruling:
         """What a notification says of a task is a result, and about the task's tool."""
@@ -472,7 +479,7 @@ class Guard:
         rules, reason = (*ruling.verdict.rules, icons.RULE), ruling.verdict.reason or "icons were taken out"
         body = None if route.shadow else icons.without_unsafe(method, ruling.body or answer.raw)
         verdict = self._verdict(route, Effect.MODIFY, rules, reason, ruling.verdict)
-        return Ruling(verdict, ruling.findings, body, change=ruling.change)
+        return Ruling(verdict, ruling.findings, body, change=ruling.change, asked=ruling.asked, said=ruling.said)
 
     def _thin_out(
         self, route: Route, request: Message, answer: Message, gone: Mapping[tuple[str, str], str], ruling: Ruling
@@ -483,11 +490,22 @@ class Guard:
             without_definitions(request.method, answer.result, kept_out, modern=bool(request.version)) if gone else b""
         )
         if not gone or result == answer.result:
-            return Ruling(self._verdict(route, Effect.ALLOW, after=ruling.verdict), ruling.findings)
+            return Ruling(
+                self._verdict(route, Effect.ALLOW, after=ruling.verdict),
+                ruling.findings,
+                asked=ruling.asked,
+                said=ruling.said,
+            )
         rules = tuple(sorted(set(gone.values()), reverse=True))
         reason = "definitions that are held were taken out of the list"
         verdict = self._verdict(route, Effect.MODIFY, rules, reason, ruling.verdict)
-        return Ruling(verdict, ruling.findings, None if route.shadow else _with_result(answer.raw, result))
+        return Ruling(
+            verdict,
+            ruling.findings,
+            None if route.shadow else _with_result(answer.raw, result),
+            asked=ruling.asked,
+            said=ruling.said,
+        )
 
     # how a verdict is made
 
@@ -502,27 +520,31 @@ class Guard:
         beside: Beside = NOTHING,
     ) -> Ruling:
         said = self._decide(question, schema)
+        effect = said.effect
         change: Change | None = None
         if said.obligations and any(one.effect is Effect.MODIFY for one in said.obligations):
             made = self._change(question, schema, message, beside, said)
             if isinstance(made, Breach):
-                return self._deny(route, findings, (*said.rules, made.rule), made.reason)
+                denied = self._deny(route, findings, (*said.rules, made.rule), made.reason)
+                return msgspec.structs.replace(denied, asked=question, said=effect)
             change = made
             if change is None and said.effect is Effect.MODIFY:
                 said = msgspec.structs.replace(said, effect=Effect.ALLOW)
         is_asked = self._asks and question.action != RECEIVE and message.kind == "request" and said.obligations
         if not (said.effect in _CAN or change is not None or (said.effect is Effect.ASK and is_asked)):
             reason = said.reason or f"policy says {said.effect.value}, which cannot be carried out here"
-            return Ruling(self._verdict(route, Effect.DENY, (*said.rules, CANNOT), reason, said), findings)
+            denial = self._verdict(route, Effect.DENY, (*said.rules, CANNOT), reason, said)
+            return Ruling(denial, findings, asked=question, said=effect)
         if said.effect is Effect.ALLOW and question.action == RECEIVE:
-            return Ruling(said, findings)  # what passes on its way back is found by its request's correlation
+            # what passes on its way back is found by its request's correlation
+            return Ruling(said, findings, asked=question, said=effect)
         verdict = self._verdict(route, said.effect, said.rules, said.reason, said)
         if said.effect is Effect.ASK:  # what it wants changed is done
             asked = tuple(one for one in said.obligations if one.effect is Effect.ASK)
             verdict = msgspec.structs.replace(verdict, obligations=asked)
         if change is not None:
-            return Ruling(verdict, findings, None if route.shadow else change.body, change=change)
-        return Ruling(verdict, findings)
+            return Ruling(verdict, findings, None if route.shadow else change.body, False, change, {}, question, effect)
+        return Ruling(verdict, findings, asked=question, said=effect)
 
     def _change(
         self,

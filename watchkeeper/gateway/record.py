@@ -7,6 +7,7 @@ client hears anything is said by the caller.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from watchkeeper.gateway.tracing import Parent, contexts
 from watchkeeper.inspection.model import Finding
 from watchkeeper.inspection.redaction import CUT, redact
 from watchkeeper.policy.model import Effect, Verdict
+from watchkeeper.policy.reads import FACTS
 from watchkeeper.protocol.message import Message
 
 LONGEST = 512
@@ -33,6 +35,9 @@ EXCERPT = 2048
 CLEAN_EXCERPT = 512
 """Characters kept where nothing was: enough to see what a call was about."""
 _SHADOW = ("shadow",)
+CALL = "call_tool"
+"""The one action whose arguments policies look at."""
+_ASKED = ("groups", *(fact for fact in FACTS if fact != "pin"))
 _PLAIN = bytes(range(0x20, 0x7F))
 REFUSALS_PER_SECOND = 20
 """Refused requests recorded one by one; beyond, they are counted in the next one's event."""
@@ -114,6 +119,7 @@ class Chronicle:
             body |= ruling.told
         if spoken:
             body["arguments"] = _shown(spoken, findings, ruling)
+        body["asked"] = _asked(ruling, ruling.told, spoken, body.get("arguments", ""))
         if version := message.version or call.request.version:
             body["version"] = _short(version)
         if call.ending:
@@ -262,9 +268,29 @@ def _short(value: int | str | None) -> int | str | None:
 def _in_short(ruling: Ruling) -> dict[str, Any]:
     verdict = ruling.verdict
     said: dict[str, Any] = {"outcome": verdict.effect, "rules": verdict.rules, "reason": verdict.reason}
+    said["asked"] = _asked(ruling, {}, b"", "")
     if ruling.change is not None:
         said["changed"] = ruling.change.in_short()
     return said if verdict.would is None else said | _in_shadow(verdict)
+
+
+def _asked(ruling: Ruling, known: Mapping[str, Any], spoken: bytes, shown: str) -> dict[str, Any] | None:
+    """What policy was asked beside what the event says itself, so that it can be asked again; None if it was not.
+
+    What is `known` stands in the event anyway; `kept` says that what is `shown` is all that was `spoken`.
+    """
+    question = ruling.asked
+    if question is None:
+        return None
+    asked: dict[str, Any] = {"effect": ruling.said, "action": question.action, "target": question.target[:LONGEST]}
+    if question.pin != "none":
+        asked["pin"] = question.pin
+    for fact in _ASKED:
+        if fact not in known and (values := getattr(question, fact)):
+            asked[fact] = values
+    if question.action == CALL and ruling.change is None and shown.encode() == spoken:
+        asked["kept"] = True
+    return asked
 
 
 def _in_shadow(verdict: Verdict) -> dict[str, Any]:

@@ -37,12 +37,17 @@ def read_cases(folders: Sequence[Path]) -> list[tuple[str, Case]]:
     """(file, case) of every `*.tests.yaml`, defaults filled in. Raises `Misconfigured`."""
     found: list[tuple[str, Case]] = []
     for path in (path for folder in folders for path in files_of(folder, ".tests.yaml")):
-        try:
-            file = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), _File)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
-            raise Misconfigured(f"{path}: {error}", hint="see docs/concepts/policy.md") from error
-        found += ((str(path), msgspec.structs.replace(case, ask=file.ask | case.ask)) for case in file.cases)
+        found += ((str(path), case) for case in read_file(path))
     return found
+
+
+def read_file(path: Path) -> list[Case]:
+    """The cases of one file, defaults filled in. Raises `Misconfigured`."""
+    try:
+        file = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), _File)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise Misconfigured(f"{path}: {error}", hint="see docs/concepts/policy.md") from error
+    return [msgspec.structs.replace(case, ask=file.ask | case.ask) for case in file.cases]
 
 
 class Told(msgspec.Struct, frozen=True):

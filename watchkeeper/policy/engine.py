@@ -103,6 +103,10 @@ class PolicyEngine:
         """How many verdicts are kept."""
         return len(self._verdicts)
 
+    def covering(self, question: Question) -> tuple[Policy, ...]:
+        """The policies whose scope covers a question; raises for one that is none."""
+        return tuple(self.policies[index] for index in self._index.of(question))
+
     def decide(self, question: Question, input_schema: bytes | None = None) -> Verdict:
         """The verdict. `input_schema` is that of the pinned tool; it matters only where a policy reads arguments."""
         q = question

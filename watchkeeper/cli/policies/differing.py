@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from watchkeeper.app.settings import data_folder
 from watchkeeper.cli import options, output
 from watchkeeper.cli.policies import sets
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.text import visible
-from watchkeeper.events.lake.search import Search
 from watchkeeper.policy.analysis.cases import as_yaml, written
-from watchkeeper.registry.recorded import SEEN, schemas_in
 
 if TYPE_CHECKING:
     from watchkeeper.policy.diff.search import Differences, Finding
-
-_MOST = 100_000
 
 
 @click.command("diff")
@@ -67,7 +62,7 @@ def diff(
     before = sets.chosen((old,), config, data, is_alone=alone, known_windows=False)
     after = sets.chosen((new,), config, data, is_alone=alone, known_windows=False)
     found = _search()(
-        before.engine.policies, after.engine.policies, _schemas(data), seconds=seconds, progress=_progress(as_json)
+        before.engine.policies, after.engine.policies, sets.schemas(data), seconds=seconds, progress=_progress(as_json)
     )
     if write:
         write.write_text(as_yaml([_case(one) for one in (*found.widened, *found.narrowed)]), encoding="utf-8")
@@ -87,14 +82,6 @@ def _search() -> Any:
             hint="install watchkeeper[analysis], or z3-solver beside it",
         ) from error
     return differences
-
-
-def _schemas(data: Path | None) -> dict[str, bytes]:
-    folder = data_folder(data)
-    if not (folder / "journal").is_dir():
-        return {}
-    found = Search(folder).events(kind=SEEN, limit=_MOST, newest_first=False, unbounded=True)
-    return schemas_in(found.events)
 
 
 def _progress(is_quiet: bool) -> Any:

@@ -11,9 +11,12 @@ import msgspec
 
 from watchkeeper.app.settings import PolicySettings, data_folder, load
 from watchkeeper.core.content import content_folder
+from watchkeeper.events.lake.search import Search
 from watchkeeper.policy import PolicyEngine
 from watchkeeper.policy.packs import places_of
+from watchkeeper.registry.recorded import SEEN, schemas_in
 
+_MOST = 100_000
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
@@ -21,6 +24,8 @@ class PolicySet(msgspec.Struct, frozen=True):
     """Folders, and the engine that was loaded from them."""
 
     folders: tuple[Path, ...]
+    tested: tuple[Path, ...]
+    """Those whose tests speak of the whole set."""
     engine: Any
 
 
@@ -39,11 +44,22 @@ def chosen(
     settings = load(config, data_folder(data)).settings.policy
     named = folders or _named(settings)
     everything = named if is_alone and folders else (content_folder("policies"), *named)
-    return PolicySet(tuple(everything), PolicyEngine.load(everything, settings.windows if known_windows else None))
+    engine = PolicyEngine.load(everything, settings.windows if known_windows else None)
+    tested = folders or tuple(Path(folder) for folder in settings.folders)
+    return PolicySet(tuple(everything), tested or everything, engine)
 
 
 def _named(settings: PolicySettings) -> tuple[Path, ...]:
     return (*places_of(settings.packs), *(Path(folder) for folder in settings.folders))
+
+
+def schemas(data: Path | None) -> dict[str, bytes]:
+    """The input schemas of the tools that the gateway saw, by `server/tool`; none where it never ran."""
+    folder = data_folder(data)
+    if not (folder / "journal").is_dir():
+        return {}
+    found = Search(folder).events(kind=SEEN, limit=_MOST, newest_first=False, unbounded=True)
+    return schemas_in(found.events)
 
 
 def alone(command: Callable[..., Any]) -> Callable[..., Any]:

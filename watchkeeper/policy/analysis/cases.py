@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 
 from watchkeeper.policy.model import Question, Verdict
+from watchkeeper.policy.reads import FACTS
 
-_SETS = ("groups", "findings", "labels", "flow", "counts", "times")
+_SETS = ("groups", *(fact for fact in FACTS if fact != "pin"))
 
 
 def written(name: str, question: Question, schema: dict[str, Any] | None, expected: Verdict) -> dict[str, Any]:
