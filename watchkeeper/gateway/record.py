@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -38,6 +39,8 @@ _SHADOW = ("shadow",)
 CALL = "call_tool"
 """The one action whose arguments policies look at."""
 _ASKED = ("groups", *(fact for fact in FACTS if fact != "pin"))
+_NOTHING = ((),) * len(_ASKED)
+_facts_of = attrgetter(*_ASKED)
 _PLAIN = bytes(range(0x20, 0x7F))
 REFUSALS_PER_SECOND = 20
 """Refused requests recorded one by one; beyond, they are counted in the next one's event."""
@@ -285,9 +288,8 @@ def _asked(ruling: Ruling, known: Mapping[str, Any], spoken: bytes, shown: str) 
     asked: dict[str, Any] = {"effect": ruling.said, "action": question.action, "target": question.target[:LONGEST]}
     if question.pin != "none":
         asked["pin"] = question.pin
-    for fact in _ASKED:
-        if fact not in known and (values := getattr(question, fact)):
-            asked[fact] = values
+    if (facts := _facts_of(question)) != _NOTHING:
+        asked |= {name: fact for name, fact in zip(_ASKED, facts, strict=True) if fact and name not in known}
     if question.action == CALL and ruling.change is None and shown.encode() == spoken:
         asked["kept"] = True
     return asked

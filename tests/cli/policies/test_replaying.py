@@ -45,7 +45,7 @@ def test_what_a_gateway_decided_can_be_explained_and_decided_again(run: Command,
     assert "allow → deny: 1" in run("policy", "replay", "--policies", own, "--data", data).stdout
     same = run("policy", "replay", "--data", data, "--fail-on", "newly-denied", "--fail-on", "newly-allowed")
     assert (same.exit_code, "changed 0" in same.stdout) == (0, True)
-    policy.write_text(OWN.format('!(context.arguments has text)'))
+    policy.write_text(OWN.format("!(context.arguments has text)"))
     with_arguments = json.loads(run("policy", "replay", "--policies", own, "--data", data, "--json").stdout)
     assert with_arguments["changes"] == {"allow → deny": 1}  # the tool's definition and its arguments were kept
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from watchkeeper.policy.asking import ask, bench_of
 from watchkeeper.policy.engine import PolicyEngine
 from watchkeeper.policy.model import Effect, Question, Verdict
 
@@ -71,7 +72,7 @@ def decide_again(
     if not any(policy.reads for policy in enforced) or (is_whole and schema is not None):
         return engine.decide(question, schema)
     others = [policy for policy in enforced if not policy.reads]
-    certain = PolicyEngine(others).decide(question)
+    certain = ask(bench_of(others), question, None).verdict
     if certain.effect is Effect.DENY and certain.rules:
         return certain
     return Unknown(UNLISTED if is_whole else REDACTED)

@@ -18,7 +18,7 @@ from watchkeeper.policy.diff.inputs import Inputs, Literals, concrete, holds, is
 from watchkeeper.policy.diff.symbols import FALSE, IN_SERVER, TRUE, Entity, Fields, Members, Outside, Scalar, Symbol
 from watchkeeper.policy.model import PINS, Question
 from watchkeeper.policy.reads import FACTS, THRESHOLD
-from watchkeeper.policy.slices import ACTIONS
+from watchkeeper.policy.slices import ACTIONS, REVEAL
 from watchkeeper.policy.types import CedarType
 
 _SETS = tuple(fact for fact in FACTS if fact != "pin")
@@ -146,10 +146,9 @@ class World:
             z3.Or(*(self._pin == symbols.text(pin) for pin in PINS)),
             z3.Not(z3.Contains(self._server, symbols.text("/"))),
         ]
-        limits += [z3.Length(self._who) >= 1, z3.Length(self._server) >= 1]
         if self.setting.action not in _PINNED:
             limits.append(self._pin == "none")
-        if self.setting.kind in IN_SERVER:
+        if self.setting.action in ("receive", REVEAL) and self.setting.kind in IN_SERVER:
             limits.append(z3.Length(self._target) >= 1)
         if self.setting.tool:
             limits.append(symbols.same(self.resource, symbols.entity("Tool", self.setting.tool)))
