@@ -292,3 +292,16 @@ def test_a_schema_that_was_seen_is_the_one_of_the_case(tmp_path: Path) -> None:
     found = differences(old.policies, new.policies, {"git/push": seen})
     (calls,) = [f for f in found.widened if f.place == "call_tool git/push"]
     assert (calls.question.arguments, calls.is_guess) == (b'{"sum": 1000}', False)
+
+
+@pytest.mark.behaviour("policy.diff-widening")
+def test_a_stricter_demand_is_told_as_newly_denied_only(tmp_path: Path) -> None:
+    *_, found = compared(tmp_path, forbid(notes=f'{ASK} @quorum("1")'), forbid(notes=f'{ASK} @quorum("2")'))
+    assert (found.answer, found.doubts) == ("nothing newly allowed", ())
+    assert {one.kind for one in found.narrowed} == {"ask → ask"}
+
+
+def test_each_kind_of_change_is_told_and_not_only_the_first(tmp_path: Path) -> None:
+    old = forbid(SECRET) + forbid(notes=ASK, scope=PUSH).replace('"p"', '"q"')
+    *_, found = compared(tmp_path, old, forbid(notes=ASK, scope=PUSH).replace('"p"', '"q"'))
+    assert {(one.policy, one.kind) for one in found.widened} == {("p", "deny → allow"), ("p", "deny → ask")}

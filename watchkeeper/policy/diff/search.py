@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import msgspec
 import z3
 
+from watchkeeper.policy.annotations import ROLES
 from watchkeeper.policy.diff.settings import Place, misfits, places, words_of
 from watchkeeper.policy.diff.symbols import FALSE, Outside
 from watchkeeper.policy.diff.verdicts import EFFECTS, Answered, Part, weaker
 from watchkeeper.policy.diff.worlds import Words, World
 from watchkeeper.policy.engine import PolicyEngine
-from watchkeeper.policy.model import Question, Verdict
+from watchkeeper.policy.model import Effect, Question, Verdict
 from watchkeeper.policy.reads import Reads
 from watchkeeper.policy.sources import Policy
 from watchkeeper.policy.types import record_of
@@ -266,7 +267,22 @@ class _Search:
 def _is_wider(old: Verdict, new: Verdict) -> bool:
     """What the engines say, whatever the formulas meant."""
     before, after = EFFECTS.index(old.effect), EFFECTS.index(new.effect)
-    return after > before or (after == before and old.obligations != new.obligations)
+    return after > before or (after == before and _demands_less(old, new))
+
+
+def _demands_less(old: Verdict, new: Verdict) -> bool:
+    """Whether fewer or lesser people may approve, or have longer to, or less is replaced."""
+    before, after = (_demands(verdict) for verdict in (old, new))
+    return any(one < other for one, other in zip(after[:3], before[:3], strict=True)) or not before[3] <= after[3]
+
+
+def _demands(verdict: Verdict) -> tuple[int, int, int, frozenset[str]]:
+    asks = [one for one in verdict.obligations if one.effect is Effect.ASK]
+    classes = frozenset(name for one in verdict.obligations for name in one.classes)
+    if not asks:
+        return 0, 0, 0, classes
+    roles, quorums = (ROLES.index(one.role) for one in asks), (one.quorum for one in asks)
+    return max(roles), max(quorums), -min(one.expires for one in asks), classes
 
 
 def _kinds(old: Answered, new: Answered) -> Iterator[tuple[str, Any]]:
