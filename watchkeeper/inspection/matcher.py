@@ -20,6 +20,7 @@ import re2
 
 from watchkeeper.core.errors import Misconfigured, WatchkeeperError
 from watchkeeper.core.files import make_private_folder, write_private
+from watchkeeper.inspection.alternatives import alternatives
 from watchkeeper.inspection.rules import options
 
 hyperscan: Any
@@ -93,7 +94,7 @@ class HyperscanMatcher:
         except AttributeError:
             scratch = self._local.scratch = hyperscan.Scratch(self._database)
         self._database.scan(data, match_event_handler=_note, context=found, scratch=scratch)
-        return sorted(found) if len(found) > 1 else found
+        return sorted(set(found)) if len(found) > 1 else found
 
 
 def _note(index: int, _start: int, _end: int, _flags: int, found: list[int]) -> None:
@@ -122,12 +123,13 @@ def _load(patterns: Sequence[Pattern], cache: Path | None) -> Any:
 def _compile(patterns: Sequence[Pattern]) -> Any:
     base = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_SINGLEMATCH
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    parts = [(part, at, case) for at, (pattern, case) in enumerate(patterns) for part in alternatives(pattern)]
     try:
         database.compile(
-            expressions=[pattern for pattern, _ in patterns],
-            ids=list(range(len(patterns))),
-            elements=len(patterns),
-            flags=[base if case else base | hyperscan.HS_FLAG_CASELESS for _, case in patterns],
+            expressions=[part for part, _, _ in parts],
+            ids=[at for _, at, _ in parts],
+            elements=len(parts),
+            flags=[base if case else base | hyperscan.HS_FLAG_CASELESS for _, _, case in parts],
         )
     except hyperscan.error as error:
         raise Misconfigured(f"the patterns do not compile: {error}", hint="see docs/concepts/inspection.md") from error

@@ -56,6 +56,10 @@ class Scanner:
         self._suspicious = frozenset(i for i, (_, rule) in enumerate(rules) if rule.label == SUSPICION)
         self._encoded = frozenset(i for i, (_, rule) in enumerate(rules) if rule.label == ENCODED)
         self._hints = self._suspicious | self._encoded
+        self._sure = frozenset(
+            i for i in self._hints if not rules[i][1].hint and loosened(rules[i][1].pattern) == rules[i][1].pattern
+        )
+        """Hints that the fast pass reads as they are written: nothing is left to look up."""
         self._wanted = {s: frozenset(i for i, (_, r) in enumerate(rules) if s in r.surfaces) for s in Surface}
 
     def inspect(self, surface: Surface, data: bytes, most: int = MAX_FINDINGS) -> tuple[Finding, ...]:
@@ -68,7 +72,9 @@ class Scanner:
         wanted, hits = self._wanted[surface], set[int]()
         for text in texts:
             for index in self._matcher.hits(text):
-                if index in wanted and index not in hits and self._compiled[index].search(text):
+                if index not in wanted or index in hits:
+                    continue
+                if index in self._sure or self._compiled[index].search(text):
                     hits.add(index)
         if not hits:
             return NOTHING
