@@ -23,6 +23,7 @@ from watchkeeper.app.process import settle
 from watchkeeper.app.renewal import Fitted, Holdings, Renewal
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
+from watchkeeper.app.suppressing import judging, note_suppressions, second_look_for
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder
 from watchkeeper.events import new_event
@@ -195,7 +196,7 @@ def canary_over(control: GatewayControl, platform: Platform, orders: OrdersInFor
         platform.pins,
         guard,
         platform.clock,
-        inspect=guard.look_at,
+        notice=guard.notice,
         is_contained=lambda server: orders.denies(PRINCIPAL, server) is not None,
     )
 
@@ -209,10 +210,11 @@ def desk_for(loaded: Loaded, platform: Platform, policy: PolicyEngine, servers: 
 
 def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, policy: PolicyEngine) -> Guard:
     """The guard with everything that is on by default."""
-    return Guard(
+    inspection = Inspection.from_plugins(loaded.data_dir / "cache", policy.wanted, egress_of(loaded))
+    guard = Guard(
         orders=orders,
         pins=platform.pins,
-        inspection=Inspection.from_plugins(loaded.data_dir / "cache", policy.wanted, egress_of(loaded)),
+        inspection=judging(loaded, inspection),
         policy=policy,
         asks=True,
         times=times_of(loaded, policy, platform.clock),
@@ -222,3 +224,6 @@ def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, policy:
         redaction=Redaction(Vault(shared_key(loaded, "placeholders"))),
         freshness=Freshness(lambda server: platform.pins.terms.of(server)),  # noqa: PLW0108 — they are replaced
     )
+    guard.second = look = second_look_for(loaded, platform, inspection.inspect)
+    note_suppressions(platform, look, WRITER)
+    return guard

@@ -26,6 +26,7 @@ from watchkeeper.app.limiting import Consumption, keep_ledger
 from watchkeeper.app.parts import Ground, Stock, egress_of, engine_of, pin_terms_of, routes_of, terms_of, times_of
 from watchkeeper.app.platform import note_loaded, note_refused
 from watchkeeper.app.settings import Loaded
+from watchkeeper.app.suppressing import judging, note_suppressions, second_look_for
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
 from watchkeeper.gateway.aggregate.model import Endpoint
 from watchkeeper.gateway.approvals.binding import version_of
@@ -40,6 +41,9 @@ from watchkeeper.gateway.pipeline import Guard, Notices
 from watchkeeper.gateway.relay.relay import Relay
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import ServerSettings
+from watchkeeper.gateway.weighing import SecondLook
+from watchkeeper.inspection import Inspection
+from watchkeeper.inspection.second import JudgedInspection
 from watchkeeper.policy import PolicyEngine
 from watchkeeper.protocol.spawn import Spawner
 from watchkeeper.registry.settings import PinTerms
@@ -47,7 +51,7 @@ from watchkeeper.registry.settings import PinTerms
 LIVE = frozenset(
     {
         *("gateway", "servers", "endpoints", "issuers", "limits", "loops", "floods", "fetch"),
-        *("policy", "approvals", "pins", "flow", "egress"),
+        *("policy", "approvals", "pins", "flow", "egress", "inspection"),
     }
 )
 """Sections whose changes take effect without a restart, `gateway.workers` excepted."""
@@ -100,6 +104,8 @@ class Prepared:
     """What is open for it already."""
     reading: Reading
     """What the policy reads of labels, flow and counts."""
+    second: SecondLook
+    """At definitions that are new."""
 
 
 class Renewal:
@@ -136,7 +142,10 @@ class Renewal:
         kept = with_ports_of(loaded, self._gateway.ports, self.loaded)
         servers = await asyncio.to_thread(check_quickly, kept, demo=self._demo)
         policy = await asyncio.to_thread(engine_of, kept)
-        inspection = await asyncio.to_thread(self._fitted.guard.looking_for, policy.wanted, egress_of(kept))
+        looking = await asyncio.to_thread(self._fitted.guard.looking_for, policy.wanted, egress_of(kept))
+        assert isinstance(looking, Inspection | JudgedInspection)  # what `guard_for` handed in
+        inspection = judging(kept, looking)
+        second = second_look_for(kept, self._ground.platform, looking.inspect)
         routes, stock = routes_of(kept, servers, self._ground, self._holdings.stock)
         relay = self._fitted.relay
         terms = terms_of(kept, self._ground.platform, relay, (self.loaded, self._terms))
@@ -149,7 +158,20 @@ class Renewal:
         version = await asyncio.to_thread(version_of, policy.policies)
         reading = await asyncio.to_thread(prepared_flow, kept, policy, self._ground.platform)
         return Prepared(
-            loaded, routes, endpoints, terms, stock, policy, version, inspection, pins, servers, ledger, stack, reading
+            loaded=loaded,
+            routes=routes,
+            endpoints=endpoints,
+            terms=terms,
+            stock=stock,
+            policy=policy,
+            version=version,
+            inspection=inspection,
+            pins=pins,
+            servers=servers,
+            ledger=ledger,
+            stack=stack,
+            reading=reading,
+            second=second,
         )
 
     async def commit(
@@ -170,6 +192,8 @@ class Renewal:
             times_of(prepared.loaded, prepared.policy, self._ground.platform.clock),
             following(self._fitted.guard.flow, prepared.loaded, prepared.reading, self._ground.platform),
         )
+        self._fitted.guard.second = prepared.second
+        note_suppressions(self._ground.platform, prepared.second, self._writer)
         self._fitted.desk.follow(prepared.loaded.settings.approvals, prepared.version)
         self._fitted.desk.servers = [route.name for route in prepared.routes]
         self._ground.platform.pins.terms = prepared.pins

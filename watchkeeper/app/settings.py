@@ -29,7 +29,7 @@ from watchkeeper.gateway.flow.settings import FlowSettings
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
-from watchkeeper.inspection.settings import EgressSettings
+from watchkeeper.inspection.settings import EgressSettings, InspectionSettings
 from watchkeeper.registry.settings import PinSettings
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.web.settings import ConsoleSettings
@@ -85,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True):
     policy: PolicySettings = PolicySettings()
     flow: FlowSettings = FlowSettings()
     egress: EgressSettings = EgressSettings()
+    inspection: InspectionSettings = InspectionSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     pins: PinSettings = PinSettings()
     journal: JournalSettings = JournalSettings()
@@ -222,6 +223,8 @@ def _section(model: type[msgspec.Struct], values: Mapping[str, Any]) -> list[str
 def _toml(value: object) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }" if value else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     return msgspec.json.encode(value).decode()
 
 

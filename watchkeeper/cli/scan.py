@@ -10,13 +10,15 @@ import click
 import msgspec
 
 from watchkeeper.app.cases import judged
+from watchkeeper.app.scan.answering import Answered, answer_for
 from watchkeeper.app.scan.model import Judged, Level, Reason, Report
 from watchkeeper.app.scan.rules import about_rules
 from watchkeeper.app.scan.run import Asked, ways_of
 from watchkeeper.app.scan.run import scan as run_scan
 from watchkeeper.app.scan.sarif import sarif, sources_told
 from watchkeeper.app.scanning import assessor
-from watchkeeper.app.settings import data_folder, load
+from watchkeeper.app.settings import current_operator, data_folder, load
+from watchkeeper.app.suppressing import file_of
 from watchkeeper.cli import options, output
 from watchkeeper.core.text import visible
 
@@ -73,6 +75,22 @@ class _WithCommand(click.Command):
 @click.option("--with-secrets", is_flag=True, help="Give servers the variables and headers their file names.")
 @click.option("--bearer", metavar="env:NAME|file:PATH", default="", help="Token for the URLs named here.")
 @click.option(
+    "--suppressions",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    multiple=True,
+    metavar="FILE",
+    help="Suppressions beside those of the settings. Again for more.",
+)
+@click.option("--suppress", metavar="SERVER/NAME=RULE", default="", help="Write a suppression of what is found.")
+@click.option("--reason", default="", help="Why, with --suppress.")
+@click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="How long, with --suppress.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where, with --suppress. Default: watchkeeper-suppressions.toml beside the settings.",
+)
+@click.option(
     "--cases",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE.jsonl[.gz]",
@@ -107,8 +125,21 @@ def scan(cases: Path | None, as_json: bool, **chosen: Any) -> None:
         secrets=chosen["with_secrets"],
         read=chosen["read"],
     )
-    asked = Asked(targets=chosen["targets"], command=command, known=chosen["known"], ways=ways)
+    asked = Asked(
+        targets=chosen["targets"],
+        command=command,
+        known=chosen["known"],
+        ways=ways,
+        suppressions=chosen["suppressions"],
+    )
     report = run_scan(asked, loaded, lambda words: output.text(words, err=True))
+    if chosen["suppress"]:
+        by = current_operator().partition(":")[2]
+        answered = Answered(what=chosen["suppress"], reason=chosen["reason"], days=chosen["days"], by=by)
+        path = chosen["into"] or file_of(loaded)
+        entry = answer_for(report, answered, path)
+        output.text(f"{path}: {entry.rule} at {entry.server}/{entry.name} is suppressed until {entry.expires}")
+        return
     if chosen["sarif_file"] is not None:
         document = sarif(report, about_rules(), Path.cwd())
         chosen["sarif_file"].write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")

@@ -97,6 +97,10 @@ Observe = Callable[[str, Sequence[Definition], Mapping[str, Findings], str], Awa
 """`Pins.observe`, off the event loop."""
 
 
+SecondLook = Callable[[str, Sequence[Definition], Mapping[str, Findings]], Awaitable[dict[str, Findings]]]
+"""`weighing.SecondLook`: a server, its new definitions, and what the rules noticed in them."""
+
+
 class KnownPins(Protocol):
     """`registry.Pins`, as far as memory goes."""
 
@@ -157,6 +161,8 @@ class Guard:
         self._decide = policy.decide
         self._observe = observe
         self._groups_of = groups_of
+        self.second: SecondLook | None = None
+        """At definitions that are new."""
         self._duties = Duties()
         self.redaction = redaction or Redaction()
         self._prefix = secrets.token_hex(4)
@@ -219,6 +225,11 @@ class Guard:
         """What inspectors notice in a definition."""
         surface = Surface.INSTRUCTIONS if definition.kind == INSTRUCTIONS else Surface.DEFINITION
         return self._inspect(surface, definition.canonical)
+
+    async def notice(self, server: str, definitions: Sequence[Definition]) -> dict[str, Findings]:
+        """Fingerprint → what is noticed in definitions that are new, by the rules and by a second look."""
+        noticed = {definition.fingerprint: self.look_at(definition) for definition in definitions}
+        return noticed if self.second is None else await self.second(server, definitions, noticed)
 
     def schema_of(self, route: Route, tool: str) -> bytes | None:
         """The pinned tool's input schema as raw JSON; None when there is none."""
@@ -433,7 +444,8 @@ class Guard:
     ) -> Ruling:
         server, method = route.name, request.method
         definitions = definitions_in(method, answer.result)
-        noticed = {d.fingerprint: self.look_at(d) for d in definitions if not self._pins.is_known(server, d)}
+        fresh = [d for d in definitions if not self._pins.is_known(server, d)]
+        noticed = await self.notice(server, fresh) if fresh else {}
         observation = await self._observe(
             server, definitions, noticed, whole_kind(method, request.params, answer.result)
         )

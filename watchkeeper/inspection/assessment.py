@@ -7,16 +7,17 @@ gives orders behind the user's back, or when its purpose is an attack; that it m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from watchkeeper.inspection.excerpts import shown
+from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.inspection import Inspection
 from watchkeeper.inspection.judge import Judge, Opinion, Peer
 from watchkeeper.inspection.judge.reading import string_at
-from watchkeeper.inspection.model import UNSHOWN, Finding, Surface
+from watchkeeper.inspection.model import HIDDEN_INSTRUCTION, SUSPECTED, UNSHOWN, Finding, Surface
 
 ALARMING = frozenset({"hidden_instruction", "attack", "exfiltration", "invisible_text", "inspection_failed"})
 """Labels that flag a definition by themselves."""
@@ -26,6 +27,8 @@ LEAVING = frozenset({"secret", "exfiltration", "inspection_failed"})
 JUDGE = "judge"
 WITHHELD = "[withheld: it holds a secret]"
 _SURE = 0.99
+
+Inspect = Callable[[Surface, bytes], tuple[Finding, ...]]
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -88,10 +91,40 @@ class Assessor:
         """The passage that told, without the secrets in it: it is shown and stored."""
         if not opinion.is_flagged:
             return ""
-        start, end = (opinion.start, opinion.end) if opinion.end else (0, len(text))
-        low, high = (len(text[:at].encode("utf-8", "replace")) for at in (start, end))
+        low, high = _bytes_of(text, opinion)
         found = self._inspection.inspect(Surface.RESULT, msgspec.json.encode(text))
         return quoted(text.encode("utf-8", "replace"), low, high, found)
+
+
+def judged_findings(
+    judge: Judge, inspect: Inspect, definition: Definition, peers: Sequence[Peer], noticed: Sequence[Finding]
+) -> tuple[Finding, ...]:
+    """What the judge has to say of a definition: `suspected_poisoning`, or `hidden_instruction` when it is sure.
+
+    `noticed` is what the rules said, which weighs; `inspect` finds the secrets that must not be quoted.
+    A tool whose purpose is dangerous is suspected at most: what it says of itself gives nobody orders.
+    """
+    tree = msgspec.json.decode(definition.canonical)
+    is_text = isinstance(tree, str)
+    if not is_text and not isinstance(tree, dict):
+        return ()
+    labels = {finding.label for finding in noticed}
+    opinion = judge.of_definition({"description": tree} if is_text else tree, peers, labels)
+    if not opinion.is_flagged:
+        return ()
+    text = tree if is_text else string_at(tree, opinion.path)
+    start, end = _bytes_of(text, opinion)
+    excerpt = quoted(text.encode("utf-8", "replace"), start, end, inspect(Surface.RESULT, msgspec.json.encode(text)))
+    is_sure = opinion.is_sure and opinion.kind != "dangerous_capability"
+    label, severity = (HIDDEN_INSTRUCTION, 4) if is_sure else (SUSPECTED, 3)
+    path = "" if is_text else opinion.path
+    return (Finding(JUDGE, f"{JUDGE}.{opinion.kind}", label, severity, path, start, end, excerpt),)
+
+
+def _bytes_of(text: str, opinion: Opinion) -> tuple[int, int]:
+    start, end = (opinion.start, opinion.end) if opinion.end else (0, len(text))
+    low, high = (len(text[:at].encode("utf-8", "replace")) for at in (start, end))
+    return low, high
 
 
 def quoted(data: bytes, start: int, end: int, findings: Sequence[Finding]) -> str:

@@ -34,6 +34,14 @@ SUSPICION = "suspicion"
 """Label of hints that a text is worth a second look. No finding carries it."""
 ENCODED = "encoded"
 """Label of hints that something is hidden in a text. No finding carries it."""
+SUSPECTED = "suspected_poisoning"
+"""Label of a definition that the judge flags without being sure: it is shown, and not held for it."""
+SUSPECTED_INSTRUCTION = "suspected_instruction"
+"""Label of a text that the judge flags. Only policies that ask for it act on it."""
+SUPPRESSED = "suppressed"
+"""Label of a finding in a definition that somebody answered for (`suppressions`)."""
+QUIET = frozenset({SUSPECTED, SUPPRESSED})
+"""Labels that hold no definition."""
 UNSHOWN = frozenset({SECRET, PERSONAL})
 """Labels of what is never kept or shown."""
 

@@ -1,4 +1,4 @@
-"""`[egress]`: which hosts agents may name in what they send."""
+"""`[egress]`: which hosts agents may name in what they send. `[inspection]`: what is judged, and what is let be."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.inspection.suppression import Suppression
 
 _HOST = re.compile(r"[a-z0-9_*?\[\]:.-]+(?:/[0-9]{1,3})?")
 
@@ -39,6 +40,33 @@ class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):
             "that may be named; any other one is `destination_internal`."
         ),
     ] = ()
+
+
+class InspectionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[inspection]`."""
+
+    judge: Annotated[
+        str,
+        Meta(
+            description="What the local model judges: `definitions` that are new or changed; `all`, also results, "
+            "messages and arguments in which the rules saw a hint, which takes a few milliseconds of each; or nothing: "
+            "`off`."
+        ),
+    ] = "definitions"
+    suppressions: Annotated[
+        tuple[Suppression, ...],
+        Meta(
+            description="Findings in definitions that somebody answered for: tables of rule, server, name, reason, "
+            "expires, by, and perhaps fingerprint. More are read from `watchkeeper-suppressions.toml` beside the "
+            "settings."
+        ),
+    ] = ()
+
+
+def check_inspection(settings: InspectionSettings) -> None:
+    """Raises `Misconfigured` when a word is unknown."""
+    if settings.judge not in ("off", "definitions", "all"):
+        raise Misconfigured(f"inspection.judge: {settings.judge!r} is unknown", hint="choose off, definitions or all")
 
 
 def check_egress(settings: EgressSettings) -> None:

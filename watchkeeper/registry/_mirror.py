@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from watchkeeper.inspection.model import SUSPECTED
 from watchkeeper.registry.lookalikes import Likeness, Names
 from watchkeeper.registry.model import CANARY, TOOL, Peer, Pin, PinState
 
@@ -94,6 +95,8 @@ class Mirror:
             self._names.setdefault(pin.kind, Names()).add(pin.server, pin.name, pin.first_seen)
             if like := self.like(pin.server, pin.kind, pin.name, pin.first_seen):
                 found.append(like.label)
+        if pin.state is PinState.TRUSTED and pin.reason:
+            found.append(SUSPECTED)
         if pin.held_by == CANARY:
             found.append(IDENTITY)
         if self.labeller is not None and pin.kind == TOOL:

@@ -47,7 +47,7 @@ class Pin(msgspec.Struct, frozen=True):
     pinned_as: PinState = PinState.UNKNOWN
     """TRUSTED or APPROVED: what the pin is again when the pinned definition returns."""
     reason: str = ""
-    """Why it is held."""
+    """Why it is held; of one that is trusted, what the judge suspects."""
     held_by: str = ""
     """Who held it by hand; such a hold outlasts the return of the pinned definition."""
     approved_by: str = ""

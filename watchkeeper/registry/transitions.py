@@ -19,7 +19,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from watchkeeper.inspection.model import Finding
+from watchkeeper.inspection.model import QUIET, SUSPECTED, Finding
 from watchkeeper.registry.changes import ChangeClass
 from watchkeeper.registry.kin import Kin
 from watchkeeper.registry.model import CANARY, Pin, PinState
@@ -73,12 +73,17 @@ def first_sight(
     findings: Collection[Finding],
     is_ambiguous: bool = False,
 ) -> Step:
-    """A name that was never seen: trusted when inspection found nothing (obligation 1), else held."""
-    reason = AMBIGUOUS if is_ambiguous else describe(findings)
+    """A name that was never seen: trusted when inspection found nothing (obligation 1), else held.
+
+    What the judge merely suspects, and what somebody answered for, is said of it and does not hold it.
+    """
+    reason = AMBIGUOUS if is_ambiguous else describe([f for f in findings if f.label not in QUIET])
     if reason:
         return Step(Pin(server, kind, name, PinState.HELD, "", fingerprint, now, now, reason=reason), HELD)
     state = PinState.TRUSTED
-    return Step(Pin(server, kind, name, state, fingerprint, fingerprint, now, now, pinned_as=state), TRUSTED)
+    doubt = describe([f for f in findings if f.label == SUSPECTED])
+    pin = Pin(server, kind, name, state, fingerprint, fingerprint, now, now, pinned_as=state, reason=doubt)
+    return Step(pin, TRUSTED)
 
 
 def akin(step: Step, kin: Kin) -> Step:

@@ -19,8 +19,6 @@ from watchkeeper.core.clock import ManualClock
 from watchkeeper.gateway.canary import Canary
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pipeline import Guard
-from watchkeeper.inspection import Inspection
-from watchkeeper.inspection.model import Surface
 from watchkeeper.registry import Pins
 
 __all__ = ["client", "exchange_for", "guard", "pins", "registry_facts", "route", "server", "set_terms", "until"]
@@ -34,12 +32,11 @@ def contained() -> set[str]:
 
 @pytest.fixture
 def canary(pins: Pins, guard: Guard, clock: ManualClock, route: Route, contained: set[str]) -> Canary:
-    inspection = Inspection.from_plugins()
     return Canary(
         lambda: {route.name: route},
         pins,
         guard,
         clock,
-        inspect=lambda found: inspection.inspect(Surface.DEFINITION, found.canonical),
+        notice=guard.notice,
         is_contained=lambda server: server in contained,
     )

@@ -40,9 +40,7 @@ async def started(
         client = Client(exchange_for(route), "Cursor")
         await client.begin()
         await client.tell("notifications/initialized")
-        canary = Canary(
-            lambda: {"files": route}, pins, guard, clock, inspect=guard.look_at, is_contained=lambda _: False
-        )
+        canary = Canary(lambda: {"files": route}, pins, guard, clock, notice=guard.notice, is_contained=lambda _: False)
         return client, canary, route
 
     yield start

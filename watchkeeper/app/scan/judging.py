@@ -14,6 +14,7 @@ from watchkeeper.inspection.capabilities import capabilities
 from watchkeeper.inspection.excerpts import shown as quoted
 from watchkeeper.inspection.fingerprints import INSTRUCTIONS, Definition
 from watchkeeper.inspection.judge import Peer
+from watchkeeper.inspection.suppressing import Suppressions
 from watchkeeper.registry.lookalikes import LOOKALIKE, Likeness, Names
 from watchkeeper.registry.model import TOOL
 
@@ -73,6 +74,15 @@ def _judge(
         reasons=tuple(reasons),
         can=capabilities().of_tool(definition.canonical) if definition.kind == TOOL else (),
     )
+
+
+def let_be(one: Judged, suppressions: Suppressions) -> Judged:
+    """The same with what somebody answered for marked so; it stays in sight and does not count."""
+    reasons = []
+    for reason in one.reasons:
+        entry = suppressions.of(one.source.name, one.name, one.fingerprint, reason.rule, reason.label)
+        reasons.append(msgspec.structs.replace(reason, suppressed=entry.words) if entry is not None else reason)
+    return msgspec.structs.replace(one, reasons=tuple(reasons), level=level_of(reasons))
 
 
 def level_of(reasons: Sequence[Reason]) -> Level:

@@ -10,12 +10,13 @@ import msgspec
 
 from watchkeeper.app.launching import spawner_for
 from watchkeeper.app.scan.clients import files_here, servers_in
-from watchkeeper.app.scan.judging import judged_of
+from watchkeeper.app.scan.judging import judged_of, let_be
 from watchkeeper.app.scan.model import Report, Shown, Source
 from watchkeeper.app.scan.targets import sources_for
 from watchkeeper.app.scan.visiting import Visits, Ways
 from watchkeeper.app.scanning import assessor
 from watchkeeper.app.settings import Loaded, environment
+from watchkeeper.app.suppressing import suppressions_of
 from watchkeeper.core.errors import Invalid
 from watchkeeper.core.secrets import SecretReader
 
@@ -28,6 +29,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     known: bool = False
+    suppressions: tuple[Path, ...] = ()
+    """Further files of suppressions."""
     ways: Ways = Ways()
 
 
@@ -49,7 +52,13 @@ def scan(asked: Asked, loaded: Loaded, told: Told) -> Report:
     sources = _distinct([one for one in found if isinstance(one, Source)])
     shown = [one for one in found if isinstance(one, Shown)]
     shown += asyncio.run(_look(loaded, asked.ways, sources, told)) if sources else []
+    suppressions = suppressions_of(loaded, more=asked.suppressions)
+    notes += [
+        f"the suppression of {one.rule} at {one.server}/{one.name} has run out on {one.expires.isoformat()}"
+        for one in suppressions.expired
+    ]
     judged = judged_of(shown, assessor(loaded.data_dir), told) if any(one.definitions for one in shown) else []
+    judged = [let_be(one, suppressions) for one in judged]
     return Report(shown=tuple(shown), judged=tuple(judged), told=tuple(notes))
 
 

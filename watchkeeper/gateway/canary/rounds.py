@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -47,6 +47,8 @@ SECONDS = 60.0
 """How long a round may take."""
 _log = logging.getLogger(__name__)
 _random = random.SystemRandom()
+Notice = Callable[[str, Sequence[Definition]], Awaitable[Mapping[str, tuple[Finding, ...]]]]
+"""`Guard.notice`."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -68,14 +70,14 @@ class Canary:
         guard: Guard,
         clock: Clock,
         *,
-        inspect: Callable[[Definition], tuple[Finding, ...]],
+        notice: Notice,
         is_contained: Callable[[str], bool],
     ) -> None:
         self._routes = routes
         self._pins = pins
         self._guard = guard
         self._clock = clock
-        self._inspect = inspect
+        self._notice = notice
         self._is_contained = is_contained
         self._due: dict[str, float] = {}
         self._last: dict[str, float] = {}
@@ -163,12 +165,12 @@ class Canary:
     async def _note(self, server: str, shown: Shown) -> None:
         """What everybody is shown alike is a listing like any other: new definitions are pinned, changed ones held."""
         definitions = list(shown.definitions.values())
-        findings = {d.fingerprint: self._inspect(d) for d in definitions if not self._pins.is_known(server, d)}
+        findings = await self._notice(server, [d for d in definitions if not self._pins.is_known(server, d)])
         await asyncio.to_thread(self._pins.observe, server, definitions, findings)
 
     async def _set_apart(self, server: str, client: str, looks: _Looks, found: Sequence[Difference]) -> None:
         shown = [*looks.as_client.definitions.values(), *looks.as_other.definitions.values()]
-        findings = {d.fingerprint: self._inspect(d) for d in shown}
+        findings = await self._notice(server, shown)
         rows = [
             SetApart(d.kind, d.name, d.depends_on, client, d.client, d.canary, looks.definitions_of(d)) for d in found
         ]
