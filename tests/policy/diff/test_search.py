@@ -305,3 +305,13 @@ def test_each_kind_of_change_is_told_and_not_only_the_first(tmp_path: Path) -> N
     old = forbid(SECRET) + forbid(notes=ASK, scope=PUSH).replace('"p"', '"q"')
     *_, found = compared(tmp_path, old, forbid(notes=ASK, scope=PUSH).replace('"p"', '"q"'))
     assert {(one.policy, one.kind) for one in found.widened} == {("p", "deny → allow"), ("p", "deny → ask")}
+
+
+def test_tools_that_were_not_looked_at_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watchkeeper.policy.diff.settings.MOST_TOOLS", 2)
+    schema = b'{"type":"object","properties":{"branch":{"type":"string"}}}'
+    before, after = forbid(f"{MAIN} || {SECRET}"), forbid(f"{SECRET} || {MAIN}")
+    old, new, _ = compared(tmp_path, before, after)
+    found = differences(old.policies, new.policies, {f"git/tool_{i}": schema for i in range(5)})
+    assert found.answer == "inconclusive"
+    assert any("5 tools, of which 2 were looked at" in doubt.reason for doubt in found.doubts)

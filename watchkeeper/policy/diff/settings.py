@@ -46,9 +46,12 @@ def places(policies: Sequence[Policy], schemas: Mapping[str, bytes]) -> list[Pla
         return [Place(Setting("call_tool", "Tool")), *found]
     named = {tool for policy in readers if (tool := _tool(policy))}
     known = [tool for tool in schemas if any(_may_cover(policy, tool) for policy in readers)]
-    tools = sorted(named.union(known))[:MOST_TOOLS]
-    for tool in tools:
+    tools = sorted(named.union(known))
+    for tool in tools[:MOST_TOOLS]:
         found += _places(readers, tool, (), schemas.get(tool))
+    if len(tools) > MOST_TOOLS:
+        why = f"{len(tools)} tools, of which {MOST_TOOLS} were looked at"
+        found.append(Place(Setting("call_tool", "Tool"), why, tuple(policy.id for policy in readers)))
     found += _places(readers, "", tuple(sorted(named)), None)
     found.append(Place(Setting("call_tool", "Tool", unknown=True)))
     return found
