@@ -9,11 +9,12 @@ from watchkeeper.inspection import RuleInspector
 from watchkeeper.inspection.attacks import Attacks
 from watchkeeper.inspection.channels import Channels
 from watchkeeper.inspection.instructions import HiddenInstructions
+from watchkeeper.inspection.leaving import Leaving
 from watchkeeper.inspection.personal import Personal
 from watchkeeper.inspection.rules import Rule
 from watchkeeper.inspection.secrets import Secrets
 
-INSPECTORS: list[RuleInspector] = [Attacks(), Channels(), HiddenInstructions(), Personal(), Secrets()]
+INSPECTORS: list[RuleInspector] = [Attacks(), Channels(), HiddenInstructions(), Leaving(), Personal(), Secrets()]
 RULES = [(inspector, rule) for inspector in INSPECTORS for rule in inspector.rules]
 each_rule = pytest.mark.parametrize(("inspector", "rule"), RULES, ids=lambda value: getattr(value, "id", "in"))
 
@@ -46,7 +47,14 @@ def test_no_rule_of_the_inspector_matches_the_clean_examples(inspector: RuleInsp
 def test_ids_begin_with_the_name_of_their_set_and_labels_are_known() -> None:
     for inspector, rule in RULES:
         assert rule.id.split(".")[0] == inspector.name.removeprefix("hidden_")
-        assert rule.label in {"attack", "exfiltration", "hidden_instruction", "personal_data", "secret"}
+        assert rule.label in {
+            "attack",
+            "exfiltration",
+            "hidden_instruction",
+            "personal_data",
+            "secret",
+            "sensitive_leaving",
+        }
         assert rule.description.endswith(".")
 
 

@@ -16,8 +16,10 @@ from urllib.parse import unquote
 
 import re2
 
+from watchkeeper.inspection.attacks import Attacks
 from watchkeeper.inspection.decodings.blobs import blobs, escapes
 from watchkeeper.inspection.demand import OnDemand
+from watchkeeper.inspection.leaving import Leaving
 from watchkeeper.inspection.model import Finding, Surface
 from watchkeeper.inspection.personal import Personal
 from watchkeeper.inspection.rules import Rule
@@ -27,15 +29,24 @@ from watchkeeper.inspection.strings import Member, members_of
 from watchkeeper.inspection.views import bare_text
 
 CONCEALED = "concealed_secret"
+_PLACES = frozenset({"attacks.sensitive-file", "attacks.path-traversal"})
 _NUMBERS = frozenset({"personal.iban", "personal.payment-card"})
 _LEAST, _LONGEST, _MOST_PIECES = 8, 16 * 1024, 200
 _LAYERS, _MOST_TEXTS, _LEAST_RUN = 4, 48, 14
 _APART = re2.compile(
     r"\b(?:[A-Za-z0-9_]{1,2}[ .|,:-]){7,}[A-Za-z0-9_]{1,2}\b|\b(?:[A-Z0-9]{3,6}[ .|:-]){3,}[A-Z0-9]{3,12}\b"
 )
-_CODED = r"[A-Za-z0-9+/_=-]{14}|%[0-9A-Fa-f]{2}|&#|\\[ux0-9]|[0-9A-Fa-f]{2}(?:[ :,-][0-9A-Fa-f]{2}){7}"
+_CODED = (
+    r"[A-Za-z0-9+/_=-]{14}|%[0-9A-Fa-f]{2}|&#|\\[ux0-9]|(?:[a-z]{3,8}\+){11}|[0-9A-Fa-f]{2}(?:[ :,-][0-9A-Fa-f]{2}){7}"
+)
+_TWO = (
+    r"|\"[A-Za-z0-9_+/=-]{5,64}\"\s{0,4},\s{0,4}(?:\"[^\"]{1,40}\"\s{0,4}:\s{0,4})?\"[A-Za-z0-9_+/=-]{5,64}\""
+    r"|(?:[a-z]{3,8}\+){11}"
+)
 _IS_CODED = re2.compile(_CODED)
-_ANY = re2.compile(_CODED + r"|[,\[]\s{0,8}[\[{]|(?:\b[A-Za-z0-9]{1,2}[ .|,:-]){7}|\b(?:[A-Z0-9]{3,6}[ .|:-]){3}")
+_ANY = re2.compile(
+    _CODED + _TWO + r"|[,\[]\s{0,8}[\[{]|(?:\b[A-Za-z0-9]{1,2}[ .|,:-]){7}|\b(?:[A-Z0-9]{3,6}[ .|:-]){3}"
+)
 _RUN = re2.compile(r"[A-Za-z0-9_/+=-]{16,}")
 _BETWEEN = str.maketrans(dict.fromkeys(" .|,:-"))
 _INSIDE = frozenset("/_-")
@@ -55,6 +66,8 @@ class Concealed(OnDemand):
         """Compile the rules that hidden texts are held against."""
         if self._scanner is None:
             rules: list[tuple[str, Rule]] = [("secrets", rule) for rule in Secrets().rules]
+            rules += [("leaving", rule) for rule in Leaving().rules]
+            rules += [("attacks", rule) for rule in Attacks().rules if rule.id in _PLACES]
             rules += [("personal", rule) for rule in Personal().rules if rule.id in _NUMBERS]
             self._scanner = Scanner(rules)
 
@@ -114,6 +127,8 @@ def _readings(text: str) -> Iterator[str]:
             break
         if "%" in text:
             yield unquote(text)
+        if "+" in text:
+            yield unquote(text.replace("+", " "))
         if "&#" in text:
             yield html.unescape(text)
         yield from (one.text for one in escapes(text))

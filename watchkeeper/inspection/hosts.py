@@ -20,7 +20,9 @@ _INTERNAL = tuple(
 )
 _EMBEDS = ((ip_network("64:ff9b::/96"), 0), (ip_network("::/96"), 0), (ip_network("2002::/16"), 80))
 """IPv6 networks that hold an IPv4 address, and how many bits follow it."""
-_NAMES = (".localhost", ".local", ".localdomain", ".internal", ".intranet", ".lan", ".home.arpa", ".svc")
+_LOOPBACK = (".localtest.me", ".lvh.me", ".vcap.me", ".lacolhost.com")
+"""Public names that lead here."""
+_NAMES = (".localhost", ".local", ".localdomain", ".internal", ".intranet", ".lan", ".home.arpa", ".svc", *_LOOPBACK)
 _DOTS = str.maketrans(dict.fromkeys("\u3002\uff0e\uff61", "."))
 _PARTS = 4
 

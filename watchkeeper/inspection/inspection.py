@@ -12,6 +12,7 @@ from watchkeeper.core.plugins import load
 from watchkeeper.inspection.concealed import Concealed
 from watchkeeper.inspection.demand import OnDemand
 from watchkeeper.inspection.destinations import Destinations
+from watchkeeper.inspection.leaving import Leaving
 from watchkeeper.inspection.model import Finding, Inspector, Looked, Surface
 from watchkeeper.inspection.rulebook import RuleInspector
 from watchkeeper.inspection.scanner import MAX_FINDINGS, NOTHING, OwnedRule, Scanner
@@ -64,7 +65,7 @@ class Inspection:
         """
         found = load("inspectors") | load("inspectors_on_demand")
         made = [_make(name, factory) for name, factory in found.items()]
-        return cls([*made, Concealed(), Destinations(egress or EgressSettings())], cache, wanted)
+        return cls([*made, Leaving(), Concealed(), Destinations(egress or EgressSettings())], cache, wanted)
 
     def wanting(self, wanted: frozenset[str], egress: EgressSettings | None = None) -> Inspection:
         """The same, looking for what these words of policies (labels, classes) ask for, and for other hosts where some

@@ -27,7 +27,9 @@ class EgressSettings(msgspec.Struct, frozen=True, kw_only=True):
         *("*.webhook.site", "*.requestbin.*", "*.hookbin.com", "*.requestcatcher.com", "*.pipedream.net"),
         *("*.interact.sh", "*.oast.*", "*.oastify.com", "*.burpcollaborator.net", "*.dnslog.cn", "*.ceye.io"),
         *("*.canarytokens.*", "*.beeceptor.com", "*.transfer.sh", "*.file.io", "*.termbin.com", "*.bashupload.com"),
-        *("exfil.*", "*.exfil.*", "*exfil-*", "*-exfil*", "*exfiltrat*"),
+        *("*.paste.ee", "*.hastebin.com", "pastebin.com", "*.ngrok.io", "*.ngrok-free.app", "*.trycloudflare.com"),
+        *("exfil.*", "*.exfil.*", "*exfil-*", "*-exfil*", "*exfiltrat*", "*malware*", "*phishing*", "*stealer*"),
+        *("c2.*", "*.c2.*", "*-c2.*", "c2-*"),
     )
     allow: Annotated[
         tuple[str, ...],

@@ -24,6 +24,7 @@ from watchkeeper.inspection.encodings import (
     is_token_shape,
 )
 from watchkeeper.inspection.identifiers import IDENTIFIERS
+from watchkeeper.inspection.opaque import OPAQUE
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _EXAMPLE = re.compile(
@@ -106,4 +107,5 @@ CHECKS: dict[str, Callable[[bytes], bool]] = {
     "encoded-label": has_encoded_label,
     "encoded-text": is_encoded_text,
     **IDENTIFIERS,
+    **OPAQUE,
 }

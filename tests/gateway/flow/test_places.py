@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from watchkeeper.gateway.flow.places import places
+from watchkeeper.gateway.flow.places import is_plain, places
 from watchkeeper.inspection.rules import Rule
 
 
@@ -15,3 +15,10 @@ def test_a_rule_finds_its_examples_and_no_rule_the_clean_ones(rule: Rule) -> Non
 
 def test_escapes_hide_no_place() -> None:
     assert places().in_arguments(b'{"path":"\\/home\\/a\\/\\u002eenv"}') == {"secret_place"}
+
+
+def test_one_variable_that_holds_no_secret_is_told_from_all_others() -> None:
+    assert is_plain(b'{"variable":"LANG"}')
+    assert not is_plain(b'{"variable":"STRIPE_SECRET_KEY"}')
+    assert not is_plain(b'{"a":{"variable":"LANG"},"b":"TOKEN"}')
+    assert not is_plain(b"")

@@ -37,7 +37,7 @@ from watchkeeper.gateway.flow.model import (
     class_of,
     named,
 )
-from watchkeeper.gateway.flow.places import AUTOSTART_PLACE, SECRET_PLACE, places
+from watchkeeper.gateway.flow.places import AUTOSTART_PLACE, SECRET_PLACE, is_plain, places
 from watchkeeper.gateway.flow.reading import Reading
 from watchkeeper.gateway.flow.settings import FlowSettings
 from watchkeeper.gateway.flow.text import Said, strings_of
@@ -193,6 +193,8 @@ class Flow:
 
     def _class(self, labels: tuple[str, ...], request: Message, ruling: Ruling) -> Class:
         found = class_of(labels)
+        if found & Class.SECRET and is_plain(request.arguments):
+            found &= ~Class.SECRET
         if _has_secret(ruling):
             found |= Class.SECRET
         reads = self._secrets and ("reads_private" in labels or "executes" in labels)

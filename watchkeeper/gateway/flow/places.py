@@ -14,6 +14,13 @@ SECRET_PLACE = "secret_place"  # noqa: S105 — a label, not a password
 AUTOSTART_PLACE = "autostart_place"
 
 
+_PLAIN = re2.compile(
+    rb'\{\s{0,4}"[a-z_]{1,20}"\s{0,4}:\s{0,4}"(?:LANG|LANGUAGE|LC_[A-Z]{2,14}|PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|PWD|'
+    rb'EDITOR|NODE_ENV|PYTHONPATH|HOSTNAME|DISPLAY|TMPDIR|OS|ARCH)"\s{0,4}\}'
+)
+"""Arguments that ask for one variable of those that hold no secret, and for nothing else."""
+
+
 class Places:
     """The rules, ready to be asked."""
 
@@ -27,6 +34,11 @@ class Places:
         """The labels of the places that they name."""
         text = arguments.replace(b"\\/", b"/").replace(b"\\u002e", b".").replace(b"\\u002f", b"/")
         return frozenset(label for label, pattern in self._found if pattern.search(text))
+
+
+def is_plain(arguments: bytes) -> bool:
+    """Whether all that is asked for is one variable that holds no secret."""
+    return bool(_PLAIN.fullmatch(arguments))
 
 
 @lru_cache(maxsize=1)
