@@ -16,6 +16,7 @@ from watchkeeper.core.errors import Misconfigured
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.limits.settings import check_limits
 from watchkeeper.gateway.settings import ServerSettings
+from watchkeeper.policy.bundles.settings import trusted_keys
 from watchkeeper.policy.packs import chosen
 from watchkeeper.protocol.spawn import Command, environment_for
 
@@ -39,6 +40,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
         from watchkeeper.app.webhooks import hooks_of  # noqa: PLC0415 — response and console, needed for these only
 
         hooks_of(loaded)
+    trusted_keys(settings.policy.trust)
     folders = [("policy.folders", folder) for folder in settings.policy.folders]
     folders += [("detect.rules", settings.detect.rules), ("respond.playbooks", settings.respond.playbooks)]
     for setting, folder in folders:

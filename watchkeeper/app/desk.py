@@ -12,6 +12,7 @@ import msgspec
 
 from watchkeeper.app.admission import Access
 from watchkeeper.app.approving import Approving
+from watchkeeper.app.bundling import Bundling
 from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.staff import Staff
@@ -77,6 +78,7 @@ class Desk:
             "exercise.note": self.note_exercise,
             **Approving(platform).acts,
             **Staff(platform).acts,
+            **Bundling(platform).acts,
         }
         self.acts = Access(platform).admitted(self.acts)
 

@@ -14,10 +14,11 @@ from typing import Any
 from watchkeeper.app.approving import REFRESH
 from watchkeeper.app.endpoints import endpoints_over, shared_key
 from watchkeeper.app.flowing import flow_for
+from watchkeeper.app.governing import Built, Governing, govern
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.launching import spawner_for
 from watchkeeper.app.limiting import Consumption, keep_ledger
-from watchkeeper.app.parts import Ground, egress_of, engine_of, pin_terms_of, routes_of, terms_of, times_of
+from watchkeeper.app.parts import Ground, egress_of, pin_terms_of, routes_of, terms_of
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import settle
 from watchkeeper.app.renewal import Fitted, Holdings, Renewal
@@ -27,7 +28,6 @@ from watchkeeper.app.suppressing import judging, note_suppressions, second_look_
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder
 from watchkeeper.events import new_event
-from watchkeeper.gateway.approvals.binding import version_of
 from watchkeeper.gateway.approvals.desk import Desk
 from watchkeeper.gateway.canary import Canary
 from watchkeeper.gateway.canary.visit import PRINCIPAL
@@ -94,6 +94,7 @@ async def serve(
             routes, stock = routes_of(loaded, servers, ground, {})
             fitted = fit_out(loaded, routes, platform, post.relay)
             gateway, control = fitted.gateway, fitted.control
+            fitted.governing.loop = asyncio.get_running_loop()
             _note_start(platform, loaded, post)
             consumption = Consumption(fitted.terms.gate, await keep_ledger(loaded, post.relay, stack), post.relay)
             control.answers |= consumption.answers
@@ -146,9 +147,10 @@ def assemble(
 
 def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Relay | None = None) -> Fitted:
     """The same with what may take another's place later."""
-    orders, policy = OrdersInForce(), engine_of(loaded)
-    guard = guard_for(loaded, platform, orders, policy)
-    desk = desk_for(loaded, platform, policy, [route.name for route in routes])
+    orders, governing = OrdersInForce(), Governing(loaded, platform, f"{os.getpid()}")
+    guard = guard_for(loaded, platform, orders, governing.built)
+    desk = desk_for(loaded, platform, governing.built.engine, [route.name for route in routes])
+    govern(governing, guard, desk, platform)
     terms = terms_of(loaded, platform, relay)
     platform.pins.terms = pin_terms_of(loaded)
     gateway = Gateway(
@@ -179,14 +181,15 @@ def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Rela
             TaskLedger(guard.tasks, platform.database, platform.clock).sync,
             desk.look,
             FlowLedger(lambda: guard.flow, platform.database, platform.clock).sync,
+            governing.look,
         ),
     )
     if relay is not None and guard.flow is not None:
         guard.flow.is_one_of_several = relay.count > 1
-    control.answers[REFRESH] = desk.on_refresh
+    control.answers |= {REFRESH: desk.on_refresh, **governing.answers}
     canary = canary_over(control, platform, orders, guard)
     control.answers["canary.reports"] = canary.on_reports
-    return Fitted(gateway, control, guard, terms, relay, desk, canary)
+    return Fitted(gateway, control, guard, terms, relay, desk, canary, governing)
 
 
 def canary_over(control: GatewayControl, platform: Platform, orders: OrdersInForce, guard: Guard) -> Canary:
@@ -203,13 +206,14 @@ def canary_over(control: GatewayControl, platform: Platform, orders: OrdersInFor
 
 def desk_for(loaded: Loaded, platform: Platform, policy: PolicyEngine, servers: Collection[str]) -> Desk:
     """Where this process asks people."""
-    desk = Desk(platform.approvals, platform.pins, loaded.settings.approvals, version_of(policy.policies))
+    desk = Desk(platform.approvals, platform.pins, loaded.settings.approvals, policy.version)
     desk.servers = servers
     return desk
 
 
-def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, policy: PolicyEngine) -> Guard:
+def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, built: Built) -> Guard:
     """The guard with everything that is on by default."""
+    policy = built.engine
     inspection = Inspection.from_plugins(loaded.data_dir / "cache", policy.wanted, egress_of(loaded))
     guard = Guard(
         orders=orders,
@@ -217,7 +221,7 @@ def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, policy:
         inspection=judging(loaded, inspection),
         policy=policy,
         asks=True,
-        times=times_of(loaded, policy, platform.clock),
+        times=built.times,
         flow=flow_for(loaded, policy, platform),
         observe=observing(platform.pins),
         groups_of=platform.clients.groups_of,

@@ -41,8 +41,9 @@ from watchkeeper.gateway.tls import contexts
 from watchkeeper.gateway.upstream import Upstream
 from watchkeeper.inspection.settings import EgressSettings, check_egress
 from watchkeeper.policy import PolicyEngine, Windows
+from watchkeeper.policy.bundles import Manifest, engine_with
+from watchkeeper.policy.bundles.trying import Beside, windows_with
 from watchkeeper.policy.packs import places_of
-from watchkeeper.policy.windows import spans_of
 from watchkeeper.protocol.spawn import Spawner
 from watchkeeper.registry.settings import PinTerms, check_pins
 
@@ -117,10 +118,10 @@ def policies_of(loaded: Loaded) -> list[Path]:
     return [content_folder("policies"), *places_of(settings.packs), *(Path(folder) for folder in settings.folders)]
 
 
-def engine_of(loaded: Loaded) -> PolicyEngine:
-    """The policies, and whether the windows they speak of can be told. Raises `Misconfigured`."""
-    spans_of(loaded.settings.policy.windows)
-    return PolicyEngine.load(policies_of(loaded), loaded.settings.policy.windows)
+def beside_of(loaded: Loaded) -> Beside:
+    """What the settings say of policies, beside a bundle."""
+    settings = loaded.settings.policy
+    return Beside(settings.packs, settings.folders, settings.windows)
 
 
 def egress_of(loaded: Loaded) -> EgressSettings:
@@ -129,9 +130,16 @@ def egress_of(loaded: Loaded) -> EgressSettings:
     return loaded.settings.egress
 
 
-def times_of(loaded: Loaded, policy: PolicyEngine, clock: Clock) -> Callable[[], tuple[str, ...]] | None:
+def engine_of(loaded: Loaded, manifest: Manifest | None = None) -> PolicyEngine:
+    """The policies of the settings and of a bundle, their windows told. Raises `Misconfigured`."""
+    return engine_with(manifest, beside_of(loaded))
+
+
+def times_of(
+    loaded: Loaded, policy: PolicyEngine, clock: Clock, manifest: Manifest | None = None
+) -> Callable[[], tuple[str, ...]] | None:
     """Says which windows of time are open; None where no policy asks."""
-    return Windows(loaded.settings.policy.windows, clock).now if "times" in policy.members else None
+    return Windows(windows_with(manifest, beside_of(loaded)), clock).now if "times" in policy.members else None
 
 
 def _issuers(loaded: Loaded, platform: Platform) -> Issuers | None:

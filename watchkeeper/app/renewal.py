@@ -21,15 +21,15 @@ from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.flowing import following
 from watchkeeper.app.flowing import prepared as prepared_flow
+from watchkeeper.app.governing import Built, Governing
 from watchkeeper.app.launching import command_of
 from watchkeeper.app.limiting import Consumption, keep_ledger
-from watchkeeper.app.parts import Ground, Stock, egress_of, engine_of, pin_terms_of, routes_of, terms_of, times_of
+from watchkeeper.app.parts import Ground, Stock, egress_of, pin_terms_of, routes_of, terms_of
 from watchkeeper.app.platform import note_loaded, note_refused
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.suppressing import judging, note_suppressions, second_look_for
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
 from watchkeeper.gateway.aggregate.model import Endpoint
-from watchkeeper.gateway.approvals.binding import version_of
 from watchkeeper.gateway.approvals.desk import Desk
 from watchkeeper.gateway.canary import Canary
 from watchkeeper.gateway.control import GatewayControl
@@ -44,7 +44,6 @@ from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.gateway.weighing import SecondLook
 from watchkeeper.inspection import Inspection
 from watchkeeper.inspection.second import JudgedInspection
-from watchkeeper.policy import PolicyEngine
 from watchkeeper.protocol.spawn import Spawner
 from watchkeeper.registry.settings import PinTerms
 
@@ -71,6 +70,7 @@ class Fitted:
     relay: Relay | None
     desk: Desk
     canary: Canary
+    governing: Governing
 
 
 @dataclass
@@ -92,9 +92,8 @@ class Prepared:
     endpoints: list[Endpoint]
     terms: Terms
     stock: Stock
-    policy: PolicyEngine
-    version: str
-    """Of the policies."""
+    built: Built
+    """The policies, with the bundle that was in force."""
     inspection: Notices
     """Looks for what the policy wants."""
     pins: PinTerms
@@ -141,7 +140,8 @@ class Renewal:
         """Check and build all of it; nothing changes yet. Raises `Misconfigured`, and what else stands in the way."""
         kept = with_ports_of(loaded, self._gateway.ports, self.loaded)
         servers = await asyncio.to_thread(check_quickly, kept, demo=self._demo)
-        policy = await asyncio.to_thread(engine_of, kept)
+        built = await asyncio.to_thread(self._fitted.governing.renewed, kept)
+        policy = built.engine
         looking = await asyncio.to_thread(self._fitted.guard.looking_for, policy.wanted, egress_of(kept))
         assert isinstance(looking, Inspection | JudgedInspection)  # what `guard_for` handed in
         inspection = judging(kept, looking)
@@ -155,7 +155,6 @@ class Renewal:
         if ledger is None:
             ledger = await keep_ledger(kept, relay, stack)
         pins = pin_terms_of(kept)
-        version = await asyncio.to_thread(version_of, policy.policies)
         reading = await asyncio.to_thread(prepared_flow, kept, policy, self._ground.platform)
         return Prepared(
             loaded=loaded,
@@ -163,8 +162,7 @@ class Renewal:
             endpoints=endpoints,
             terms=terms,
             stock=stock,
-            policy=policy,
-            version=version,
+            built=built,
             inspection=inspection,
             pins=pins,
             servers=servers,
@@ -187,14 +185,15 @@ class Renewal:
             await self.forget(prepared)
             raise
         self._fitted.guard.follow(
-            prepared.policy,
+            prepared.built.engine,
             prepared.inspection,
-            times_of(prepared.loaded, prepared.policy, self._ground.platform.clock),
+            prepared.built.times,
             following(self._fitted.guard.flow, prepared.loaded, prepared.reading, self._ground.platform),
         )
         self._fitted.guard.second = prepared.second
         note_suppressions(self._ground.platform, prepared.second, self._writer)
-        self._fitted.desk.follow(prepared.loaded.settings.approvals, prepared.version)
+        self._fitted.governing.follow(prepared.built)
+        self._fitted.desk.follow(prepared.loaded.settings.approvals, prepared.built.engine.version)
         self._fitted.desk.servers = [route.name for route in prepared.routes]
         self._ground.platform.pins.terms = prepared.pins
         self.control.routes = {route.name: route for route in prepared.routes}

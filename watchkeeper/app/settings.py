@@ -30,6 +30,7 @@ from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.inspection.settings import EgressSettings, InspectionSettings
+from watchkeeper.policy.bundles.settings import TrustSettings
 from watchkeeper.registry.settings import PinSettings
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.web.settings import ConsoleSettings
@@ -69,6 +70,13 @@ class PolicySettings(msgspec.Struct, frozen=True):
             '`office_hours = ["mon-fri 09:00-17:30 Europe/Berlin"]`.'
         ),
     ] = {}
+    trust: Annotated[
+        TrustSettings,
+        Meta(
+            description='Whose signatures put a bundle of policies in force: `{ keys = { ann = "ed25519:…" }, '
+            "threshold = 2 }`. Each gateway looks at them itself."
+        ),
+    ] = TrustSettings()
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from watchkeeper.core.database import Base
 from watchkeeper.detect import detector
 from watchkeeper.gateway import identity, orders
 from watchkeeper.gateway.approvals import book as approvals
+from watchkeeper.gateway.bundles import book as bundles
 from watchkeeper.gateway.credentials import grants
 from watchkeeper.gateway.flow import ledger as flow
 from watchkeeper.operators import roster
@@ -15,5 +16,5 @@ from watchkeeper.respond.webhooks import outbox as webhooks
 from watchkeeper.web import operators
 
 METADATA = Base.metadata
-ROOMS = (approvals, detector, flow, grants, identity, orders, pins, incidents, operators, roster, webhooks)
+ROOMS = (approvals, bundles, detector, flow, grants, identity, orders, pins, incidents, operators, roster, webhooks)
 """The rooms that keep tables."""

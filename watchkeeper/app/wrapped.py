@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -9,8 +10,8 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 from watchkeeper.app.approving import REFRESH
 from watchkeeper.app.gateway import desk_for, guard_for
+from watchkeeper.app.governing import Governing, govern
 from watchkeeper.app.limiting import gate_for
-from watchkeeper.app.parts import engine_of
 from watchkeeper.app.planned import Plan
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.core.errors import Conflict, Denied
@@ -67,11 +68,12 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
     launches.spawned(child, planned.principal, "")
     server, settings = planned.server, loaded.settings.gateway
     route = Route(name=name, shadow=server.shadow, durability=server.durability, eras=server.eras)
-    orders, policy = OrdersInForce(), engine_of(loaded)
-    guard = guard_for(loaded, platform, orders, policy)
-    desk = desk_for(loaded, platform, policy, [name])
+    orders, governing = OrdersInForce(), Governing(loaded, platform, f"wrap-{name}-{os.getpid()}")
+    guard = guard_for(loaded, platform, orders, governing.built)
+    desk = desk_for(loaded, platform, governing.built.engine, [name])
+    govern(governing, guard, desk, platform)
     control = GatewayControl(
-        f"wrap-{name}-{os.getpid()}",
+        governing.name,
         loaded.data_dir,
         database=platform.database,
         journal=platform.journal,
@@ -81,9 +83,10 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
         identities=platform.clients,
         guard=guard,
         routes={name: route},
-        also=(desk.look,),
+        also=(desk.look, governing.look),
     )
-    control.answers[REFRESH] = desk.on_refresh
+    control.answers |= {REFRESH: desk.on_refresh, **governing.answers}
+    governing.loop = asyncio.get_running_loop()
     note_service(platform, loaded, f"wrap-{name}", "admin.service.started")
     await control.start()
     try:

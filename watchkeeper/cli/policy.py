@@ -10,7 +10,7 @@ import click
 
 from watchkeeper.app.settings import data_folder, load
 from watchkeeper.cli import options, output
-from watchkeeper.cli.policies import differing, explaining, packs, replaying, testing
+from watchkeeper.cli.policies import bundles, differing, explaining, packs, replaying, testing
 from watchkeeper.core.content import content_folder
 from watchkeeper.policy import PolicyEngine, read_cases, run_case
 from watchkeeper.policy import check as problems_of
@@ -28,6 +28,9 @@ policy.add_command(packs.packs)
 policy.add_command(differing.diff)
 policy.add_command(explaining.explain)
 policy.add_command(replaying.replayed)
+policy.add_command(bundles.bundle)
+policy.add_command(bundles.rollback)
+policy.add_command(bundles.status)
 
 
 @policy.command()

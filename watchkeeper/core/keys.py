@@ -7,6 +7,7 @@ not read the key. Root can. See docs/concepts/journal.md.
 from __future__ import annotations
 
 import stat
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -74,3 +75,25 @@ def is_signed_by(public: bytes, signature: bytes, message: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+_PREFIX = "ed25519:"
+
+
+def public_text(public: bytes) -> str:
+    """A raw public key as it stands in settings."""
+    return _PREFIX + b64encode(public).decode()
+
+
+def read_public(text: str) -> bytes:
+    """The raw public key of `public_text`. Raises `Misconfigured`."""
+    try:
+        public = b64decode(text.removeprefix(_PREFIX), validate=True)
+    except ValueError as error:
+        raise Misconfigured(f"{text!r} is no public key", hint=_FORM) from error
+    if not text.startswith(_PREFIX) or len(public) != 32:
+        raise Misconfigured(f"{text!r} is no public key", hint=_FORM)
+    return public
+
+
+_FORM = "write it as `watchkeeper policy bundle key FILE` prints it: ed25519:…"

@@ -42,6 +42,12 @@ KINDS: dict[str, str] = {
     "gateway.approval.consumed": "An approved call was let through, once.",
     "gateway.approval.expired": "Nobody decided in time, or the approved call did not come in time.",
     "gateway.approval.voided": "What it was asked or given for is no more: other policies, another definition.",
+    # bundles of policies
+    "policy.bundle.installed": "A signed bundle was proven and kept; the body has version, digest and who signed.",
+    "policy.bundle.refused": "A bundle was not taken, and what was in force still is; the body says why.",
+    "policy.bundle.activated": "An installed bundle was ordered to be in force everywhere.",
+    "policy.bundle.rolled_back": "An earlier bundle was ordered to be in force again; the body says why.",
+    "policy.bundle.applied": "A gateway has a bundle in force; the body has the digest of its whole set of policies.",
     # the registry
     "registry.definition.seen": "A definition was seen for the first time; the body holds its canonical form.",
     "registry.pin.trusted": "A definition was trusted on first use, after inspection.",

@@ -64,6 +64,8 @@ class Ruling(msgspec.Struct, frozen=True):
     """What policy was asked; None where something else decided first."""
     said: Effect | None = None
     """What policy said, whatever became of it."""
+    policy: str = ""
+    """Which set of policies was asked; empty where none was."""
 
     @property
     def is_notable(self) -> bool:

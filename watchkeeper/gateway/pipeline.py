@@ -159,6 +159,7 @@ class Guard:
         self._inspect = inspection.inspect
         self._for_links: Notices | None = None
         self._decide = policy.decide
+        self._version = _version_of(policy)
         self._observe = observe
         self._groups_of = groups_of
         self.second: SecondLook | None = None
@@ -180,7 +181,7 @@ class Guard:
         """
         if inspection is not None:
             self._inspection, self._inspect = inspection, inspection.inspect
-        self._decide, self._times = policy.decide, times
+        self._decide, self._version, self._times = policy.decide, _version_of(policy), times
         self._remember(flow)
 
     def _remember(self, flow: Flow | None) -> None:
@@ -546,7 +547,7 @@ class Guard:
         if not (said.effect in _CAN or change is not None or (said.effect is Effect.ASK and is_asked)):
             reason = said.reason or f"policy says {said.effect.value}, which cannot be carried out here"
             denial = self._verdict(route, Effect.DENY, (*said.rules, CANNOT), reason, said)
-            return Ruling(denial, findings, asked=question, said=effect)
+            return Ruling(denial, findings, asked=question, said=effect, policy=self._version)
         if said.effect is Effect.ALLOW and question.action == RECEIVE:
             # what passes on its way back is found by its request's correlation
             return Ruling(said, findings, asked=question, said=effect)
@@ -555,8 +556,9 @@ class Guard:
             asked = tuple(one for one in said.obligations if one.effect is Effect.ASK)
             verdict = msgspec.structs.replace(verdict, obligations=asked)
         if change is not None:
-            return Ruling(verdict, findings, None if route.shadow else change.body, False, change, {}, question, effect)
-        return Ruling(verdict, findings, asked=question, said=effect)
+            body = None if route.shadow else change.body
+            return Ruling(verdict, findings, body, False, change, {}, question, effect, self._version)
+        return Ruling(verdict, findings, asked=question, said=effect, policy=self._version)
 
     def _change(
         self,
@@ -620,3 +622,8 @@ def _with_result(raw: bytes, result: bytes) -> bytes:
     text = raw.decode()
     member = next(span for span in spans.members(text) if span.name == "result")
     return text[: member.value].encode() + result + text[member.end :].encode()
+
+
+def _version_of(policy: Decides) -> str:
+    """By what its decisions are recorded; nothing for one that has no versions."""
+    return str(getattr(policy, "version", ""))

@@ -107,6 +107,7 @@ class Chronicle:
             "rules": verdict.rules,
             "reason": verdict.reason,
             "correlation": verdict.correlation,
+            "policy": ruling.policy,
             "status": call.status,
             "bytes_in": len(message.raw),
             "bytes_out": call.sent,

@@ -22,6 +22,7 @@ from watchkeeper.core.errors import Misconfigured
 from watchkeeper.policy.arguments import ArgumentReader, Refused
 from watchkeeper.policy.asking import FAILED, UNANSWERED, Answer, Bench, ask, bench_of
 from watchkeeper.policy.bounded import Bounded
+from watchkeeper.policy.digest import version_of
 from watchkeeper.policy.model import Effect, Question, Verdict
 from watchkeeper.policy.reads import thresholds_of
 from watchkeeper.policy.slices import ACTIONS, Index
@@ -92,6 +93,11 @@ class PolicyEngine:
             for counter, threshold in thresholds_of(policy.tree) if "counts" in policy.reads.members else ():
                 found.setdefault(counter, set()).add(threshold)
         return {counter: tuple(sorted(found[counter])) for counter in sorted(found)}
+
+    @cached_property
+    def version(self) -> str:
+        """Tells this set from every other: decisions are recorded with it, and approvals bound to it."""
+        return version_of(self.policies)
 
     @property
     def wanted(self) -> frozenset[str]:

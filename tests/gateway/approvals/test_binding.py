@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.core.errors import Invalid
-from watchkeeper.gateway.approvals.binding import Bound, bind, version_of
+from watchkeeper.gateway.approvals.binding import Bound, bind
+from watchkeeper.policy.digest import version_of
 from watchkeeper.policy.engine import PolicyEngine
 
 BOUND = Bound("default", "agent:claude", "bank", "tools/call", "pay", "sha256:one", "p-1", ("mine.pay",))

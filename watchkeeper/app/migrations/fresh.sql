@@ -34,6 +34,28 @@ CREATE TABLE gateway_approvals (
 	because TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE gateway_bundle_moves (
+	tenant VARCHAR(64) NOT NULL,
+	stamp BIGINT NOT NULL,
+	version BIGINT NOT NULL,
+	digest VARCHAR(64) NOT NULL,
+	kind VARCHAR(16) NOT NULL,
+	"by" VARCHAR(128) NOT NULL,
+	reason TEXT NOT NULL,
+	PRIMARY KEY (tenant, stamp)
+);
+CREATE TABLE gateway_bundles (
+	tenant VARCHAR(64) NOT NULL,
+	version BIGINT NOT NULL,
+	digest VARCHAR(64) NOT NULL,
+	description TEXT NOT NULL,
+	created VARCHAR(64) NOT NULL,
+	signers TEXT NOT NULL,
+	envelope TEXT NOT NULL,
+	installed_by VARCHAR(128) NOT NULL,
+	installed_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, version)
+);
 CREATE TABLE gateway_clients (
 	tenant VARCHAR(64) NOT NULL,
 	id VARCHAR(64) NOT NULL,
@@ -327,4 +349,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0009');
+INSERT INTO alembic_version (version_num) VALUES ('0010');

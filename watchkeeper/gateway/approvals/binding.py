@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 
 import msgspec
 
 from watchkeeper.core.errors import Invalid
 from watchkeeper.inspection.fingerprints import canonical
-from watchkeeper.policy.sources import Policy
 
 _VERSION = 1
 
@@ -46,9 +44,3 @@ def _meant(params: bytes) -> bytes:
         raise Invalid("the parameters are no object") from error
     members.pop("_meta", None)
     return msgspec.json.encode(members, order="sorted")
-
-
-def version_of(policies: Iterable[Policy]) -> str:
-    """The version of a set of policies: the same texts make the same one, in whatever order and wherever they lie."""
-    trees = sorted(json.dumps([policy.id, policy.tree], sort_keys=True) for policy in policies)
-    return hashlib.sha256("\n".join(trees).encode()).hexdigest()
