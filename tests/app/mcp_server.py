@@ -74,7 +74,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if message.get("params", {}).get("name") == "slow":
                 self.keeper.slow_began.set()
                 self.keeper.release.wait(30)
-            self._answer(200, message, {"content": [{"type": "text", "text": session or "no session"}]}, "")
+            text = message.get("params", {}).get("arguments", {}).get("say") or session or "no session"
+            self._answer(200, message, {"content": [{"type": "text", "text": text}]}, "")
 
     def do_GET(self) -> None:
         self.send_response(200)

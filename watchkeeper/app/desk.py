@@ -19,6 +19,7 @@ from watchkeeper.app.staff import Staff
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.events import JournalReader, new_event
 from watchkeeper.gateway.caller import DEFAULT, local_principal
+from watchkeeper.gateway.containment import AGENT
 from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.identity import Terms
 from watchkeeper.gateway.orders import Order
@@ -158,6 +159,7 @@ class Desk:
         principal = local_principal(name, tenant)
         self._on.grants.end_all(principal, asked["by"], "the client was revoked")
         self._on.approvals.void(lambda one: "the client was revoked" if one.principal == principal else "")
+        self._on.values.forget(principal.removeprefix(AGENT))
         self._on.orders.tell("clients.refresh")
         return {"name": name}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.approving import REFRESH
-from watchkeeper.app.endpoints import endpoints_over, shared_key
+from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.flowing import flow_for
 from watchkeeper.app.governing import Built, Governing, govern
 from watchkeeper.app.labelling import journal_class
@@ -21,6 +21,7 @@ from watchkeeper.app.limiting import Consumption, keep_ledger
 from watchkeeper.app.parts import Ground, egress_of, pin_terms_of, routes_of, terms_of
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import settle
+from watchkeeper.app.redacting import redaction_for, syncing
 from watchkeeper.app.renewal import Fitted, Holdings, Renewal
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
@@ -37,8 +38,6 @@ from watchkeeper.gateway.flow.ledger import FlowLedger
 from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pipeline import Guard
-from watchkeeper.gateway.redaction.redaction import Redaction
-from watchkeeper.gateway.redaction.vault import Vault
 from watchkeeper.gateway.relay.relay import Relay
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.sightings import observing
@@ -182,6 +181,7 @@ def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Rela
             desk.look,
             FlowLedger(lambda: guard.flow, platform.database, platform.clock).sync,
             governing.look,
+            *syncing(guard.redaction),
         ),
     )
     if relay is not None and guard.flow is not None:
@@ -225,7 +225,7 @@ def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, built: 
         flow=flow_for(loaded, policy, platform),
         observe=observing(platform.pins),
         groups_of=platform.clients.groups_of,
-        redaction=Redaction(Vault(shared_key(loaded, "placeholders"))),
+        redaction=redaction_for(loaded, platform),
         freshness=Freshness(lambda server: platform.pins.terms.of(server)),  # noqa: PLW0108 — they are replaced
     )
     guard.second = look = second_look_for(loaded, platform, inspection.inspect)

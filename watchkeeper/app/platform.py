@@ -19,9 +19,11 @@ from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import make_private_folder
 from watchkeeper.events import Event, Journal, JournalSettings, new_event
 from watchkeeper.gateway.approvals import Approvals
+from watchkeeper.gateway.containment import AGENT
 from watchkeeper.gateway.credentials.grants import Grants
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.orders import OrderBook
+from watchkeeper.gateway.redaction.values import Values
 from watchkeeper.operators import Roster, Tokens
 from watchkeeper.policy.persons import PersonRules
 from watchkeeper.registry import Pins
@@ -45,6 +47,8 @@ class Platform:
     rules: PersonRules
     grants: Grants
     approvals: Approvals
+    values: Values
+    """Behind placeholders."""
 
 
 def prepare(data_dir: Path) -> None:
@@ -83,6 +87,8 @@ def opened(
         _bring_up_to_date(database)
         log = journal.open(data_dir, writer, clock, settings)
         try:
+            values = Values(database, clock)
+            log.also_erase = lambda subject: values.forget(subject.removeprefix(AGENT))
             roster, rules = Roster(database, log, clock), PersonRules()
             yield Platform(
                 data_dir=data_dir,
@@ -98,6 +104,7 @@ def opened(
                 rules=rules,
                 grants=Grants(database, log, clock),
                 approvals=Approvals(database, log, clock, rules),
+                values=values,
             )
         finally:
             log.close()

@@ -50,7 +50,7 @@ from watchkeeper.registry.settings import PinTerms
 LIVE = frozenset(
     {
         *("gateway", "servers", "endpoints", "issuers", "limits", "loops", "floods", "fetch"),
-        *("policy", "approvals", "pins", "flow", "egress", "inspection"),
+        *("policy", "approvals", "pins", "flow", "egress", "inspection", "redaction"),
     }
 )
 """Sections whose changes take effect without a restart, `gateway.workers` excepted."""
@@ -193,6 +193,7 @@ class Renewal:
         self._fitted.guard.second = prepared.second
         note_suppressions(self._ground.platform, prepared.second, self._writer)
         self._fitted.governing.follow(prepared.built)
+        self._fitted.guard.redaction.vault.settings = prepared.loaded.settings.redaction
         self._fitted.desk.follow(prepared.loaded.settings.approvals, prepared.built.engine.version)
         self._fitted.desk.servers = [route.name for route in prepared.routes]
         self._ground.platform.pins.terms = prepared.pins

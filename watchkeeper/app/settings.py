@@ -28,6 +28,7 @@ from watchkeeper.gateway.flood import FloodSettings
 from watchkeeper.gateway.flow.settings import FlowSettings
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
 from watchkeeper.gateway.oauth.settings import IssuerSettings
+from watchkeeper.gateway.redaction.settings import RedactionSettings
 from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.inspection.settings import EgressSettings, InspectionSettings
 from watchkeeper.policy.bundles.settings import TrustSettings
@@ -94,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True):
     flow: FlowSettings = FlowSettings()
     egress: EgressSettings = EgressSettings()
     inspection: InspectionSettings = InspectionSettings()
+    redaction: RedactionSettings = RedactionSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     pins: PinSettings = PinSettings()
     journal: JournalSettings = JournalSettings()

@@ -9,6 +9,7 @@ from watchkeeper.gateway.approvals import book as approvals
 from watchkeeper.gateway.bundles import book as bundles
 from watchkeeper.gateway.credentials import grants
 from watchkeeper.gateway.flow import ledger as flow
+from watchkeeper.gateway.redaction import values
 from watchkeeper.operators import roster
 from watchkeeper.registry import pins
 from watchkeeper.respond import incidents
@@ -16,5 +17,8 @@ from watchkeeper.respond.webhooks import outbox as webhooks
 from watchkeeper.web import operators
 
 METADATA = Base.metadata
-ROOMS = (approvals, bundles, detector, flow, grants, identity, orders, pins, incidents, operators, roster, webhooks)
+ROOMS = (
+    *(approvals, bundles, detector, flow, grants, identity, orders, pins),
+    *(incidents, operators, roster, values, webhooks),
+)
 """The rooms that keep tables."""

@@ -14,6 +14,7 @@ from watchkeeper.app.governing import Governing, govern
 from watchkeeper.app.limiting import gate_for
 from watchkeeper.app.planned import Plan
 from watchkeeper.app.platform import Platform, note_service, opened
+from watchkeeper.app.redacting import syncing
 from watchkeeper.core.errors import Conflict, Denied
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
@@ -83,7 +84,7 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
         identities=platform.clients,
         guard=guard,
         routes={name: route},
-        also=(desk.look, governing.look),
+        also=(desk.look, governing.look, *syncing(guard.redaction)),
     )
     control.answers |= {REFRESH: desk.on_refresh, **governing.answers}
     governing.loop = asyncio.get_running_loop()

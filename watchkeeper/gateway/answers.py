@@ -59,10 +59,14 @@ class Answers:
         said = self._understand(call, out)
         if isinstance(said, Outbound):
             return said
-        return self._conclude(call, out, await self.judge(call, said))
+        if call.answered is None:
+            return self._conclude(call, out, await self.judge(call, said))
+        return self._conclude(call, out, await self._kept(call, call.answered))
 
     def whole_now(self, call: Call, out: Outbound) -> Outbound | None:
-        """`whole` without waiting; None for the answer to a listing, whose pins may have to be asked for."""
+        """`whole` without waiting; None where there is something to wait for: a listing's pins, or that values which
+        became placeholders are kept.
+        """
         if not out.body:
             return out
         if call.message.method in LISTINGS:
@@ -70,13 +74,19 @@ class Answers:
         said = self._understand(call, out)
         if isinstance(said, Outbound):
             return said
-        return self._conclude(call, out, self._judge_now(call, said))
+        ruling = self._judge_now(call, said)
+        return self._conclude(call, out, ruling) if ruling.change is None else None
+
+    async def _kept(self, call: Call, ruling: Ruling) -> Ruling:
+        if ruling.change is not None:
+            call.answered = ruling = await self._guard.kept(call.route, call.request.principal, ruling)
+        return ruling
 
     async def judge(self, call: Call, answer: Message) -> Ruling:
-        """The ruling on the answer to a call, kept in the call."""
+        """The ruling on the answer to a call, kept in the call; what it lets pass may leave."""
         request = call.message
         if request.method not in LISTINGS:
-            return self._judge_now(call, answer)
+            return await self._kept(call, self._judge_now(call, answer))
         call.answer = answer
         said = answer
         if request.method == DISCOVER:
@@ -85,7 +95,7 @@ class Answers:
         if answer is not said and ruling.body is None:
             ruling = msgspec.structs.replace(ruling, body=answer.raw)
         call.answered = ruling
-        return ruling
+        return await self._kept(call, ruling)
 
     def _judge_now(self, call: Call, answer: Message) -> Ruling:
         call.answer = answer
@@ -249,6 +259,8 @@ class Answers:
     async def _carry_out(
         self, call: Call, raw: bytes, fields: sse.Fields, message: Message, ruling: Ruling, *, answers: bool
     ) -> bytes:
+        if ruling.change is not None:
+            ruling = await self._guard.kept(call.route, call.request.principal, ruling)
         is_stopped = replies.stops(ruling)
         if ruling.findings or ruling.is_notable:
             try:

@@ -37,6 +37,7 @@ from watchkeeper.gateway.oauth.needs import Needs
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.ports import Answered, Guard, Recorder, UnderWay
 from watchkeeper.gateway.record import Call, Chronicle
+from watchkeeper.gateway.redaction.placeholders import MARK
 from watchkeeper.gateway.regrets import Regrets
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.underway import Underway
@@ -107,7 +108,9 @@ class Exchange:
         opened = self._open(request)
         if isinstance(opened, Outbound):
             return opened
-        if opened.is_unlisted or is_once(opened) or replies.stops(opened.ruling):
+        if opened.is_unlisted or opened.lacks_values or is_once(opened) or replies.stops(opened.ruling):
+            return self._carry(opened)
+        if opened.ruling.change is not None:
             return self._carry(opened)
         going = Going(self, opened, answered)
         if self._turnstile is not None:
@@ -145,6 +148,8 @@ class Exchange:
         call = Call(self._route, request, message, era, started, _UNJUDGED, client)
         if self._guard.needs_listing(self._route, request.principal, message):
             call.is_unlisted = True
+        elif MARK in message.raw and self._guard.needs_values(request.principal, message):
+            call.lacks_values = True
         else:
             self._rule(call)
             if message.method == "tools/call":
@@ -247,8 +252,10 @@ class Exchange:
 
     async def _judged(self, call: Call) -> Outbound:
         request, message = call.request, call.message
-        if call.is_unlisted:
-            await self._introduction.make(request, message, call.era)
+        if call.is_unlisted or call.lacks_values:
+            if call.is_unlisted:
+                await self._introduction.make(request, message, call.era)
+            await self._guard.fetch_values(request.principal, message)
             self._rule(call)
         forward: Forward | None = self._forward
         if self._passage is not None and replies.asks(call.ruling):
@@ -273,6 +280,11 @@ class Exchange:
                 check_parameters(request.mirrors, message, schema)
 
     async def _forward(self, call: Call) -> Outbound:
+        if call.ruling.change is not None:
+            call.ruling = await self._guard.kept(self._route, call.request.principal, call.ruling)
+            if replies.stops(call.ruling):
+                denied = replies.denied(call.message, call.ruling.verdict, modern=call.era == "modern")
+                return await self._finish(call, denied)
         return await self._await_answer(call, self._upstream.send(inbound_of(call)))
 
     async def _await_answer(self, call: Call, sending: Coroutine[Any, Any, Outbound]) -> Outbound:

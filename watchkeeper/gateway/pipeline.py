@@ -232,6 +232,27 @@ class Guard:
         noticed = {definition.fingerprint: self.look_at(definition) for definition in definitions}
         return noticed if self.second is None else await self.second(server, definitions, noticed)
 
+    def needs_values(self, principal: str, message: Message) -> bool:
+        """Whether this message has placeholders whose values are kept elsewhere, if anywhere: `fetch_values` first."""
+        return self.redaction.needs_values(principal.removeprefix(AGENT), message)
+
+    async def fetch_values(self, principal: str, message: Message) -> None:
+        """Bring the values that a message needs, as far as they are kept anywhere."""
+        if MARK in message.raw:
+            await self.redaction.fetch(principal.removeprefix(AGENT), message)
+
+    async def kept(self, route: Route, principal: str, ruling: Ruling) -> Ruling:
+        """A ruling whose message may leave: what became placeholders in it can be restored everywhere by now."""
+        if ruling.change is None or not ruling.change.replaced or ruling.body is None:
+            return ruling
+        try:
+            breach = await self.redaction.settle(principal.removeprefix(AGENT), ruling.body)
+        except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
+            return self._failed(route)
+        if breach is None:
+            return ruling
+        return self._deny(route, ruling.findings, (*ruling.verdict.rules, breach.rule), breach.reason)
+
     def schema_of(self, route: Route, tool: str) -> bytes | None:
         """The pinned tool's input schema as raw JSON; None when there is none."""
         return self._pins.schema(route.name, tool)

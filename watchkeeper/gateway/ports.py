@@ -60,6 +60,18 @@ class Guard(Protocol):
         """
         ...
 
+    def needs_values(self, principal: str, message: Message) -> bool:
+        """Whether a message that may hold placeholders waits for `fetch_values` before it is judged. Memory only."""
+        ...
+
+    async def fetch_values(self, principal: str, message: Message) -> None:
+        """Bring what a message's placeholders stand for into memory; may touch the database, in a thread."""
+        ...
+
+    async def kept(self, route: Route, principal: str, ruling: Ruling) -> Ruling:
+        """The ruling on a message with a `change` once the message may leave, or a denial; may wait for the disk."""
+        ...
+
     @property
     def freshness(self) -> Freshness:
         """When each server's definitions were last looked at."""

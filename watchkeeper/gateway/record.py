@@ -59,6 +59,8 @@ class Call(msgspec.Struct):
     client: str = ""
     is_unlisted: bool = False
     """Its tool was never listed: it is judged once the server's tools were looked at."""
+    lacks_values: bool = False
+    """It has placeholders whose values have to be fetched before it is judged."""
     challenge: bytes | None = None
     """Where to get what its caller lacks, when it is stopped for that alone."""
     answer: Message | None = None

@@ -10,13 +10,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from watchkeeper.core.clock import ManualClock
+from watchkeeper.core.clock import ManualClock, SystemClock
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.database import Database
 from watchkeeper.events import Journal
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pipeline import Guard
+from watchkeeper.gateway.redaction.redaction import Redaction
+from watchkeeper.gateway.redaction.settings import RedactionSettings
+from watchkeeper.gateway.redaction.sharing import Sharing
+from watchkeeper.gateway.redaction.values import Values
+from watchkeeper.gateway.redaction.vault import Vault
 from watchkeeper.gateway.sightings import observing
 from watchkeeper.inspection import Inspection
 from watchkeeper.policy import PolicyEngine
@@ -46,6 +51,12 @@ def policies(folder: Path, *texts: str, pack: bool = True) -> PolicyEngine:
     if pack:
         shutil.copy(content_folder("policies") / "packs" / "redaction.cedar", folder)
     return PolicyEngine.load([content_folder("policies"), folder])
+
+
+def sharing(database: Database, settings: RedactionSettings | None = None) -> Redaction:
+    """What one worker of several has, before a database that they share."""
+    vault = Vault(bytes(32), settings, is_shared=True)
+    return Redaction(vault, Sharing(vault, Values(database, SystemClock())))
 
 
 def request(method: str, **params: Any) -> Message:

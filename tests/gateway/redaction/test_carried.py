@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tests.gateway.conftest import Got, House, Nobody, RawServer, call, mirrors, plain, post, read_message, stream
-from tests.gateway.redaction.conftest import ADDRESS, IBAN, MAIL_MAY, policies
+from tests.gateway.redaction.conftest import ADDRESS, IBAN, MAIL_MAY, policies, sharing
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.events import Event, Journal
@@ -42,6 +42,8 @@ class Street:
     gateway: Gateway
     servers: dict[str, RawServer]
     house: House
+    guard: Guard
+    database: Database
     era: str = "legacy"
 
     async def send(self, name: str, body: bytes, *headers: tuple[str, str], verb: str = "POST") -> Got:
@@ -75,6 +77,10 @@ class Street:
         """The arguments that a server got last."""
         return self.servers[name].got[-1].json["params"]["arguments"]
 
+    def restart(self) -> None:
+        """Its memory of values is another one's: of a worker that was just started."""
+        self.guard.redaction = sharing(self.database)
+
     def events(self) -> list[Event]:
         return self.house.events("gateway")
 
@@ -103,6 +109,7 @@ async def street(
         policy=engine,
         observe=observing(pins),
         groups_of=lambda _: (),
+        redaction=sharing(database),
     )
     routes = [
         Route(name=name, upstream=HttpUpstream(f"http://127.0.0.1:{server.port}/mcp", settings))
@@ -111,7 +118,7 @@ async def street(
     gateway = Gateway(routes, guard=guard, identities=Nobody(), journal=journal, clock=SystemClock(), settings=settings)
     await gateway.start()
     house = House(gateway, servers["crm"], guard, journal, tmp_path)  # type: ignore[arg-type]  # a guard all the same
-    street = Street(gateway, servers, house, request.param)
+    street = Street(gateway, servers, house, guard, database, request.param)
     for name in NAMES:
         await street.list_tools(name)
     yield street
@@ -209,3 +216,42 @@ async def test_an_answer_to_a_server_and_one_that_is_replayed_are_changed_too(st
     street.answers("crm", stream(b"id: 9\ndata: " + said(f"again {ADDRESS}") + b"\n\n"))
     got = await street.send("crm", b"", session, ("Last-Event-ID", "8"), verb="GET")
     assert f"again {token}".encode() in got.body
+
+
+@pytest.mark.behaviour("redaction.kept-before-it-leaves")
+async def test_where_values_cannot_be_kept_no_placeholder_leaves_and_why_is_said(street: Street) -> None:
+    break_table(street.database)
+    street.answers("crm", plain(said(f"Ada Brook <{ADDRESS}>")))
+    got = await street.ask("crm")
+    assert got.json["result"]["isError"] is True
+    assert "cannot be kept now" in got.json["result"]["content"][0]["text"]
+    assert b"[[email:" not in got.body
+    assert ADDRESS.encode() not in got.body
+    answer = street.events()[-1].body["answer"]
+    assert "redaction.not-kept" in answer["rules"]
+    street.answers("crm", stream(b"data: " + said(f"IBAN {IBAN}") + b"\n\n"))
+    got = await street.ask("crm")
+    assert b"[[iban:" not in got.body
+    assert b"redaction.not-kept" in got.body
+    street.answers("crm", plain(said("nothing to hide")))
+    assert (await street.ask("crm")).json["result"]["content"][0]["text"] == "nothing to hide"
+
+
+@pytest.mark.behaviour("redaction.restored-elsewhere")
+async def test_where_values_cannot_be_read_nothing_passes_as_text(street: Street) -> None:
+    token = await placeholder(street)
+    street.restart()
+    street.answers("mail", plain(said("done")))
+    await street.ask("mail", "tools/call", ("Mcp-Param-To", token), arguments={"to": token})
+    assert street.sent("mail") == {"to": ADDRESS}
+    street.restart()
+    street.servers["mail"].got.clear()
+    break_table(street.database)
+    got = await street.ask("mail", "tools/call", ("Mcp-Param-To", token), arguments={"to": token})
+    assert "cannot be looked up now" in got.json["result"]["content"][0]["text"]
+    assert street.servers["mail"].got == []
+
+
+def break_table(database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE gateway_values")

@@ -29,7 +29,8 @@ from watchkeeper.gateway.pipeline import Guard
 from watchkeeper.gateway.redaction.placeholders import PATTERN
 from watchkeeper.gateway.redaction.redaction import Redaction
 from watchkeeper.gateway.redaction.restoring import restore
-from watchkeeper.gateway.redaction.vault import Vault, VaultSettings
+from watchkeeper.gateway.redaction.settings import RedactionSettings
+from watchkeeper.gateway.redaction.vault import Vault
 from watchkeeper.policy.model import Effect
 from watchkeeper.protocol.message import Message, parse_message
 
@@ -238,7 +239,7 @@ def test_nobody_can_use_anothers_placeholder(guard: Guard) -> None:
 @pytest.mark.behaviour("redaction.invented-placeholders")
 def test_an_invented_placeholder_is_text_and_a_forgotten_one_is_said_to_be(make: MakeGuard) -> None:
     now = [0.0]
-    guard = make(redaction=Redaction(Vault(settings=VaultSettings(seconds=60), now=lambda: now[0])))
+    guard = make(redaction=Redaction(Vault(settings=RedactionSettings(hours=1 / 60), now=lambda: now[0])))
     invented = "[[email:aaaaaaaaaaaa]]"
     passed = guard.on_request(CRM, ALICE, call(to=invented, wiki="[[File:a.png]]"))
     assert (passed.verdict.effect, passed.body, passed.change) == (Effect.ALLOW, None, None)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from watchkeeper.gateway.redaction.model import Value
 from watchkeeper.gateway.redaction.placeholders import PATTERN
-from watchkeeper.gateway.redaction.vault import Vault, VaultSettings
+from watchkeeper.gateway.redaction.settings import RedactionSettings
+from watchkeeper.gateway.redaction.vault import Vault
 
 KEY = bytes(32)
 
@@ -56,7 +57,7 @@ def test_a_name_under_another_type_or_owner_opens_nothing() -> None:
 
 @pytest.mark.behaviour("redaction.vault-bounded")
 def test_who_shows_too_much_pushes_out_its_own_values_only() -> None:
-    vault = Vault(KEY, VaultSettings(most=10, of_one=6))
+    vault = Vault(KEY, RedactionSettings(values=10, of_one=6))
     mine = kept(vault, "a", "x@lakes.test")
     names = [kept(vault, "b", f"{i}@lakes.test") for i in range(20)]
     assert vault.value_of("a", *mine) is not None
@@ -72,7 +73,7 @@ def test_who_shows_too_much_pushes_out_its_own_values_only() -> None:
 @pytest.mark.behaviour("redaction.vault-bounded")
 def test_what_was_not_used_for_long_is_forgotten() -> None:
     now = [0.0]
-    vault = Vault(KEY, VaultSettings(seconds=60), now=lambda: now[0])
+    vault = Vault(KEY, RedactionSettings(hours=1 / 60), now=lambda: now[0])
     used, unused = kept(vault, "a", "x@lakes.test"), kept(vault, "a", "y@lakes.test")
     now[0] = 50.0
     assert vault.value_of("a", *used) is not None
@@ -84,7 +85,7 @@ def test_what_was_not_used_for_long_is_forgotten() -> None:
 
 
 def test_what_is_too_long_is_not_kept() -> None:
-    vault = Vault(KEY, VaultSettings(longest=10))
+    vault = Vault(KEY, RedactionSettings(longest=10))
     assert vault.keep("a", value("x" * 11)) is None
     assert vault.keep("a", value("")) is None
 

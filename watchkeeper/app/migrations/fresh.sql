@@ -139,6 +139,15 @@ CREATE TABLE gateway_tasks (
 	made_at BIGINT NOT NULL,
 	PRIMARY KEY (tenant, digest)
 );
+CREATE TABLE gateway_values (
+	tenant VARCHAR(64) NOT NULL,
+	owner TEXT NOT NULL,
+	name VARCHAR(16) NOT NULL,
+	sealed TEXT NOT NULL,
+	until BIGINT NOT NULL,
+	generation BIGINT NOT NULL,
+	PRIMARY KEY (tenant, owner, name)
+);
 CREATE TABLE operators_persons (
 	tenant VARCHAR(64) NOT NULL,
 	name VARCHAR(64) NOT NULL,
@@ -328,6 +337,7 @@ CREATE TABLE web_sessions (
 	expires_at BIGINT NOT NULL, local BOOLEAN DEFAULT '0' NOT NULL,
 	PRIMARY KEY (secret_hash)
 );
+CREATE INDEX gateway_values_news ON gateway_values (tenant, generation);
 CREATE INDEX ix_gateway_approvals_binding ON gateway_approvals (binding);
 CREATE INDEX ix_gateway_approvals_state ON gateway_approvals (state);
 CREATE INDEX ix_operators_tokens_operator ON operators_tokens (operator);
@@ -349,4 +359,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0010');
+INSERT INTO alembic_version (version_num) VALUES ('0011');

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from watchkeeper.core.clock import Clock, SystemClock
@@ -38,6 +39,8 @@ class Journal:
         """Why nothing can be recorded just now; empty when all is well."""
         self.durable_index = log.size
         """The first index that is not yet durable."""
+        self.also_erase: Callable[[str], object] = lambda _: None
+        """Has a subject's data erased where others keep it, before its keys are destroyed here."""
         self._log = log
         self._clock = clock
         self._settings = settings
@@ -155,6 +158,7 @@ class Journal:
         if not subject:
             raise Invalid("the log's own records cannot be erased", hint="name the actor to erase")
         self.record(new_event(self._clock.now(), "journal.subject.erased", actor=by, severity=Severity.MEDIUM))
+        self.also_erase(subject)
         return self._log.keys.erase(subject)
 
     def close(self) -> None:

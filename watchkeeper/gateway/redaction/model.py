@@ -8,6 +8,8 @@ from watchkeeper.inspection.model import Finding
 
 LOST = "redaction.lost-placeholder"
 UNFIT = "redaction.output-schema"
+UNSHARED = "redaction.not-kept"
+UNREAD = "redaction.unreadable-vault"
 """Rules of denials."""
 
 

@@ -8,6 +8,7 @@ Obligations, and what each one stops:
 4. A structured result that no longer is what its tool promised is refused, not passed on half true.
 5. A value returns only to a server that a policy lets see it; on any other way its placeholder stays.
 6. What a value does in the message of its destination is judged like anything else there.
+7. No placeholder leaves before every worker can restore it (`sharing`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import Protocol
 
 import msgspec
 
+from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.gateway.duties.model import Breach
 from watchkeeper.gateway.redaction import fitness
 from watchkeeper.gateway.redaction.hiding import hide
-from watchkeeper.gateway.redaction.model import LOST, UNFIT, Change, Value
+from watchkeeper.gateway.redaction.model import LOST, UNFIT, UNREAD, UNSHARED, Change, Value
 from watchkeeper.gateway.redaction.restoring import MaySee, Restored, restore
+from watchkeeper.gateway.redaction.sharing import Sharing
 from watchkeeper.gateway.redaction.text import Draft, Inexact
 from watchkeeper.gateway.redaction.vault import Vault
 from watchkeeper.inspection.inspection import BROKEN
@@ -41,6 +44,16 @@ _UNFIT = Breach(
     UNFIT,
     "The server's answer holds text that a policy wants replaced, and what would be left is not what the tool's output "
     "schema promises, so it was withheld.",
+)
+_UNSHARED = Breach(
+    UNSHARED,
+    "Text in this message has to be replaced, and what it stood for cannot be kept now, so the message was stopped. "
+    "Try again in a moment; an operator must look at the control state.",
+)
+_UNREAD = Breach(
+    UNREAD,
+    "The values behind the placeholders in this message cannot be looked up now, so it was stopped. Try again in a "
+    "moment with the same placeholders.",
 )
 
 Findings = tuple[Finding, ...]
@@ -81,8 +94,29 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 class Redaction:
     """Every route's."""
 
-    def __init__(self, vault: Vault | None = None) -> None:
+    def __init__(self, vault: Vault | None = None, sharing: Sharing | None = None) -> None:
+        """Without `sharing` values are in this process's memory alone."""
         self.vault = Vault() if vault is None else vault
+        self.sharing = sharing
+        self._unread: set[bytes] = set()
+
+    async def settle(self, owner: str, body: bytes) -> Breach | None:
+        """Wait until others can restore what a changed message's placeholders stand for; or why it must stop."""
+        if self.sharing is not None:
+            try:
+                await self.sharing.settle(owner, body)
+            except WatchkeeperError:
+                return _UNSHARED
+        return None
+
+    def needs_values(self, owner: str, message: Message) -> bool:
+        """Whether others may know what a placeholder in a message stands for. Memory only."""
+        return self.sharing is not None and bool(self.sharing.missing(owner, message.raw))
+
+    async def fetch(self, owner: str, message: Message) -> None:
+        """Bring the values that a message needs and that are not here, before it is judged."""
+        if self.sharing is not None and not await self.sharing.fetch(owner, message):
+            self._unread.add(message.raw)
 
     def modify(self, case: Case, said: Verdict, inspect: Looks, decide: Decide) -> Change | Breach | None:
         """The change that a verdict asks for; None when there is nothing to change; or why the message must stop."""
@@ -115,7 +149,11 @@ class Redaction:
             restored = restore(self.vault, owner, message, may_see)
         except Inexact:
             return _CANNOT
+        is_unread = bool(self._unread) and message.raw in self._unread
+        self._unread.discard(message.raw)
         if restored.lost:
+            if is_unread:
+                return _UNREAD
             kinds = ", ".join(restored.lost)
             return Breach(
                 LOST,

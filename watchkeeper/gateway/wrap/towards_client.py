@@ -97,6 +97,8 @@ class TowardsClient:
         """Judge a message that answers nothing; whether it went to the client."""
         session = self._session
         ruling = session.guard.on_server_message(session.route, session.principal, message)
+        if ruling.change is not None:
+            ruling = await session.guard.kept(session.route, session.principal, ruling)
         is_stopped = replies.stops(ruling)
         if ruling.findings or ruling.is_notable:
             is_stopped = not await self._recorded(message, ruling, wait=is_stopped) or is_stopped

@@ -136,6 +136,7 @@ class TowardsServer:
         if not session.healthy:
             await self._answer(call, replies.not_recorded(message).body)
             return
+        await session.guard.fetch_values(session.principal, message)
         self._judge(call)
         if message.method == "tools/call":
             self._count(call)
@@ -153,6 +154,12 @@ class TowardsServer:
     async def _go_on(self, call: Call, let_through: Callable[[], Awaitable[bool]] | None = None) -> None:
         """Pass on what may pass; of what was held, once its grant is used up."""
         session, message = self._session, call.message
+        if call.ruling.change is not None:
+            call.ruling = await session.guard.kept(session.route, session.principal, call.ruling)
+            if replies.stops(call.ruling):
+                denied = replies.denied(message, call.ruling.verdict, modern=call.era == "modern")
+                await self._refuse(call, denied.body)
+                return
         entry = await session.turnstile.held(call) if session.turnstile is not None else None
         if isinstance(entry, Refused):
             said = call.ruling.verdict
@@ -212,8 +219,11 @@ class TowardsServer:
             reason = "the server has no open request with this id"
             session.refused(Refusal(400, PARSE_ERROR, reason, (), session.principal))
             return
-        call.ruling = session.guard.on_request(session.route, call.request.principal, message)
-        ruling = call.ruling
+        await session.guard.fetch_values(session.principal, message)
+        ruling = session.guard.on_request(session.route, call.request.principal, message)
+        if ruling.change is not None:
+            ruling = await session.guard.kept(session.route, session.principal, ruling)
+        call.ruling = ruling
         body = ruling.body if ruling.body is not None and ruling.verdict.enforced else message.raw
         if replies.stops(ruling) or not session.healthy:
             text = "the client's answer was withheld: a policy does not allow it"
