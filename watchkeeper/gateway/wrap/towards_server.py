@@ -21,6 +21,7 @@ from watchkeeper.gateway import replies
 from watchkeeper.gateway.limits.model import Refused
 from watchkeeper.gateway.model import Refusal, Request, Ruling
 from watchkeeper.gateway.record import Call
+from watchkeeper.gateway.redaction.placeholders import MARK
 from watchkeeper.gateway.stdio.splice import on_one_line
 from watchkeeper.gateway.wrap.between import Between
 from watchkeeper.gateway.wrap.holding import Holding
@@ -136,7 +137,8 @@ class TowardsServer:
         if not session.healthy:
             await self._answer(call, replies.not_recorded(message).body)
             return
-        await session.guard.fetch_values(session.principal, message)
+        if MARK in message.raw:
+            await session.guard.fetch_values(session.principal, message)
         self._judge(call)
         if message.method == "tools/call":
             self._count(call)
@@ -219,7 +221,8 @@ class TowardsServer:
             reason = "the server has no open request with this id"
             session.refused(Refusal(400, PARSE_ERROR, reason, (), session.principal))
             return
-        await session.guard.fetch_values(session.principal, message)
+        if MARK in message.raw:
+            await session.guard.fetch_values(session.principal, message)
         ruling = session.guard.on_request(session.route, call.request.principal, message)
         if ruling.change is not None:
             ruling = await session.guard.kept(session.route, session.principal, ruling)
