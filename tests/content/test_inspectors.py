@@ -9,12 +9,21 @@ from watchkeeper.inspection import RuleInspector
 from watchkeeper.inspection.attacks import Attacks
 from watchkeeper.inspection.channels import Channels
 from watchkeeper.inspection.instructions import HiddenInstructions
+from watchkeeper.inspection.invisible import Invisible
 from watchkeeper.inspection.leaving import Leaving
 from watchkeeper.inspection.personal import Personal
 from watchkeeper.inspection.rules import Rule
 from watchkeeper.inspection.secrets import Secrets
 
-INSPECTORS: list[RuleInspector] = [Attacks(), Channels(), HiddenInstructions(), Leaving(), Personal(), Secrets()]
+INSPECTORS: list[RuleInspector] = [
+    Attacks(),
+    Channels(),
+    HiddenInstructions(),
+    Invisible(),
+    Leaving(),
+    Personal(),
+    Secrets(),
+]
 RULES = [(inspector, rule) for inspector in INSPECTORS for rule in inspector.rules]
 each_rule = pytest.mark.parametrize(("inspector", "rule"), RULES, ids=lambda value: getattr(value, "id", "in"))
 
@@ -51,6 +60,7 @@ def test_ids_begin_with_the_name_of_their_set_and_labels_are_known() -> None:
             "attack",
             "exfiltration",
             "hidden_instruction",
+            "invisible_text",
             "personal_data",
             "secret",
             "sensitive_leaving",

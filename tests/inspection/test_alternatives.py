@@ -7,12 +7,14 @@ from watchkeeper.inspection.alternatives import alternatives
 from watchkeeper.inspection.attacks import Attacks
 from watchkeeper.inspection.channels import Channels
 from watchkeeper.inspection.instructions import HiddenInstructions
+from watchkeeper.inspection.invisible import Invisible
 from watchkeeper.inspection.rules import options, portable
 from watchkeeper.inspection.secrets import Secrets
 from watchkeeper.inspection.suspicion import Suspicion
 from watchkeeper.inspection.views import readings
 
-RULES = [rule for one in (HiddenInstructions(), Secrets(), Attacks(), Channels(), Suspicion()) for rule in one.rules]
+INSPECTORS = (HiddenInstructions(), Secrets(), Attacks(), Channels(), Invisible(), Suspicion())
+RULES = [rule for one in INSPECTORS for rule in one.rules]
 TEXTS = [
     text for rule in RULES for example in (*rule.tests.match, *rule.tests.clean) for text in readings(example.encode())
 ]
