@@ -20,7 +20,7 @@ def found(invisible: Inspection, text: str, surface: Surface = Surface.RESULT) -
     return written
 
 
-@pytest.mark.behaviour("inspection.invisible-noticed")
+@pytest.mark.behaviour("inspection.invisible-text-noticed")
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
@@ -63,7 +63,7 @@ def test_languages_emoji_and_colours_are_not_invisible_text(invisible: Inspectio
     assert found(invisible, text) == set()
 
 
-@pytest.mark.behaviour("inspection.invisible-noticed")
+@pytest.mark.behaviour("inspection.invisible-text-noticed")
 def test_the_excerpt_shows_the_characters_as_escapes(invisible: Inspection) -> None:
     (finding,) = invisible.inspect(Surface.DEFINITION, json.dumps({"description": "safe \u202etxt.exe"}).encode())
     assert (finding.label, finding.path) == ("invisible_text", "/description")
