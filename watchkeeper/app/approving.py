@@ -14,7 +14,6 @@ import msgspec
 from watchkeeper.app.admission import ACTING, Access
 from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.gateway.approvals import Approval, Choice, State
-from watchkeeper.gateway.approvals.voting import missing
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -76,7 +75,7 @@ class Approving:
 
     def _row(self, approval: Approval) -> dict[str, Any]:
         row: dict[str, Any] = msgspec.to_builtins(approval)
-        row["missing"] = missing(approval, self._book.roles) if approval.state is State.PENDING else {}
+        row["missing"] = self._book.missing(approval) if approval.state is State.PENDING else {}
         return row
 
     def _definition(self, approval: Approval) -> dict[str, Any]:

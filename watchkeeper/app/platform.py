@@ -103,7 +103,7 @@ def opened(
                 tokens=Tokens(database, log, clock),
                 rules=rules,
                 grants=Grants(database, log, clock),
-                approvals=Approvals(database, log, clock, rules),
+                approvals=Approvals(database, log, clock, rules, roster),
                 values=values,
             )
         finally:

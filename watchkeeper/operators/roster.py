@@ -48,6 +48,22 @@ class Roster:
         with self._database.read() as session:
             return session.get(PersonRow, (self._tenant, name)) is not None
 
+    def counts_as(self, actor: str, role: str, at: int) -> str:
+        """The role in which counts now what somebody said then, in this role; empty when it does not count any more.
+
+        Whoever was never on the roster is known by other means, and is believed.
+        """
+        kind, _, name = actor.partition(":")
+        if kind != "operator":
+            return role
+        with self._database.read() as session:
+            row = session.get(PersonRow, (self._tenant, name))
+        if row is None:
+            return role
+        if row.revoked_at or at < row.invited_at:
+            return ""
+        return row.role if row.changed_at > at else role
+
     def invite(self, name: str, role: str, by: str) -> Person:
         """Put somebody on the roster, or back on it. Raises `Invalid`, and `Conflict` when they are there."""
         check_name(name)

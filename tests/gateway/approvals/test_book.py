@@ -18,7 +18,8 @@ from watchkeeper.events import Event, Journal
 from watchkeeper.gateway.approvals import Approval, Approvals, Choice, State
 from watchkeeper.gateway.approvals.book import TOO_MANY, stale
 from watchkeeper.gateway.approvals.model import Bounds, Requirement
-from watchkeeper.gateway.approvals.voting import BY_OPERATORS, LACKS_ROLE
+from watchkeeper.gateway.approvals.voting import BY_OPERATORS, LACKS_ROLE, LOST
+from watchkeeper.operators import Roster
 
 Recorded = Callable[[], list[Event]]
 ADA, BOB = "operator:ada", "operator:bob"
@@ -264,3 +265,84 @@ def test_of_two_processes_that_use_a_grant_up_exactly_one_succeeds(
     won = [one for racer in racers for one in racer.communicate(timeout=60)[0].strip().split(",") if one]
     assert sorted(won) == sorted(ids.split(","))
     assert {book.show(one.id).state for one in many} == {State.CONSUMED}
+
+
+@pytest.fixture
+def roster(database: Database, journal: Journal, clock: ManualClock) -> Roster:
+    roster = Roster(database, journal, clock)
+    roster.invite("ada", "responder", "operator:host")
+    roster.invite("bob", "responder", "operator:host")
+    clock.advance(SECOND)
+    return roster
+
+
+@pytest.fixture
+def watched(database: Database, journal: Journal, clock: ManualClock, roster: Roster) -> Approvals:
+    """A book that knows who operates."""
+    return Approvals(database, journal, clock, standing=roster)
+
+
+TWO = (Requirement("mine.pay", "responder", 2),)
+
+
+@pytest.mark.behaviour("approvals.word-of-the-revoked")
+def test_who_was_revoked_counts_towards_no_quorum(watched: Approvals, roster: Roster, clock: ManualClock) -> None:
+    asked = ask(watched, requirements=TWO)
+    approve(watched, asked, role="responder")
+    assert watched.missing(watched.show(asked.id)) == {"mine.pay": 1}
+    clock.advance(SECOND)
+    roster.revoke("ada", "operator:host")
+    assert watched.missing(watched.show(asked.id)) == {"mine.pay": 2}
+    clock.advance(SECOND)
+    after = approve(watched, asked, BOB, role="responder")
+    assert after.state is State.PENDING
+    assert [vote.operator for vote in after.votes] == [BOB]
+    assert approve(watched, asked, "operator:host").state is State.GRANTED
+
+
+@pytest.mark.behaviour("approvals.word-of-the-revoked")
+def test_who_is_invited_again_must_approve_again(watched: Approvals, roster: Roster, clock: ManualClock) -> None:
+    asked = ask(watched, requirements=TWO)
+    approve(watched, asked, role="responder")
+    clock.advance(SECOND)
+    roster.revoke("ada", "operator:host")
+    with pytest.raises(Denied) as refused:
+        approve(watched, asked, role="responder")
+    assert refused.value.rule == LACKS_ROLE
+    roster.invite("ada", "responder", "operator:host")
+    clock.advance(SECOND)
+    assert approve(watched, asked, BOB, role="responder").state is State.PENDING
+    assert approve(watched, asked, role="responder").state is State.GRANTED
+
+
+@pytest.mark.behaviour("approvals.word-of-the-revoked")
+def test_a_grant_by_somebody_who_was_revoked_carries_no_call(
+    watched: Approvals, roster: Roster, clock: ManualClock
+) -> None:
+    asked = ask(watched)
+    assert approve(watched, asked, role="responder").state is State.GRANTED
+    clock.advance(SECOND)
+    roster.revoke("ada", "operator:host")
+    assert watched.consume(asked.id, "b-1", "c-1") is None
+    void = watched.show(asked.id)
+    assert (void.state, void.because) == (State.VOIDED, LOST)
+
+
+@pytest.mark.behaviour("approvals.word-of-the-revoked")
+def test_a_yes_counts_in_the_role_that_its_operator_has_now(
+    watched: Approvals, roster: Roster, clock: ManualClock
+) -> None:
+    asked = ask(watched, requirements=TWO)
+    approve(watched, asked, role="responder")
+    clock.advance(SECOND)
+    roster.change("ada", "viewer", "operator:host")
+    assert approve(watched, asked, BOB, role="responder").state is State.PENDING
+    roster.change("ada", "admin", "operator:host")
+    assert watched.missing(watched.show(asked.id)) == {}
+
+
+def test_who_was_never_on_the_roster_is_believed_and_so_is_a_webhook(watched: Approvals) -> None:
+    asked = ask(watched, requirements=TWO)
+    approve(watched, asked, "operator:host")
+    assert approve(watched, asked, "webhook:chat", role="responder").state is State.GRANTED
+    assert watched.consume(asked.id, "b-1", "c-1") is not None

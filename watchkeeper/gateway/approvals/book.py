@@ -37,7 +37,7 @@ from watchkeeper.gateway.approvals.model import (
     Wanted,
     seen_at,
 )
-from watchkeeper.gateway.approvals.ports import Roles
+from watchkeeper.gateway.approvals.ports import Roles, Standing
 from watchkeeper.gateway.approvals.roles import RankedRoles
 from watchkeeper.gateway.caller import DEFAULT
 
@@ -51,12 +51,20 @@ _OPEN = [state.value for state in OPEN]
 class Approvals:
     """Every tenant's approvals. Safe for threads and processes."""
 
-    def __init__(self, database: Database, journal: Journal, clock: Clock, roles: Roles | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        roles: Roles | None = None,
+        standing: Standing | None = None,
+    ) -> None:
         self._database = database
         self._journal = journal
         self._clock = clock
         self.roles: Roles = roles or RankedRoles()
         """Who may decide what."""
+        self._standing = standing
         counters.ensure_generation(database, DEFAULT, _store.APPROVALS)
 
     # what gateways do
@@ -90,6 +98,9 @@ class Approvals:
             row = self._row(session, approval_id)
             approval = seen_at(to_approval(row), now)
             if approval.state is not State.GRANTED or approval.binding != binding:
+                return None
+            if voting.missing(self._as_of_now(approval), self.roles):
+                self._void(row, voting.LOST, at, now)
                 return None
             after = msgspec.structs.replace(approval, state=State.CONSUMED, ended_at=now)
             self._move(row, after, at, facts.consumed(after, now, correlation))
@@ -177,16 +188,28 @@ class Approvals:
         may not, and `Conflict` when it is decided already, or is over.
         """
         voting.refuse_agents(by)
+        self._refuse_revoked(by, role)
         now = self._clock.now()
         with self._database.write() as session:
             at = counters.lock_generation(session, DEFAULT, _store.APPROVALS)
             row = self._row(session, approval_id)
             vote = Vote(by, role, choice, now, reason, claimed)
-            after = voting.voted(seen_at(to_approval(row), now), vote, self.roles)
+            after = voting.voted(self._as_of_now(seen_at(to_approval(row), now)), vote, self.roles)
             self._move(row, after, at, facts.decided(after, vote, now))
         return after
 
+    def missing(self, approval: Approval) -> dict[str, int]:
+        """Policy → how many more people must approve, as the votes count now; empty when none."""
+        return voting.missing(self._as_of_now(approval), self.roles)
+
     # inside
+
+    def _as_of_now(self, approval: Approval) -> Approval:
+        return approval if self._standing is None else voting.as_of_now(approval, self._standing)
+
+    def _refuse_revoked(self, by: str, role: str) -> None:
+        if self._standing is not None and not self._standing.counts_as(by, role, self._clock.now()):
+            raise Denied("this operator was revoked", rule=voting.LACKS_ROLE, hint="have somebody decide who operates")
 
     def _row(self, session: Session, approval_id: str) -> ApprovalRow:
         row = session.scalar(select(ApprovalRow).where(ApprovalRow.id == approval_id))

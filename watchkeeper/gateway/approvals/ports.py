@@ -13,6 +13,14 @@ class Roles(Protocol):
         ...
 
 
+class Standing(Protocol):
+    """`operators.Roster`: what becomes of the word of somebody who was revoked, or has another role now."""
+
+    def counts_as(self, actor: str, role: str, at: int) -> str:
+        """The role in which something counts now that was said then; empty when it does not count any more."""
+        ...
+
+
 class Definitions(Protocol):
     """`registry.Pins`, as far as memory goes."""
 

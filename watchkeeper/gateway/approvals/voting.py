@@ -5,6 +5,7 @@ Obligations, and what each one stops:
 1. Only operators decide; an agent's principal never does, whatever face it came by (an agent that approves itself).
 2. Nobody counts twice, and each policy's quorum is counted by itself (two policies, one careless person).
 3. One no is enough, also after the quorum was reached, as long as the call has not passed.
+4. A yes counts for as long as whoever said it could say it (somebody who was revoked, or has another role now).
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import msgspec
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import Conflict, Denied
 from watchkeeper.gateway.approvals.model import OPEN, Approval, Choice, State, Vote
-from watchkeeper.gateway.approvals.ports import Roles
+from watchkeeper.gateway.approvals.ports import Roles, Standing
 
 BY_OPERATORS = "approval.operators-decide"
 LACKS_ROLE = "approval.role"
+LOST = "somebody who approved it may not approve it any more"
+"""Why a grant is void."""
 _DECIDERS = ("operator:", "system:", "webhook:")
 
 
@@ -47,6 +50,13 @@ def voted(approval: Approval, vote: Vote, roles: Roles) -> Approval:
         return after
     until = vote.at + approval.grant_seconds * SECOND
     return msgspec.structs.replace(after, state=State.GRANTED, expires_at=until)
+
+
+def as_of_now(approval: Approval, standing: Standing) -> Approval:
+    """The approval with the votes that still count, each in the role in which it does."""
+    roles = [(vote, standing.counts_as(vote.operator, vote.role, vote.at)) for vote in approval.votes]
+    votes = tuple(msgspec.structs.replace(vote, role=role) for vote, role in roles if role)
+    return msgspec.structs.replace(approval, votes=votes)
 
 
 def missing(approval: Approval, roles: Roles) -> dict[str, int]:
