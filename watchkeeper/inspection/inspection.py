@@ -24,7 +24,8 @@ BROKEN = "inspection_failed"
 """Label of the finding that stands for an inspector that raised. Policies must treat it as the worst case."""
 
 
-_ALWAYS = frozenset({Surface.DEFINITION, Surface.INSTRUCTIONS})
+_ALWAYS = (Surface.DEFINITION, Surface.INSTRUCTIONS)
+"""A tuple: members of an enumeration are compared sooner than hashed."""
 
 EVERYTHING = "*"
 """Wanted by a policy that looks at all findings at once."""

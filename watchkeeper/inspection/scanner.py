@@ -69,9 +69,13 @@ class Scanner:
     def look(self, surface: Surface, data: bytes, most: int = MAX_FINDINGS) -> Looked:
         """The same, and whether the text is worth a second look: one pass says both."""
         texts = readings(data)
-        wanted, hits = self._wanted[surface], set[int]()
-        for text in texts:
-            for index in self._matcher.hits(text):
+        touched = [(text, found) for text in texts if (found := self._matcher.hits(text))]
+        if not touched:
+            return NOTHING
+        wanted = self._wanted[surface]
+        hits: set[int] = set()
+        for text, indexes in touched:
+            for index in indexes:
                 if index not in wanted or index in hits:
                     continue
                 if index in self._sure or self._compiled[index].search(text):
