@@ -69,7 +69,7 @@ class Scanner:
     def look(self, surface: Surface, data: bytes, most: int = MAX_FINDINGS) -> Looked:
         """The same, and whether the text is worth a second look: one pass says both."""
         texts = readings(data)
-        touched = [(text, found) for text in texts if (found := self._matcher.hits(text))]
+        touched = [(text, indexes) for text in texts if (indexes := self._matcher.hits(text))]
         if not touched:
             return NOTHING
         wanted = self._wanted[surface]
