@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.inspection import BROKEN, Finding, Inspection, Surface
+from watchkeeper.inspection import BROKEN, Finding, Inspection, Surface, scanner
 from watchkeeper.inspection import inspection as module
+from watchkeeper.inspection.decodings import Hidden, hidden_in
+from watchkeeper.inspection.model import PERSONAL
+from watchkeeper.inspection.rules import Examples, Rule
 from watchkeeper.inspection.secrets import Secrets
 
 Find = Callable[..., tuple[Finding, ...]]
@@ -179,3 +184,50 @@ def test_a_plug_in_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch)
 def test_a_rule_inspector_works_alone_too(token: str) -> None:
     found = Secrets().inspect(Surface.ARGUMENTS, json.dumps([token]).encode())
     assert [finding.rule for finding in found] == ["secrets.github-token"]
+
+
+def _as_result(*texts: str) -> bytes:
+    return msgspec.json.encode({"content": [{"type": "text", "text": text} for text in texts]})
+
+
+def test_what_is_looked_through_for_hidden_texts_has_an_end_in_all_strings_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+
+    def noting(text: str) -> list[Hidden]:
+        seen.append(text)
+        return hidden_in(text)
+
+    monkeypatch.setattr(scanner, "hidden_in", noting)
+    piece = base64.b64encode(b"The weather is fine and nobody minds. " * 600).decode()
+    looked = Inspection.from_plugins().look(Surface.RESULT, _as_result(*(f"{piece} {n}" for n in range(12))))
+    assert 0 < sum(map(len, seen)) <= scanner.MOST_HIDDEN
+    assert looked.is_suspicious
+
+
+def test_numbers_that_only_look_like_personal_data_are_not_checked_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[bytes] = []
+
+    def never(text: bytes) -> bool:
+        tries.append(text)
+        return False
+
+    rule = Rule(
+        id="personal.number",
+        label=PERSONAL,
+        severity=2,
+        surfaces=tuple(Surface),
+        pattern="[0-9]{12}",
+        description="",
+        false_positives="",
+        tests=Examples((), ()),
+        check="never",
+    )
+    monkeypatch.setitem(scanner.CHECKS, "never", never)
+    many = [f"{n:012}" for n in range(scanner.MOST_TRIES + 10)]
+    data = _as_result(*many)
+    found = scanner.Scanner([("personal", rule)]).inspect(Surface.RESULT, data)
+    assert len(tries) == scanner.MOST_TRIES
+    assert len(found) == 10
+    assert scanner.Scanner([("personal", rule)]).inspect(Surface.RESULT, _as_result(*many[:100])) == ()

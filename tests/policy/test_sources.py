@@ -104,3 +104,16 @@ def test_a_policy_that_cannot_take_a_place_stops_the_load(tmp_path: Path, notes:
     old = '@id("old") @reason("r") forbid (principal, action, resource);\n'
     (tmp_path / "a.cedar").write_text(f'{old}@id("new") @reason("r") {notes} permit (principal, action, resource);')
     assert [problem.policy for problem in check([tmp_path])] == ["new"]
+
+
+@pytest.mark.parametrize("chain", [("one", "two"), ("one", "two", "three")])
+def test_policies_that_replace_each_other_are_a_problem_and_not_both_gone(
+    tmp_path: Path, chain: tuple[str, ...]
+) -> None:
+    after = (*chain[1:], chain[0])
+    for name, other in zip(chain, after, strict=True):
+        text = f'@id("{name}") @reason("No.") @replaces("{other}") forbid (principal, action, resource);'
+        (tmp_path / f"{name}.cedar").write_text(text)
+    problems = check([tmp_path])
+    assert sorted(problem.policy for problem in problems) == sorted(chain)
+    assert "neither would count" in problems[0].text

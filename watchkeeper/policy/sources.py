@@ -86,7 +86,7 @@ def read(folders: Sequence[Path], windows: Collection[str] | None = None) -> tup
             found, wrong = _read_file(path, schema)
             policies += found
             problems += wrong
-    problems += _doubles(policies) + _without_place(policies)
+    problems += _doubles(policies) + _without_place(policies) + _circles(policies)
     problems += [] if windows is None else _unknown(policies, windows)
     replaced = {name for policy in policies for name in policy.terms.replaces}
     return [policy for policy in policies if policy.id not in replaced], problems
@@ -117,6 +117,26 @@ def _without_place(policies: list[Policy]) -> list[Problem]:
         for policy in policies
         for name in policy.terms.replaces
         if name not in known or name == policy.id
+    ]
+
+
+def _circles(policies: list[Policy]) -> list[Problem]:
+    """Those that replace each other, straight or by way of others: none of them would be in force."""
+    replaces = {policy.id: policy.terms.replaces for policy in policies}
+
+    def reached(name: str) -> set[str]:
+        found: set[str] = set()
+        ahead = list(replaces[name])
+        while ahead:
+            if (one := ahead.pop()) not in found:
+                found.add(one)
+                ahead += replaces.get(one, ())
+        return found
+
+    return [
+        Problem(policy.file, policy.line, policy.id, "it is replaced by what it replaces, so neither would count")
+        for policy in policies
+        if policy.terms.replaces and policy.id not in policy.terms.replaces and policy.id in reached(policy.id)
     ]
 
 

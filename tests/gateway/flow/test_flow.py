@@ -163,12 +163,16 @@ def test_memory_is_bounded_and_what_was_dropped_before_its_time_is_said(make: Ma
 
 
 @pytest.mark.behaviour("flow.bounded")
-def test_of_too_many_agents_the_one_that_was_silent_longest_is_forgotten(make: Make) -> None:
+def test_of_too_many_agents_the_one_that_was_silent_longest_is_forgotten_and_that_is_said(
+    make: Make, clock: ManualClock
+) -> None:
     guard = make(EVERY, principals=2)
     agents = [Agent(guard, f"agent:{n}") for n in range(3)]
     for agent in agents:
         agent.gets("files", "read_file", text(MEMO), path="memo.txt")
     assert "private_read" in agents[2].marks("mail", "send_message", body="x")
+    assert agents[0].marks("mail", "send_message", body="x") == {"flow_forgotten"}
+    clock.advance(60 * MINUTE)
     assert agents[0].marks("mail", "send_message", body="x") == set()
 
 

@@ -26,10 +26,12 @@ from tests.gateway.redaction.conftest import (
 )
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.pipeline import Guard
+from watchkeeper.gateway.redaction.model import Value
 from watchkeeper.gateway.redaction.placeholders import PATTERN
 from watchkeeper.gateway.redaction.redaction import Redaction
 from watchkeeper.gateway.redaction.restoring import restore
 from watchkeeper.gateway.redaction.settings import RedactionSettings
+from watchkeeper.gateway.redaction.text import Inexact
 from watchkeeper.gateway.redaction.vault import Vault
 from watchkeeper.policy.model import Effect
 from watchkeeper.protocol.message import Message, parse_message
@@ -356,3 +358,38 @@ def test_a_ruling_can_be_stored_without_its_values(guard: Guard) -> None:
     )
     assert b"1985-07-30" not in kept
     assert ADDRESS.encode() not in kept
+
+
+def test_a_value_is_not_put_into_json_within_json_where_it_could_end_two_strings() -> None:
+    vault = Vault()
+    value = Value('","admin":"yes', "email", ("email",), frozenset())
+    name = vault.keep("alice", value)
+    inner = msgspec.json.encode({"to": name}).decode()
+    with pytest.raises(Inexact):
+        restore(vault, "alice", call(body=msgspec.json.encode({"inner": inner}).decode()), lambda _: True)
+    kept = restore(vault, "alice", call(body=msgspec.json.encode({"inner": inner}).decode()), lambda _: False)
+    assert kept.restored == {}
+
+
+def test_a_value_in_a_json_string_does_not_end_it() -> None:
+    vault = Vault()
+    name = vault.keep("alice", Value('a"b', "email", ("email",), frozenset()))
+    work = restore(vault, "alice", call(body=msgspec.json.encode(f"to {name}").decode()), lambda _: True)
+    body = msgspec.json.decode(work.message.arguments)["body"]
+    assert msgspec.json.decode(body) == 'to a"b'
+
+
+def test_what_is_left_of_a_changed_message_is_not_let_through_by_the_people_who_were_asked_for_less(
+    make: MakeGuard,
+) -> None:
+    asks = """
+@id("mine.one") @reason("One person.") @effect("ask") @role("analyst")
+forbid (principal, action == Action::"call_tool", resource);
+@id("mine.two") @reason("Two, for what has no address.") @effect("ask") @quorum("2") @role("admin")
+forbid (principal, action == Action::"call_tool", resource) unless { context.findings.contains("email") };
+@id("mine.cut") @reason("No addresses.") @effect("modify") @transform("redact") @classes("email")
+forbid (principal, action == Action::"call_tool", resource) when { context.findings.contains("email") };
+"""
+    guard = make(asks, asks=True)
+    ruling = guard.on_request(MAIL, ALICE, call(to=ADDRESS))
+    assert ruling.verdict.effect is Effect.DENY

@@ -63,6 +63,8 @@ class Flow:
         """What they told, until the agent's next message."""
         self.is_one_of_several = False
         """Fingerprints may be with another worker."""
+        self._dropped_at = 0
+        """When an agent was last forgotten for want of room."""
         self.kept = 0
         """Fingerprints, all agents together."""
         self.follow(reading, settings, labels)
@@ -255,8 +257,10 @@ class Flow:
         memory = self._memories.get(principal)
         if memory is None:
             memory = self._memories[principal] = Memory(principal, now)
+            memory.prints.forgot = self._dropped_at > now - self.window  # this one may have been among them
             if len(self._memories) > self._settings.principals:
                 self.kept -= len(self._memories.popitem(last=False)[1].prints)
+                self._dropped_at = now
         else:
             self._memories.move_to_end(principal)
         if self._heard:

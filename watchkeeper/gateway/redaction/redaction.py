@@ -29,7 +29,7 @@ from watchkeeper.gateway.redaction.text import Draft, Inexact
 from watchkeeper.gateway.redaction.vault import Vault
 from watchkeeper.inspection.inspection import BROKEN
 from watchkeeper.inspection.model import Finding, Surface, labels_of
-from watchkeeper.policy.model import Effect, Question, Verdict
+from watchkeeper.policy.model import Effect, Obligation, Question, Verdict
 from watchkeeper.protocol.message import Message
 
 REVEAL = "reveal"
@@ -134,7 +134,7 @@ class Redaction:
             return _CANNOT
         question = msgspec.structs.replace(case.question, findings=labels_of(left), arguments=hidden.message.arguments)
         again = decide(question, case.schema)
-        if again.effect is Effect.DENY or (again.effect is Effect.ASK and said.effect is not Effect.ASK):
+        if again.effect is Effect.DENY or not _demands(again) <= _demands(said):
             return Breach(again.rules[0] if again.rules else INEXACT, again.reason or _REASON)
         if _Wanted(again).among(left):
             return _CANNOT
@@ -173,6 +173,11 @@ class _Wanted:
 
     def among(self, findings: Findings) -> Findings:
         return tuple(finding for finding in findings if not self._classes.isdisjoint(finding.classes))
+
+
+def _demands(said: Verdict) -> set[Obligation]:
+    """What people are asked for: nobody is asked for more by what is left of a message."""
+    return {one for one in said.obligations if one.effect is Effect.ASK}
 
 
 def question_of(question: Question, value: Value) -> Question:

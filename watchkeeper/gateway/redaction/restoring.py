@@ -18,7 +18,7 @@ import msgspec
 from watchkeeper.gateway.redaction.hiding import escaped
 from watchkeeper.gateway.redaction.model import Value
 from watchkeeper.gateway.redaction.placeholders import IN_BYTES, PATTERN
-from watchkeeper.gateway.redaction.text import Draft
+from watchkeeper.gateway.redaction.text import Draft, Inexact
 from watchkeeper.gateway.redaction.vault import Vault
 from watchkeeper.inspection.model import Finding
 from watchkeeper.protocol.message import Message
@@ -90,7 +90,11 @@ class _Work:
             if value is None:
                 return text
             return msgspec.Raw(value.text.encode()) if value.is_number and value.text.isdigit() else value.text
-        return PATTERN.sub(partial(self._replaced, is_json=_is_json(text)), text)
+        tree = _json_in(text)
+        put = PATTERN.sub(partial(self._replaced, is_json=tree is not None), text)
+        if put != text and _is_deep(tree):
+            raise Inexact("a string of JSON in JSON holds a placeholder")
+        return put
 
     def _replaced(self, found: re.Match[str], *, is_json: bool) -> str:
         value = self._let_through(found[1], found[2])
@@ -116,10 +120,26 @@ class _Work:
         return value
 
 
-def _is_json(text: str) -> bool:
-    """Whether a string is JSON itself, in which a value must not end a string of its own."""
+def _json_in(text: str) -> Any:
+    """What a string that is JSON itself says: in such a one a value must not end a string. None for others."""
     try:
         tree: Any = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError):
-        return False
-    return isinstance(tree, dict | list)
+        return None
+    return tree if isinstance(tree, dict | list | str) else None
+
+
+def _is_deep(tree: Any) -> bool:
+    """Whether a placeholder lies in a string that is JSON once more: a value written there could end more than one."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            if PATTERN.search(node) and _json_in(node) is not None:
+                return True
+        elif isinstance(node, dict):
+            stack += node.keys()
+            stack += node.values()
+        elif isinstance(node, list):
+            stack += node
+    return False
