@@ -116,15 +116,17 @@ async def wrap() -> AsyncIterator[Wrap]:
         strict: bool = False,
         gate: Gate | None = None,
         env: dict[str, str] | None = None,
-        journal: Remembered | None = None,
+        journal: Any = None,
         code: str = "",
         line_bytes: int = 16_777_216,
+        name: str = "srv",
+        guard: Any = None,
         **limits: Any,
     ) -> Desk:
         program = ["-c", code, *argv] if code else [str(FIXTURES / argv[0]), *argv[1:]]
         told: list[str] = []
         child = Child(
-            "srv",
+            name,
             Command((sys.executable, *program), env=env or {}),
             Limits(stop_seconds=1.0, line_bytes=line_bytes),
             tell=told.append,
@@ -134,8 +136,8 @@ async def wrap() -> AsyncIterator[Wrap]:
         await child.start(spawner, inbox.put)
         from_client, to_server = os.pipe()
         from_server, to_client = os.pipe()
-        route = Route(name="srv", shadow=shadow, durability="strict" if strict else "batched")
-        guard, events = Scripted(), Remembered() if journal is None else journal
+        route = Route(name=name, shadow=shadow, durability="strict" if strict else "batched")
+        guard, events = guard or Scripted(), Remembered() if journal is None else journal
         writer = Writer(to_client)
         between = Between(
             route,
