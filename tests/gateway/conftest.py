@@ -19,11 +19,11 @@ from watchkeeper.events import Event, Journal, JournalReader
 from watchkeeper.gateway.bounds import UNBOUNDED, Bounds
 from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.fuse import Fuse
+from watchkeeper.gateway.judging import Marks
 from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.oauth.issuers import Issuers
-from watchkeeper.gateway.pipeline import Marks
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.ports import Identities
 from watchkeeper.gateway.service import Gateway

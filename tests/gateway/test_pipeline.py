@@ -15,8 +15,9 @@ from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.database import Database
 from watchkeeper.events import Journal
 from watchkeeper.gateway.containment import Order, OrderKind, OrdersInForce
+from watchkeeper.gateway.judging import inspected
 from watchkeeper.gateway.model import Route, Ruling
-from watchkeeper.gateway.pipeline import Guard, inspected
+from watchkeeper.gateway.pipeline import Guard
 from watchkeeper.gateway.sightings import observing
 from watchkeeper.inspection.inspection import Inspection
 from watchkeeper.inspection.model import SECRET, Finding, Surface

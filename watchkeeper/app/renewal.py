@@ -35,9 +35,10 @@ from watchkeeper.gateway.canary import Canary
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.fitting import Terms
 from watchkeeper.gateway.flow.reading import Reading
+from watchkeeper.gateway.judging import Notices
 from watchkeeper.gateway.limits.ledger import Ledger
 from watchkeeper.gateway.model import Route
-from watchkeeper.gateway.pipeline import Guard, Notices
+from watchkeeper.gateway.pipeline import Guard
 from watchkeeper.gateway.relay.relay import Relay
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import ServerSettings

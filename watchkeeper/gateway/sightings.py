@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from watchkeeper.gateway.pipeline import Findings, Observe
+from watchkeeper.gateway.listings import Observe
+from watchkeeper.gateway.rulings import Findings
 from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.registry.model import Observation
 from watchkeeper.registry.pins import Pins
