@@ -32,6 +32,7 @@ from watchkeeper.inspection import Inspection
 from watchkeeper.inspection.second import JudgedInspection
 from watchkeeper.policy import PolicyEngine
 from watchkeeper.policy.bundles import Manifest, Signed, prove
+from watchkeeper.policy.packs import chosen
 
 REFRESH = "policy.refresh"
 """What gateways are told when another bundle was ordered."""
@@ -61,6 +62,8 @@ class Built:
     taken: Taken | None
     engine: PolicyEngine
     times: Callable[[], tuple[str, ...]] | None
+    packs: tuple[str, ...] = ()
+    """Those that are on: of the settings, with what they need, and of the bundle."""
 
 
 class Governing:
@@ -91,7 +94,10 @@ class Governing:
         manifest = taken.manifest if taken is not None else None
         engine = engine_of(loaded, manifest)
         _ = engine.version  # reckoned here, and not while calls wait
-        return Built(loaded, taken, engine, times_of(loaded, engine, self._platform.clock, manifest))
+        times = times_of(loaded, engine, self._platform.clock, manifest)
+        own = [pack.name for pack in chosen(loaded.settings.policy.packs)]
+        on = dict.fromkeys([*own, *(manifest.packs if manifest is not None else ())])
+        return Built(loaded, taken, engine, times, tuple(on))
 
     def renewed(self, loaded: Loaded) -> Built:
         """The bundle in force under other settings, which may trust others. Raises what stands in the way."""
@@ -138,6 +144,8 @@ class Governing:
             "gateway": self.name,
             "policies": self.built.engine.version,
             "count": len(self.built.engine.policies),
+            "shadow": sum(policy.terms.is_shadow for policy in self.built.engine.policies),
+            "packs": self.built.packs,
             "bundle": bundle,
             "signers": [] if taken is None else taken.signed.signers,
             "stamp": 0 if taken is None else taken.stamp,

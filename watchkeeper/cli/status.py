@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from watchkeeper.app.overview import overview
 from watchkeeper.app.settings import data_folder
 from watchkeeper.app.standing import is_well, standing
 from watchkeeper.cli import options, output
+from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.text import visible
+
+_OUTCOMES = {"same": "same", "differed": "DIFFERED", "not_looked": "not looked at"}
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 @click.command()
@@ -20,16 +26,85 @@ from watchkeeper.core.text import visible
 def status(data: Path | None, as_json: bool) -> None:
     """Say which services run on the data folder, and how they stand.
 
-    Exit code 0 if all of them run and are well, else 1.
+    Beside them: approvals that wait, the policies in force, and how the canary's last look at each server ended.
+
+    Exit code 0 if all services run and are well, else 1, whatever waits or differs.
     """
     folder = data_folder(data)
     rows = standing(folder)
+    more = overview(folder, rows, SystemClock().now())
     if as_json:
-        output.as_json({"data": folder, "well": is_well(rows), "services": rows})
+        output.as_json({"data": folder, "well": is_well(rows), "services": rows, **more})
     else:
         output.text(f"data folder {folder}")
         for row in rows:
-            click.echo(f"  {row['service']:8} {row['state']:10} {visible(row['detail'])}".rstrip())
+            _line(row["service"], f"{row['state']:10} {row['detail']}")
+        for name, said in said_of(more):
+            _line(name, said)
         if not is_well(rows):
             click.echo("\n`watchkeeper up` starts what is stopped; the logs lie in the data folder, in logs/.")
     sys.exit(0 if is_well(rows) else 1)
+
+
+def said_of(more: dict[str, Any]) -> list[tuple[str, str]]:
+    """The lines below those of the services: what they are about, and what is said."""
+    return [
+        ("approvals", _approvals(more["approvals"])),
+        *(("policies", one) for one in _policies(more["policies"])),
+        *(("canary", one) for one in _canary(more["canary"])),
+    ]
+
+
+def _approvals(found: dict[str, Any]) -> str:
+    if not found["known"]:
+        return f"not known: {found['why']}; see `watchkeeper approvals list`"
+    if not found["pending"]:
+        return "none waits"
+    many = f"{found['pending']}{' or more' if found['more'] else ''} waiting"
+    oldest = "" if found["oldest_seconds"] is None else f", the oldest for {_age(found['oldest_seconds'])}"
+    return f"{many}{oldest}; see `watchkeeper approvals list`"
+
+
+def _policies(found: dict[str, Any]) -> list[str]:
+    if not found["known"]:
+        return [f"not known: {found['why']}"]
+    by_text: dict[str, list[str]] = {}
+    for row in found["gateways"]:
+        by_text.setdefault(_set(row), []).append(str(row["gateway"]))
+    if len(by_text) == 1:
+        return list(by_text)
+    return [f"{text} (gateway {', '.join(gateways)})" for text, gateways in by_text.items()]
+
+
+def _set(row: dict[str, Any]) -> str:
+    if row["trouble"]:
+        return f"not known: {row['trouble']}"
+    shadow, packs = row.get("shadow"), row.get("packs")
+    silent = "not known how many" if shadow is None else str(shadow)
+    on = "not known" if packs is None else ", ".join(packs) or "none"
+    note = f"; {row['note']}" if row["note"] else ""
+    return f"set {row['policies'][:12]}, {row['count']} policies, {silent} in shadow; packs: {on}{note}"
+
+
+def _canary(found: dict[str, Any]) -> list[str]:
+    if not found["known"]:
+        return [f"not known: {found['why']}"]
+    lines = [_round(row) for row in found["servers"]]
+    return [*(lines or ["no server"]), *([f"a gateway did not answer: {found['why']}"] if found["why"] else [])]
+
+
+def _round(row: dict[str, Any]) -> str:
+    when = f" {output.moment(row['at'])}" if row["at"] else ""
+    share = f" (looked at by {row['looked']} of {row['of']} gateways)" if 0 < row["looked"] < row["of"] else ""
+    detail = f": {row['detail']}" if row["detail"] else ""
+    return f"{row['server']} {_OUTCOMES[row['outcome']]}{when}{share}{detail}"
+
+
+def _age(seconds: int) -> str:
+    """In the largest unit of which there is one."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "s"))
+    return f"{seconds // size} {unit}"
+
+
+def _line(name: str, said: str) -> None:
+    click.echo(f"  {name:9} {visible(said)}".rstrip())

@@ -1,0 +1,73 @@
+"""How `status` words what waits, what is in force and what was looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Command
+from watchkeeper.cli.status import said_of
+
+SILENT = {"known": False, "why": "no gateway runs"}
+ROW = {"gateway": "7", "policies": "f" * 64, "count": 9, "shadow": 0, "packs": [], "note": "", "trouble": ""}
+
+
+def said(**parts: Any) -> list[str]:
+    known = {"approvals": SILENT, "policies": SILENT, "canary": SILENT} | parts
+    return [f"{name} {text}" for name, text in said_of(known) if name in parts]
+
+
+def sets(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"known": True, "why": "", "gateways": list(rows)}
+
+
+def test_on_a_folder_where_nothing_runs_nothing_is_called_good(run: Command, empty: Path) -> None:
+    told = run("status", "--data", empty)
+    assert told.exit_code == 1
+    assert told.stdout.count("not known:") == 3
+    assert "none waits" not in told.stdout
+    assert "same" not in told.stdout
+    as_json = json.loads(run("status", "--data", empty, "--json").stdout)
+    assert as_json["well"] is False
+    assert as_json["approvals"]["pending"] is None
+
+
+@pytest.mark.behaviour("cli.status-approvals")
+def test_what_waits_is_told_with_the_age_of_the_oldest() -> None:
+    found = {"known": True, "why": "", "pending": 2, "more": False, "oldest_at": 1, "oldest_seconds": 7_300}
+    assert said(approvals=found) == ["approvals 2 waiting, the oldest for 2 h; see `watchkeeper approvals list`"]
+    assert said(approvals={**found, "pending": 0, "oldest_seconds": None}) == ["approvals none waits"]
+    cut = {**found, "pending": 1000, "more": True, "oldest_seconds": None}
+    assert said(approvals=cut) == ["approvals 1000 or more waiting; see `watchkeeper approvals list`"]
+
+
+@pytest.mark.behaviour("cli.status-policies")
+def test_gateways_that_have_the_same_in_force_are_one_line_and_others_are_named() -> None:
+    one = "policies set ffffffffffff, 9 policies, 0 in shadow; packs: none"
+    assert said(policies=sets(ROW, {**ROW, "gateway": "8"})) == [one]
+    late = {"gateway": "8", "trouble": "does not answer"}
+    assert said(policies=sets(ROW, late)) == [f"{one} (gateway 7)", "policies not known: does not answer (gateway 8)"]
+
+
+@pytest.mark.behaviour("cli.status-policies")
+def test_a_gateway_that_tells_no_packs_is_not_said_to_have_none() -> None:
+    older = {name: value for name, value in ROW.items() if name not in ("shadow", "packs")}
+    assert said(policies=sets(older)) == [
+        "policies set ffffffffffff, 9 policies, not known how many in shadow; packs: not known"
+    ]
+
+
+@pytest.mark.behaviour("cli.status-canary")
+def test_each_server_has_its_line_and_a_silent_gateway_another() -> None:
+    rows = [
+        {"server": "git", "outcome": "same", "at": 1_790_000_000_000_000, "detail": "", "looked": 1, "of": 2},
+        {"server": "time", "outcome": "not_looked", "at": None, "detail": "no round", "looked": 0, "of": 2},
+    ]
+    assert said(canary={"known": True, "why": "it hangs", "servers": rows}) == [
+        "canary git same 2026-09-21T14:13:20.000Z (looked at by 1 of 2 gateways)",
+        "canary time not looked at: no round",
+        "canary a gateway did not answer: it hangs",
+    ]
