@@ -148,14 +148,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> PolicyEngine:
     return policies(tmp_path_factory.mktemp("redacting") / "policies", MAIL_MAY)
 
 
+@pytest.fixture(scope="module")
+def wanting(engine: PolicyEngine, inspection: Inspection) -> Inspection:
+    return inspection.wanting(engine.wanted)
+
+
 @pytest.fixture
-def make_guard(database: Database, journal: Journal, engine: PolicyEngine, inspection: Inspection) -> MakeGuard:
+def make_guard(database: Database, journal: Journal, engine: PolicyEngine, wanting: Inspection) -> MakeGuard:
     def make() -> Guard:
         pins = Pins(database, journal, SystemClock())
         return Guard(
             orders=OrdersInForce(),
             pins=pins,
-            inspection=inspection.wanting(engine.wanted),
+            inspection=wanting,
             policy=engine,
             observe=observing(pins),
             groups_of=lambda _: (),
@@ -317,4 +322,6 @@ async def test_a_wrapped_servers_own_request_is_changed_and_its_answer_restored(
     assert (await desk.read())["result"]["content"][0]["text"] == "done"
     reply = json.loads((way.folder / "crm.got").read_text().splitlines()[-1])
     assert reply["result"]["content"] == {"who": f"{ADDRESS} {TOKEN}"}
+    await way.tool("mail", "send", arguments={"to": address, "key": token})
+    assert way.got("mail")["arguments"] == {"to": ADDRESS, "key": token}
     written(journal, tmp_path)
