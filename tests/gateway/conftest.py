@@ -200,6 +200,15 @@ class Scripted:
     def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
         return message.method == "tools/call" and message.name in self.unlisted
 
+    def needs_values(self, principal: str, message: Message) -> bool:
+        return False
+
+    async def fetch_values(self, principal: str, message: Message) -> None:
+        """Nothing here becomes a placeholder."""
+
+    async def kept(self, route: Route, principal: str, ruling: Ruling) -> Ruling:
+        return ruling
+
     def schema_of(self, route: Route, tool: str) -> bytes | None:
         return self.schema
 

@@ -41,7 +41,7 @@ def test_what_was_read_marks_what_follows_and_says_whether_another_server_gave_i
 @pytest.mark.behaviour("flow.coarse")
 def test_web_pages_and_credentials_have_marks_of_their_own(agent: Agent) -> None:
     agent.gets("web", "fetch", text("short"), url="https://a.test")
-    agent.gets("env", "get_env", text("short"), variable="HOME")
+    agent.gets("env", "get_env", text("short"), variable="DATABASE_PASSWORD")
     marks = agent.marks("mail", "send_message", body="x")
     assert {"untrusted_read", "secret_read", "secret_read_elsewhere", "untrusted_read_elsewhere"} <= marks
 
