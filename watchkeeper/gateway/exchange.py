@@ -41,19 +41,14 @@ from watchkeeper.gateway.redaction.placeholders import MARK
 from watchkeeper.gateway.regrets import Regrets
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.underway import Underway
-from watchkeeper.gateway.upstream import Headers, Inbound, Outbound, Overheard, Upstream, UpstreamBusy
+from watchkeeper.gateway.upstream import Inbound, Outbound, Overheard, Upstream, UpstreamBusy
 from watchkeeper.gateway.versions import Versions
-from watchkeeper.policy.model import Effect, Verdict
+from watchkeeper.gateway.visits import UNJUDGED, Visits, drop_session, let_go, without_session
 from watchkeeper.protocol.eras import era_of
-from watchkeeper.protocol.errors import INVALID_REQUEST, BadMessage
+from watchkeeper.protocol.errors import BadMessage
 from watchkeeper.protocol.headers import check_mirrors, check_parameters, mirrored_again
 from watchkeeper.protocol.message import Message, parse_message
 
-_SESSION = b"mcp-session-id"
-_LAST_EVENT = b"last-event-id"
-_LONGEST_SESSION = 1024
-_NONE = Message(b"", "notification")
-_UNJUDGED = Ruling(Verdict(Effect.ALLOW))
 _RECORDED_AT_ONCE = frozenset({"subscriptions/listen"})
 """Requests whose answer may be hours away."""
 
@@ -84,6 +79,15 @@ class Exchange:
         self._underway = Underway()
         self._is_modern_only = "legacy" not in route.eras
         self._answers = Answers(guard, self._chronicle, self._versions, Regrets(upstream))
+        self._visits = Visits(
+            route,
+            upstream,
+            chronicle=self._chronicle,
+            answers=self._answers,
+            sessions=sessions,
+            versions=self._versions,
+            refused=self.refused,
+        )
         self._introduction = Introduction(route, upstream, guard)
         self._standing = self._introduction.standing
         if isinstance(upstream, Overheard):
@@ -97,7 +101,7 @@ class Exchange:
         if not self._chronicle.healthy:
             return replies.not_recorded(None)
         if request.verb != "POST":
-            return await self._without_message(request)
+            return await self._visits.serve(request)
         opened = self._open(request)
         return opened if isinstance(opened, Outbound) else await self._carry(opened)
 
@@ -133,19 +137,19 @@ class Exchange:
             if era == "modern":
                 self._check_headers(request, message)
         except BadMessage as error:
-            return self._malformed(request, error)
+            return self._visits.malformed(request, error)
         client = message.client
         if era == "modern":
-            _drop_session(request)
+            drop_session(request)
         elif request.session:
             session = self._sessions.of(self._route.name, request.session, request.principal)
             if session is None:
-                return self._reject(request, replies.no_such_session(), "the session is not this client's")
+                return self._visits.reject(request, replies.no_such_session(), "the session is not this client's")
             client = client or session.client
             if self._passage is not None and self._passage.waiting and message.method == "notifications/cancelled":
                 self._passage.give_up(request.session, message)
         request.survives = era == "legacy"
-        call = Call(self._route, request, message, era, started, _UNJUDGED, client)
+        call = Call(self._route, request, message, era, started, UNJUDGED, client)
         if self._guard.needs_listing(self._route, request.principal, message):
             call.is_unlisted = True
         elif MARK in message.raw and self._guard.needs_values(request.principal, message):
@@ -196,12 +200,12 @@ class Exchange:
         if out.status >= 500 and self._prompt is not None:
             self._prompt.fuse.answered(call.request.principal, out.status)
         if self._is_modern_only:
-            out.headers = _without_session(out.headers)
+            out.headers = without_session(out.headers)
         answer = self._answers.whole_now(call, out) if out.events is None else None
         if answer is None:
             return self._await_answer(call, _at_hand(out))
         if out.status == 404 or call.message.method == "initialize":
-            self._learn_session(call, out)
+            self._visits.learn(call, out)
         if replies.stops(call.answered or call.ruling) or call.route.durability == "strict":
             return self._finish(call, answer)
         call.status = answer.status
@@ -243,7 +247,7 @@ class Exchange:
         key = (call.request.session, call.message.id)
         if not self._underway.begin(key):
             reason = "another request with this id is still open in this session"
-            return self._malformed(call.request, BadMessage(reason, request_id=call.message.id))
+            return self._visits.malformed(call.request, BadMessage(reason, request_id=call.message.id))
         try:
             return self._underway.until_let_go(key, await self._judged(call))
         except BaseException:
@@ -292,12 +296,12 @@ class Exchange:
         try:
             out = await sending
             if self._is_modern_only:
-                out.headers = _without_session(out.headers)
+                out.headers = without_session(out.headers)
             if out.events is not None:
                 return await self._begin_stream(call, out)
             answer = await self._answers.whole(call, out)
         except asyncio.CancelledError:
-            _let_go(out)
+            let_go(out)
             self.gone(call)
             raise
         except Unavailable as error:
@@ -306,16 +310,16 @@ class Exchange:
             if not isinstance(error, UpstreamBusy):
                 self._chronicle.note("gateway.upstream.failed", actor=call.request.principal, reason=str(error))
             return await self._finish(call, replies.failed(call.message, error))
-        self._learn_session(call, out)
+        self._visits.learn(call, out)
         return await self._finish(call, answer)
 
     async def _begin_stream(self, call: Call, out: Outbound) -> Outbound:
-        self._learn_session(call, out)
+        self._visits.learn(call, out)
         call.status = out.status
         if call.message.method in _RECORDED_AT_ONCE:
             refusal = await self._remember(call, wait=call.route.durability == "strict")
             if refusal is not None:
-                _let_go(out)
+                let_go(out)
                 return refusal
         farewell = replies.farewell(call.message) if call.message.method in _RECORDED_AT_ONCE else None
         events = self._answers.stream(call, out)
@@ -338,69 +342,6 @@ class Exchange:
             return replies.not_recorded(call.message)
         return None
 
-    def _reject(self, request: Request, answer: Outbound, reason: str, code: int = INVALID_REQUEST) -> Outbound:
-        self.refused(Refusal(answer.status, code, reason, (), request.principal))
-        return answer
-
-    def _malformed(self, request: Request, error: BadMessage) -> Outbound:
-        answer = replies.malformed(error, self._versions.carried)
-        return self._reject(request, answer, error.reason, error.rpc_code)
-
-    def _learn_session(self, call: Call, out: Outbound) -> None:
-        """Bind the session id that an `initialize` answer brings; forget one that the server no longer knows."""
-        name, principal = self._route.name, call.request.principal
-        if call.era == "legacy" and call.message.method == "initialize" and out.status == 200:
-            minted = next((value for header, value in out.headers if header.lower() == _SESSION), b"")
-            session = minted.decode("latin-1")
-            if 0 < len(session) <= _LONGEST_SESSION and self._sessions.begin(name, session, principal, call.client):
-                self._chronicle.note("gateway.session.opened", actor=principal, era="legacy")
-        elif out.status == 404 and call.request.session:
-            self._end_session(call.request)
-
-    def _end_session(self, request: Request) -> None:
-        self._sessions.end(self._route.name, request.session)
-        self._chronicle.note("gateway.session.closed", actor=request.principal, era="legacy")
-
-    # -- without a message: the older era's GET stream and DELETE
-
-    async def _without_message(self, request: Request) -> Outbound:
-        try:
-            era = era_of(request.version, None)
-        except BadMessage as error:
-            return self._malformed(request, error)
-        if self._is_modern_only:
-            return self._reject(request, replies.post_only(), "this route has no streams or sessions to end")
-        if era == "modern":
-            _drop_session(request)
-        elif request.session and self._sessions.of(self._route.name, request.session, request.principal) is None:
-            return self._reject(request, replies.no_such_session(), "the session is not this client's")
-        if not request.session:  # without a session nobody owns what would be replayed
-            request.headers = [pair for pair in request.headers if pair[0].lower() != _LAST_EVENT]
-        call = Call(self._route, request, _NONE, era, time.perf_counter_ns(), _UNJUDGED)
-        session, credential = request.session, request.credential
-        inbound = Inbound(request.verb, request.headers, b"", None, request.principal, era, session, credential)
-        try:
-            out = await self._upstream.send(inbound)
-        except Unavailable as error:
-            self._chronicle.note("gateway.upstream.failed", actor=request.principal, reason=str(error))
-            return replies.failed(None, error)
-        try:
-            index = self._chronicle.opened(request, era, out.status)
-            if self._route.durability == "strict":
-                await self._chronicle.durable(index)
-        except Unavailable:
-            _let_go(out)
-            return replies.not_recorded(None)
-        except asyncio.CancelledError:
-            _let_go(out)
-            raise
-        if request.verb == "DELETE" and out.status < 300 and request.session:
-            self._end_session(request)
-        if out.events is not None:
-            events = self._answers.listen(call, out)
-            return Outbound(out.status, as_stream(out.headers), b"", events, out.cancel, farewell=b"")
-        return await self._answers.whole(call, out)
-
 
 def is_once(call: Call) -> bool:
     """Whether no other request of its session may go by its id meanwhile."""
@@ -409,21 +350,3 @@ def is_once(call: Call) -> bool:
 
 async def _at_hand(out: Outbound) -> Outbound:
     return out
-
-
-def _let_go(out: Outbound | None) -> None:
-    """Nobody will read this stream: without a word, a subscription's would stay open for ever."""
-    if out is not None and out.cancel is not None:
-        out.cancel()
-
-
-def _without_session(headers: Headers) -> Headers:
-    """A session that nobody may use is not passed on."""
-    return [pair for pair in headers if pair[0].lower() != _SESSION]
-
-
-def _drop_session(request: Request) -> None:
-    """Sessions mean nothing in the modern era; what is ignored is not forwarded for a lax server to honour."""
-    if request.session:
-        request.session = ""
-        request.headers = [pair for pair in request.headers if pair[0].lower() != _SESSION]
