@@ -270,6 +270,7 @@ async def test_each_exchange_is_one_event_with_what_passed(house: House) -> None
         "id": 1,
         "rules": [],
         "reason": "",
+        "policy": "",
         "correlation": "",
         "status": 200,
         "bytes_in": len(body),
