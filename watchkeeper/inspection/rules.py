@@ -7,7 +7,9 @@ regard to case unless the rule says otherwise. A capturing group, where there is
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import re2
@@ -21,6 +23,8 @@ _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader in C where it was built: a tenth of a second at every start."""
 MAX_PATTERN = 3_000
 _SPACE = r"\t\n\x0b\f\r "  # Hyperscan counts VT as space, RE2 does not: said outright, they agree
+_PIECE = re.compile(r"\\x[0-9a-fA-F]{2}|\\.|\(\?[a-zA-Z]|.", re.DOTALL)
+_UNALIKE = frozenset({r"\S", r"\A", r"\z", r"\Z", r"\C", r"\p", r"\P"})
 _LOW, _HIGH = 1, 5
 _MOST_COUNTED = 4
 
@@ -79,17 +83,18 @@ def load_rules(folder: Path, inspector: str) -> tuple[Rule, ...]:
     return tuple(found.values())
 
 
+@lru_cache(maxsize=4_096)
 def portable(pattern: str, case: bool = False) -> bytes:
     """The pattern as both engines read it alike: a character beyond ASCII becomes its bytes, in either case unless
     `case`. Raises `ValueError` for what they read differently.
     """
     out: list[str] = []
     in_class = False
-    for piece in re.findall(r"\\x[0-9a-fA-F]{2}|\\.|\(\?[a-zA-Z]|.", pattern, re.DOTALL):
+    for piece in _PIECE.findall(pattern):
         if piece == r"\s":
             out.append(_SPACE if in_class else f"[{_SPACE}]")
             continue
-        if piece in (r"\S", r"\A", r"\z", r"\Z", r"\C", r"\p", r"\P") or re.match(r"\(\?[a-zA-Z]", piece):
+        if piece in _UNALIKE or (len(piece) == 3 and piece[0] == "("):
             raise ValueError(f"{piece} is not portable between the engines")
         if piece in "^$" and not in_class:
             raise ValueError("anchors are not portable; a rule looks anywhere in a text")
@@ -106,6 +111,12 @@ def portable(pattern: str, case: bool = False) -> bytes:
         if piece == "^" and out[-2:] != ["[", "^"]:
             raise ValueError("write a circumflex inside a class as \\x5e")
     return "".join(out).encode()
+
+
+@lru_cache(maxsize=4_096)
+def compiled(pattern: str, case: bool) -> Any:
+    """The pattern for RE2: made once, however many inspectors read it. Raises `ValueError` and `re2.error`."""
+    return re2.compile(portable(pattern, case), options=options(case))
 
 
 def _bytes_of(sign: str, case: bool) -> str:
@@ -141,6 +152,16 @@ def options(case: bool) -> re2.Options:
 
 
 def _read(path: Path) -> RuleFile:
+    """A file of rules; read once for all inspectors, and again when it has changed."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise Misconfigured(f"cannot read {path}: {error.strerror}", hint="check its mode") from error
+    return _parsed(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _parsed(path: Path, _changed: int, _size: int) -> RuleFile:
     try:
         return msgspec.convert(yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER), RuleFile)  # noqa: S506 — safe
     except OSError as error:
@@ -159,8 +180,8 @@ def _check(rule: Rule, path: Path) -> None:
         raise Misconfigured(f"{where}: the pattern is longer than {MAX_PATTERN} characters")
     for pattern in (rule.pattern, rule.hint or rule.pattern):
         try:
-            compiled = re2.compile(portable(pattern, rule.case), options=options(rule.case))
+            made = compiled(pattern, rule.case)
         except (ValueError, re2.error) as error:
             raise Misconfigured(f"{where}: {error}", hint="see docs/concepts/inspection.md") from error
-        if compiled.search(b""):
+        if made.search(b""):
             raise Misconfigured(f"{where}: the pattern matches an empty text, so it would match everything")

@@ -12,14 +12,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import re2
-
 from watchkeeper.inspection.decodings import hidden_in
 from watchkeeper.inspection.excerpts import masked, shown
 from watchkeeper.inspection.matcher import Matcher, make_matcher
 from watchkeeper.inspection.model import ENCODED, PERSONAL, SUSPICION, UNSHOWN, Finding, Looked, Surface
 from watchkeeper.inspection.quotation import is_quoted
-from watchkeeper.inspection.rules import Rule, loosened, options, portable
+from watchkeeper.inspection.rules import Rule, compiled, loosened, portable
 from watchkeeper.inspection.strings import Digits, Member, Piece, members_of, pieces_of
 from watchkeeper.inspection.validators import CHECKS
 from watchkeeper.inspection.views import bare, readings
@@ -54,10 +52,9 @@ class Scanner:
 
     def __init__(self, rules: Sequence[OwnedRule], cache: Path | None = None, matcher: Matcher | None = None) -> None:
         self._rules = list(rules)
-        patterns = [(portable(rule.pattern, rule.case), rule.case) for _, rule in rules]
         hints = [(portable(rule.hint or loosened(rule.pattern), rule.case), rule.case) for _, rule in rules]
         self._matcher = matcher or make_matcher(hints, cache)
-        self._compiled: list[Any] = [re2.compile(text, options=options(case)) for text, case in patterns]
+        self._compiled: list[Any] = [compiled(rule.pattern, rule.case) for _, rule in rules]
         self._of_numbers = frozenset(i for i, (_, rule) in enumerate(rules) if rule.label == PERSONAL)
         """Rules that look at numbers, too; the others speak of text."""
         self._across = frozenset(i for i, (_, rule) in enumerate(rules) if rule.across)
