@@ -120,7 +120,7 @@ def _events(data: dict[str, Any], assessor: Assessor) -> list[Assessment]:
     events: list[Any] = data.get("events") or []
     for event in events or [""]:
         text = "\n".join(str(value) for value in event.values()) if isinstance(event, dict) else str(event)
-        found.append(assessor.of_text(text[:_TEXTUAL], Surface.RESULT))
+        found += [assessor.of_text(text[:_TEXTUAL], surface) for surface in _EITHER]
     return found
 
 

@@ -22,8 +22,11 @@ from watchkeeper.inspection.model import HIDDEN_INSTRUCTION, SUSPECTED, UNSHOWN,
 ALARMING = frozenset({"hidden_instruction", "attack", "exfiltration", "invisible_text", "inspection_failed"})
 """Labels that flag a definition by themselves."""
 FAILED = frozenset({"inspection_failed"})
-LEAVING = frozenset({"secret", "exfiltration", "inspection_failed"})
-"""Labels that flag on the way to a server."""
+LEAVING = frozenset(
+    {"secret", "exfiltration", "inspection_failed", "attack", "concealed_secret", "sensitive_leaving", "iban"}
+    | {"payment_card", "national_id", "passport", "destination_blocked", "destination_internal"}
+)
+"""Labels and classes that flag on the way to a server: what the pack `egress` denies."""
 JUDGE = "judge"
 WITHHELD = "[withheld: it holds a secret]"
 _SURE = 0.99
@@ -75,11 +78,16 @@ class Assessor:
         return _assessment(findings, msgspec.structs.replace(opinion, path=""), ALARMING, excerpt)
 
     def of_text(self, text: str, surface: Surface = Surface.RESULT) -> Assessment:
-        """Of a text that a model will read, or wrote (`Surface.ARGUMENTS`)."""
-        return self.of_texts(text, (surface,))
+        """Of a message's text that a model will read, or wrote (`Surface.ARGUMENTS`): what the gateway would stop is
+        flagged.
+        """
+        return self._of_texts(text, (surface,), LEAVING if surface is Surface.ARGUMENTS else ALARMING)
 
     def of_texts(self, text: str, surfaces: Sequence[Surface]) -> Assessment:
-        """Of a text that goes either way. What rules found in it weighs, for texts quote what they warn of."""
+        """Of a text by itself. What rules found in it weighs and does not flag, for texts quote what they warn of."""
+        return self._of_texts(text, surfaces, FAILED)
+
+    def _of_texts(self, text: str, surfaces: Sequence[Surface], alarming: frozenset[str]) -> Assessment:
         data = msgspec.json.encode(text)
         found = dict.fromkeys(f for surface in surfaces for f in self._inspection.inspect(surface, data))
         findings = tuple(found)
@@ -138,7 +146,7 @@ def quoted(data: bytes, start: int, end: int, findings: Sequence[Finding]) -> st
 
 
 def _assessment(findings: tuple[Finding, ...], opinion: Opinion, alarming: frozenset[str], excerpt: str) -> Assessment:
-    loud = [finding for finding in findings if finding.label in alarming]
+    loud = [finding for finding in findings if not alarming.isdisjoint({finding.label, *finding.classes})]
     classes = dict.fromkeys(finding.label for finding in findings)
     spans = [Span(f.path, f.start, f.end, f.rule, f.excerpt) for f in findings]
     if opinion.is_flagged:
