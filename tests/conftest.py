@@ -1,8 +1,12 @@
-"""What holds for every test: where CI has installed everything, a skip is a failure."""
+"""What holds for every test: where CI has installed everything, a skip is a failure.
+
+Tests marked `corpora` measure on data outside of the repository; without it they are left out, and that is said.
+"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -18,3 +22,19 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped where skips are not allowed: {report.longrepr}"
     return report
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs the corpora where they are not."""
+    if (Path(os.environ.get("WATCHKEEPER_CORPORA") or "nowhere") / "manifest.json").is_file():
+        return
+    left_out = [item for item in items if item.get_closest_marker("corpora")]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_report_header() -> str:
+    """Said loudly: nothing was measured on foreign data."""
+    told = os.environ.get("WATCHKEEPER_CORPORA")
+    return f"corpora: {told}" if told else "corpora: none (tests on foreign data are left out; set WATCHKEEPER_CORPORA)"

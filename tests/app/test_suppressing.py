@@ -12,7 +12,7 @@ import pytest
 
 from tests.app.scan.conftest import POISONED, Scan, data, scan, write
 from watchkeeper.app.gateway import guard_for
-from watchkeeper.app.parts import engine_of
+from watchkeeper.app.governing import Governing
 from watchkeeper.app.platform import opened
 from watchkeeper.app.settings import Loaded, Settings, load
 from watchkeeper.app.suppressing import FILE, add_entry, suppressions_of
@@ -75,7 +75,7 @@ def listing(*tools: Any) -> bytes:
 async def listed(loaded: Loaded, *tools: Any) -> tuple[dict[str, PinState], dict[str, tuple[str, ...]], list[Any]]:
     """States, labels and events of what a real guard with real pins makes of a listing."""
     with opened(loaded.data_dir, "gateway") as platform:
-        guard = guard_for(loaded, platform, OrdersInForce(), engine_of(loaded))
+        guard = guard_for(loaded, platform, OrdersInForce(), Governing(loaded, platform, "test").built)
         asked = parse_message(b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}')
         route = Route(name="files", host="127.0.0.1", port=0, path="/mcp")
         await guard.on_listing(route, "agent:a", asked, parse_message(listing(*tools)))

@@ -47,9 +47,8 @@ def test_each_link_alone_passes(make: Make, calls: list[tuple[str, dict[str, str
         assert Agent(guard, f"agent:{number}").calls("box", tool, **arguments).verdict.effect is Effect.ALLOW
 
 
+@pytest.mark.corpora
 def test_the_chains_of_the_corpus_do_not_pass(make: Make) -> None:
-    if not CORPUS.is_file():
-        pytest.skip("WATCHKEEPER_CORPORA does not point at the corpora")
     guard = make(pack="flow")
     passed = []
     for number, line in enumerate(CORPUS.read_text(encoding="utf-8").splitlines()):

@@ -133,7 +133,11 @@ async def test_a_started_server_lives_in_one_worker_whoever_is_asked(pair: Pair)
 
 
 def test_everything_that_admission_found_out_is_carried() -> None:
-    left_behind = {"survives", "detour"}
+    left_behind = {
+        "survives",
+        "detour",
+        "origin",
+    }  # of this process: requests are relayed before an endpoint makes others
     assert {*Carried.__struct_fields__} - {"route"} == {*Request.__struct_fields__} - left_behind
 
 
