@@ -31,7 +31,7 @@ FILES = {DEFINITION: "definitions.model", TEXT: "texts.model"}
 FOLDS = 8
 ROUNDS = 2
 """How often the passage of a malicious case that tells most is chosen anew."""
-BUDGET = {DEFINITION: (0.008, 0.0015), TEXT: (0.03, 0.003)}
+BUDGET = {DEFINITION: (0.008, 0.0015), TEXT: (0.04, 0.004)}
 """Share of innocent cases that may be flagged, and that may be called sure."""
 KINDS = {
     "explicit_poisoning": "poisoning", "tool_poisoning": "poisoning", "prompt_injection": "poisoning",
