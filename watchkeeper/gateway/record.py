@@ -101,41 +101,9 @@ class Chronicle:
     def decided(self, call: Call) -> int:
         """The exchange's one event. Raises `Unavailable`."""
         call.recorded = True
-        message, ruling, answered = call.message, call.ruling, call.answered
-        verdict, findings = ruling.verdict, ruling.findings
-        body: dict[str, Any] = {
-            "method": _short(message.method or message.kind),
-            "id": _short(message.id),
-            "rules": verdict.rules,
-            "reason": verdict.reason,
-            "correlation": verdict.correlation,
-            "policy": ruling.policy,
-            "status": call.status,
-            "bytes_in": len(message.raw),
-            "bytes_out": call.sent,
-            "duration_us": (time.perf_counter_ns() - call.started) // 1000 - call.held_us,
-            "route": call.request.via or call.route.name,
-        }
-        spoken = message.params or message.result or message.error
-        if verdict.would is not None:
-            body |= _in_shadow(verdict)
-        if ruling.change is not None:
-            body["changed"] = ruling.change.in_short()
-        if ruling.told:
-            body |= ruling.told
-        if spoken:
-            body["arguments"] = _shown(spoken, findings, ruling)
-        body["asked"] = _asked(ruling, ruling.told, spoken, body.get("arguments", ""))
-        if version := message.version or call.request.version:
-            body["version"] = _short(version)
-        if call.ending:
-            body["ending"] = call.ending
-        if call.held_us:
-            body["held_us"] = call.held_us
-        if call.flood is not None and call.flood.kinds:
-            body["dropped"] = call.flood.kinds
-        if call.answer is not None and call.answer.failure:
-            body["failure"] = _short(call.answer.failure)
+        message, answered = call.message, call.answered
+        verdict, findings = call.ruling.verdict, call.ruling.findings
+        body = _of_request(call)
         if answered is not None:
             body["answer"] = _in_short(answered)
             if call.answer is not None and (call.answer.error or message.method not in LISTINGS):
@@ -239,6 +207,46 @@ class Chronicle:
     def _event(self, kind: str, **fields: Any) -> Event:
         tenant = tenant_of(fields.get("actor", ""))
         return new_event(self._clock.now(), kind, tenant=tenant, server=self._route.name, **fields)
+
+
+def _of_request(call: Call) -> dict[str, Any]:
+    """What the event says of the request and of how it went."""
+    message, ruling = call.message, call.ruling
+    verdict, findings = ruling.verdict, ruling.findings
+    body: dict[str, Any] = {
+        "method": _short(message.method or message.kind),
+        "id": _short(message.id),
+        "rules": verdict.rules,
+        "reason": verdict.reason,
+        "correlation": verdict.correlation,
+        "policy": ruling.policy,
+        "status": call.status,
+        "bytes_in": len(message.raw),
+        "bytes_out": call.sent,
+        "duration_us": (time.perf_counter_ns() - call.started) // 1000 - call.held_us,
+        "route": call.request.via or call.route.name,
+    }
+    spoken = message.params or message.result or message.error
+    if verdict.would is not None:
+        body |= _in_shadow(verdict)
+    if ruling.change is not None:
+        body["changed"] = ruling.change.in_short()
+    if ruling.told:
+        body |= ruling.told
+    if spoken:
+        body["arguments"] = _shown(spoken, findings, ruling)
+    body["asked"] = _asked(ruling, ruling.told, spoken, body.get("arguments", ""))
+    if version := message.version or call.request.version:
+        body["version"] = _short(version)
+    if call.ending:
+        body["ending"] = call.ending
+    if call.held_us:
+        body["held_us"] = call.held_us
+    if call.flood is not None and call.flood.kinds:
+        body["dropped"] = call.flood.kinds
+    if call.answer is not None and call.answer.failure:
+        body["failure"] = _short(call.answer.failure)
+    return body
 
 
 def _severity(findings: tuple[Finding, ...]) -> Severity:
