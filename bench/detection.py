@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import math
 import os
 import sys
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from _rates import wilson
 
 from watchkeeper.app.cases import Answer, Record, answer
 from watchkeeper.app.scanning import assessor
@@ -39,16 +39,6 @@ STEALTH = frozenset(
      "delegation", "trust_building", "stealth", "stealthy", "stealthy_poisoning"}
 )  # fmt: skip
 TEXTUAL = frozenset({"text", "wire", "event_log"})
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a rate."""
-    if not n:
-        return 0.0, 1.0
-    z, p = 1.96, hits / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def metric_of(record: dict[str, Any]) -> str:

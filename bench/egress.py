@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import os
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from _egress_cases import BRIDGED, Case, Step, read_cases, tools_of
+from _rates import wilson
 
 from watchkeeper.app.gateway import fit_out
 from watchkeeper.app.platform import opened
@@ -192,16 +192,6 @@ def holds(data: Path, event: str, key: str) -> bool:
         return bool(verifier.check(proof, key)) and json.loads(proof["record"])["id"] == event
     except (verifier.Refused, verifier.Unreadable):
         return False
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a rate."""
-    if not n:
-        return 0.0, 1.0
-    z, p = 1.96, hits / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def rate(name: str, outcomes: list[Outcome], peer: float) -> dict[str, Any]:
