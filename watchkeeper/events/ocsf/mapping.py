@@ -1,0 +1,144 @@
+"""Which OCSF class and activity every kind of event is. The table; a test says which kinds it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from watchkeeper.events.model import Event
+from watchkeeper.events.ocsf import calls, estate, findings, people
+from watchkeeper.events.ocsf.classes import (
+    ACCOUNT_CHANGE,
+    API,
+    APP_ERROR,
+    AUTHENTICATION,
+    AUTHORIZE_SESSION,
+    BASE,
+    DATA_SECURITY,
+    DETECTION,
+    ENTITY,
+    EVENT_LOG,
+    INCIDENT,
+    LIFECYCLE,
+    OTHER,
+    REMEDIATION,
+    USER_ACCESS,
+)
+from watchkeeper.events.ocsf.common import Meaning
+
+UNKNOWN = Meaning(BASE, OTHER, estate.nothing_more, "Unknown kind")
+"""Of what a newer version recorded."""
+_ALERT = Meaning(DETECTION, 1, findings.alert)
+_DATA_ALERT = Meaning(DATA_SECURITY, 1, findings.data_alert)
+
+MEANINGS: dict[str, Meaning] = {
+    "journal.writer.opened": Meaning(EVENT_LOG, 6, estate.log),
+    "journal.tail.dropped": Meaning(EVENT_LOG, OTHER, estate.log, "Tail dropped"),
+    "journal.subject.erased": Meaning(EVENT_LOG, 2, estate.log),
+    "gateway.process.started": Meaning(LIFECYCLE, 3, estate.ours),
+    "gateway.process.stopped": Meaning(LIFECYCLE, 4, estate.ours),
+    "gateway.worker.replaced": Meaning(LIFECYCLE, 5, estate.ours),
+    "gateway.request.decided": Meaning(API, OTHER, calls.request),
+    "gateway.message.decided": Meaning(API, OTHER, calls.server_message),
+    "gateway.request.refused": Meaning(API, OTHER, calls.refused),
+    "gateway.session.opened": Meaning(AUTHORIZE_SESSION, 1, people.session),
+    "gateway.session.closed": Meaning(AUTHENTICATION, 2, people.logon),
+    "gateway.endpoint.narrowed": Meaning(APP_ERROR, 1, estate.error),
+    "gateway.endpoint.collided": Meaning(
+        DETECTION, 1, findings.noticed("Names of two servers collide", "gateway.endpoint.collided")
+    ),
+    "gateway.upstream.spawned": Meaning(LIFECYCLE, 3, estate.theirs),
+    "gateway.upstream.exited": Meaning(LIFECYCLE, 4, estate.theirs),
+    "gateway.upstream.failed": Meaning(APP_ERROR, 1, estate.error),
+    "gateway.loop.noticed": Meaning(
+        DETECTION, 1, findings.noticed("A client repeats the same call", "gateway.loop.noticed")
+    ),
+    "gateway.certificate.renewed": Meaning(LIFECYCLE, 8, estate.ours),
+    "gateway.certificate.refused": Meaning(LIFECYCLE, 8, estate.ours),
+    "gateway.caller.verified": Meaning(AUTHENTICATION, 1, people.token),
+    "gateway.scope.elevated": Meaning(AUTHORIZE_SESSION, 1, people.session),
+    "gateway.breaker.opened": Meaning(LIFECYCLE, 7, estate.theirs),
+    "gateway.breaker.closed": Meaning(LIFECYCLE, 6, estate.theirs),
+    "gateway.principal.minted": Meaning(ACCOUNT_CHANGE, 1, people.account),
+    "gateway.principal.revoked": Meaning(ACCOUNT_CHANGE, 5, people.account),
+    "gateway.credential.obtained": Meaning(AUTHENTICATION, OTHER, people.token, "Token obtained"),
+    "gateway.grant.added": Meaning(USER_ACCESS, 1, people.access("scope")),
+    "gateway.grant.ended": Meaning(USER_ACCESS, 2, people.access("resource")),
+    "gateway.order.issued": Meaning(REMEDIATION, 1, estate.order),
+    "gateway.order.acknowledged": Meaning(REMEDIATION, OTHER, estate.order, "Acknowledged"),
+    "gateway.order.lifted": Meaning(REMEDIATION, 3, estate.order),
+    "gateway.probe.answered": Meaning(API, OTHER, calls.request),
+    "gateway.approval.requested": Meaning(USER_ACCESS, OTHER, people.approval, "Requested"),
+    "gateway.approval.decided": Meaning(USER_ACCESS, OTHER, people.approval, "Decided"),
+    "gateway.approval.consumed": Meaning(USER_ACCESS, OTHER, people.approval, "Used"),
+    "gateway.approval.expired": Meaning(USER_ACCESS, 2, people.approval),
+    "gateway.approval.voided": Meaning(USER_ACCESS, 2, people.approval),
+    "policy.bundle.installed": Meaning(ENTITY, 1, people.policies),
+    "policy.bundle.refused": Meaning(ENTITY, OTHER, people.policies, "Refused"),
+    "policy.bundle.activated": Meaning(ENTITY, 10, people.policies),
+    "policy.bundle.rolled_back": Meaning(ENTITY, 10, people.policies),
+    "policy.bundle.applied": Meaning(ENTITY, 8, people.policies),
+    "registry.definition.seen": Meaning(ENTITY, 1, people.definition),
+    "registry.pin.trusted": Meaning(ENTITY, 8, people.definition),
+    "registry.pin.changed": Meaning(
+        DETECTION, 1, findings.noticed("A server changed a pinned definition", "registry.pin.changed")
+    ),
+    "registry.pin.adopted": Meaning(ENTITY, 3, people.definition),
+    "registry.pin.renamed": Meaning(ENTITY, 5, people.definition),
+    "registry.pin.moved": Meaning(ENTITY, 5, people.definition),
+    "registry.lookalike.noticed": Meaning(
+        DETECTION, 1, findings.noticed("A name looks like another server's", "registry.lookalike.noticed")
+    ),
+    "registry.canary.differed": Meaning(
+        DETECTION, 1, findings.noticed("A server shows clients different definitions", "registry.canary.differed")
+    ),
+    "registry.pin.held": Meaning(ENTITY, 12, people.definition),
+    "registry.pin.restored": Meaning(ENTITY, 13, people.definition),
+    "registry.pin.approved": Meaning(ENTITY, 10, people.definition),
+    "detect.alert.raised": _ALERT,
+    "detect.rule.failed": Meaning(APP_ERROR, 1, estate.error),
+    "respond.incident.opened": Meaning(INCIDENT, 1, findings.incident),
+    "respond.incident.updated": Meaning(INCIDENT, 2, findings.incident),
+    "respond.playbook.started": Meaning(REMEDIATION, OTHER, estate.run, "Playbook started"),
+    "respond.step.completed": Meaning(REMEDIATION, OTHER, estate.run, "Step completed"),
+    "respond.step.skipped": Meaning(REMEDIATION, OTHER, estate.run, "Step skipped"),
+    "respond.step.failed": Meaning(REMEDIATION, OTHER, estate.run, "Step failed"),
+    "respond.playbook.finished": Meaning(REMEDIATION, OTHER, estate.run, "Playbook finished"),
+    "respond.playbook.parked": Meaning(REMEDIATION, OTHER, estate.run, "Playbook parked"),
+    "respond.containment.verified": Meaning(REMEDIATION, 1, estate.run),
+    "respond.containment.unverified": Meaning(REMEDIATION, 1, estate.run),
+    "respond.notification.sent": Meaning(API, 1, calls.act("notify")),
+    "respond.notification.failed": Meaning(API, 1, calls.act("notify")),
+    "respond.decision.heard": Meaning(API, 1, calls.act("decide approval")),
+    "respond.decision.refused": Meaning(API, 1, calls.act("decide approval")),
+    "operators.person.invited": Meaning(ACCOUNT_CHANGE, 1, people.account),
+    "operators.role.changed": Meaning(USER_ACCESS, 1, people.access("role")),
+    "operators.person.revoked": Meaning(ACCOUNT_CHANGE, 6, people.account),
+    "operators.token.issued": Meaning(USER_ACCESS, 1, people.access("scopes")),
+    "operators.token.ended": Meaning(USER_ACCESS, 2, people.access("token")),
+    "operators.token.refused": Meaning(AUTHENTICATION, 1, people.logon),
+    "operators.act.refused": Meaning(API, OTHER, calls.act("act"), "Act"),
+    "web.link.issued": Meaning(AUTHENTICATION, OTHER, people.logon, "Link issued"),
+    "web.operator.entered": Meaning(AUTHENTICATION, 1, people.logon),
+    "web.operator.refused": Meaning(AUTHENTICATION, 1, people.logon),
+    "admin.config.loaded": Meaning(LIFECYCLE, 8, estate.ours),
+    "admin.config.refused": Meaning(LIFECYCLE, 8, estate.ours),
+    "admin.suppressions.loaded": Meaning(ENTITY, 3, people.policies),
+    "admin.service.started": Meaning(LIFECYCLE, 3, estate.ours),
+    "admin.service.stopped": Meaning(LIFECYCLE, 4, estate.ours),
+    "exercise.step.seen": Meaning(BASE, OTHER, estate.nothing_more, "Exercise step"),
+}
+
+_CHOICES: dict[str, Callable[[Event], Meaning]] = {
+    "detect.alert.raised": lambda event: _DATA_ALERT if findings.is_about_data(event) else _ALERT,
+}
+
+
+def meaning_of(event: Event) -> Meaning:
+    """What an event is in OCSF. A kind that nobody knows is OCSF's base event."""
+    choose = _CHOICES.get(event.kind)
+    return choose(event) if choose is not None else MEANINGS.get(event.kind, UNKNOWN)
+
+
+def meanings_of(kind: str) -> tuple[Meaning, ...]:
+    """Everything that events of a kind may be."""
+    return (_ALERT, _DATA_ALERT) if kind in _CHOICES else (MEANINGS.get(kind, UNKNOWN),)
