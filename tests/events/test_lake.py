@@ -127,10 +127,10 @@ def test_a_reader_killed_at_random_moments_loses_and_doubles_nothing(tmp_path: P
 @pytest.mark.behaviour("lake.replay-refused")
 def test_rows_told_twice_are_refused_by_a_fresh_handle_too(tmp_path: Path) -> None:
     rows = [to_row(event, "gateway", i) for i, event in enumerate(calls(3))]
-    LakeTable(lake_folder(tmp_path)).append(rows, {"gateway": (0, 3)})
+    LakeTable(lake_folder(tmp_path)).append(to_batch(rows), {"gateway": (0, 3)})
     again = LakeTable(lake_folder(tmp_path))
     with pytest.raises(Conflict):
-        again.append(rows, {"gateway": (0, 3)})
+        again.append(to_batch(rows), {"gateway": (0, 3)})
     # what the engine itself would have done: it takes the same transaction again
     write_deltalake(
         DeltaTable(lake_folder(tmp_path)),
@@ -145,9 +145,9 @@ def test_rows_told_twice_are_refused_by_a_fresh_handle_too(tmp_path: Path) -> No
 def test_a_handle_that_was_overtaken_reads_the_cursor_again(tmp_path: Path) -> None:
     first, second = LakeTable(lake_folder(tmp_path)), LakeTable(lake_folder(tmp_path))
     rows = [to_row(event, "gateway", i) for i, event in enumerate(calls(3))]
-    first.append(rows, {"gateway": (0, 3)})
+    first.append(to_batch(rows), {"gateway": (0, 3)})
     with pytest.raises(Conflict):
-        second.append(rows, {"gateway": (0, 3)})
+        second.append(to_batch(rows), {"gateway": (0, 3)})
     assert second.cursor(["gateway"]) == {"gateway": 3}
     assert max(positions(tmp_path).values()) == 1
 
@@ -173,7 +173,7 @@ def test_data_log_entry_and_folders_are_synced_before_the_cursor_counts(
     if not Path("/proc/self/fd").exists():
         pytest.skip("needs /proc to see which file is synced")
     monkeypatch.setattr(os, "fsync", fsync)
-    table.append([to_row(e, "gateway", i) for i, e in enumerate(calls(2))], {"gateway": (0, 2)})
+    table.append(to_batch([to_row(e, "gateway", i) for i, e in enumerate(calls(2))]), {"gateway": (0, 2)})
     folder = lake_folder(tmp_path)
     (data,) = folder.rglob("*.parquet")
     entry = folder / "_delta_log" / f"{table.version:020d}.json"

@@ -21,11 +21,12 @@ class RetentionClass(StrEnum):
     ADMINISTRATION = "administration"
     """Who changed what: settings, policies, operators, credentials."""
     RECORD = "record"
-    """What the journal says about itself: erasures, openings, gaps. Proofs lean on it, so it is kept longest."""
+    """What journal and lake say about themselves: openings, gaps, erasures, holds, deletions. Proofs lean on it."""
 
 
 _BY_PREFIX = {
     "journal": RetentionClass.RECORD,
+    "lake": RetentionClass.RECORD,
     "gateway": RetentionClass.TRAFFIC,
     "gateway.certificate": RetentionClass.ADMINISTRATION,
     "gateway.principal": RetentionClass.ADMINISTRATION,

@@ -45,6 +45,10 @@ class JournalReader:
         except OSError as error:
             raise Unavailable(f"cannot read {folder}: {error.strerror}", hint="check its mode") from error
 
+    def durable(self, writer: str) -> int | None:
+        """How many records of a log are durable, by its writer's own mark; `None` where it left none."""
+        return read_mark(self._data_dir, writer)
+
     def read(self, cursor: dict[str, int], limit: int = 1000) -> list[Record]:
         """At most `limit` durable records, from `cursor[writer]` (default 0) on; no writer is starved.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -17,16 +17,18 @@ import msgspec
 from watchkeeper.core.clock import SECOND, Clock, SystemClock
 from watchkeeper.core.errors import Conflict, Unavailable, WatchkeeperError
 from watchkeeper.core.files import Lock
-from watchkeeper.events.journal.model import Position, Record
+from watchkeeper.events.journal.model import Position
 from watchkeeper.events.journal.reader import JournalReader
-from watchkeeper.events.lake.schema import to_row
+from watchkeeper.events.lake.loading import Loader
 from watchkeeper.events.lake.settings import LakeSettings
 from watchkeeper.events.lake.table import LakeTable, lake_folder
 
 _SETTINGS = LakeSettings()
 _SYSTEM = SystemClock()
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at how much waits."""
 _COUNTED = 1000
-"""Records that `lag` counts, at most."""
+"""Records that `lag` counts, at most, where no log says how far it is durable."""
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +60,9 @@ class LakeReader:
         self._guard = threading.RLock()
         self._lock: Lock | None = None
         self._table: LakeTable | None = None
+        self._loader: Loader | None = None
+        self._cursor: dict[str, int] | None = None
+        """Where the table stood last; for those who ask while it is being written."""
         self._caught_up_at = clock.now()
         self._failure = ""
         self.unreadable = 0
@@ -71,11 +76,15 @@ class LakeReader:
                 self._table = LakeTable(self._folder)
                 if not self._is_of_this_journal(self._table):
                     self._table.begin_anew("it holds records that the journal does not")
+                self._loader = Loader(self._journal, self._settings.flush_rows)
+                self._cursor = self._table.cursor(self._journal.writers())
         return self
 
     def close(self) -> None:
         with self._guard:
-            self._table = None
+            if self._loader is not None:
+                self._loader.close()
+            self._table = self._loader = self._cursor = None
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
@@ -90,9 +99,9 @@ class LakeReader:
         """Fill until told to stop, then once more. Raises `Conflict` when another process fills this lake."""
         with self:
             while not stop.is_set():
-                self._fill_or_say_why(stop)
-                stop.wait(self._settings.flush_seconds)
-            self._fill_or_say_why(threading.Event())
+                self._fill_what_is_due(stop)
+                stop.wait(min(_LOOK_EVERY, self._settings.flush_seconds))
+            self._try(self.fill)
 
     def fill(self) -> int:
         """Bring the lake up to the journal's durable end; returns how many records that took. Raises `Unavailable`."""
@@ -104,37 +113,47 @@ class LakeReader:
     def step(self) -> int:
         """One commit of at most `flush_rows` records, and a tidying when it is due."""
         with self._guard:
-            table = self._opened()
-            records = self._journal.read(table.cursor(self._journal.writers()), limit=self._settings.flush_rows)
-            if not records:
-                self._caught_up_at = self._clock.now()
-                return 0
-            self._append(table, records)
-            if table.commits_since_checkpoint() >= self._settings.compact_commits:
+            table, loader = self._opened()
+            begun = self._clock.now()
+            load = loader.next(table.cursor(self._journal.writers()))
+            if load is not None:
+                table.append(load.batch, load.moves)
+                self.unreadable += load.unreadable
+                self._cursor = table.cursor(self._journal.writers())
+            if load is None or load.records < self._settings.flush_rows:
+                self._caught_up_at = begun
+            if load is not None and table.commits_since_checkpoint() >= self._settings.compact_commits:
                 self.tidy()
-            return len(records)
+            return load.records if load else 0
 
     def tidy(self) -> None:
         """Merge files, write a checkpoint, drop what is past its grace. Raises `Unavailable`."""
         with self._guard:
-            self._opened().tidy(
+            self._opened()[0].tidy(
                 target_bytes=self._settings.compact_megabytes * 1024 * 1024, grace_hours=self._settings.grace_hours
             )
 
     def lag(self) -> Lag:
-        """How far behind the lake is, counted now."""
-        with self._guard:
-            seconds = (self._clock.now() - self._caught_up_at) / SECOND
-            if self._table is None:
-                return Lag(0, True, seconds, self._failure or "nobody fills it")
-            cursor = self._table.cursor(self._journal.writers())
-            waiting = len(self._journal.read(cursor, limit=_COUNTED))
-            return Lag(waiting, waiting >= _COUNTED, seconds if waiting else 0.0, self._failure)
+        """How far behind the lake is, counted now; never waits for a commit or a tidying."""
+        seconds = (self._clock.now() - self._caught_up_at) / SECOND
+        cursor = self._cursor
+        if cursor is None:
+            return Lag(0, True, seconds, self._failure or "nobody fills it")
+        waiting = self._waiting(cursor)
+        return Lag(waiting, waiting >= _COUNTED, seconds if waiting else 0.0, self._failure)
 
-    def _opened(self) -> LakeTable:
-        if self._table is None:
+    def _waiting(self, cursor: dict[str, int]) -> int:
+        """Records beyond the cursor; where a log does not say how far it is durable, they are read and counted."""
+        marks = [(self._journal.durable(writer), cursor.get(writer, 0)) for writer in self._journal.writers()]
+        known = [mark - at for mark, at in marks if mark is not None]
+        if len(known) == len(marks):
+            return sum(max(0, count) for count in known)
+        return len(self._journal.read(cursor, limit=_COUNTED))
+
+    def _opened(self) -> tuple[LakeTable, Loader]:
+        if self._table is None or self._loader is None:
             raise Unavailable("the lake is not open", hint="call open() first")
-        return self._table
+        return self._table, self._loader
 
     def _is_of_this_journal(self, table: LakeTable) -> bool:
         """Whether the last record of each writer that the lake counts is the journal's own.
@@ -152,22 +171,21 @@ class LakeReader:
                 return False
         return True
 
-    def _append(self, table: LakeTable, records: Sequence[Record]) -> None:
-        moves: dict[str, tuple[int, int]] = {}
-        rows = []
-        for record in records:
-            writer, index = record.position.writer, record.position.index
-            start, _ = moves.get(writer, (index, index))
-            moves[writer] = (start, index + 1)
-            if record.event is not None:
-                rows.append(to_row(record.event, writer, index))
-        table.append(rows, moves)
-        self.unreadable += len(records) - len(rows)
+    def _fill_what_is_due(self, stop: threading.Event) -> None:
+        """Whole commits at once; what is less than one only when it has waited for `flush_seconds`."""
 
-    def _fill_or_say_why(self, stop: threading.Event) -> None:
+        def fill() -> None:
+            waiting = self._waiting(self._cursor or {})
+            while waiting >= self._settings.flush_rows and not stop.is_set():
+                waiting -= max(1, self.step())
+            if self._clock.now() - self._caught_up_at >= self._settings.flush_seconds * SECOND:
+                self.step()
+
+        self._try(fill)
+
+    def _try(self, fill: Callable[[], object]) -> None:
         try:
-            while not stop.is_set() and self.step():
-                pass
+            fill()
             self._failure = ""
         except Conflict:
             pass  # somebody moved the table; the next look begins at its new cursor

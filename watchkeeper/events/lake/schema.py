@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -16,10 +17,10 @@ from arro3.core import Array, DataType, Field, RecordBatch, Schema, list_array
 from watchkeeper.events.model import Event, Severity
 
 _DAY = 86_400_000_000
-_LAST = 253_402_300_799_999_999
+LAST_TIME = 253_402_300_799_999_999
 """9999-12-31T23:59:59.999999Z, the last time that every reader of Parquet can print."""
 _TRACE = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
-_TEXTS = DataType.list(Field("element", DataType.utf8(), nullable=False))
+TEXTS = DataType.list(Field("element", DataType.utf8(), nullable=False))
 
 COLUMNS: Mapping[str, tuple[DataType, bool, str]] = {
     "id": (DataType.utf8(), False, "The event's id, a UUID."),
@@ -36,9 +37,9 @@ COLUMNS: Mapping[str, tuple[DataType, bool, str]] = {
     "span_id": (DataType.utf8(), False, "W3C span id, or empty."),
     "outcome": (DataType.utf8(), False, "`allow`, `deny`, `success` …"),
     "severity": (DataType.int32(), False, "OCSF severity_id, 1 to 5."),
-    "labels": (_TEXTS, False, "Sorted marks."),
+    "labels": (TEXTS, False, "Sorted marks."),
     "method": (DataType.utf8(), True, "Promoted from the body: the JSON-RPC method."),
-    "rules": (_TEXTS, False, "Promoted from the body: ids of the rules that spoke."),
+    "rules": (TEXTS, False, "Promoted from the body: ids of the rules that spoke."),
     "reason": (DataType.utf8(), True, "Promoted from the body: why."),
     "status": (DataType.int64(), True, "Promoted from the body: the HTTP status."),
     "duration_us": (DataType.int64(), True, "Promoted from the body: microseconds it took."),
@@ -54,16 +55,17 @@ COLUMNS: Mapping[str, tuple[DataType, bool, str]] = {
 SCHEMA = Schema([Field(name, kind, nullable=null) for name, (kind, null, _) in COLUMNS.items()])
 PARTITIONS = ("tenant", "day")
 
-_MOVED = ("arguments", "result")
+MOVED = ("arguments", "result")
+"""Long texts of a body that have columns of their own."""
 _json = msgspec.json.Encoder().encode
 
 
 def to_row(event: Event, writer: str = "", idx: int = 0) -> dict[str, Any]:
     """The row of an event; `time` and `day` as numbers."""
-    time = min(max(event.time, 0), _LAST)
+    time = min(max(event.time, 0), LAST_TIME)
     body = event.body
     arguments, result = _typed(body.get("arguments"), str), _typed(body.get("result"), str)
-    trace, span = _split_trace(event.trace)
+    trace, span = split_trace(event.trace)
     rules = body.get("rules")
     return {
         "id": event.id,
@@ -89,7 +91,7 @@ def to_row(event: Event, writer: str = "", idx: int = 0) -> dict[str, Any]:
         "duration_us": _typed(body.get("duration_us"), int),
         "arguments": arguments,
         "result": result,
-        "body": _json({name: v for name, v in body.items() if name not in _MOVED or not isinstance(v, str)}).decode(),
+        "body": _json({name: v for name, v in body.items() if name not in MOVED or not isinstance(v, str)}).decode(),
         "writer": writer,
         "idx": idx,
         "day": time // _DAY,
@@ -102,7 +104,7 @@ _SAME = ("id", "v", "kind", "actor", "claimed", "server", "target", "era", "outc
 def to_event(row: Mapping[str, Any]) -> Event:
     """The event of a row whose `time` is a number of microseconds."""
     body = msgspec.json.decode(row["body"])
-    body |= {name: row[name] for name in _MOVED if row[name] is not None}
+    body |= {name: row[name] for name in MOVED if row[name] is not None}
     return Event(
         **{name: row[name] for name in _SAME},
         time=row["time"],
@@ -122,7 +124,7 @@ def to_batch(rows: Sequence[Mapping[str, Any]]) -> RecordBatch:
 def _column(name: str, values: list[Any]) -> Array:
     kind = COLUMNS[name][0]
     if name in ("labels", "rules"):
-        return _lists(values)
+        return text_lists(values)
     if name == "time":
         return Array(values, DataType.int64()).cast(kind)
     if name == "day":
@@ -130,12 +132,11 @@ def _column(name: str, values: list[Any]) -> Array:
     return Array(values, kind)
 
 
-def _lists(values: list[list[str]]) -> Array:
-    offsets = [0]
-    for value in values:
-        offsets.append(offsets[-1] + len(value))
+def text_lists(values: Sequence[Sequence[str]]) -> Array:
+    """A column of lists of texts."""
+    offsets = [0, *accumulate(map(len, values))]
     flat = [text for value in values for text in value]
-    return list_array(Array(offsets, DataType.int32()), Array(flat, DataType.utf8())).cast(_TEXTS)
+    return list_array(Array(offsets, DataType.int32()), Array(flat, DataType.utf8())).cast(TEXTS)
 
 
 def _typed(value: object, kind: type) -> Any:
@@ -144,6 +145,7 @@ def _typed(value: object, kind: type) -> Any:
     return None if isinstance(value, int) and abs(value) >= 2**63 else value
 
 
-def _split_trace(trace: str) -> tuple[str, str]:
+def split_trace(trace: str) -> tuple[str, str]:
+    """A W3C trace id and span id; anything else is taken to be a trace id."""
     found = _TRACE.fullmatch(trace) if trace else None
     return (found[1], found[2]) if found else (trace, "")

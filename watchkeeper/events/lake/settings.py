@@ -14,12 +14,12 @@ class LakeSettings(msgspec.Struct, frozen=True):
     flush_seconds: Annotated[
         float,
         Meta(
-            description="Seconds between two looks at the journal; what lies between is answered from the journal.",
+            description="Longest that a record waits for a commit; until then it is answered from the journal.",
             gt=0,
         ),
-    ] = 5.0
+    ] = 30.0
     flush_rows: Annotated[
-        int, Meta(description="Most rows of one commit; a longer backlog becomes several commits.", ge=1, le=100_000)
+        int, Meta(description="Rows of a commit; as soon as so many wait, they are committed.", ge=1, le=100_000)
     ] = 10_000
     compact_commits: Annotated[
         int,
@@ -28,7 +28,7 @@ class LakeSettings(msgspec.Struct, frozen=True):
             ge=2,
             le=300,
         ),
-    ] = 50
+    ] = 100
     compact_megabytes: Annotated[
         int, Meta(description="Size of a merged file, compressed; bounds what a merge rewrites.", ge=1, le=1024)
     ] = 32

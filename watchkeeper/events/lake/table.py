@@ -17,10 +17,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import msgspec
+from arro3.core import RecordBatch
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -38,7 +38,7 @@ from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.core.files import make_private_folder, sync_folder, write_private
 from watchkeeper.events.journal.model import Position
 from watchkeeper.events.lake.engine import TABLE, query
-from watchkeeper.events.lake.schema import COLUMNS, PARTITIONS, SCHEMA, to_batch
+from watchkeeper.events.lake.schema import COLUMNS, PARTITIONS, SCHEMA
 
 _CONFIGURATION = {
     "delta.enableDeletionVectors": "false",  # other engines' readers
@@ -86,8 +86,8 @@ class LakeTable:
     def cursor(self, writers: Sequence[str]) -> dict[str, int]:
         return cursor_of(self._delta, writers)
 
-    def append(self, rows: Sequence[Mapping[str, Any]], moves: Mapping[str, tuple[int, int]]) -> None:
-        """Append rows and move the cursors `writer → (from, to)`, both or neither; durable on return.
+    def append(self, batch: RecordBatch, moves: Mapping[str, tuple[int, int]]) -> None:
+        """Append a batch of `SCHEMA` and move the cursors `writer → (from, to)`, both or neither; durable on return.
 
         Raises `Conflict` when a cursor is not where `moves` begins: read again, and `Unavailable` when the disk fails.
         """
@@ -98,7 +98,7 @@ class LakeTable:
             properties = CommitProperties(app_transactions=transactions)
             write_deltalake(
                 self._delta,
-                to_batch(rows),
+                batch,
                 mode="append",
                 commit_properties=properties,
                 post_commithook_properties=_HOOKS,
