@@ -13,6 +13,7 @@ from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, data_folder
 from watchkeeper.app.threads import Readers
+from watchkeeper.app.tiling import Tiling, bound, url_of
 from watchkeeper.app.verification import Verification
 from watchkeeper.app.views import TrafficView
 from watchkeeper.app.webhooks import HookDoor, hooks_of
@@ -42,13 +43,19 @@ async def run_console(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
         services = _services(loaded, platform, verification, demo=demo)
         app = build(services, Doors(platform.operators, platform.tokens, platform.rules), settings, platform.clock)
         url = f"http://{settings.host}:{listener.getsockname()[1]}"
-        readers = Readers({"verification": verification.run})
+        tiling = Tiling(loaded.data_dir) if loaded.settings.journal.tiles.listen else None
+        readers = Readers({"verification": verification.run} | ({"tiles": tiling.run} if tiling else {}))
         handlers = {"link": _link(platform, url), "status": _status(url)}
         async with await control.serve(socket_path(loaded.data_dir, WRITER), handlers):
             readers.start()
             note_service(platform, loaded, WRITER, "admin.service.started")
-            announce(WRITER, {"url": url})
-            await serve_on(app, listener, stop)
+            if tiling is None:
+                announce(WRITER, {"url": url})
+                await serve_on(app, listener, stop)
+            else:
+                with bound(loaded.settings.journal.tiles) as outside:
+                    announce(WRITER, {"url": url, "tiles": url_of(outside)})
+                    await asyncio.gather(serve_on(app, listener, stop), serve_on(tiling.app, outside, stop))
         await asyncio.to_thread(readers.stop, 10.0)
         note_service(platform, loaded, WRITER, "admin.service.stopped")
 

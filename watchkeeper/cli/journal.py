@@ -14,6 +14,7 @@ from watchkeeper.core.files import write_private
 from watchkeeper.events.journal import Report, verifier
 from watchkeeper.events.journal import prove as prove_event
 from watchkeeper.events.journal import verify as verify_journal
+from watchkeeper.events.journal.tiles.export import export
 
 VERDICTS = {0: "intact", 1: "TAMPERED", 2: "unusable", 3: "intact up to a point; the tail is not covered"}
 
@@ -79,6 +80,42 @@ def prove(event_id: str, out: Path | None, data: Path | None) -> None:
 def print_verifier() -> None:
     """Print the stand-alone verifier: one file, Python's standard library only."""
     click.echo(Path(verifier.__file__).read_text(encoding="utf-8"), nl=False)
+
+
+@journal.command("tiles")
+@click.option(
+    "--export",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder that gets (or keeps) one subfolder for each log.",
+)
+@options.data
+@options.as_json
+@options.errors_told
+def write_tiles(folder: Path, data: Path | None, as_json: bool) -> None:
+    """Write every log as C2SP tiles, for verifiers outside: static files, fit for any web server or object store.
+
+    Run it again to add what is new; full tiles never change. To serve them from here, set `[journal.tiles] listen`.
+    Nobody can read a record in them: they hold salted hashes, and so disclose only how many there are.
+    """
+    root = data_folder(data)
+    require_journal(root)
+    shows_progress = sys.stderr.isatty() and not as_json
+
+    def progress(writer: str, done: int, total: int) -> None:
+        if shows_progress:
+            click.echo(f"\rwriting {writer}: {done * 100 // max(1, total):3d} %", nl=False, err=True)
+
+    written = export(root, folder.absolute(), progress)
+    if shows_progress:
+        click.echo("\r", nl=False, err=True)
+    if as_json:
+        output.as_json(written)
+        return
+    for log in written:
+        output.text(f"{log.writer:10} {log.size} records → {log.folder}")
+    output.text("check one from anywhere: python3 verifier.py --tiles FOLDER_OR_URL --key public.vkey")
 
 
 def _tell(report: Report) -> None:

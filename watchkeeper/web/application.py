@@ -26,6 +26,7 @@ from watchkeeper.web.pages.door import forgotten
 from watchkeeper.web.ports import Services
 from watchkeeper.web.settings import ConsoleSettings
 from watchkeeper.web.show import STATIC, Console, PageRequest, console_of
+from watchkeeper.web.tiles import TileApp
 
 _log = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
@@ -83,7 +84,7 @@ async def serve(app: Litestar, host: str, port: int, stop: asyncio.Event) -> Non
         await serve_on(app, listener, stop)
 
 
-async def serve_on(app: Litestar, listener: socket.socket, stop: asyncio.Event) -> None:
+async def serve_on(app: Litestar | TileApp, listener: socket.socket, stop: asyncio.Event) -> None:
     """Serve on a socket that is bound already."""
     config = uvicorn.Config(
         app,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from watchkeeper.events.journal.outside import TileSettings
 from watchkeeper.events.model import Event
 
 
@@ -45,3 +46,7 @@ class JournalSettings(msgspec.Struct, frozen=True):
     retry_ms: Annotated[
         int, msgspec.Meta(ge=10, description="How often a commit that found the disk full is tried again.")
     ] = 250
+    tiles: Annotated[
+        TileSettings,
+        msgspec.Meta(description='Tiles for verifiers outside this host: `{ listen = "127.0.0.1:7320" }`.'),
+    ] = TileSettings()

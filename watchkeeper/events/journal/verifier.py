@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Check a Watchkeeper journal proof. One file, the Python standard library, nothing else.
+"""Check a Watchkeeper journal proof, or a log's tiles. One file, the Python standard library, nothing else.
 
     python verifier.py PROOF.json [--key KEY]
+    python verifier.py --tiles URL_OR_FOLDER --key KEY [--from OLD.note ...] [--save NEW.note] [--all] [PROOF.json]
 
 Shows, step by step, that the record is the one its entry was made from, that the entry is a leaf of the Merkle tree
 (RFC 9162), and that the tree's root stands in a checkpoint (C2SP signed note) that the log's key signed (Ed25519, RFC
@@ -10,7 +11,12 @@ Shows, step by step, that the record is the one its entry was made from, that th
 KEY is the log's public key as you know it from elsewhere: the text itself (`NAME+HASH+BASE64`) or a file that holds
 it. Without it, the key inside the proof is used, which shows only that the proof fits together.
 
-Exit codes: 0 the proof holds · 1 it does not · 2 it cannot be read.
+With --tiles, the log's checkpoint is fetched and its signature checked, and the root is computed again from the tiles
+(c2sp.org/tlog-tiles). With --from, so is the root at the size of a checkpoint that you kept earlier: the log only grew
+since. With a proof, its entry is looked up in the tree of today. With --all, every tile and every entry is fetched and
+hashed. With --save, the checkpoint is kept for the next time.
+
+Exit codes: 0 it holds · 1 it does not · 2 it cannot be read or reached, which shows nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +27,7 @@ import hashlib
 import hmac
 import json
 import sys
+import urllib.request
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NoReturn
@@ -186,6 +193,187 @@ def check(proof: dict[str, Any], key: str = "") -> list[str]:
     ]
 
 
+# ── tiles, c2sp.org/tlog-tiles ──
+
+_LARGEST = 65_536
+"""Bytes of anything that is fetched."""
+
+
+def tile_path(level: str, number: int, width: int) -> str:
+    """`tile/0/x001/234.p/5`."""
+    digits = [f"{number % 1000:03d}"]
+    while number := number // 1000:
+        digits.insert(0, f"x{number % 1000:03d}")
+    return f"tile/{level}/{'/'.join(digits)}" + (f".p/{width}" if width < 256 else "")
+
+
+class Tiles:
+    """The tree of `size` entries behind one prefix: a URL or a folder. What it gives is only as good as its root."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix.rstrip("/")
+        self._kept: dict[tuple[int, int], list[bytes]] = {}
+        self.size = 0
+        self.note = b""
+
+    def get(self, path: str) -> bytes:
+        """What lies at a path below the prefix."""
+        if "://" not in self._prefix:
+            with (Path(self._prefix) / path).open("rb") as file:
+                return file.read(_LARGEST + 1)
+        if not self._prefix.startswith(("http://", "https://")):
+            raise Unreadable("tiles lie in a folder or behind http(s)")
+        with urllib.request.urlopen(f"{self._prefix}/{path}", timeout=30) as answer:  # noqa: S310 — http(s) only, above
+            return bytes(answer.read(_LARGEST + 1))
+
+    def tile(self, level: int, number: int) -> list[bytes]:
+        """The hashes of a tile, as many as the tree has."""
+        known = self._kept.get((level, number))
+        if known is None:
+            data = self._get_tile(str(level), number, (self.size >> 8 * level) - 256 * number, 32)
+            known = [data[at : at + 32] for at in range(0, len(data), 32)]
+            if len(self._kept) > 512:
+                self._kept.clear()
+            self._kept[level, number] = known
+        return known
+
+    def entries(self, number: int) -> list[bytes]:
+        """The entries behind the leaves of a tile of level 0."""
+        data = self._get_tile("entries", number, self.size - 256 * number, 35)
+        parts = [data[at : at + 35] for at in range(0, len(data), 35)]
+        if not all(part.startswith(b"\x00\x21") for part in parts):
+            raise Refused(f"bundle {number} of entries is not made of entries of 33 bytes")
+        return [part[2:] for part in parts]
+
+    def node(self, level: int, index: int) -> bytes:
+        """The root of the complete subtree of 2**level entries that begins at entry index * 2**level."""
+        within = level % 8
+        first = index << within
+        hashes = self.tile(level // 8, first >> 8)[first & 255 : (first & 255) + (1 << within)]
+        while len(hashes) > 1:
+            hashes = [_node(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
+        return hashes[0]
+
+    def root(self, begin: int, end: int) -> bytes:
+        """The tree hash of the entries from `begin` to `end` (RFC 9162, 2.1.1)."""
+        count = end - begin
+        if count & (count - 1) == 0 and begin % count == 0:
+            return self.node(count.bit_length() - 1, begin // count)
+        middle = begin + (1 << (count - 1).bit_length() - 1)
+        return _node(self.root(begin, middle), self.root(middle, end))
+
+    def inclusion(self, index: int, begin: int, end: int) -> list[bytes]:
+        """The path of an entry (2.1.3.1)."""
+        if end - begin == 1:
+            return []
+        middle = begin + (1 << (end - begin - 1).bit_length() - 1)
+        if index < middle:
+            return [*self.inclusion(index, begin, middle), self.root(middle, end)]
+        return [*self.inclusion(index, middle, end), self.root(begin, middle)]
+
+    def consistency(self, old: int, begin: int, end: int, *, whole: bool = True) -> list[bytes]:
+        """The proof that the first `old` entries of a range are those of before (2.1.4.1)."""
+        if old == end:
+            return [] if whole else [self.root(begin, end)]
+        middle = begin + (1 << (end - begin - 1).bit_length() - 1)
+        if old <= middle:
+            return [*self.consistency(old, begin, middle, whole=whole), self.root(middle, end)]
+        return [*self.consistency(old, middle, end, whole=False), self.root(begin, middle)]
+
+    def _get_tile(self, level: str, number: int, width: int, each: int) -> bytes:
+        width = min(256, width)
+        try:
+            data = self.get(tile_path(level, number, width))
+        except OSError:
+            if width == 256:
+                raise
+            data = self.get(tile_path(level, number, 256))  # it became full since the checkpoint
+        if len(data) not in (width * each, 256 * each):
+            raise Refused(f"the tile {tile_path(level, number, width)} has the wrong length")
+        return data[: width * each]
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def is_consistent(old: int, old_root: bytes, size: int, root: bytes, proof: list[bytes]) -> bool:
+    """RFC 9162, 2.1.4.2: whether the tree of `size` begins with the tree of `old`, both not empty."""
+    if old == size:
+        return not proof and old_root == root
+    path = list(proof)
+    if old & (old - 1) == 0:
+        path.insert(0, old_root)
+    if not path:
+        return False
+    node, last = old - 1, size - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    before = after = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            before, after = _node(sibling, before), _node(sibling, after)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            after = _node(after, sibling)
+        node, last = node >> 1, last >> 1
+    return before == old_root and after == root and last == 0
+
+
+def check_tiles(tiles: Tiles, key: str, kept: list[str], proof: dict[str, Any] | None, *, every: bool) -> list[str]:
+    """What was shown, one sentence a step. Raises `Refused` or `Unreadable`."""
+    tiles.note = tiles.get("checkpoint")
+    size, root = check_note(tiles.note.decode(), key)
+    tiles.size = size
+    steps = [f"signature   the tree of {size} is signed by {read_key(key)[0]}"]
+    if size == 0 or tiles.root(0, size) != root:
+        raise Refused("the tiles do not lead to the signed root")
+    steps.append(f"root        computed again from the tiles: {root.hex()}")
+    for text in kept:
+        old, old_root = check_note(text, key)
+        if old > size:
+            raise Refused(f"the log has {size} entries and had {old}: it was cut")
+        if old and not is_consistent(old, old_root, size, root, tiles.consistency(old, 0, size)):
+            raise Refused(f"the first {old} entries are not those of the checkpoint that was kept: it was rewritten")
+        steps.append(f"consistency the tree of {size} begins with the tree of {old} that was kept (RFC 9162)")
+    if proof is not None:
+        steps += _check_entry(tiles, key, proof, size, root)
+    if every:
+        _check_every(tiles, size)
+        steps.append(f"everything  {size} entries hash to their leaves, and every tile to the one above")
+    return steps
+
+
+def _check_entry(tiles: Tiles, key: str, proof: dict[str, Any], size: int, root: bytes) -> list[str]:
+    steps = check(proof, key)[:1]
+    index, entry = int(proof["index"]), _bytes(_text(proof, "entry"))
+    if index >= size:
+        raise Refused(f"the proof's entry {index} is not in the log of {size}: it was cut")
+    leaf = hashlib.sha256(b"\x00" + entry).digest()
+    if root_from_path(leaf, index, size, tiles.inclusion(index, 0, size)) != root:
+        raise Refused(f"the log has another entry at {index} than the proof")
+    return [*steps, f"inclusion   entry {index} is in the log's tree of {size} today (RFC 9162)"]
+
+
+def _check_every(tiles: Tiles, size: int) -> None:
+    for number in range((size + 255) // 256):
+        leaves = [hashlib.sha256(b"\x00" + entry).digest() for entry in tiles.entries(number)]
+        if leaves != tiles.tile(0, number):
+            raise Refused(f"bundle {number} of entries does not hash to its tile")
+    level, count = 1, size >> 8
+    while count:
+        for index in range(count):
+            below = tiles.tile(level - 1, index)
+            while len(below) > 1:
+                below = [_node(below[at], below[at + 1]) for at in range(0, len(below), 2)]
+            if below[0] != tiles.tile(level, index >> 8)[index & 255]:
+                raise Refused(f"tile {index} of level {level - 1} does not hash to the one above")
+        level, count = level + 1, count >> 8
+
+
 def describe(record: str) -> str:
     """Kind, time and actor of the record, fit for a terminal."""
     event = json.loads(record)
@@ -216,25 +404,48 @@ def _say(code: int, line: str) -> NoReturn:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The command."""
-    parser = argparse.ArgumentParser(description="Check a Watchkeeper journal proof.")
-    parser.add_argument("proof", type=Path, help="the proof, a JSON file")
+    parser = argparse.ArgumentParser(description="Check a Watchkeeper journal proof, or a log's tiles.")
+    parser.add_argument("proof", type=Path, nargs="?", help="the proof, a JSON file")
     parser.add_argument("--key", default="", help="the log's public key as known from elsewhere, or a file with it")
+    parser.add_argument("--tiles", default="", help="URL or folder of the log's tiles")
+    parser.add_argument("--from", dest="kept", type=Path, action="append", default=[], help="a checkpoint kept earlier")
+    parser.add_argument("--save", type=Path, help="keep the checkpoint that was checked in this file")
+    parser.add_argument("--all", dest="every", action="store_true", help="check every tile and every entry")
     options = parser.parse_args(arguments)
+    if not options.tiles and options.proof is None:
+        parser.error("give a proof, or --tiles")
+    if options.tiles and not options.key:
+        parser.error("--tiles needs --key: without the key you know, nothing would be shown")
     try:
-        key = options.key
-        if key and "+" not in key:
-            key = Path(key).read_text(encoding="utf-8")
-        proof = json.loads(options.proof.read_bytes())
-        if not isinstance(proof, dict):
-            raise Unreadable("the proof is not a JSON object")
-        steps = check(proof, key)
-        about = describe(proof["record"])
+        _run(options)
     except Refused as error:
         _say(1, f"REFUSED: {error}")
     except (Unreadable, OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         _say(2, f"UNREADABLE: {error}")
-    warning = "" if key else "\nNOTE: checked with the key inside the proof. Give --key with the key you know."
-    _say(0, "\n".join((about, *steps, f"PROVEN{warning}")))
+
+
+def _run(options: argparse.Namespace) -> NoReturn:
+    key = options.key
+    if key and "+" not in key:
+        key = Path(key).read_text(encoding="utf-8")
+    proof: dict[str, Any] = json.loads(options.proof.read_bytes()) if options.proof is not None else {}
+    if not isinstance(proof, dict):
+        raise Unreadable("the proof is not a JSON object")
+    about = [describe(proof["record"])] if options.proof is not None else []
+    if not options.tiles:
+        steps = check(proof, key)
+        warning = "" if key else "\nNOTE: checked with the key inside the proof. Give --key with the key you know."
+        _say(0, "\n".join((*about, *steps, f"PROVEN{warning}")))
+    tiles = Tiles(options.tiles)
+    kept = [path.read_text(encoding="utf-8") for path in options.kept]
+    steps = check_tiles(tiles, key, kept, proof if about else None, every=options.every)
+    if options.save is not None:
+        options.save.write_bytes(tiles.note)
+    if not kept:
+        steps.append(
+            "NOTE: with no checkpoint kept from earlier, this shows that the log fits together, not that it grew"
+        )
+    _say(0, "\n".join((*about, *steps, "HOLDS")))
 
 
 if __name__ == "__main__":
