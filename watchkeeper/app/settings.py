@@ -20,6 +20,7 @@ from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.secrets import SecretReader
 from watchkeeper.core.settings import fields_of, read_settings
 from watchkeeper.detect import DetectSettings
+from watchkeeper.events.ingest.settings import IngestSettings
 from watchkeeper.events.journal import JournalSettings
 from watchkeeper.events.lake import LakeSettings
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
@@ -100,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True):
     pins: PinSettings = PinSettings()
     journal: JournalSettings = JournalSettings()
     lake: LakeSettings = LakeSettings()
+    ingest: IngestSettings = IngestSettings()
     detect: DetectSettings = DetectSettings()
     respond: RespondSettings = RespondSettings()
     console: ConsoleSettings = ConsoleSettings()

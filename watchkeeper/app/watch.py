@@ -11,6 +11,7 @@ import msgspec
 
 from watchkeeper.app.administration import WATCH
 from watchkeeper.app.desk import Act, Desk
+from watchkeeper.app.ingesting import ingest_handlers, ingest_of
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
@@ -37,8 +38,11 @@ async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
         detector, respond, lake = _parts(loaded, platform)
         outbox = outbox_of(loaded, platform)
         telling = {"webhooks": outbox.run} if outbox is not None else {}
-        readers = Readers({"lake": lake.run, "detect": detector.run, "respond": respond.run, **telling})
+        ingest = ingest_of(loaded)
+        taking = {"ingest": ingest.run} if ingest is not None else {}
+        readers = Readers({"lake": lake.run, "detect": detector.run, "respond": respond.run, **telling, **taking})
         handlers = _handlers(Desk(platform).acts) | {"status": _status(readers, lake, detector)}
+        handlers |= ingest_handlers(ingest)
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
             readers.start()
             note_service(platform, loaded, WATCH, "admin.service.started")

@@ -18,6 +18,7 @@ COMMANDS = (
     "gateway",
     "grants",
     "incidents",
+    "ingest",
     "journal",
     "limits",
     "operators",

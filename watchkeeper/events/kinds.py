@@ -14,6 +14,7 @@ KINDS: dict[str, str] = {
     "gateway.request.decided": "A client's message got a verdict; with the answer's verdict once it came.",
     "gateway.message.decided": "A server's message that answers nothing (notification, request) got a verdict.",
     "gateway.request.refused": "A message never reached the pipeline: nobody, malformed, too large, wrong era.",
+    "gateway.request.observed": "Another gateway's record of a request; whatever decided about it was not us.",
     "gateway.session.opened": "A session of the older era began, bound to a principal and a server.",
     "gateway.session.closed": "A session of the older era ended.",
     "gateway.endpoint.narrowed": "A server is missing from what an endpoint shows; the body says which and why.",
@@ -77,6 +78,9 @@ KINDS: dict[str, str] = {
     "respond.notification.failed": "A notice to another system was not taken; it is sent again, later each time.",
     "respond.decision.heard": "Another system sent a decision, signed; the body has whom it names, unverified.",
     "respond.decision.refused": "What came as a decision of another system was not signed by it, late, or a replay.",
+    # facts from elsewhere
+    "ingest.event.received": "Another system told something that is no MCP request; the body has it, bounded.",
+    "ingest.records.refused": "Records of another system could not be read; the body has how many, and why.",
     # operators
     "operators.person.invited": "Somebody became an operator; the body has the role.",
     "operators.role.changed": "An operator got another role; the body has both.",

@@ -35,6 +35,7 @@ _BY_PREFIX = {
     "gateway.order": RetentionClass.DETECTION,
     "gateway.probe": RetentionClass.DETECTION,
     "gateway.approval": RetentionClass.DETECTION,
+    "ingest": RetentionClass.TRAFFIC,
     "policy": RetentionClass.ADMINISTRATION,
     "registry": RetentionClass.DEFINITION,
     "detect": RetentionClass.DETECTION,
