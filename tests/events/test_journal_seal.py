@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.events.journal.frame import BadFrame, Frame, pack, pack_body, parse
-from watchkeeper.events.journal.seal import BadBlock, Opener, Salter, Sealer, entry_of
+from watchkeeper.events.journal.seal import BadBlock, Opener, Sealer, check, entry_of, salted
 from watchkeeper.events.journal.subjects import SubjectKeys
-from watchkeeper.events.journal.tree import leaf_hash
 
 BATCH = [("agent:ada", b"one"), ("agent:bob", b"two"), ("agent:ada", b""), ("", b"x" * 70_000)]
 
@@ -29,25 +28,31 @@ def keys(tmp_path: Path) -> Iterator[SubjectKeys]:
 
 
 def sealed(keys: SubjectKeys, first: int = 7, writer: str = "gateway") -> Frame:
-    salter = Salter()
-    batch = [salter.pend(subject, record) for subject, record in BATCH]
-    entries, blocks = Sealer(writer, keys).seal(first, batch, ManualClock().now())
+    entries, blocks = Sealer(writer, keys).seal(first, BATCH, ManualClock().now())
     return parse(pack(pack_body(first, 5, entries, blocks), b"note"))
 
 
-@pytest.mark.behaviour("journal.entry-is-hmac")
+@pytest.mark.behaviour("journal.entry-is-salted")
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=300))
-def test_an_entry_is_the_version_and_the_hmac_of_the_record_under_its_salt(salt: bytes, record: bytes) -> None:
-    assert entry_of(salt, record) == b"\x01" + hmac.digest(salt, record, hashlib.sha256)
+def test_an_entry_is_the_version_and_the_hash_of_salt_and_record(salt: bytes, record: bytes) -> None:
+    assert entry_of(salt, record) == b"\x02" + hashlib.sha256(salt + record).digest()
+    assert entry_of(salt, record, b"\x01") == b"\x01" + hmac.digest(salt, record, hashlib.sha256)
 
 
-@pytest.mark.behaviour("journal.entry-is-hmac")
-def test_each_record_is_made_ready_with_a_salt_of_its_own() -> None:
-    salter = Salter()
-    pending = [salter.pend("agent:ada", b"record %d" % number) for number in range(300)]
-    assert [entry for _, _, _, entry, _ in pending] == [entry_of(salt, record) for _, record, salt, _, _ in pending]
-    assert [leaf for _, _, _, _, leaf in pending] == [leaf_hash(entry) for _, _, _, entry, _ in pending]
-    assert len({salt for _, _, salt, _, _ in pending}) == 300
+@pytest.mark.behaviour("journal.entry-is-salted")
+def test_each_record_has_a_salt_of_its_own() -> None:
+    records = [b"record %d" % number for number in range(300)]
+    salts, entries = salted(records)
+    assert entries == [entry_of(salt, record) for salt, record in zip(salts, records, strict=True)]
+    assert len(set(salts)) == 300
+
+
+def test_entries_of_the_first_logs_are_still_checked() -> None:
+    salt, entry = b"s" * 32, b"\x01" + hmac.digest(b"s" * 32, b"record", hashlib.sha256)
+    check([entry], [salt], [b"record"])
+    for opened in ((salt, b"another"), (b"t" * 32, b"record")):
+        with pytest.raises(BadBlock):
+            check([entry], [opened[0]], [opened[1]])
 
 
 def test_what_was_sealed_opens_in_order_with_its_own_salts(keys: SubjectKeys) -> None:

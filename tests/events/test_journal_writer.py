@@ -13,7 +13,7 @@ import pytest
 
 from watchkeeper.core.errors import Conflict, Invalid, Unavailable
 from watchkeeper.events import Event, Journal, JournalReader, JournalSettings, Position, encode
-from watchkeeper.events.journal import verify
+from watchkeeper.events.journal import segments, verify
 
 Make = Callable[..., Event]
 
@@ -112,6 +112,28 @@ async def test_event_loops_are_resumed_by_the_commit(tmp_path: Path, make_event:
         await asyncio.gather(*(journal.durable(index) for index in indexes))
     assert journal.durable_index > indexes[-1]
     await journal.durable(indexes[0])
+    journal.close()
+
+
+@pytest.mark.behaviour("journal.waiters-commit")
+async def test_a_thread_commits_what_it_waits_for_and_an_event_loop_does_not(
+    tmp_path: Path, make_event: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.open(tmp_path, "gateway", settings=JournalSettings(commit_within_ms=1000))
+    synced_by: list[int] = []
+    sync = segments.sync_file
+
+    def noted(handle: int) -> None:
+        synced_by.append(threading.get_ident())
+        sync(handle)
+
+    monkeypatch.setattr(segments, "sync_file", noted)
+    journal.record(make_event(1))
+    assert synced_by == [threading.get_ident()]
+    async with asyncio.timeout(10):
+        await journal.durable(journal.append(make_event(2)))
+    assert len(synced_by) == 2
+    assert synced_by[1] != threading.get_ident()
     journal.close()
 
 

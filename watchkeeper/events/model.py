@@ -26,7 +26,7 @@ class Severity(IntEnum):
     CRITICAL = 5
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What happened, to whom, by whom, and how it ended."""
 
     v: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
@@ -28,7 +29,7 @@ from watchkeeper.events.journal.scan import Damage, Scan
 from watchkeeper.events.journal.seal import Pending, Sealer
 from watchkeeper.events.journal.segments import SegmentWriter, segments_in, sync_file
 from watchkeeper.events.journal.subjects import SubjectKeys
-from watchkeeper.events.journal.tree import Tree
+from watchkeeper.events.journal.tree import Tree, leaf_hashes
 
 _WRITER = re.compile(r"[a-z][a-z0-9-]{0,31}")
 LATEST = "latest.note"
@@ -94,12 +95,12 @@ class Log:
     def keys(self) -> SubjectKeys:
         return self._keys
 
-    def commit(self, batch: list[Pending]) -> None:
+    def commit(self, batch: Sequence[Pending]) -> None:
         """Make these records durable, in this order. Raises `Unavailable`; `NotWritten.is_final`: for good."""
         first, now = self._tree.size, self._clock.now()
         entries, blocks = self._sealer.seal(first, batch, now)
         tree = self._tree.copy()
-        tree.extend([pending[4] for pending in batch])
+        tree.extend(leaf_hashes(entries))
         body = frames.pack_body(first, now, entries, blocks)
         note = self._signer.sign(tree.size, tree.root(), sha256(body).digest())
         rotated = self._segments.append(frames.pack(body, note), first)

@@ -10,14 +10,14 @@ from watchkeeper.events.journal.outside import TileSettings
 from watchkeeper.events.model import Event
 
 
-class Position(msgspec.Struct, frozen=True, order=True):
+class Position(msgspec.Struct, frozen=True, order=True, gc=False):
     """Where a record stands. Nothing depends on the order across writers."""
 
     writer: str
     index: int
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One stored record, as a reader sees it."""
 
     position: Position

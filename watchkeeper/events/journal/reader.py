@@ -10,6 +10,7 @@ import threading
 import uuid
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -136,6 +137,9 @@ class _LogReader:
         self._place: tuple[int, Segment, int] | None = None
         """(index, segment, offset) of a frame's beginning."""
         self._frame: Frame | None = None
+        self._opened: list[bytes] = []
+        self._opened_frame: Frame | None = None
+        self._opened_at = -1
         self._file = _OpenFile()
 
     def read(self, start: int, limit: int) -> list[Record]:
@@ -169,23 +173,28 @@ class _LogReader:
                 frame = self._file.frame(segment.path, offset)
                 if frame is None:
                     return None
-                for place, opened in enumerate(self._open(frame)):
-                    if opened is not None and needle in opened[1] and _has_id(opened[1], event_id):
+                for place, record in enumerate(self._open(frame)):
+                    if needle in record and _has_id(record, event_id):
                         return frame.first + place
         return None
 
     def _records(self, frame: Frame, index: int, limit: int) -> list[Record]:
-        found = []
-        opened = self._open(frame)
-        for number in range(index, min(index + limit, frame.first + len(frame.entries))):
-            content = opened[number - frame.first]
-            record = content[1] if content else b""
-            found.append(Record(Position(self.writer, number), _event(record), record))
-        return found
+        records = self._open(frame)[index - frame.first :][:limit]
+        return [
+            Record(Position(self.writer, number), event, record)
+            for number, event, record in zip(count(index), _events(records), records)
+        ]
 
-    def _open(self, frame: Frame) -> list[tuple[bytes, bytes] | None]:
+    def _open(self, frame: Frame) -> list[bytes]:
+        """The frame's records; kept for whoever reads a large commit in portions, until a key may have been erased."""
+        if frame is not self._opened_frame or self._opener.generation != self._opened_at:
+            self._opened_at = self._opener.generation
+            self._opened, self._opened_frame = self._open_anew(frame), frame
+        return self._opened
+
+    def _open_anew(self, frame: Frame) -> list[bytes]:
         try:
-            return self._opener.open(frame)
+            return self._opener.records(frame)
         except BadBlock as error:
             raise Untrusted(
                 f"the journal of {self.writer} was changed at index {frame.first}: {error}",
@@ -269,6 +278,13 @@ class _OpenFile:
             return os.pread(self._handle, size, offset)
         except OSError as error:
             raise Unavailable(f"cannot read {path}: {error.strerror}", hint="check its mode and the disk") from error
+
+
+def _events(records: list[bytes]) -> list[Event | None]:
+    try:
+        return [decode(record) for record in records]
+    except msgspec.MsgspecError:  # one is erased, or of a newer version
+        return [_event(record) for record in records]
 
 
 def _event(record: bytes) -> Event | None:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import Unavailable, Untrusted
 from watchkeeper.core.files import make_private_folder, sync_folder
+from watchkeeper.events.journal.changes import ChangeCounter
 
 KEY_LIFETIME = 30 * 86_400 * SECOND
 _SCHEMA = """CREATE TABLE IF NOT EXISTS keys (
@@ -51,8 +52,12 @@ class SubjectKeys:
         self._db: sqlite3.Connection | None = None
         self._sealing: dict[tuple[str, str], Sealing] = {}
         self._opening: dict[bytes, AESGCM] = {}
-        self._version = -1
-        self._db = _connect(path, create=create)
+        self._seen = -1
+        """The file's change counter as of the caches."""
+        self.generation = 0
+        """Changes whenever keys may have been erased: what was opened before is not to be shown any more."""
+        self._counter: ChangeCounter | None = None
+        self._db, self._counter = _connect(path, create=create)
 
     @property
     def is_present(self) -> bool:
@@ -65,7 +70,7 @@ class SubjectKeys:
             known, wanted = self._sealing, set(subjects)
             missing = [s for s in wanted if (key := known.get((writer, s))) is None or key.is_old(now)]
             if missing and db is not None:
-                for subject, key in _find_or_make(db, missing, writer, now).items():
+                for subject, key in self._find_or_make(db, missing, writer, now).items():
                     known[writer, subject] = key
             return {subject: known[writer, subject] for subject in wanted}
 
@@ -94,8 +99,7 @@ class SubjectKeys:
                 return 0
             with db:
                 count = db.execute("DELETE FROM keys WHERE subject = ?", (subject,)).rowcount
-            self._sealing.clear()
-            self._opening.clear()
+            self._forget()
             return count
 
     def close(self) -> None:
@@ -103,6 +107,9 @@ class SubjectKeys:
             if self._db is not None:
                 self._db.close()
                 self._db = None
+            if self._counter is not None:
+                self._counter.close()
+                self._counter = None
 
     def __del__(self) -> None:
         self.close()
@@ -112,50 +119,61 @@ class SubjectKeys:
         """The connection under the lock, the caches emptied if another process changed the file."""
         with self._lock:
             try:
-                if self._db is not None:
-                    (version,) = self._db.execute("PRAGMA data_version").fetchone()
-                    if version != self._version:
-                        self._sealing.clear()
-                        self._opening.clear()
-                        self._version = version
+                if self._db is not None and self._counter is not None and self._counter.read() != self._seen:
+                    self._forget()
+                    with self._db:
+                        self._db.execute("BEGIN")
+                        self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # takes the lock, repairs
+                        self._seen = self._counter.read()  # of what is committed: nobody can be writing now
                 yield self._db
-            except sqlite3.Error as error:
+            except (OSError, sqlite3.Error) as error:
                 raise Unavailable(f"the subject keys cannot be used: {error}", hint="check the disk") from error
 
+    def _forget(self) -> None:
+        self._sealing.clear()
+        self._opening.clear()
+        self.generation += 1
 
-def _connect(path: Path, *, create: bool) -> sqlite3.Connection | None:
+    def _find_or_make(self, db: sqlite3.Connection, subjects: list[str], writer: str, now: int) -> dict[str, Sealing]:
+        found: dict[str, Sealing] = {}
+        with db:  # one transaction, synced at its end
+            db.execute("BEGIN IMMEDIATE")
+            before, made = self._counter.read() if self._counter else -1, db.total_changes
+            for subject in subjects:
+                row = db.execute(
+                    "SELECT id, key, created FROM keys WHERE subject = ? AND writer = ? AND created >= ?"
+                    " ORDER BY created DESC LIMIT 1",
+                    (subject, writer, now - KEY_LIFETIME),
+                ).fetchone()
+                if row is None:
+                    row = (secrets.token_bytes(16), AESGCM.generate_key(256), now)
+                    db.execute("INSERT INTO keys VALUES (?, ?, ?, ?, ?)", (row[0], subject, writer, now, row[1]))
+                found[subject] = Sealing(*row)
+        if db.total_changes > made and before == self._seen:
+            self._seen = (before + 1) % 2**32  # our own change: nothing that is cached is out of date
+        return found
+
+
+def _connect(path: Path, *, create: bool) -> tuple[sqlite3.Connection | None, ChangeCounter | None]:
+    counter = None
     try:
         if not path.exists():
             if not create:
-                return None
+                return None, None
             make_private_folder(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             sync_folder(path.parent)
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             raise Untrusted(f"{path} can be read by others (mode {mode:04o})", hint=f"chmod 600 {path}")
+        counter = ChangeCounter(path)
         db = sqlite3.connect(path, timeout=10, check_same_thread=False)
         db.executescript(
             "PRAGMA journal_mode=DELETE; PRAGMA synchronous=EXTRA; PRAGMA secure_delete=ON;"
             + (_SCHEMA if create else "")
         )
     except (OSError, sqlite3.Error) as error:
+        if counter is not None:
+            counter.close()
         raise Unavailable(f"cannot open {path}: {error}", hint="check its mode and the disk") from error
-    return db
-
-
-def _find_or_make(db: sqlite3.Connection, subjects: list[str], writer: str, now: int) -> dict[str, Sealing]:
-    found: dict[str, Sealing] = {}
-    with db:  # one transaction, synced at its end
-        db.execute("BEGIN IMMEDIATE")
-        for subject in subjects:
-            row = db.execute(
-                "SELECT id, key, created FROM keys WHERE subject = ? AND writer = ? AND created >= ?"
-                " ORDER BY created DESC LIMIT 1",
-                (subject, writer, now - KEY_LIFETIME),
-            ).fetchone()
-            if row is None:
-                row = (secrets.token_bytes(16), AESGCM.generate_key(256), now)
-                db.execute("INSERT INTO keys VALUES (?, ?, ?, ?, ?)", (row[0], subject, writer, now, row[1]))
-            found[subject] = Sealing(*row)
-    return found
+    return db, counter

@@ -1,8 +1,10 @@
-"""The journal as a process uses it: append from any thread, group commit in one of its own, wait for the disk.
+"""The journal as a process uses it: append from any thread, commit in groups, wait for the disk.
 
-Appending only buffers. The commit thread takes what has gathered when somebody waits for it, when the batch is full,
-or after a few milliseconds; while it syncs, the next batch gathers. On a full disk nothing is acknowledged and
-nothing is taken any more; what was appended before is kept in order and committed once there is room.
+Appending only buffers. What has gathered is committed when somebody waits for it, when the batch is full, or after a
+few milliseconds; while one commit syncs, the next gathers. A thread that waits makes the commit itself when nobody else
+is at it: waking another and being woken by it takes as long as the disk does. Event loops have the journal's own thread
+commit for them. On a full disk nothing is acknowledged and nothing is taken any more; what was appended before is kept
+in order and committed once there is room.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Invalid, Unavailable, WatchkeeperError
 from watchkeeper.events.journal.log import Log
 from watchkeeper.events.journal.model import JournalSettings, Position
-from watchkeeper.events.journal.seal import Pending, Salter
+from watchkeeper.events.journal.seal import Pending
 from watchkeeper.events.journal.segments import NotWritten
 from watchkeeper.events.model import Event, Severity, encode, new_event
 
@@ -47,9 +48,11 @@ class Journal:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._done = threading.Condition(self._lock)
-        self._salter = Salter()
-        self._pending: deque[Pending] = deque()
+        self._pending: list[Pending] = []
         self._pending_bytes = 0
+        self._batch: list[Pending] = []
+        """Taken and not yet durable: being committed, or waiting to be tried again."""
+        self._is_committing = False
         self._next = log.size
         self._oldest = 0.0
         self._wanted = 0
@@ -101,34 +104,39 @@ class Journal:
             ) from error
         if len(record) > MAX_RECORD:
             raise Invalid(f"an event of {len(record)} bytes is too large to record", hint="cut its body")
-        pending = self._salter.pend(event.actor, record)
+        size = len(record)
         with self._lock:
-            self._refuse_if_failing()
+            if self.failure or self._is_closing:
+                self._refuse_if_failing()
             if self._pending_bytes > self._settings.pending_bytes:
                 raise Unavailable("the journal is behind: its disk is too slow", hint="check the disk's load")
             index = self._next
-            self._next += 1
-            if not self._pending:
+            self._next = index + 1
+            pending = self._pending
+            if not pending:
                 self._oldest = time.monotonic()
-            self._pending.append(pending)
-            self._pending_bytes += len(record)
-            if self._is_idle or len(self._pending) == self._settings.batch_records:
+            pending.append((event.actor, record))
+            self._pending_bytes += size
+            if self._is_idle or len(pending) == self._settings.batch_records:
                 self._work.notify()
         return index
 
     def wait(self, index: int, timeout: float = 10) -> None:
-        """Return once the record at `index` is durable; it is committed at once.
+        """Return once the record at `index` is durable; it is committed at once, by this thread if no other is at it.
 
-        Raises `Unavailable` when it cannot be, or not in time. It may still become durable later.
+        Raises `Unavailable` when it cannot be, or when others do not answer in time. It may still become durable later.
         """
         until = time.monotonic() + timeout
-        with self._lock:
-            while index >= self.durable_index:
+        while index >= self.durable_index:
+            with self._lock:
+                if index < self.durable_index:
+                    return
                 self._refuse_if_failing()
-                self._hurry(index)
-                left = until - time.monotonic()
-                if left <= 0 or not self._done.wait(left):
+                leads = self._hurry(index)
+                if not leads and not self._done.wait(until - time.monotonic()):
                     raise Unavailable("the journal did not answer in time", hint="check the disk's load")
+            if leads:
+                self._commit_here()
 
     async def durable(self, index: int) -> None:
         """`wait` for an event loop: resumed by the commit itself, without a thread or a poll."""
@@ -141,7 +149,7 @@ class Journal:
                 return
             self._refuse_if_failing()
             self._waiters.append((index, loop, future))
-            self._hurry(index)
+            self._hurry(index, leads=False)
         await future
 
     def record(self, event: Event) -> Position:
@@ -171,38 +179,60 @@ class Journal:
         self._thread.join()
         self._log.close()
 
-    # ── the commit thread ──
+    # ── the commit thread, and whoever commits in its stead ──
 
     def _run(self) -> None:
         try:
-            while batch := self._take():
-                while not self._commit(batch):
-                    if not self._may_retry():
-                        return
+            while self._take():
+                self._commit()
         except Exception as error:  # noqa: BLE001 — the thread's outermost loop: nobody may wait for ever
-            _log.exception("the commit thread failed")
-            self._fail(f"the journal failed: {error!r}; it stays closed until the process is restarted", is_final=True)
+            self._break(error)
         finally:
             with self._lock:
                 self._is_over = True  # of what is left nothing will become durable
                 self._release(self.failure or "the journal is closed")
 
-    def _take(self) -> list[Pending]:
-        """What to commit next; empty when closed and drained."""
-        settings = self._settings
+    def _commit_here(self) -> None:
+        try:
+            self._commit()
+        except Exception as error:  # noqa: BLE001 — as in the thread's: the others may not wait for ever
+            self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        _log.error("a commit failed", exc_info=error)
+        self._fail(f"the journal failed: {error!r}; it stays closed until the process is restarted", is_final=True)
+
+    def _take(self) -> bool:
+        """Wait until there is something to commit, and take it; False when closed and drained, or broken."""
+        within = self._settings.commit_within_ms / 1000
         with self._lock:
-            while not self._is_due():
-                if self._is_closing and not self._pending:
-                    return []
-                self._wait_for_work(settings.commit_within_ms / 1000)
-            batch: list[Pending] = []
-            size = 0
-            while self._pending and len(batch) < settings.batch_records and size < _BATCH_BYTES:
-                batch.append(self._pending.popleft())
-                size += len(batch[-1][1])
-            if self._pending:
-                self._oldest = time.monotonic()
-            return batch
+            while self._is_committing or not self._is_due():
+                if self._is_final or (self._is_closing and not self._is_committing and not self._pending):
+                    return False
+                self._wait_for_work(within)
+            if self._batch and not self._may_retry():  # another thread failed with it
+                return False
+            self._begin()
+            return True
+
+    def _begin(self) -> None:
+        """Take the next batch, unless one is left to be tried again. Holds the lock."""
+        self._is_committing = True
+        if self._batch:
+            return
+        most = self._settings.batch_records
+        if len(self._pending) <= most and self._pending_bytes <= _BATCH_BYTES:
+            self._batch, self._pending = self._pending, []
+            return
+        size = count = 0
+        for _, record in self._pending[:most]:
+            if size >= _BATCH_BYTES:
+                break
+            size += len(record)
+            count += 1
+        self._batch = self._pending[:count]
+        del self._pending[:count]
+        self._oldest = time.monotonic()
 
     def _wait_for_work(self, within: float) -> None:
         """Until the oldest record is due or somebody calls; holds the lock.
@@ -210,7 +240,9 @@ class Journal:
         Only after a quiet while does the thread sleep so deeply that an append must wake it: waking costs more than
         appending.
         """
-        if self._pending:
+        if self._is_committing:
+            self._work.wait(max(within, 0.01))
+        elif self._pending:
             self._work.wait(max(0.0, self._oldest + within - time.monotonic()))
         elif not self._work.wait(within) and not self._pending and not self._is_closing:
             self._is_idle = True
@@ -218,6 +250,8 @@ class Journal:
             self._is_idle = False
 
     def _is_due(self) -> bool:
+        if self._batch:
+            return True
         if not self._pending:
             return False
         return (
@@ -227,32 +261,40 @@ class Journal:
             or time.monotonic() - self._oldest >= self._settings.commit_within_ms / 1000
         )
 
-    def _commit(self, batch: list[Pending]) -> bool:
+    def _commit(self) -> bool:
+        """Commit the batch that `_begin` took. False when the disk refused; the batch is kept for another try."""
+        batch = self._batch
         try:
             self._log.commit(batch)
         except Unavailable as error:
             self._fail(error.reason, is_final=isinstance(error, NotWritten) and error.is_final)
             return False
-        size = sum(len(pending[1]) for pending in batch)
+        size = sum([len(record) for _, record in batch])
         with self._lock:
             self.failure = ""
             self.durable_index += len(batch)
             self._pending_bytes -= size
+            self._batch = []
+            self._is_committing = False
             self._release()
+            if self._is_closing or self._wanted > self.durable_index:
+                self._work.notify()
         return True
 
     def _may_retry(self) -> bool:
-        with self._lock:
-            if not (self._is_closing or self._is_final):
-                self._work.wait(self._settings.retry_ms / 1000)
-            return not (self._is_closing or self._is_final)
+        """Whether a batch that did not fit is to be tried again, after a pause. Holds the lock."""
+        if not (self._is_closing or self._is_final):
+            self._work.wait(self._settings.retry_ms / 1000)
+        return not (self._is_closing or self._is_final)
 
     def _fail(self, reason: str, *, is_final: bool) -> None:
         with self._lock:
             if reason != self.failure:
                 _log.error(reason, extra={"writer": self.writer})
             self.failure, self._is_final = reason, is_final
+            self._is_committing = False
             self._release(reason)
+            self._work.notify()
 
     def _release(self, failure: str = "") -> None:
         """Wake those whose record is durable, and on a failure all others too, with the reason. Holds the lock."""
@@ -273,12 +315,19 @@ class Journal:
 
     # ── small things ──
 
-    def _hurry(self, index: int) -> None:
+    def _hurry(self, index: int, *, leads: bool = True) -> bool:
+        """Have what `index` needs committed now. True when the caller has to: it has the batch. Holds the lock."""
         if index >= self._next:
             raise Invalid(f"index {index} was never appended", hint="wait for what `append` returned")
         if index >= self._wanted:
             self._wanted = index + 1
+        if self._is_committing:
+            return False  # whoever commits sees to what is wanted next
+        if leads:
+            self._begin()
+        else:
             self._work.notify()
+        return leads
 
     def _refuse_if_failing(self) -> None:
         if self.failure:
