@@ -41,6 +41,10 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
         from watchkeeper.app.webhooks import hooks_of  # noqa: PLC0415 — response and console, needed for these only
 
         hooks_of(loaded)
+    if settings.sinks:
+        from watchkeeper.app.sinks import check_all  # noqa: PLC0415 — what ships, needed for these only
+
+        check_all(loaded)
     trusted_keys(settings.policy.trust)
     address_of(settings.journal.tiles.listen)
     folders = [("policy.folders", folder) for folder in settings.policy.folders]

@@ -23,6 +23,7 @@ from watchkeeper.detect import DetectSettings
 from watchkeeper.events.ingest.settings import IngestSettings
 from watchkeeper.events.journal import JournalSettings
 from watchkeeper.events.lake import LakeSettings
+from watchkeeper.events.sinks.settings import SinkSettings
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.approvals.settings import ApprovalSettings
 from watchkeeper.gateway.flood import FloodSettings
@@ -47,6 +48,7 @@ _NAMED: dict[str, type[msgspec.Struct]] = {
     "issuers": IssuerSettings,
     "endpoints": EndpointSettings,
     "limits": LimitSettings,
+    "sinks": SinkSettings,
 }
 """Sections of which there are as many as the operator names."""
 _OTHER_FOLDER = "name another one with --data or WATCHKEEPER_DATA"
@@ -102,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True):
     journal: JournalSettings = JournalSettings()
     lake: LakeSettings = LakeSettings()
     ingest: IngestSettings = IngestSettings()
+    sinks: dict[str, SinkSettings] = {}
     detect: DetectSettings = DetectSettings()
     respond: RespondSettings = RespondSettings()
     console: ConsoleSettings = ConsoleSettings()
@@ -122,6 +125,8 @@ class Loaded(msgspec.Struct, frozen=True):
         for server in tree["servers"].values():
             for field in _SECRET_FIELDS & set(server):
                 server[field] = dict.fromkeys(server[field], "…")
+        for sink in tree["sinks"].values():
+            sink["headers"] = dict.fromkeys(sink["headers"], "…")
         return tree
 
 

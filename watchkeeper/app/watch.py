@@ -16,6 +16,7 @@ from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.settings import Loaded
+from watchkeeper.app.sinks import Sinks
 from watchkeeper.app.threads import Readers
 from watchkeeper.app.webhooks import outbox_of
 from watchkeeper.core import control
@@ -40,8 +41,10 @@ async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
         telling = {"webhooks": outbox.run} if outbox is not None else {}
         ingest = ingest_of(loaded)
         taking = {"ingest": ingest.run} if ingest is not None else {}
-        readers = Readers({"lake": lake.run, "detect": detector.run, "respond": respond.run, **telling, **taking})
-        handlers = _handlers(Desk(platform).acts) | {"status": _status(readers, lake, detector)}
+        sinks = Sinks(loaded, platform.journal.record, platform.clock)
+        own = {"lake": lake.run, "detect": detector.run, "respond": respond.run}
+        readers = Readers({**own, **telling, **taking, **sinks.runs})
+        handlers = _handlers(Desk(platform).acts | sinks.acts()) | {"status": _status(readers, lake, detector)}
         handlers |= ingest_handlers(ingest)
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
             readers.start()

@@ -28,6 +28,7 @@ COMMANDS = (
     "reload",
     "scan",
     "service",
+    "sinks",
     "status",
     "up",
     "wrap",

@@ -7,6 +7,11 @@ KINDS: dict[str, str] = {
     "journal.writer.opened": "A process opened its log; the body says at which index and whether a tail was dropped.",
     "journal.tail.dropped": "After a crash the log ended in a torn tail; its bytes were kept aside.",
     "journal.subject.erased": "A subject's keys were destroyed; its records stay provable and are unreadable for ever.",
+    # sinks: what is sent on to other systems
+    "events.sink.failed": "A sink's receiver does not take what it is sent; events wait in the journal for it.",
+    "events.sink.recovered": "A sink's receiver takes events again; the body says how long it did not.",
+    "events.sink.dropped": "A sink will not send some events, or put them aside; the body counts them by reason.",
+    "events.sink.tested": "Somebody had a marked event sent to a sink; the body has what its receiver answered.",
     # the gateway
     "gateway.process.started": "A gateway began to serve its routes.",
     "gateway.process.stopped": "A gateway drained and stopped.",

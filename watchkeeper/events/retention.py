@@ -27,6 +27,7 @@ class RetentionClass(StrEnum):
 _BY_PREFIX = {
     "journal": RetentionClass.RECORD,
     "lake": RetentionClass.RECORD,
+    "events": RetentionClass.ADMINISTRATION,
     "gateway": RetentionClass.TRAFFIC,
     "gateway.certificate": RetentionClass.ADMINISTRATION,
     "gateway.principal": RetentionClass.ADMINISTRATION,

@@ -43,13 +43,22 @@ async def system_resolve(host: str, port: int) -> list[str]:
 
 
 class Fetcher:
-    """Asks on behalf of one process. Raises `Misconfigured` when the authorities' file cannot be read."""
+    """Asks on behalf of one process; with `tls`, as its certificate says and trusting its authorities alone.
 
-    def __init__(self, settings: FetchSettings | None = None, *, resolve: Resolve = system_resolve) -> None:
+    Raises `Misconfigured` when the authorities' file cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: FetchSettings | None = None,
+        *,
+        resolve: Resolve = system_resolve,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._settings = settings or FetchSettings()
         self._allowances = Allowances(self._settings.allow_hosts)
         self._resolve = resolve
-        self._tls = _tls(self._settings.ca_file)
+        self._tls = tls or _tls(self._settings.ca_file)
 
     def check(self, url: str) -> Target:
         """What can be said of a URL without asking anybody. Raises `FetchRefused`."""

@@ -4,7 +4,7 @@
 that is worth against whom is said in docs/concepts/journal.md.
 """
 
-from watchkeeper.events.journal.model import JournalSettings, Position, Record
+from watchkeeper.events.journal.model import JournalSettings, Position, Record, Waiting
 from watchkeeper.events.journal.proving import prove, prove_position
 from watchkeeper.events.journal.reader import JournalReader
 from watchkeeper.events.journal.verification import LogReport, Report, verify
@@ -18,6 +18,7 @@ __all__ = [
     "Position",
     "Record",
     "Report",
+    "Waiting",
     "prove",
     "prove_position",
     "verify",

@@ -27,6 +27,20 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """The stored bytes; empty when the subject was erased."""
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """What one log holds that a reader has not dealt with."""
+
+    first: int
+    """Index of the oldest record that is still there; what is before it was cut off."""
+    end: int
+    """Index of the next record that will be written."""
+    records: int
+    bytes: int
+    """On disk, to the frame."""
+    since: int
+    """When the oldest of them was committed, microseconds since the epoch; 0 when none waits."""
+
+
 class JournalSettings(msgspec.Struct, frozen=True):
     """The section `[journal]`."""
 

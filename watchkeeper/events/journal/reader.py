@@ -19,7 +19,7 @@ from watchkeeper.core.errors import Unavailable, Untrusted
 from watchkeeper.events.journal import frame as frames
 from watchkeeper.events.journal.frame import BadFrame, Frame, Head
 from watchkeeper.events.journal.mark import read_mark
-from watchkeeper.events.journal.model import Position, Record
+from watchkeeper.events.journal.model import Position, Record, Waiting
 from watchkeeper.events.journal.seal import BadBlock, Opener
 from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.subjects import SubjectKeys
@@ -100,6 +100,11 @@ class JournalReader:
                     return Position(log.writer, index)
         return None
 
+    def waiting(self, cursor: dict[str, int]) -> dict[str, Waiting]:
+        """What each log holds beyond the cursor, told from the frames' heads: nothing is decrypted."""
+        with self._lock:
+            return {log.writer: log.waiting(cursor.get(log.writer, 0)) for log in self._all()}
+
     def close(self) -> None:
         """Let go of the keys; the reader may be used again."""
         with self._lock:
@@ -141,6 +146,8 @@ class _LogReader:
         self._opened_frame: Frame | None = None
         self._opened_at = -1
         self._file = _OpenFile()
+        self._waited: tuple[Path, int, int] = (self._folder, 0, 0)
+        """Segment, index and offset of the frame that was the oldest to wait, so that the next look starts there."""
 
     def read(self, start: int, limit: int) -> list[Record]:
         """From `start`, at most `limit`; where nobody says what is durable, every whole frame is taken to be."""
@@ -159,6 +166,30 @@ class _LogReader:
                 break
             found += self._records(frame, index, limit - len(found))
         return found
+
+    def waiting(self, start: int) -> Waiting:
+        """From `start` to what is durable; to the end of the last whole frame where nobody says what is."""
+        segments = segments_in(self._folder)
+        first = segments[0].first if segments else 0
+        durable = read_mark(self._data_dir, self.writer)
+        if durable is not None and durable <= start:
+            return Waiting(first, durable, 0, 0, 0)
+        at = max(0, bisect_right([segment.first for segment in segments], start) - 1)
+        size, since, end = 0, 0, durable or 0
+        for segment in segments[at:]:
+            known = self._waited
+            offset, held = (known[2] if known[0] == segment.path and known[1] <= start else 0), 0
+            while (head := self._file.head(segment.path, offset)) is not None:
+                if durable is None:
+                    end = max(end, head.first + head.count)
+                if not since and head.first + head.count > start:
+                    since, held = head.time, offset
+                    self._waited = (segment.path, start, offset)
+                if since and durable is not None:
+                    break
+                offset += head.size
+            size += self._file.size(segment.path) - held if since else 0
+        return Waiting(first, end, max(0, end - max(start, first)), size, since)
 
     def find(self, event_id: str, after: int | None, before: int | None) -> int | None:
         """The index of the event; only in frames committed between the two times, if they are given."""
@@ -260,6 +291,13 @@ class _OpenFile:
             return frames.parse(self._read(path, offset, head.size)) if head else None
         except BadFrame:
             return None
+
+    def size(self, path: Path) -> int:
+        """0 for a file that was cut off meanwhile."""
+        try:
+            return path.stat().st_size
+        except OSError:
+            return 0
 
     def close(self) -> None:
         if self._handle >= 0:

@@ -1,0 +1,13 @@
+"""Sinks: every event goes to what the company already runs, at least once, each receiver at its own pace.
+
+The journal is the queue; a sink is a cursor into it, a filter, and a receiver's words. docs/concepts/sinks.md says what
+that is worth.
+"""
+
+from watchkeeper.events.sinks.interface import Sink
+from watchkeeper.events.sinks.ledger import Ledger
+from watchkeeper.events.sinks.model import Standing
+from watchkeeper.events.sinks.settings import SinkSettings, check_sinks
+from watchkeeper.events.sinks.shipper import Ground, Shipper
+
+__all__ = ["Ground", "Ledger", "Shipper", "Sink", "SinkSettings", "Standing", "check_sinks"]
