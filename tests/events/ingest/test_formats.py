@@ -71,6 +71,22 @@ def test_a_denial_of_contextforge_is_a_denied_call() -> None:
     assert (found.who, found.server, found.time, found.duration_us) == ("a@example.org", "db", AT, 1500)
 
 
+@pytest.mark.behaviour("ingest.contextforge")
+def test_its_messages_say_that_a_call_began_or_failed_and_not_how_it_ended() -> None:
+    said = {"@timestamp": ISO.decode(), "levelname": "INFO", "request_id": "r1"}
+    keys = "dict_keys(['text']) and headers: dict_keys(['host'])"
+    begun = one(ContextForge(), said | {"message": f"Invoking tool: a-b with arguments: {keys}, server_id=None"})
+    failed = one(ContextForge(), said | {"message": "Error calling tool 'a-b': Tool not found: a-b"})
+    assert (begun.name, begun.target, begun.outcome, begun.server, begun.id) == (
+        "tools/call",
+        "a-b",
+        "",
+        "",
+        "r1:begun",
+    )
+    assert (failed.target, failed.outcome, failed.reason) == ("a-b", "failure", "Tool not found: a-b")
+
+
 def test_what_it_changes_is_told_as_what_it_is_and_plain_log_lines_are_passed_over() -> None:
     changed = {"@timestamp": ISO.decode(), "levelname": "ERROR", "event_type": "tool_creation_failed", "message": "x"}
     found = one(ContextForge(), changed)

@@ -41,7 +41,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     trace: str = ""
     """`trace_id-span_id`, W3C."""
     outcome: str = "success"
-    """`deny` when the other system stopped it, `failure` when it went wrong, else `success`."""
+    """`deny` when the other system stopped it, `failure` when it went wrong, `success`; empty when it does not say."""
     severity: int = 1
     """OCSF `severity_id`, 1 to 5."""
     status: int | None = None

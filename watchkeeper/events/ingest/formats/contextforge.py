@@ -1,12 +1,13 @@
 """ContextForge's JSON log (`LOG_FORMAT=json`, or its log file): one object a line, of Python's logging with fields of
 its own. Read: what names a tool, prompt or resource and what came of it, and what it says about security.
 
-Calls themselves are in its traces (`tool.invoke`): send those by OTLP. Its log has denials, failures, and changes to
-what it serves. Names of fields as `mcpgateway/services/structured_logger.py` writes them.
+Its traces (`tool.invoke`) say more of a call than its log: who, how long, how it ended. The log has that a call began,
+failures, denials, and changes to what it serves; take in the one or the other. Names of fields as `mcpgateway/services/structured_logger.py` writes them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ from watchkeeper.events.ingest.model import (
 _LEVELS = {"DEBUG": 1, "INFO": 1, "WARNING": 2, "ERROR": 3, "CRITICAL": 4}
 _METHODS = {"tool": CALL, "prompt": PROMPT, "resource": READ}
 _CALLED = ("invocation", "invoked", "invoke", "execution", "executed", "access_denied", "rendered", "read")
+_BEGUN = re.compile(r"Invoking tool: (?P<tool>\S+) with arguments: .*?(?:, server_id=(?P<server>\S+))?", re.DOTALL)
+_FAILED = re.compile(r"Error calling tool '(?P<tool>[^']+)': (?P<why>.*)", re.DOTALL)
 _PLUMBING = frozenset(
     {"message", "asctime", "levelname", "name", "@timestamp", "timestamp", "hostname", "process_id", "level"}
     | {"taskName", "trace_id", "span_id", "trace_flags", "duration_ms", "response_status_code", "logger", "time"}
@@ -45,7 +48,31 @@ class ContextForge(Stateless):
         if not isinstance(said, dict):
             raise Malformed("no JSON object")
         event = text_of(said.get("event_type") or said.get("security_event_type"))
-        return (_observation(said, event),) if event else ()
+        if event:
+            return (_observation(said, event),)
+        found = _told_in_words(said, text_of(said.get("message"), 4096))
+        return () if found is None else (found,)
+
+
+def _told_in_words(said: Mapping[str, Any], message: str) -> Observation | None:
+    """What its plain messages say of calls: that one began, or that one failed."""
+    begun, failed = _BEGUN.fullmatch(message), _FAILED.fullmatch(message)
+    line = begun or failed
+    if line is None:
+        return None
+    server = text_of(line["server"]) if begun else ""
+    request = text_of(said.get("request_id"))
+    return Observation(
+        name=CALL,
+        time=_moment(said),
+        id=f"{request}:{'begun' if begun else 'failed'}" if request else "",
+        server="" if server == "None" else server,
+        target=line["tool"][:512],
+        trace="-".join(filter(None, (text_of(said.get("trace_id")), text_of(said.get("span_id"))))),
+        outcome="" if begun else "failure",
+        severity=1 if begun else 2,
+        reason="" if begun else line["why"][:2048],
+    )
 
 
 def _observation(said: Mapping[str, Any], event: str) -> Observation:
