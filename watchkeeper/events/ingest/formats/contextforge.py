@@ -2,7 +2,8 @@
 its own. Read: what names a tool, prompt or resource and what came of it, and what it says about security.
 
 Its traces (`tool.invoke`) say more of a call than its log: who, how long, how it ended. The log has that a call began,
-failures, denials, and changes to what it serves; take in the one or the other. Names of fields as `mcpgateway/services/structured_logger.py` writes them.
+failures, denials, and changes to what it serves; take in the one or the other. Names of fields as
+`mcpgateway/services/structured_logger.py` writes them.
 """
 
 from __future__ import annotations
