@@ -12,11 +12,14 @@ from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.events.journal import Journal
 from watchkeeper.events.journal.subjects import SubjectKeys
-from watchkeeper.events.lake.filters import Filter, matches, parse_time
+from watchkeeper.events.lake.filters import Filter, matches
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.events.lake.search import Search
 from watchkeeper.events.lake.table import lake_folder
 from watchkeeper.events.model import Event, Severity, new_event
+from watchkeeper.events.query import Expr, read
+from watchkeeper.events.query.language import parse_time
+from watchkeeper.events.query.model import All, AnyOf, Compare, Contains, Has, Is, Not, Pattern
 
 T = 1_790_000_000_000_000
 HOUR = 3_600_000_000
@@ -135,7 +138,9 @@ def odd_events() -> list[Event]:
             outcome="deny" if i % 2 else "allow",
             severity=Severity(1 + i % 5),
             labels=("exercise",) if i % 3 else (),
-            body={"reason": text, "arguments": f'{{"x":"{text}"}}', "nested": {"deep": [text]}},
+            body={"reason": text, "arguments": f'{{"x":"{text}"}}', "nested": {"deep": [text]}}
+            | {"session": text, "number": i - 1, "flag": i % 2 == 0, "findings": [{"label": text, "severity": 3}]}
+            | ({"method": text, "status": i, "duration_us": i, "rules": [text, "r"]} if i % 3 else {}),
         )
         for i, text in enumerate(texts)
     ]
@@ -180,6 +185,101 @@ def test_the_lake_finds_what_the_journal_would_find(
     found = Search(data).events(unbounded=True, limit=1000, newest_first=False, **narrow)
     expected = {event.id for event in events if matches(wanted, event)}
     assert {event.id for event in found if event.kind != "journal.writer.opened"} == expected
+
+
+patterns = (texts | st.text(max_size=4)).map(Pattern) | texts.map(lambda text: Pattern(f"*{text}*", is_wild=True))
+_COLUMNS = ("server", "target", "actor", "reason", "arguments", "result", "kind", "method", "label", "rule")
+_MEMBERS = ("finding", "session", "body.reason", "body.number", "body.flag", "body.nested", "body.deep")
+named = st.sampled_from((*_COLUMNS, *_MEMBERS))
+asked = st.recursive(
+    st.one_of(
+        st.builds(Contains, texts.filter(bool)),
+        st.builds(lambda name, values: Is(name, tuple(values)), named, st.lists(patterns, min_size=1, max_size=2)),
+        st.builds(
+            Compare,
+            st.sampled_from(["severity", "status", "duration", "version"]),
+            st.sampled_from(["=", "<", "<=", ">", ">="]),
+            st.integers(-1, 6),
+        ),
+        st.builds(Has, named),
+    ),
+    lambda parts: st.one_of(
+        st.builds(Not, parts),
+        st.builds(lambda some: All(tuple(some)), st.lists(parts, min_size=1, max_size=3)),
+        st.builds(lambda some: AnyOf(tuple(some)), st.lists(parts, min_size=1, max_size=3)),
+    ),
+    max_leaves=5,
+)
+
+
+@pytest.mark.behaviour("query.two-meanings-agree")
+@given(where=asked)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_query_means_the_same_in_the_lake_and_in_memory(filled: tuple[Path, list[Event]], where: Expr) -> None:
+    data, events = filled
+    found = Search(data).events(unbounded=True, limit=1000, where=where)
+    expected = {event.id for event in events if matches(Filter(where=where), event)}
+    assert {event.id for event in found if event.kind != "journal.writer.opened"} == expected
+
+
+def test_what_an_agent_wrote_stands_for_no_member_of_the_body(tmp_path: Path) -> None:
+    forged = call(T, body={"session": "mine", "arguments": '{"session":"yours"}', "said": '","session":"yours"'})
+    record(tmp_path, [forged])
+    asked = read("session:yours", T).where
+    assert [len(Search(tmp_path).events(unbounded=True, where=asked)), matches(Filter(where=asked), forged)] == [
+        0,
+        False,
+    ]
+    fill(tmp_path)
+    assert len(Search(tmp_path).events(unbounded=True, where=asked)) == 0
+    assert len(Search(tmp_path).events(unbounded=True, where=read("session:mine", T).where)) == 1
+
+
+@pytest.mark.behaviour("search.pages")
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("in_lake", [0, 7, 12])
+def test_pages_hold_each_event_once_though_others_arrive(tmp_path: Path, in_lake: int, newest_first: bool) -> None:
+    events = [call(T + i // 3, target=str(i)) for i in range(12)]
+    if in_lake:
+        record(tmp_path, events[:in_lake])
+        fill(tmp_path)
+    if in_lake < 12:
+        record(tmp_path, events[in_lake:])
+    search, seen, cursor = Search(tmp_path), [], ""
+    while True:
+        page = search.events(
+            since=T, until=T + HOUR, kind="gateway.request", limit=5, after=cursor, newest_first=newest_first
+        )
+        seen += [event.id for event in page]
+        record(tmp_path, [call(T + HOUR // 2 if newest_first else T - 1, target="late")])
+        if len(seen) == 5:
+            fill(tmp_path)
+        cursor = page.next
+        if not cursor:
+            break
+    assert [name for name in seen if name in {event.id for event in events}] == [
+        event.id for event in (reversed(events) if newest_first else events)
+    ]
+    assert len(seen) == 12
+
+
+@pytest.mark.parametrize("text", ["x", "1.2", "1.2.a b", "-1.2.a", "1.2." + "a" * 200, "\u0661.2.a"])
+def test_a_word_that_no_page_ended_with_is_no_cursor(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Invalid):
+        Search(tmp_path).events(after=text)
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_the_whole_lake_is_read_in_pages_in_order(tmp_path: Path, size: int) -> None:
+    events = [call(T + i * HOUR // 4 + i % 2) for i in range(40)] + [call(T + 5) for _ in range(5)]
+    record(tmp_path, events)
+    fill(tmp_path)
+    search = Search(tmp_path)
+    pages = list(search.lake_pages(search.snapshot(), Filter(kind="gateway.request"), size))
+    assert sorted(e.id for page in pages for e in page) == sorted(e.id for e in events)
+    times = [event.time for page in pages for event in page]
+    assert times == sorted(times)
+    assert max(map(len, pages)) <= size
 
 
 @pytest.mark.behaviour("search.values-are-not-sql")

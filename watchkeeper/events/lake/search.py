@@ -7,9 +7,10 @@ matter whether the service runs, how far the lake is behind, or whether there is
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 from deltalake import DeltaTable
@@ -21,7 +22,8 @@ from watchkeeper.core.errors import Invalid, NotFound, Unavailable
 from watchkeeper.events.journal.model import Position, Record
 from watchkeeper.events.journal.reader import JournalReader
 from watchkeeper.events.lake.engine import TABLE, query
-from watchkeeper.events.lake.filters import Filter, condition, matches
+from watchkeeper.events.lake.filters import Filter, condition, day, matching, moment
+from watchkeeper.events.lake.pages import lake_pages
 from watchkeeper.events.lake.schema import COLUMNS, to_event
 from watchkeeper.events.lake.table import cursor_of, lake_folder
 from watchkeeper.events.model import Event
@@ -30,10 +32,12 @@ DEFAULT_RANGE = 24 * 3600 * SECOND
 _CHUNK = 4096
 _SYSTEM = SystemClock()
 _MOST = 100_000
+_NAMED = 1000
+"""Rows that a query names one by one; more are looked for by the condition again."""
+_KEY = ("time", "writer", "idx")
+NO_LAKE = "there is no lake yet"
 _Key = tuple[int, str, int]
 """(time, writer, index): a total order, so that the same search answers the same way twice."""
-
-
 _Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 
@@ -55,6 +59,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """Records of the journal's part that nobody can read any more (erased)."""
     note: str = ""
     """Why the lake was left out, if it was; the journal answered alone."""
+    next: str = ""
+    """The cursor of the next page; empty when there is none. Events that arrive meanwhile do not move it."""
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)
@@ -66,12 +72,39 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         return self.events[at]
 
 
-class _Snapshot(msgspec.Struct):
-    """The lake at one version, its cursor, and why there is none."""
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a page ended: the key of its last event, as a word that can stand in a link."""
+
+    time: int
+    writer: str
+    index: int
+
+    @property
+    def key(self) -> _Key:
+        return self.time, self.writer, self.index
+
+    def __str__(self) -> str:
+        return f"{self.time}.{self.index}.{self.writer}"
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Raises `Invalid` for a word that no page ended with."""
+        found = re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})\.([A-Za-z0-9._@-]{1,128})", text)
+        if found is None:
+            raise Invalid(f"not a cursor: {text[:80]!r}", hint="take the one that the page before was followed by")
+        return cls(int(found[1]), found[3], int(found[2]))
+
+
+class Snapshot(msgspec.Struct):
+    """The lake at one version, its cursor, and why there is none. What lies beyond the cursor is the journal's."""
 
     table: Any = None
     cursor: dict[str, int] = {}
     note: str = ""
+
+    def failed(self, why: str) -> None:
+        """From here on the journal answers for the lake, from its beginning."""
+        self.note, self.cursor, self.table = why, {}, None
 
 
 class _Tail(msgspec.Struct):
@@ -97,9 +130,10 @@ class Search:
         limit: int = 100,
         newest_first: bool = True,
         unbounded: bool = False,
+        after: str = "",
         **narrow: Any,
     ) -> Found:
-        """The matching events, newest first; `narrow` are members of `Filter`.
+        """The matching events, newest first; `narrow` are members of `Filter`, `after` is a page's `next`.
 
         Without `since` and `until` the last 24 hours are searched, unless `unbounded`. Raises `Invalid`.
         """
@@ -109,82 +143,142 @@ class Search:
         if is_default:
             since = self._clock.now() - DEFAULT_RANGE
         wanted = Filter(since=since, until=until, **narrow)
-        snapshot = self._snapshot()
-        lake = self._tried(snapshot, condition(wanted), limit + 1, newest_first=newest_first)
-        tail = self._from_journal(snapshot.cursor, wanted, limit + 1, newest_first)
+        page = _Page(limit + 1, newest_first, Cursor.of(after).key if after else None)
+        snapshot = self.snapshot()
+        lake = self._tried(snapshot, condition(wanted), page)
+        tail = self._from_journal(snapshot.cursor, wanted, page)
         both = [(key, event, True) for key, event in lake] + [(key, event, False) for key, event in tail.rows]
         best = _first(limit + 1, both, newest_first)
         kept = best[:limit]
+        is_cut = len(best) > limit
         return Found(
             events=tuple(event for _, event, _ in kept),
             since=since,
             until=until,
             is_default_range=is_default,
-            is_cut=len(best) > limit,
+            is_cut=is_cut,
             from_lake=sum(is_lake for _, _, is_lake in kept),
             from_journal=sum(not is_lake for _, _, is_lake in kept),
             unreadable=tail.unreadable,
             note=snapshot.note,
+            next=str(Cursor(*kept[-1][0])) if is_cut else "",
         )
 
     def get(self, event_id: str) -> Event:
         """The event with this id. Raises `NotFound`."""
         return self.find(event_id)[1]
 
-    def find(self, event_id: str) -> tuple[Position, Event]:
-        """The event with this id and where it is recorded. Raises `NotFound`."""
-        snapshot = self._snapshot()
-        where = exp.column("id").eq(exp.Literal.string(event_id))
-        for (_, writer, index), event in self._tried(snapshot, where, 1, newest_first=True):
+    def find(self, event_id: str, tenant: str = "") -> tuple[Position, Event]:
+        """The event with this id and where it is recorded; with `tenant`, only one of theirs. Raises `NotFound`."""
+        snapshot = self.snapshot()
+        where: Any = exp.column("id").eq(exp.Literal.string(event_id))
+        if tenant:
+            where = exp.and_(where, exp.column("tenant").eq(exp.Literal.string(tenant)))
+        for (_, writer, index), event in self._tried(snapshot, where, _Page(1)):
             return Position(writer, index), event
-        for record in self._records(snapshot.cursor):
-            if record.event is not None and record.event.id == event_id:
-                return record.position, record.event
+        for record in self.beyond(snapshot):
+            event_of = record.event
+            if event_of is not None and event_of.id == event_id and tenant in ("", event_of.tenant or "default"):
+                return record.position, event_of
         raise NotFound(f"no event has the id {event_id}", hint="`watchkeeper events search` lists ids")
 
-    def _snapshot(self) -> _Snapshot:
+    def snapshot(self) -> Snapshot:
+        """The lake as it is now."""
         writers = self._journal.writers()
         try:
             table = DeltaTable(self._folder)
-            return _Snapshot(table, cursor_of(table, writers))
+            return Snapshot(table, cursor_of(table, writers))
         except TableNotFoundError:
-            return _Snapshot(note="there is no lake yet")
+            return Snapshot(note=NO_LAKE)
         except (DeltaError, OSError) as error:
-            return _Snapshot(note=f"the lake cannot be read: {error}")
+            return Snapshot(note=f"the lake cannot be read: {error}")
 
-    def _tried(self, snapshot: _Snapshot, where: Any, limit: int, *, newest_first: bool) -> list[tuple[_Key, Event]]:
-        """The lake's part; when the lake fails, nothing, and the journal answers for it from the beginning."""
-        try:
-            return self._query(snapshot, where, limit, newest_first=newest_first)
-        except Unavailable as error:
-            snapshot.note, snapshot.cursor, snapshot.table = error.reason, {}, None
-            return []
-
-    def _query(self, snapshot: _Snapshot, where: Any, limit: int, *, newest_first: bool) -> list[tuple[_Key, Event]]:
-        if snapshot.table is None:
-            return []
-        order = [exp.Ordered(this=exp.column(name), desc=newest_first) for name in ("time", "writer", "idx")]
-        select = exp.select(*COLUMNS).from_(TABLE).where(where).order_by(*order).limit(limit)
-        return [((row["time"], row["writer"], row["idx"]), to_event(row)) for row in query(snapshot.table, select)]
-
-    def _from_journal(self, cursor: dict[str, int], wanted: Filter, limit: int, newest_first: bool) -> _Tail:
-        tail = _Tail([], 0)
-        for record in self._records(cursor):
-            if record.event is None:
-                tail.unreadable += 1
-            elif matches(wanted, record.event):
-                key = (record.event.time, record.position.writer, record.position.index)
-                tail.rows.append((key, record.event))
-            if len(tail.rows) > limit + _CHUNK:  # a journal without a lake may be long: keep what can still be answered
-                tail.rows = _first(limit, tail.rows, newest_first)
-        return tail
-
-    def _records(self, cursor: dict[str, int]) -> Iterator[Record]:
-        """The journal from `cursor` to where it ends now."""
-        at = dict(cursor)
+    def beyond(self, snapshot: Snapshot) -> Iterator[Record]:
+        """The journal's records that the snapshot does not hold, up to where the journal ends now."""
+        at = dict(snapshot.cursor)
         while records := self._journal.read(at, limit=_CHUNK):
             yield from records
             at |= {record.position.writer: record.position.index + 1 for record in records}
+
+    def lake_pages(self, snapshot: Snapshot, wanted: Filter, size: int = _CHUNK) -> Iterator[tuple[Event, ...]]:
+        """What the snapshot holds, oldest first, page by page in bounded memory. Raises `Unavailable`."""
+        for rows in lake_pages(snapshot, wanted, size):
+            yield tuple(to_event(row) for row in rows)
+
+    def _tried(self, snapshot: Snapshot, where: Any, page: _Page) -> list[tuple[_Key, Event]]:
+        """The lake's part; when the lake fails, nothing, and the journal answers for it from the beginning."""
+        try:
+            return _lake_part(snapshot, where, page)
+        except Unavailable as error:
+            snapshot.failed(error.reason)
+            return []
+
+    def _from_journal(self, cursor: dict[str, int], wanted: Filter, page: _Page) -> _Tail:
+        tail, is_wanted = _Tail([], 0), matching(wanted)
+        for record in self.beyond(Snapshot(cursor=cursor)):
+            if record.event is None:
+                tail.unreadable += 1
+            elif is_wanted(record.event):
+                key = (record.event.time, record.position.writer, record.position.index)
+                if page.holds(key):
+                    tail.rows.append((key, record.event))
+            if len(tail.rows) > page.limit + _CHUNK:  # a journal without a lake may be long: keep what can be answered
+                tail.rows = _first(page.limit, tail.rows, page.newest_first)
+        return tail
+
+
+class _Page(msgspec.Struct, frozen=True):
+    """Which of the matching events: so many, in this order, beyond this key."""
+
+    limit: int
+    newest_first: bool = True
+    after: _Key | None = None
+
+    def holds(self, key: _Key) -> bool:
+        return self.after is None or (key < self.after if self.newest_first else key > self.after)
+
+    def condition(self) -> Any:
+        """`holds`, over the lake's columns."""
+        if self.after is None:
+            return exp.true()
+        time, writer, index = self.after
+        beyond = exp.LT if self.newest_first else exp.GT
+        steps = (
+            (exp.column("time"), moment(time)),
+            (exp.column("writer"), exp.Literal.string(writer)),
+            (exp.column("idx"), exp.Literal.number(index)),
+        )
+        ways = []
+        for at, (column, value) in enumerate(steps):
+            ways.append(
+                exp.and_(*(c.copy().eq(v.copy()) for c, v in steps[:at]), beyond(this=column, expression=value))
+            )
+        bound = exp.LTE if self.newest_first else exp.GTE
+        return exp.and_(bound(this=exp.column("time"), expression=moment(time)), exp.or_(*ways))
+
+
+def _lake_part(snapshot: Snapshot, where: Any, page: _Page) -> list[tuple[_Key, Event]]:
+    """First the keys of the page from the narrow columns, then the whole rows of those few: a page of a day must not
+    decode every argument and result of that day."""
+    if snapshot.table is None:
+        return []
+    order = [exp.Ordered(this=exp.column(name), desc=page.newest_first) for name in _KEY]
+    narrow = exp.select(*_KEY).from_(TABLE).where(where, page.condition()).order_by(*order).limit(page.limit)
+    keys = {(row["time"], row["writer"], row["idx"]) for row in query(snapshot.table, narrow)}
+    if not keys:
+        return []
+    times = [time for time, _, _ in keys]
+    days = exp.column("day").between(day(min(times)), day(max(times)))
+    between = exp.and_(days, exp.column("time").between(moment(min(times)), moment(max(times))))
+    if len(keys) <= _NAMED:
+        named: Any = exp.column("idx").isin(*(exp.Literal.number(index) for index in sorted({key[2] for key in keys})))
+    else:
+        named = where
+    whole = exp.select(*COLUMNS).from_(TABLE).where(between, named)
+    rows = [((row["time"], row["writer"], row["idx"]), row) for row in query(snapshot.table, whole)]
+    return sorted(
+        ((key, to_event(row)) for key, row in rows if key in keys), key=lambda row: row[0], reverse=page.newest_first
+    )
 
 
 def _first(limit: int, rows: list[_Row], newest_first: bool) -> list[_Row]:
