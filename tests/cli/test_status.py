@@ -16,7 +16,7 @@ ROW = {"gateway": "7", "policies": "f" * 64, "count": 9, "shadow": 0, "packs": [
 
 
 def said(**parts: Any) -> list[str]:
-    known = {"approvals": SILENT, "policies": SILENT, "canary": SILENT} | parts
+    known = {"approvals": SILENT, "policies": SILENT, "canary": SILENT, "anchors": SILENT} | parts
     return [f"{name} {text}" for name, text in said_of(known) if name in parts]
 
 
@@ -27,7 +27,7 @@ def sets(*rows: dict[str, Any]) -> dict[str, Any]:
 def test_on_a_folder_where_nothing_runs_nothing_is_called_good(run: Command, empty: Path) -> None:
     told = run("status", "--data", empty)
     assert told.exit_code == 1
-    assert told.stdout.count("not known:") == 3
+    assert told.stdout.count("not known:") == 4
     assert "none waits" not in told.stdout
     assert "same" not in told.stdout
     as_json = json.loads(run("status", "--data", empty, "--json").stdout)
@@ -71,3 +71,17 @@ def test_each_server_has_its_line_and_a_silent_gateway_another() -> None:
         "canary time not looked at: no round",
         "canary a gateway did not answer: it hangs",
     ]
+
+
+@pytest.mark.behaviour("cli.status-anchors")
+def test_each_place_for_copies_is_told_and_none_is_said_too() -> None:
+    at = 1_790_000_000_000_000
+    well = {"place": "vault", "contradictions": 0, "failing_since": 0, "why": "", "copied_at": at, "compared_at": at}
+    rows = [well, {**well, "failing_since": at, "why": "no answer"}, {**well, "contradictions": 1}]
+    assert said(anchors={"known": True, "why": "", "places": rows}) == [
+        "anchors vault copied 2026-09-21T14:13:20.000Z, compared 2026-09-21T14:13:20.000Z",
+        "anchors vault not reached since 2026-09-21T14:13:20.000Z: no answer",
+        "anchors vault CONTRADICTS the journal; see `watchkeeper journal verify --anchors`",
+    ]
+    none = ["anchors none: no copy of the journal's checkpoints leaves this host"]
+    assert said(anchors={"known": True, "why": "", "places": []}) == none

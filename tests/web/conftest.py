@@ -26,6 +26,7 @@ from watchkeeper.web.inbox import Held, Whole
 from watchkeeper.web.model import (
     Activity,
     Alert,
+    Anchor,
     Bucket,
     DefinitionChange,
     Incident,
@@ -75,6 +76,7 @@ class Desk:
     orders: list[OrderRow] = field(default_factory=list)
     logs: list[Writer] = field(default_factory=list)
     table: Lake | None = None
+    anchors: list[Anchor] = field(default_factory=list)
     told: list[Notification] = field(default_factory=list)
     times: Activity = field(default_factory=Activity)
     held: list[Whole] = field(default_factory=list)
@@ -168,6 +170,10 @@ class _Logs(_Port):
     def lake(self) -> Lake | None:
         self.desk.check()
         return self.desk.table
+
+    def anchors(self) -> Sequence[Anchor]:
+        self.desk.check()
+        return self.desk.anchors
 
 
 class _Told(_Port):

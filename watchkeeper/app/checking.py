@@ -13,7 +13,7 @@ from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.app.trust import check_trust
 from watchkeeper.app.upstreams import check_bounds
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.events.journal.outside import address_of
+from watchkeeper.events.journal.outside import address_of, check_anchors
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.limits.settings import check_limits
 from watchkeeper.gateway.settings import ServerSettings
@@ -47,6 +47,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
         check_all(loaded)
     trusted_keys(settings.policy.trust)
     address_of(settings.journal.tiles.listen)
+    check_anchors(settings.journal.anchors)
     folders = [("policy.folders", folder) for folder in settings.policy.folders]
     folders += [("detect.rules", settings.detect.rules), ("respond.playbooks", settings.respond.playbooks)]
     for setting, folder in folders:

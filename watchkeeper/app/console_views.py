@@ -25,6 +25,7 @@ from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.notifications import ConsoleNotifier
 from watchkeeper.web.model import (
     Alert,
+    Anchor,
     DefinitionChange,
     Incident,
     IncidentRow,
@@ -161,6 +162,20 @@ class JournalView:
             return None
         updated = self._on.clock.now() - int(said["seconds"] * SECOND)
         return Lake(behind=said["rows"], updated_at=updated)
+
+    def anchors(self) -> Sequence[Anchor]:
+        said = control.ask(socket_path(self._on.data_dir, WATCH), "status", timeout=2.0)
+        return [_anchor(one) for one in said["anchors"]]
+
+
+def _anchor(said: dict[str, Any]) -> Anchor:
+    if said["contradictions"]:
+        state, detail = "contradicted", "The journal was rewritten, cut or replaced since. Keep its files as evidence."
+    elif said["failing_since"]:
+        state, detail = "unreachable", str(said["why"])
+    else:
+        state, detail = "anchored" if said["compared_at"] else "unknown", ""
+    return Anchor(str(said["place"]), state, said["copied_at"] or None, said["compared_at"] or None, detail)
 
 
 def _pin(pin: Known, labels: Sequence[str]) -> Pin:

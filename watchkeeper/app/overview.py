@@ -33,7 +33,16 @@ def overview(data_dir: Path, services: _Rows, now: int) -> dict[str, Any]:
         "approvals": approvals(data_dir, now),
         "policies": policies(data_dir, [str(one["gateway"]) for one in facts], silent),
         "canary": canary(data_dir, facts, silent),
+        "anchors": anchors(services),
     }
+
+
+def anchors(services: _Rows) -> dict[str, Any]:
+    """How the places for copies of checkpoints stand, as the watch has it."""
+    facts = next((row["facts"] for row in services if row["service"] == WATCH), None)
+    if not facts or "anchors" not in facts:
+        return _unknown("the watch does not run") | {"places": []}
+    return {"known": True, "why": "", "places": facts["anchors"]}
 
 
 def approvals(data_dir: Path, now: int) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _stopped(service: str) -> dict[str, Any]:
 def _trouble(facts: dict[str, Any]) -> bool:
     blind = not all(facts.get("readers", {}).values())
     parts = (facts.get("failure"), facts.get("lake", {}).get("failure"), facts.get("detect", {}).get("trouble"))
-    return blind or any(parts)
+    return blind or any(parts) or any(one["contradictions"] for one in facts.get("anchors", ()))
 
 
 def _gateway_detail(facts: dict[str, Any]) -> str:
@@ -74,7 +74,12 @@ def _watch_detail(facts: dict[str, Any]) -> str:
     lake, detect = facts.get("lake", {}), facts.get("detect", {})
     ended = ", ".join(sorted(name for name, lives in facts.get("readers", {}).items() if not lives))
     waiting = f"{lake.get('rows', 0)} records wait for the lake, {detect.get('waiting', 0)} for detection"
-    trouble = "; ".join(
-        filter(None, [f"ended: {ended}" if ended else "", lake.get("failure", ""), detect.get("trouble", "")])
-    )
+    contradicted = ", ".join(one["place"] for one in facts.get("anchors", ()) if one["contradictions"])
+    said = [
+        f"THE JOURNAL IS CONTRADICTED by copied checkpoints: {contradicted}" if contradicted else "",
+        f"ended: {ended}" if ended else "",
+        lake.get("failure", ""),
+        detect.get("trouble", ""),
+    ]
+    trouble = "; ".join(filter(None, said))
     return f"{trouble}; {waiting}" if trouble else waiting

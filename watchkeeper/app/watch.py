@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.app.administration import WATCH
+from watchkeeper.app.anchoring import keeper_of
 from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.ingesting import ingest_handlers, ingest_of
 from watchkeeper.app.labelling import journal_class
@@ -26,6 +27,7 @@ from watchkeeper.core.files import socket_path
 from watchkeeper.detect.detector import Detector
 from watchkeeper.detect.rules import load_rules
 from watchkeeper.events import JournalReader
+from watchkeeper.events.anchors.keeper import Keeper
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.respond.service import Connections, RespondService
 
@@ -35,16 +37,24 @@ _STOP_WITHIN = 10.0
 async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
     """Serve until told to stop. Raises what keeps it from starting."""
     stop = stop_requested(supervised=supervised)
+    keeper = await _serve(loaded, stop, demo=demo)
+    if keeper is not None:  # every log is closed by now, the watch's own too
+        await asyncio.to_thread(keeper.close)
+
+
+async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper | None:
     with opened(loaded.data_dir, WATCH, journal_class(demo=demo), loaded.settings.journal) as platform:
         detector, respond, lake = _parts(loaded, platform)
         outbox = outbox_of(loaded, platform)
+        keeper = keeper_of(loaded, platform)
         telling = {"webhooks": outbox.run} if outbox is not None else {}
+        telling |= {"anchors": keeper.run} if keeper is not None else {}
         ingest = ingest_of(loaded)
         taking = {"ingest": ingest.run} if ingest is not None else {}
         sinks = Sinks(loaded, platform.journal.record, platform.clock)
         own = {"lake": lake.run, "detect": detector.run, "respond": respond.run}
         readers = Readers({**own, **telling, **taking, **sinks.runs})
-        handlers = _handlers(Desk(platform).acts | sinks.acts()) | {"status": _status(readers, lake, detector)}
+        handlers = _handlers(Desk(platform).acts | sinks.acts()) | {"status": _status(readers, lake, detector, keeper)}
         handlers |= ingest_handlers(ingest)
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
             readers.start()
@@ -55,6 +65,7 @@ async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
         note_service(platform, loaded, WATCH, "admin.service.stopped")
         if readers.failures:
             raise Unavailable(f"the watch stopped: {readers.failures}", hint="look at its log")
+    return keeper
 
 
 def _parts(loaded: Loaded, platform: Platform) -> tuple[Detector, RespondService, LakeReader]:
@@ -94,9 +105,10 @@ def _handlers(acts: Mapping[str, Act]) -> dict[str, control.Handler]:
     return {name: handler(act) for name, act in acts.items()}
 
 
-def _status(readers: Readers, lake: LakeReader, detector: Detector) -> control.Handler:
+def _status(readers: Readers, lake: LakeReader, detector: Detector, keeper: Keeper | None) -> control.Handler:
     async def status(_: dict[str, Any]) -> Any:
         lag, progress = await asyncio.to_thread(lambda: (lake.lag(), detector.progress()))
-        return msgspec.to_builtins({"readers": readers.alive(), "lake": lag, "detect": progress})
+        anchors = keeper.state() if keeper is not None else []
+        return msgspec.to_builtins({"readers": readers.alive(), "lake": lag, "detect": progress, "anchors": anchors})
 
     return status

@@ -8,9 +8,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from watchkeeper.app.settings import data_folder, require_journal
+from watchkeeper.app.anchoring import anchors_of, copy_once, with_anchors
+from watchkeeper.app.settings import data_folder, load, require_journal
 from watchkeeper.cli import options, output
 from watchkeeper.core.files import write_private
+from watchkeeper.events.anchors.comparing import compare
+from watchkeeper.events.anchors.model import Compared
 from watchkeeper.events.journal import Report, verifier
 from watchkeeper.events.journal import prove as prove_event
 from watchkeeper.events.journal import verify as verify_journal
@@ -26,16 +29,20 @@ def journal() -> None:
 
 @journal.command()
 @click.argument("data_dir", type=click.Path(path_type=Path, file_okay=False), required=False)
+@click.option("--anchors", "compares", is_flag=True, help="Also compare with the copies in `[journal.anchors]`.")
 @options.data
+@options.config
 @options.as_json
 @options.errors_told
-def verify(data_dir: Path | None, data: Path | None, as_json: bool) -> None:
+def verify(data_dir: Path | None, compares: bool, data: Path | None, config: Path | None, as_json: bool) -> None:
     """Check every entry, tree head and signature of DATA_DIR; may run beside a live service.
 
-    Exit codes: 0 intact · 1 tampered · 2 unusable (nothing to verify, or it cannot be read) · 3 intact up to a point,
-    the tail is not covered (torn by a crash, or cut).
+    Exit codes: 0 intact · 1 tampered, or a copied checkpoint contradicts a log · 2 unusable (nothing to verify, or it
+    cannot be read; with --anchors also: a place does not answer) · 3 intact up to a point, the tail is not covered
+    (torn by a crash, or cut).
     """
     folder = data_folder(data_dir or data)
+    places = anchors_of(load(config, folder)) if compares else []
     shows_progress = sys.stderr.isatty() and not as_json
 
     def progress(writer: str, done: int, total: int) -> None:
@@ -43,13 +50,45 @@ def verify(data_dir: Path | None, data: Path | None, as_json: bool) -> None:
             click.echo(f"\rverifying {writer}: {done * 100 // max(1, total):3d} %", nl=False, err=True)
 
     report = verify_journal(folder, progress=progress)
+    compared = compare(folder, places, progress) if places else []
     if shows_progress:
         click.echo("\r", nl=False, err=True)
+    code = with_anchors(report.code, compared)
     if as_json:
-        output.as_json(report)
+        said = msgspec.to_builtins(report)
+        output.as_json(said | {"code": code, "anchors": compared} if compares else said)
     else:
         _tell(report)
-    sys.exit(report.code)
+        for one in compared:
+            _tell_compared(one)
+    sys.exit(code)
+
+
+@journal.command("anchors")
+@click.option("--copy", "copies", is_flag=True, help="First copy each log's newest checkpoint to every place.")
+@options.data
+@options.config
+@options.as_json
+@options.errors_told
+def list_anchors(copies: bool, data: Path | None, config: Path | None, as_json: bool) -> None:
+    """Say which checkpoints lie at the places of `[journal.anchors]`, and whether the logs still fit them.
+
+    The watch copies and compares by itself; with --copy this does it once, where no watch runs. Exit codes: 0 all fit ·
+    1 a copy contradicts a log · 2 a place or a log could not be read.
+    """
+    folder = data_folder(data)
+    require_journal(folder)
+    places = anchors_of(load(config, folder))
+    failures = copy_once(folder, places) if copies else []
+    compared = compare(folder, places)
+    if as_json:
+        output.as_json({"anchors": compared, "failures": failures})
+    else:
+        for one in compared:
+            _tell_compared(one)
+        for failure in failures:
+            output.text(f"not copied: {failure}")
+    sys.exit(max(with_anchors(0, compared), 0) or (2 if failures else 0))
 
 
 @journal.command()
@@ -116,6 +155,23 @@ def write_tiles(folder: Path, data: Path | None, as_json: bool) -> None:
     for log in written:
         output.text(f"{log.writer:10} {log.size} records → {log.folder}")
     output.text("check one from anywhere: python3 verifier.py --tiles FOLDER_OR_URL --key public.vkey")
+
+
+def _tell_compared(one: Compared) -> None:
+    where = f"{one.place}/{one.writer}"
+    if one.contradictions:
+        output.text(f"{where:20} CONTRADICTED by {len(one.contradictions)} of {one.copies} copies")
+        output.text(f"{'':20} {one.contradictions[0].reason}")
+    elif one.failure:
+        output.text(f"{where:20} not known: {one.failure}")
+    elif not one.copies:
+        output.text(f"{where:20} nothing was copied yet")
+    else:
+        output.text(f"{where:20} all {one.copies} copies fit; the newest covers {one.newest} of {one.log} records")
+    if one.unreadable:
+        output.text(f"{'':20} {one.unreadable} copies are damaged: they fit no key, and prove nothing")
+    if one.not_compared:
+        output.text(f"{'':20} {one.not_compared} copies are about records whose hashes were dropped")
 
 
 def _tell(report: Report) -> None:

@@ -52,6 +52,7 @@ def said_of(more: dict[str, Any]) -> list[tuple[str, str]]:
         ("approvals", _approvals(more["approvals"])),
         *(("policies", one) for one in _policies(more["policies"])),
         *(("canary", one) for one in _canary(more["canary"])),
+        *(("anchors", one) for one in _anchors(more["anchors"])),
     ]
 
 
@@ -98,6 +99,21 @@ def _round(row: dict[str, Any]) -> str:
     share = f" (looked at by {row['looked']} of {row['of']} gateways)" if 0 < row["looked"] < row["of"] else ""
     detail = f": {row['detail']}" if row["detail"] else ""
     return f"{row['server']} {_OUTCOMES[row['outcome']]}{when}{share}{detail}"
+
+
+def _anchors(found: dict[str, Any]) -> list[str]:
+    if not found["known"]:
+        return [f"not known: {found['why']}"]
+    return [_anchor(row) for row in found["places"]] or ["none: no copy of the journal's checkpoints leaves this host"]
+
+
+def _anchor(row: dict[str, Any]) -> str:
+    if row["contradictions"]:
+        return f"{row['place']} CONTRADICTS the journal; see `watchkeeper journal verify --anchors`"
+    if row["failing_since"]:
+        return f"{row['place']} not reached since {output.moment(row['failing_since'])}: {row['why']}"
+    compared = output.moment(row["compared_at"]) if row["compared_at"] else "never yet"
+    return f"{row['place']} copied {output.moment(row['copied_at'])}, compared {compared}"
 
 
 def _age(seconds: int) -> str:

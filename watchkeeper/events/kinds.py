@@ -12,6 +12,9 @@ KINDS: dict[str, str] = {
     "events.sink.recovered": "A sink's receiver takes events again; the body says how long it did not.",
     "events.sink.dropped": "A sink will not send some events, or put them aside; the body counts them by reason.",
     "events.sink.tested": "Somebody had a marked event sent to a sink; the body has what its receiver answered.",
+    "journal.anchor.contradicted": "A copied checkpoint does not fit its log: it was rewritten, cut or replaced.",
+    "journal.anchor.failed": "A place for copies of checkpoints does not answer; that proves nothing, and is retried.",
+    "journal.anchor.resumed": "Such a place answers again.",
     # the gateway
     "gateway.process.started": "A gateway began to serve its routes.",
     "gateway.process.stopped": "A gateway drained and stopped.",

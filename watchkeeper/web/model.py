@@ -226,6 +226,18 @@ class Writer:
 
 
 @dataclass(frozen=True)
+class Anchor:
+    """A place for copies of checkpoints."""
+
+    name: str
+    state: str
+    """`anchored`, `contradicted`, `unreachable`, or `unknown` before it was ever looked at."""
+    copied_at: int | None = None
+    compared_at: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class Lake:
     """How far the searchable table is behind the journal."""
 

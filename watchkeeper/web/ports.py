@@ -13,6 +13,7 @@ from watchkeeper.events import Event
 from watchkeeper.web.inbox import Held, Inbox
 from watchkeeper.web.model import (
     Activity,
+    Anchor,
     DefinitionChange,
     Incident,
     IncidentRow,
@@ -89,6 +90,10 @@ class JournalState(Protocol):
 
     def lake(self) -> Lake | None:
         """`None` when nobody knows."""
+        ...
+
+    def anchors(self) -> Sequence[Anchor]:
+        """The places for copies of checkpoints. Raises `Unavailable` when nobody knows."""
         ...
 
 

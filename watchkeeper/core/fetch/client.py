@@ -105,6 +105,21 @@ class Fetcher:
             raise FetchRefused(f"{parse_target(url).shown} redirects a request that carries something")
         return answer
 
+    async def request(
+        self,
+        verb: str,
+        url: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        accept: Sequence[str] = JSON,
+    ) -> Fetched:
+        """One request with headers of the caller's own; a redirect is refused. Raises `FetchRefused`, `FetchFailed`."""
+        async with _within(self._settings.seconds):
+            answer = await self._ask(verb, url, tuple(headers), body, accept)
+        if answer.status in _REDIRECTS:
+            raise FetchRefused(f"{parse_target(url).shown} redirects a request that carries something")
+        return answer
+
     async def _ask(self, verb: str, url: str, headers: _wire.Pairs, body: bytes, accept: Sequence[str]) -> Fetched:
         target = self.check(url)
         addresses = await self._addresses(target)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from watchkeeper.events.journal.outside import TileSettings
+from watchkeeper.events.journal.outside import AnchorSettings, TileSettings
 from watchkeeper.events.model import Event
 
 
@@ -64,3 +64,10 @@ class JournalSettings(msgspec.Struct, frozen=True):
         TileSettings,
         msgspec.Meta(description='Tiles for verifiers outside this host: `{ listen = "127.0.0.1:7320" }`.'),
     ] = TileSettings()
+    anchors: Annotated[
+        dict[str, AnchorSettings],
+        msgspec.Meta(
+            description='Places that get a copy of each checkpoint, by name: `{ vault = { folder = "/mnt/v" } }`; '
+            "what is there is compared with the logs."
+        ),
+    ] = {}

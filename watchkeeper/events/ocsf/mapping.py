@@ -38,6 +38,11 @@ MEANINGS: dict[str, Meaning] = {
     "events.sink.recovered": Meaning(LIFECYCLE, OTHER, estate.ours, "Sink recovered"),
     "events.sink.dropped": Meaning(EVENT_LOG, OTHER, estate.log, "Events dropped"),
     "events.sink.tested": Meaning(API, 1, calls.act("test sink")),
+    "journal.anchor.contradicted": Meaning(
+        DETECTION, 1, findings.noticed("The journal contradicts a copied checkpoint", "journal.anchor.contradicted")
+    ),
+    "journal.anchor.failed": Meaning(APP_ERROR, 1, estate.error),
+    "journal.anchor.resumed": Meaning(EVENT_LOG, OTHER, estate.log, "Anchor resumed"),
     "gateway.process.started": Meaning(LIFECYCLE, 3, estate.ours),
     "gateway.process.stopped": Meaning(LIFECYCLE, 4, estate.ours),
     "gateway.worker.replaced": Meaning(LIFECYCLE, 5, estate.ours),

@@ -17,4 +17,5 @@ def journal(request: PageRequest) -> Response[str]:
         "Journal",
         writers=listed(console.services.journal.writers),
         lake=known(console.services.journal.lake, None),
+        anchors=listed(console.services.journal.anchors),
     )
