@@ -16,7 +16,7 @@ ROW = {"gateway": "7", "policies": "f" * 64, "count": 9, "shadow": 0, "packs": [
 
 
 def said(**parts: Any) -> list[str]:
-    known = {"approvals": SILENT, "policies": SILENT, "canary": SILENT, "anchors": SILENT} | parts
+    known = {"approvals": SILENT, "policies": SILENT, "canary": SILENT, "anchors": SILENT, "capture": SILENT} | parts
     return [f"{name} {text}" for name, text in said_of(known) if name in parts]
 
 
@@ -27,7 +27,7 @@ def sets(*rows: dict[str, Any]) -> dict[str, Any]:
 def test_on_a_folder_where_nothing_runs_nothing_is_called_good(run: Command, empty: Path) -> None:
     told = run("status", "--data", empty)
     assert told.exit_code == 1
-    assert told.stdout.count("not known:") == 4
+    assert told.stdout.count("not known:") == 5
     assert "none waits" not in told.stdout
     assert "same" not in told.stdout
     as_json = json.loads(run("status", "--data", empty, "--json").stdout)
@@ -85,3 +85,11 @@ def test_each_place_for_copies_is_told_and_none_is_said_too() -> None:
     ]
     none = ["anchors none: no copy of the journal's checkpoints leaves this host"]
     assert said(anchors={"known": True, "why": "", "places": []}) == none
+
+
+@pytest.mark.behaviour("capture.reload")
+def test_servers_whose_texts_are_kept_in_full_are_named() -> None:
+    known = {"known": True, "why": "", "servers": {"git": {"results": "full, 9 bytes"}}, "full": ["git"]}
+    assert said(capture=known) == ["capture IN FULL, secrets apart: git; see `watchkeeper config capture`"]
+    assert said(capture={**known, "full": []}) == ["capture nothing in full; see `watchkeeper config capture`"]
+    assert said(capture=SILENT) == ["capture not known: no gateway runs"]

@@ -15,6 +15,7 @@ from watchkeeper.app.upstreams import check_bounds
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.events.journal.outside import address_of, check_anchors
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
+from watchkeeper.gateway.capture.settings import check_capture
 from watchkeeper.gateway.limits.settings import check_limits
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.policy.bundles.settings import trusted_keys
@@ -35,6 +36,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
         client_of(name, server)
     settings = loaded.settings
     check_limits(settings.limits)
+    check_capture("capture", settings.capture)
     check_trust(settings, servers)
     chosen(settings.policy.packs)
     if settings.approvals.webhooks:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.approving import REFRESH
+from watchkeeper.app.capturing import note_capture, wanted_with_capture
 from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.flowing import flow_for
 from watchkeeper.app.governing import Built, Governing, govern
@@ -95,6 +96,7 @@ async def serve(
             gateway, control = fitted.gateway, fitted.control
             fitted.governing.loop = asyncio.get_running_loop()
             _note_start(platform, loaded, post)
+            note_capture(platform, routes, post.writer)
             consumption = Consumption(fitted.terms.gate, await keep_ledger(loaded, post.relay, stack), post.relay)
             control.answers |= consumption.answers
             await control.start()
@@ -214,7 +216,8 @@ def desk_for(loaded: Loaded, platform: Platform, policy: PolicyEngine, servers: 
 def guard_for(loaded: Loaded, platform: Platform, orders: OrdersInForce, built: Built) -> Guard:
     """The guard with everything that is on by default."""
     policy = built.engine
-    inspection = Inspection.from_plugins(loaded.data_dir / "cache", policy.wanted, egress_of(loaded))
+    wanted = wanted_with_capture(loaded, policy.wanted)
+    inspection = Inspection.from_plugins(loaded.data_dir / "cache", wanted, egress_of(loaded))
     guard = Guard(
         orders=orders,
         pins=platform.pins,

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from watchkeeper.app.capturing import wanted_with_capture
 from watchkeeper.app.flowing import following
 from watchkeeper.app.flowing import prepared as prepared_flow
 from watchkeeper.app.parts import egress_of, engine_of, times_of
@@ -242,7 +243,7 @@ def govern(governing: Governing, guard: Guard, desk: Desk, platform: Platform) -
     """Have what is put in force judge and ask in this process."""
 
     def make_ready(built: Built) -> Callable[[], None]:
-        looking = guard.looking_for(built.engine.wanted, egress_of(built.loaded))
+        looking = guard.looking_for(wanted_with_capture(built.loaded, built.engine.wanted), egress_of(built.loaded))
         assert isinstance(looking, Inspection | JudgedInspection)  # what `guard_for` handed in
         inspection, second = judging(built.loaded, looking), second_look_for(built.loaded, platform, looking.inspect)
         reading = prepared_flow(built.loaded, built.engine, platform)

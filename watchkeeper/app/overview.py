@@ -25,7 +25,10 @@ _Rows = list[dict[str, Any]]
 
 
 def overview(data_dir: Path, services: _Rows, now: int) -> dict[str, Any]:
-    """`approvals`, `policies` and `canary`, each with `known` and with `why` it is not. `services`: `standing`'s."""
+    """`approvals`, `policies`, `canary`, `capture`, each with `known` and with `why` it is not.
+
+    `services` are `standing`'s.
+    """
     gateways = [row for row in services if row["service"] == GATEWAY and row["state"] != "stopped"]
     facts = [row["facts"] for row in gateways if row["facts"]]
     silent = [str(row["detail"]) for row in gateways if not row["facts"]]
@@ -34,6 +37,7 @@ def overview(data_dir: Path, services: _Rows, now: int) -> dict[str, Any]:
         "policies": policies(data_dir, [str(one["gateway"]) for one in facts], silent),
         "canary": canary(data_dir, facts, silent),
         "anchors": anchors(services),
+        "capture": capture(facts, silent),
     }
 
 
@@ -82,6 +86,15 @@ def policies(data_dir: Path, gateways: list[str], silent: list[str]) -> dict[str
         return _unknown(why) | {"alike": None, "gateways": rows}
     is_alike = len(good) == len(rows) and len({row["policies"] for row in good}) == 1
     return {"known": True, "why": "", "alike": is_alike, "gateways": rows}
+
+
+def capture(gateways: _Rows, silent: list[str]) -> dict[str, Any]:
+    """What of others' words events keep, by server, and of which servers more than what is redacted."""
+    if not gateways:
+        return _unknown("; ".join(silent) or "no gateway runs") | {"servers": {}, "full": []}
+    servers = {name: kept for one in gateways for name, kept in sorted(one.get("capture", {}).items())}
+    full = sorted(name for name, kept in servers.items() if any(said.startswith("full") for said in kept.values()))
+    return {"known": True, "why": "; ".join(silent), "servers": servers, "full": full}
 
 
 def canary(data_dir: Path, gateways: _Rows, silent: list[str]) -> dict[str, Any]:

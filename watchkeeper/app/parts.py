@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from watchkeeper.app.capturing import capture_of
 from watchkeeper.app.credentials import Accreditor, keeps_credential
 from watchkeeper.app.launching import command_of
 from watchkeeper.app.limiting import gate_for
@@ -27,6 +28,7 @@ from watchkeeper.app.upstreams import bounded, bounds_of, fuse_of, own_times
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.gateway.capture.settings import METADATA
 from watchkeeper.gateway.fitting import Terms
 from watchkeeper.gateway.hops import hop_of
 from watchkeeper.gateway.http_sse import SseUpstream
@@ -47,7 +49,7 @@ from watchkeeper.policy.packs import places_of
 from watchkeeper.protocol.spawn import Spawner
 from watchkeeper.registry.settings import PinTerms, check_pins
 
-_OF_THE_ROUTE = ("port", "shadow", "durability", "eras", "public_url", "scopes", "trace_context", "pins")
+_OF_THE_ROUTE = ("port", "shadow", "durability", "eras", "public_url", "scopes", "trace_context", "pins", "capture")
 """Settings of a server that its upstream knows nothing of. What is not named here makes another upstream."""
 _OF_THE_DOOR = (
     *("host", "port", "path", "allowed_hosts", "allowed_origins", "max_header_bytes", "max_body_bytes"),
@@ -109,7 +111,10 @@ def terms_of(
 def pin_terms_of(loaded: Loaded) -> PinTerms:
     """What the pins of each server are held to. Raises `Misconfigured`."""
     check_pins("pins", loaded.settings.pins)
-    return PinTerms(loaded.settings.pins, {name: server.pins for name, server in loaded.settings.servers.items()})
+    servers = loaded.settings.servers
+    texts = {name: capture_of(loaded, server).definitions for name, server in {"": ServerSettings(), **servers}.items()}
+    sizes = {name: 0 if keep.mode == METADATA else keep.bytes for name, keep in texts.items()}
+    return PinTerms(loaded.settings.pins, {name: server.pins for name, server in servers.items()}, sizes)
 
 
 def policies_of(loaded: Loaded) -> list[Path]:
@@ -166,6 +171,7 @@ def _route(loaded: Loaded, name: str, server: ServerSettings, upstream: Upstream
         is_started=bool(server.command),
         floods=loaded.settings.floods,
         hop=_hop(loaded, name),
+        capture=capture_of(loaded, server),
         keeps_credential=keeps_credential(server),
     )
 

@@ -18,7 +18,9 @@ from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import make_private_folder
 from watchkeeper.events import Event, Journal, JournalSettings, new_event
+from watchkeeper.events.censor import Censor
 from watchkeeper.gateway.approvals import Approvals
+from watchkeeper.gateway.capture.looked import KIND, looked
 from watchkeeper.gateway.containment import AGENT
 from watchkeeper.gateway.credentials.grants import Grants
 from watchkeeper.gateway.identity import Identities
@@ -88,6 +90,8 @@ def opened(
         log = journal.open(data_dir, writer, clock, settings)
         try:
             values = Values(database, clock)
+            log.censor = censor = Censor(data_dir / "cache")
+            censor.trusts = {KIND: looked(censor.is_harmless)}
             log.also_erase = lambda subject: values.forget(subject.removeprefix(AGENT))
             roster, rules = Roster(database, log, clock), PersonRules()
             yield Platform(

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.app.capturing import full_of, note_capture, wanted_with_capture
 from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.flowing import following
@@ -51,7 +52,7 @@ from watchkeeper.registry.settings import PinTerms
 LIVE = frozenset(
     {
         *("gateway", "servers", "endpoints", "issuers", "limits", "loops", "floods", "fetch"),
-        *("policy", "approvals", "pins", "flow", "egress", "inspection", "redaction"),
+        *("policy", "approvals", "pins", "flow", "egress", "inspection", "redaction", "capture"),
     }
 )
 """Sections whose changes take effect without a restart, `gateway.workers` excepted."""
@@ -143,7 +144,8 @@ class Renewal:
         servers = await asyncio.to_thread(check_quickly, kept, demo=self._demo)
         built = await asyncio.to_thread(self._fitted.governing.renewed, kept)
         policy = built.engine
-        looking = await asyncio.to_thread(self._fitted.guard.looking_for, policy.wanted, egress_of(kept))
+        wanted = wanted_with_capture(kept, policy.wanted)
+        looking = await asyncio.to_thread(self._fitted.guard.looking_for, wanted, egress_of(kept))
         assert isinstance(looking, Inspection | JudgedInspection)  # what `guard_for` handed in
         inspection = judging(kept, looking)
         second = second_look_for(kept, self._ground.platform, looking.inspect)
@@ -198,6 +200,8 @@ class Renewal:
         self._fitted.desk.follow(prepared.loaded.settings.approvals, prepared.built.engine.version)
         self._fitted.desk.servers = [route.name for route in prepared.routes]
         self._ground.platform.pins.terms = prepared.pins
+        if full_of(prepared.routes) != full_of(list(self.control.routes.values())):
+            note_capture(self._ground.platform, prepared.routes, self._writer)
         self.control.routes = {route.name: route for route in prepared.routes}
         if prepared.terms.gate is not self._terms.gate:
             if prepared.ledger is not None:

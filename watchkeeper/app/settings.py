@@ -26,6 +26,7 @@ from watchkeeper.events.lake import LakeSettings
 from watchkeeper.events.sinks.settings import SinkSettings
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.approvals.settings import ApprovalSettings
+from watchkeeper.gateway.capture.settings import CaptureSettings
 from watchkeeper.gateway.flood import FloodSettings
 from watchkeeper.gateway.flow.settings import FlowSettings
 from watchkeeper.gateway.limits.settings import LimitSettings, LoopSettings
@@ -99,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True):
     egress: EgressSettings = EgressSettings()
     inspection: InspectionSettings = InspectionSettings()
     redaction: RedactionSettings = RedactionSettings()
+    capture: CaptureSettings = CaptureSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     pins: PinSettings = PinSettings()
     journal: JournalSettings = JournalSettings()

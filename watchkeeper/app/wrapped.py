@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 from watchkeeper.app.approving import REFRESH
+from watchkeeper.app.capturing import capture_of
 from watchkeeper.app.gateway import desk_for, guard_for
 from watchkeeper.app.governing import Governing, govern
 from watchkeeper.app.limiting import gate_for
@@ -68,7 +69,13 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
     launches = Launches(name, child.command, platform.journal, platform.clock)
     launches.spawned(child, planned.principal, "")
     server, settings = planned.server, loaded.settings.gateway
-    route = Route(name=name, shadow=server.shadow, durability=server.durability, eras=server.eras)
+    route = Route(
+        name=name,
+        shadow=server.shadow,
+        durability=server.durability,
+        eras=server.eras,
+        capture=capture_of(loaded, server),
+    )
     orders, governing = OrdersInForce(), Governing(loaded, platform, f"wrap-{name}-{os.getpid()}")
     guard = guard_for(loaded, platform, orders, governing.built)
     desk = desk_for(loaded, platform, governing.built.engine, [name])

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from watchkeeper.app.capturing import captures
+from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.reading import check_thoroughly
 from watchkeeper.app.settings import as_toml, data_folder, load
 from watchkeeper.cli import options, output
@@ -53,3 +55,25 @@ def show(config: Path | None, data: Path | None, as_json: bool) -> None:
         output.as_json(loaded.masked())
     else:
         output.text(as_toml(loaded))
+
+
+@config.command()
+@options.config
+@options.data
+@options.as_json
+@options.errors_told
+def capture(config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Say what of others' words events keep, for each server and class of text.
+
+    Secrets are never kept. What an event left out is said in it, in `body.capture`.
+    """
+    loaded = load(config, data_folder(data))
+    kept = captures(loaded, check_quickly(loaded))
+    if as_json:
+        output.as_json(kept)
+        return
+    rows = [[server, name, said] for server, classes in kept.items() for name, said in classes.items()]
+    output.table(["server", "text", "kept"], rows, empty="No server is configured, so nothing is kept.")
+    full = sorted({server for server, _, said in rows if said.startswith("full")})
+    if full:
+        output.text(f"In full, secrets apart: {', '.join(full)}. Personal data stays readable there.", err=True)

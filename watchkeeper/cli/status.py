@@ -53,6 +53,7 @@ def said_of(more: dict[str, Any]) -> list[tuple[str, str]]:
         *(("policies", one) for one in _policies(more["policies"])),
         *(("canary", one) for one in _canary(more["canary"])),
         *(("anchors", one) for one in _anchors(more["anchors"])),
+        ("capture", _capture(more["capture"])),
     ]
 
 
@@ -85,6 +86,14 @@ def _set(row: dict[str, Any]) -> str:
     on = "not known" if packs is None else ", ".join(packs) or "none"
     note = f"; {row['note']}" if row["note"] else ""
     return f"set {row['policies'][:12]}, {row['count']} policies, {silent} in shadow; packs: {on}{note}"
+
+
+def _capture(found: dict[str, Any]) -> str:
+    if not found["known"]:
+        return f"not known: {found['why']}"
+    if found["full"]:
+        return f"IN FULL, secrets apart: {', '.join(found['full'])}; see `watchkeeper config capture`"
+    return "nothing in full; see `watchkeeper config capture`"
 
 
 def _canary(found: dict[str, Any]) -> list[str]:

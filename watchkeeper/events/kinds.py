@@ -103,6 +103,7 @@ KINDS: dict[str, str] = {
     "web.operator.refused": "A link or a cookie was not accepted.",
     "admin.config.loaded": "Settings were read; the body has their hash, never their secrets.",
     "admin.config.refused": "Settings were read again and not taken; those that were in force still are.",
+    "admin.capture.widened": "Texts are kept in full from now on, secrets apart; the body says of which servers.",
     "admin.suppressions.loaded": "Findings are let be from now on; the body says which, why, by whom and until when.",
     "admin.service.started": "A service process began.",
     "admin.service.stopped": "A service process ended.",

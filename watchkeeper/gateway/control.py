@@ -195,6 +195,7 @@ class GatewayControl:
             "pins": self._pins.generation,
             "clients": self._identities.generation,
             "routes": sorted(self.routes),
+            "capture": {name: route.capture.told() for name, route in self.routes.items() if route.capture is not None},
             "addresses": self.addresses,
             "sandboxes": self.sandboxes,
             "upstreams": {name: _standing(route) for name, route in self.routes.items()},

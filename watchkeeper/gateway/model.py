@@ -6,6 +6,7 @@ import msgspec
 
 from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.capture.model import Capture
 from watchkeeper.gateway.flood import FloodSettings
 from watchkeeper.gateway.redaction.model import Change
 from watchkeeper.gateway.upstream import Outbound, Upstream
@@ -42,6 +43,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     upstream: Upstream | None = None
     is_started: bool = False
     """Its server is started and not reached: in one worker, whichever is asked, or each would start its own."""
+    capture: Capture | None = None
+    """What of others' words its events keep; None for what holds where nothing is said."""
     keeps_credential: bool = False
     """The client's own credential is handed to the upstream, which exchanges it or, by the settings' word, passes it
     on. Otherwise nobody behind the edge ever sees it."""

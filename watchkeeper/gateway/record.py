@@ -1,4 +1,4 @@
-"""What the gateway remembers of each exchange: one event, with text only in redacted form.
+"""What the gateway remembers of each exchange: one event, with of others' words what `gateway.capture` lets be kept.
 
 Every event about a message is made here. What an event says is decided elsewhere; whether it must be on disk before the
 client hears anything is said by the caller.
@@ -18,30 +18,26 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.ids import observed_id
 from watchkeeper.events.model import VERSION, Event, Severity, new_event
 from watchkeeper.gateway.caller import tenant_of
+from watchkeeper.gateway.capture.keeping import keep
+from watchkeeper.gateway.capture.model import DEFAULT, Keep, Spoken
 from watchkeeper.gateway.duties.subscription import Subscription
 from watchkeeper.gateway.flood import Flood
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
 from watchkeeper.gateway.ports import LISTINGS, Recorder
 from watchkeeper.gateway.tracing import Parent, contexts
 from watchkeeper.inspection.model import Finding
-from watchkeeper.inspection.redaction import CUT, redact
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.policy.reads import FACTS
 from watchkeeper.protocol.message import Message
 
 LONGEST = 512
 """Characters kept of an id, a method or a name."""
-EXCERPT = 2048
-"""Characters kept of arguments and of a result in which something was found."""
-CLEAN_EXCERPT = 512
-"""Characters kept where nothing was: enough to see what a call was about."""
 _SHADOW = ("shadow",)
 CALL = "call_tool"
 """The one action whose arguments policies look at."""
 _ASKED = ("groups", *(fact for fact in FACTS if fact != "pin"))
 _NOTHING = ((),) * len(_ASKED)
 _facts_of = attrgetter(*_ASKED)
-_PLAIN = bytes(range(0x20, 0x7F))
 REFUSALS_PER_SECOND = 20
 """Refused requests recorded one by one; beyond, they are counted in the next one's event."""
 
@@ -88,6 +84,7 @@ class Chronicle:
 
     def __init__(self, route: Route, journal: Recorder, clock: Clock) -> None:
         self._route = route
+        self._capture = route.capture or DEFAULT
         self._journal = journal
         self._clock = clock
         self._second = 0
@@ -103,13 +100,15 @@ class Chronicle:
         call.recorded = True
         message, answered = call.message, call.answered
         verdict, findings = call.ruling.verdict, call.ruling.findings
-        body = _of_request(call)
+        capture = self._capture
+        spoken = capture.of(message.method, message.name)
+        body = _of_request(call, spoken, keeps_version=capture.keeps_claims)
         if answered is not None:
             body["answer"] = _in_short(answered)
             if call.answer is not None and (call.answer.error or message.method not in LISTINGS):
                 # what a listing shows has facts of its own, in the registry; it is inspected there and only once
                 said = call.answer.result or call.answer.error
-                body["result"] = _shown(said, answered.findings, answered)
+                _keep(body, "result", said, answered, spoken.results)
             findings += answered.findings
         if findings:
             body["findings"] = [msgspec.structs.asdict(finding) for finding in findings]
@@ -121,7 +120,7 @@ class Chronicle:
             kind="gateway.request.decided",
             tenant=tenant_of(call.request.principal),
             actor=call.request.principal,
-            claimed=call.client,
+            claimed=call.client if capture.keeps_claims else "",
             server=self._route.name,
             target=message.name[:LONGEST],
             era=call.era,
@@ -161,7 +160,7 @@ class Chronicle:
         }
         spoken = message.params or message.result or message.error
         if spoken:
-            body["message"] = _shown(spoken, ruling.findings, ruling)
+            _keep(body, "message", spoken, ruling, self._capture.messages)
         event = self._event(
             "gateway.message.decided",
             actor=principal,
@@ -209,10 +208,10 @@ class Chronicle:
         return new_event(self._clock.now(), kind, tenant=tenant, server=self._route.name, **fields)
 
 
-def _of_request(call: Call) -> dict[str, Any]:
+def _of_request(call: Call, captured: Spoken, *, keeps_version: bool) -> dict[str, Any]:
     """What the event says of the request and of how it went."""
     message, ruling = call.message, call.ruling
-    verdict, findings = ruling.verdict, ruling.findings
+    verdict = ruling.verdict
     body: dict[str, Any] = {
         "method": _short(message.method or message.kind),
         "id": _short(message.id),
@@ -233,10 +232,9 @@ def _of_request(call: Call) -> dict[str, Any]:
         body["changed"] = ruling.change.in_short()
     if ruling.told:
         body |= ruling.told
-    if spoken:
-        body["arguments"] = _shown(spoken, findings, ruling)
-    body["asked"] = _asked(ruling, ruling.told, spoken, body.get("arguments", ""))
-    if version := message.version or call.request.version:
+    shown = _keep(body, "arguments", spoken, ruling, captured.arguments) if spoken else ""
+    body["asked"] = _asked(ruling, ruling.told, spoken, shown)
+    if keeps_version and (version := message.version or call.request.version):
         body["version"] = _short(version)
     if call.ending:
         body["ending"] = call.ending
@@ -253,23 +251,12 @@ def _severity(findings: tuple[Finding, ...]) -> Severity:
     return Severity(min(5, max(1, *(finding.severity for finding in findings))))
 
 
-def _excerpt(data: bytes, findings: tuple[Finding, ...]) -> str:
-    """`redact` of a message's part; for clean, plain text by a shorter way to the same result."""
-    if findings:
-        return redact(data, findings, EXCERPT)
-    kept = data if len(data) <= CLEAN_EXCERPT else data[: CLEAN_EXCERPT - len(CUT)]
-    if not kept.translate(None, _PLAIN):  # eight times as fast as `isprintable` of the text
-        text = kept.decode("ascii")
-        return text if kept is data else text + CUT
-    return redact(data, findings, CLEAN_EXCERPT)
-
-
-def _shown(data: bytes, findings: tuple[Finding, ...], ruling: Ruling) -> str:
-    """`_excerpt`; of a message whose values became placeholders, the text that has those."""
+def _keep(body: dict[str, Any], member: str, data: bytes, ruling: Ruling, rule: Keep) -> str:
+    """`keep`; of a message whose values became placeholders, the text that has those."""
     change = ruling.change
     if change is not None and change.shown:
-        data, findings = change.shown, change.left
-    return _excerpt(data, findings)
+        return keep(body, member, change.shown, change.left, rule)
+    return keep(body, member, data, ruling.findings, rule)
 
 
 def _short(value: int | str | None) -> int | str | None:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.secrets import is_reference
+from watchkeeper.gateway.capture.settings import OwnCaptureSettings, check_capture
 from watchkeeper.registry.settings import OwnPinSettings, check_pins
 
 OAUTH = ("client_credentials", "token_exchange", "user_grant")
@@ -213,6 +214,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="`pass` leaves `traceparent` in messages alone; `inject` puts the gateway's span there.")
     ] = "pass"
     pins: Annotated[OwnPinSettings, Meta(description="What of `[pins]` differs with this server.")] = OwnPinSettings()
+    capture: Annotated[OwnCaptureSettings, Meta(description="What of `[capture]` differs with this server.")] = (
+        OwnCaptureSettings()
+    )
 
 
 def check_gateway(settings: GatewaySettings) -> None:
@@ -286,6 +290,7 @@ def check_server(name: str, server: ServerSettings) -> None:
             raise Misconfigured(f"{where}.headers: {header!r} is no header", hint="use ASCII without line breaks")
     _check_credential(where, server)
     check_pins(f"{where}.pins", server.pins)
+    check_capture(f"{where}.capture", server.capture)
 
 
 def _check_protocol(where: str, server: ServerSettings) -> None:

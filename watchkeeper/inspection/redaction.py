@@ -6,7 +6,7 @@ What cannot be cut out exactly is withheld as a whole: a secret is never kept fo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from watchkeeper.inspection.excerpts import escaped
 from watchkeeper.inspection.inspection import BROKEN
@@ -20,25 +20,31 @@ _PRINTABLE = bytes(range(0x20, 0x7F))
 _Spans = dict[str, list[tuple[int, int, str]]]
 
 
-def redact(data: bytes, findings: Sequence[Finding], limit: int) -> str:
-    """`data` as text of at most `limit` characters, without the secrets among `findings`.
+def redact(data: bytes, findings: Sequence[Finding], limit: int, masks: Container[str] = UNSHOWN) -> str:
+    """`data` as text of at most `limit` characters, without what the findings whose labels are in `masks` name.
 
     `findings` must be those of these very bytes; what an inspector failed on is withheld, for it may hold anything.
     Without any, only the kept part of the text is looked at.
     """
     if any(finding.label == BROKEN for finding in findings):
         return UNSEEN[:limit]
-    secrets = [finding for finding in findings if finding.label in UNSHOWN]
+    secrets = [finding for finding in findings if finding.label in masks]
     if not secrets:
         return _trimmed(data, limit)
+    left = without(data, secrets)
+    return WITHHELD[:limit] if left is None else _trimmed(left, limit)
+
+
+def without(data: bytes, secrets: Sequence[Finding]) -> bytes | None:
+    """`data` with a mark in the place of each of these; None when one cannot be cut out exactly."""
     if any(not finding.path and not finding.end for finding in secrets):
-        return WITHHELD[:limit]
+        return None
     spans: _Spans = {}
     for finding in secrets:
         spans.setdefault(finding.path, []).append((finding.start, finding.end, f"[{finding.rule}]"))
     if "" in spans and len(spans) == 1 and not data.lstrip().startswith(b'"'):
-        return _trimmed(_cut(data, spans[""]), limit)
-    return _trimmed(_without(data, spans), limit)
+        return _cut(data, spans[""])
+    return _without(data, spans)
 
 
 def _trimmed(data: bytes, limit: int) -> str:
@@ -63,14 +69,14 @@ def _cut(data: bytes, spans: list[tuple[int, int, str]]) -> bytes:
     return b"".join([*out, data[kept:]])
 
 
-def _without(data: bytes, spans: _Spans) -> bytes:
+def _without(data: bytes, spans: _Spans) -> bytes | None:
     try:
         tree = parse(data, keep_numbers=True)
         left = set(spans)
         replaced = _replace(tree, "", spans, left)
-        return WITHHELD.encode() if left else _written(replaced).encode()
+        return None if left else _written(replaced).encode()
     except (ValueError, RecursionError):
-        return WITHHELD.encode()
+        return None
 
 
 def _replace(node: object, pointer: str, spans: _Spans, left: set[str]) -> object:

@@ -13,8 +13,8 @@ from watchkeeper.inspection.model import Finding
 from watchkeeper.registry import _store, facts, transitions
 from watchkeeper.registry._relatives import Groups, Relatives
 from watchkeeper.registry.changes import ChangeClass, classify
+from watchkeeper.registry.facts import Occasion
 from watchkeeper.registry.model import CANARY, Pin, SetApart, Sighting
-from watchkeeper.registry.settings import PinSettings
 
 NOT_INSPECTED = Finding("registry", "registry.not-inspected", "not_inspected", 3)
 """Stands for the findings of a definition that nobody looked at: it is held, never trusted."""
@@ -29,15 +29,6 @@ def grouped(definitions: Sequence[Definition]) -> Groups:
 
 
 Findings = Mapping[str, tuple[Finding, ...]]
-
-
-class Occasion(msgspec.Struct, frozen=True):
-    """When and by which terms a listing is noted."""
-
-    tenant: str
-    generation: int
-    now: int
-    terms: PinSettings
 
 
 class Noting:
@@ -81,7 +72,7 @@ class Noting:
             first_seen=self._on.now,
         )
         _store.remember(self._session, row, definition.canonical)
-        self.facts.append(facts.definition_seen(self._on.now, self._on.tenant, server, definition, findings))
+        self.facts.append(facts.definition_seen(self._on, server, definition, findings))
 
     def set_apart(self, server: str, found: SetApart) -> Pin | None:
         """Hold what a server shows to some only; None when that is so already, or was approved with that known."""
@@ -97,7 +88,7 @@ class Noting:
         step = transitions.set_apart(pin, found.depends_on, self._on.now)
         old, new = self._shown(key, found.canary), self._shown(key, found.shown)
         self._put(key, step)
-        self.facts.append(facts.canary_differed(self._on.now, self._on.tenant, step.pin, found, old=old, new=new))
+        self.facts.append(facts.canary_differed(self._on, step.pin, found, old=old, new=new))
         return step.pin
 
     def _is_settled(self, pin: Pin, key: str, found: SetApart) -> bool:
@@ -146,7 +137,7 @@ class Noting:
             return facts.pin_moved(self._on.now, self._on.tenant, step, findings=findings)
         old = self._shown(key, step.was or step.pin.pinned)
         new = self._shown(key, step.pin.seen)
-        return facts.pin_changed(self._on.now, self._on.tenant, step, old=old, new=new)
+        return facts.pin_changed(self._on, step, old=old, new=new)
 
     def _shown(self, key: str, fingerprint: str) -> Sighting | None:
         return _store.sighting_of(self._session, self._on.tenant, key, fingerprint) if fingerprint else None

@@ -11,34 +11,50 @@ from watchkeeper.core.text import visible
 from watchkeeper.events import Event, Severity, new_event
 from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
-from watchkeeper.inspection.redaction import redact
+from watchkeeper.inspection.redaction import CUT, redact
 from watchkeeper.registry import transitions
 from watchkeeper.registry.changes import ChangeClass, classify
 from watchkeeper.registry.diff import unified
 from watchkeeper.registry.kin import RENAMED, Kin
 from watchkeeper.registry.lookalikes import Likeness
 from watchkeeper.registry.model import Pin, SetApart, Sighting
+from watchkeeper.registry.settings import TEXT_BYTES, PinSettings
 from watchkeeper.registry.summary import summarise
 
 ACTOR = "system:registry"
-_MOST = 16_384
-"""Bytes of text that an event carries of a definition or a diff; the whole is in the control state."""
 _SEVERITIES = {transitions.CHANGED: Severity.HIGH, transitions.HELD: Severity.MEDIUM}
 
 
-def definition_seen(now: int, tenant: str, server: str, definition: Definition, findings: Sequence[Finding]) -> Event:
+class Occasion(msgspec.Struct, frozen=True):
+    """When and by which terms a listing is noted."""
+
+    tenant: str
+    generation: int
+    now: int
+    terms: PinSettings
+    text_bytes: int
+    """Of a definition or a diff, in a fact."""
+
+
+def definition_seen(on: Occasion, server: str, definition: Definition, findings: Sequence[Finding]) -> Event:
     """A definition's first appearance in the history of its name."""
+    size = len(definition.canonical)
     body = {
         "definition": definition.kind,
         "fingerprint": definition.fingerprint,
-        "bytes": len(definition.canonical),
-        "canonical": redact(definition.canonical, findings, _MOST),
+        "bytes": size,
         "findings": _plain(findings),
     }
+    if on.text_bytes:
+        text = body["canonical"] = redact(definition.canonical, findings, on.text_bytes)
+        if text.endswith(CUT):
+            body["capture"] = {"canonical": {"mode": "redacted", "kept": len(text.encode()), "of": size}}
+    else:
+        body["capture"] = {"canonical": {"mode": "metadata", "kept": 0, "of": size}}
     return new_event(
-        now,
+        on.now,
         "registry.definition.seen",
-        tenant=tenant,
+        tenant=on.tenant,
         actor=ACTOR,
         server=server,
         target=definition.name,
@@ -61,7 +77,7 @@ def pin_moved(
     return _about(now, tenant, step, actor, body)
 
 
-def pin_changed(now: int, tenant: str, step: transitions.Step, *, old: Sighting | None, new: Sighting | None) -> Event:
+def pin_changed(on: Occasion, step: transitions.Step, *, old: Sighting | None, new: Sighting | None) -> Event:
     """A server shows another definition than the pinned one: both fingerprints, and how they differ."""
     shown = without_secrets(old), without_secrets(new)
     text = unified(*shown, before="pinned", after="seen")
@@ -69,15 +85,14 @@ def pin_changed(now: int, tenant: str, step: transitions.Step, *, old: Sighting 
     body = {
         "reason": step.pin.reason,
         "class": step.pin.change or ("cosmetic" if step.was else ""),
-        "summary": list(summarise(*shown)),
         "old": step.was or step.pin.pinned,
         "new": step.pin.seen,
-        "diff": _cut(text),
         "added": added,
         "removed": removed,
         "findings": _plain(new.findings if new else ()),
+        **_difference(shown, text, on.text_bytes),
     }
-    return _about(now, tenant, step, ACTOR, body)
+    return _about(on.now, on.tenant, step, ACTOR, body)
 
 
 def pin_akin(now: int, tenant: str, pin: Pin, kin: Kin) -> Event:
@@ -103,9 +118,7 @@ def looks_alike(now: int, tenant: str, pin: Pin, like: Likeness) -> Event:
     return _of_pin(pin, now, kind, tenant=tenant, severity=severity, body=body, labels=(like.label,))
 
 
-def canary_differed(
-    now: int, tenant: str, pin: Pin, found: SetApart, *, old: Sighting | None, new: Sighting | None
-) -> Event:
+def canary_differed(on: Occasion, pin: Pin, found: SetApart, *, old: Sighting | None, new: Sighting | None) -> Event:
     """A server shows a client another definition than the canary."""
     shown = without_secrets(old), without_secrets(new)
     body = {
@@ -116,10 +129,9 @@ def canary_differed(
         "shown": found.shown,
         "canary": found.canary,
         "class": classify(old.canonical, new.canonical).value if old and new else "",
-        "summary": list(summarise(*shown)),
-        "diff": _cut(unified(*shown, before="canary", after="client")),
+        **_difference(shown, unified(*shown, before="canary", after="client"), on.text_bytes),
     }
-    return _of_pin(pin, now, "registry.canary.differed", tenant=tenant, severity=Severity.HIGH, body=body)
+    return _of_pin(pin, on.now, "registry.canary.differed", tenant=on.tenant, severity=Severity.HIGH, body=body)
 
 
 def _of_pin(pin: Pin, now: int, kind: str, **more: Any) -> Event:
@@ -154,7 +166,7 @@ def _plain(findings: Collection[Finding]) -> list[Any]:
 
 def without_secrets(shown: Sighting | None) -> bytes:
     """A definition without the secrets that were found in it, still JSON."""
-    return redact(shown.canonical, shown.findings, 2 * len(shown.canonical) + _MOST).encode() if shown else b""
+    return redact(shown.canonical, shown.findings, 2 * len(shown.canonical) + TEXT_BYTES).encode() if shown else b""
 
 
 def _count(diff: str) -> tuple[int, int]:
@@ -162,5 +174,9 @@ def _count(diff: str) -> tuple[int, int]:
     return sum(x.startswith("+") for x in lines), sum(x.startswith("-") for x in lines)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST else f"{text[:_MOST]}… ({len(text)} characters in all)"
+def _difference(shown: tuple[bytes, bytes], text: str, most: int) -> dict[str, Any]:
+    """In words and as a diff, as far as text is kept; whole it is in the control state."""
+    if not most:
+        return {"capture": {"diff": {"mode": "metadata", "kept": 0, "of": len(text)}}}
+    diff = text if len(text) <= most else f"{text[:most]}… ({len(text)} characters in all)"
+    return {"summary": list(summarise(*shown)), "diff": diff}

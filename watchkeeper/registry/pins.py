@@ -27,7 +27,7 @@ from watchkeeper.inspection.fingerprints import Definition
 from watchkeeper.inspection.model import Finding
 from watchkeeper.registry import _store, facts, transitions
 from watchkeeper.registry._mirror import Mirror
-from watchkeeper.registry._noting import Noting, Occasion, grouped
+from watchkeeper.registry._noting import Noting, grouped
 from watchkeeper.registry._relatives import Groups, Relatives
 from watchkeeper.registry.changes import ChangeClass
 from watchkeeper.registry.diff import unified
@@ -175,7 +175,7 @@ class Pins:
         """
         with self._database.write() as session:
             at = _store.lock_generation(session, self._tenant)
-            occasion = Occasion(self._tenant, at.value + 1, self._clock.now(), self.terms.of(server))
+            occasion = self._occasion(server, at.value + 1)
             noting = Noting(session, occasion, findings, Relatives(self._mirror, server, {}, ""))
             held = [pin for one in found if (pin := noting.set_apart(server, one)) is not None]
             if noting.facts:
@@ -251,7 +251,7 @@ class Pins:
         with self._database.write() as session:
             at = _store.lock_generation(session, self._tenant)
             self._refuse_crowd(server, groups)
-            occasion = Occasion(self._tenant, at.value + 1, self._clock.now(), self.terms.of(server))
+            occasion = self._occasion(server, at.value + 1)
             noting = Noting(session, occasion, findings, Relatives(self._mirror, server, groups, whole))
             for key, group in groups.items():
                 step = noting.note(server, *key, group)
@@ -265,6 +265,10 @@ class Pins:
         self.reload()
         self._keep(server, groups, whole)
         return Observation(frozenset(held), frozenset(changed))
+
+    def _occasion(self, server: str, generation: int) -> facts.Occasion:
+        terms = self.terms
+        return facts.Occasion(self._tenant, generation, self._clock.now(), terms.of(server), terms.text_bytes(server))
 
     def _refuse_crowd(self, server: str, groups: Groups) -> None:
         """A server that invents names without end would fill memory: its listing is refused as a whole."""

@@ -64,11 +64,23 @@ class OwnPinSettings(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
+TEXT_BYTES = 16_384
+"""Bytes of text that an event carries of a definition or a diff; the whole is in the control state."""
+
+
 class PinTerms:
     """What holds for each server."""
 
-    def __init__(self, settings: PinSettings | None = None, own: Mapping[str, OwnPinSettings] | None = None) -> None:
+    def __init__(
+        self,
+        settings: PinSettings | None = None,
+        own: Mapping[str, OwnPinSettings] | None = None,
+        texts: Mapping[str, int] | None = None,
+    ) -> None:
+        """`texts`: server → bytes of text that its events carry of a definition, 0 for none; without a name, those of
+        all others."""
         self._all = settings or PinSettings()
+        self._texts = texts or {}
         self._own = {
             name: msgspec.structs.replace(
                 self._all, **{key: value for key, value in msgspec.structs.asdict(one).items() if value}
@@ -79,6 +91,10 @@ class PinTerms:
     def of(self, server: str) -> PinSettings:
         """The terms of one server."""
         return self._own.get(server, self._all)
+
+    def text_bytes(self, server: str) -> int:
+        """Bytes of text that events about a server carry of a definition or a diff."""
+        return self._texts.get(server, self._texts.get("", TEXT_BYTES))
 
 
 def check_pins(where: str, settings: PinSettings | OwnPinSettings) -> None:

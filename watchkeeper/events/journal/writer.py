@@ -42,6 +42,8 @@ class Journal:
         """The first index that is not yet durable."""
         self.also_erase: Callable[[str], object] = lambda _: None
         """Has a subject's data erased where others keep it, before its keys are destroyed here."""
+        self.censor: Callable[[Event], Event] = lambda event: event
+        """Has secrets masked in each event before it is stored."""
         self._log = log
         self._clock = clock
         self._settings = settings
@@ -97,7 +99,7 @@ class Journal:
         is no JSON or beyond 16 MiB.
         """
         try:
-            record = encode(event)
+            record = encode(self.censor(event))
         except (UnicodeEncodeError, TypeError, ValueError, RecursionError) as error:
             raise Invalid(
                 f"an event cannot be written as JSON: {error!r}", hint="use JSON types in its body"

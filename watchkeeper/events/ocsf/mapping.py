@@ -134,6 +134,7 @@ MEANINGS: dict[str, Meaning] = {
     "web.operator.refused": Meaning(AUTHENTICATION, 1, people.logon),
     "admin.config.loaded": Meaning(LIFECYCLE, 8, estate.ours),
     "admin.config.refused": Meaning(LIFECYCLE, 8, estate.ours),
+    "admin.capture.widened": Meaning(ENTITY, 3, people.policies),
     "admin.suppressions.loaded": Meaning(ENTITY, 3, people.policies),
     "admin.service.started": Meaning(LIFECYCLE, 3, estate.ours),
     "admin.service.stopped": Meaning(LIFECYCLE, 4, estate.ours),
