@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.events.journal.frame import BadFrame, Frame, pack, pack_body, parse
-from watchkeeper.events.journal.seal import BadBlock, Opener, Sealer, check, entry_of, salted
+from watchkeeper.events.journal.seal import BadBlock, Opener, Sealer, check, entry_of
 from watchkeeper.events.journal.subjects import SubjectKeys
 
 BATCH = [("agent:ada", b"one"), ("agent:bob", b"two"), ("agent:ada", b""), ("", b"x" * 70_000)]
@@ -40,11 +40,12 @@ def test_an_entry_is_the_version_and_the_hash_of_salt_and_record(salt: bytes, re
 
 
 @pytest.mark.behaviour("journal.entry-is-salted")
-def test_each_record_has_a_salt_of_its_own() -> None:
-    records = [b"record %d" % number for number in range(300)]
-    salts, entries = salted(records)
-    assert entries == [entry_of(salt, record) for salt, record in zip(salts, records, strict=True)]
-    assert len(set(salts)) == 300
+def test_each_record_has_a_salt_of_its_own(keys: SubjectKeys) -> None:
+    entries, blocks = Sealer("gateway", keys).seal(0, [("agent:ada", b"the same")] * 300, 0)
+    frame = parse(pack(pack_body(0, 5, entries, blocks), b"note"))
+    opened = [content for content in Opener("gateway", keys).open(frame) if content]
+    assert len({salt for salt, _ in opened}) == len(set(entries)) == 300
+    assert all(len(salt) == 32 for salt, _ in opened)
 
 
 def test_entries_of_the_first_logs_are_still_checked() -> None:

@@ -15,6 +15,10 @@ KINDS: dict[str, str] = {
     "journal.anchor.contradicted": "A copied checkpoint does not fit its log: it was rewritten, cut or replaced.",
     "journal.anchor.failed": "A place for copies of checkpoints does not answer; that proves nothing, and is retried.",
     "journal.anchor.resumed": "Such a place answers again.",
+    "journal.segment.sealed": "A full file was rewritten: joined and compressed, the same records, salts and proofs.",
+    "journal.segment.pruned": "Retention removed a file's records; the body says which. Its proofs stand.",
+    "journal.reader.passed_over": "Records were removed that a reader had not read in its time; the body counts them.",
+    "journal.upkeep.failed": "A full file could not be sealed or pruned; it was left as it is, and the body says why.",
     # the gateway
     "gateway.process.started": "A gateway began to serve its routes.",
     "gateway.process.stopped": "A gateway drained and stopped.",

@@ -22,6 +22,7 @@ from watchkeeper.core.files import Lock, make_private_folder, write_private
 from watchkeeper.core.keys import SigningKey
 from watchkeeper.events.journal import frame as frames
 from watchkeeper.events.journal import note as notes
+from watchkeeper.events.journal.closed import is_closed
 from watchkeeper.events.journal.mark import DurableMark
 from watchkeeper.events.journal.model import JournalSettings
 from watchkeeper.events.journal.note import Signer
@@ -92,6 +93,14 @@ class Log:
         return self._tree.size
 
     @property
+    def folder(self) -> Path:
+        return self._folder
+
+    @property
+    def signer(self) -> Signer:
+        return self._signer
+
+    @property
     def keys(self) -> SubjectKeys:
         return self._keys
 
@@ -121,7 +130,7 @@ class Log:
         self._lock.close()
 
     def _recover(self, settings: JournalSettings) -> None:
-        scan = Scan(self._folder, self._signer.origin, self._signer.public, every_signature=False)
+        scan = Scan(self._folder, self._signer.origin, self._signer.public, every_signature=False, trust_closed=True)
         for _ in scan.frames():
             pass
         damage = scan.damage
@@ -134,7 +143,7 @@ class Log:
         kept, dropped = _set_aside(damage, scan.tree.size) if damage else ("", 0)
         copied = copied_checkpoint(self._folder, self._signer.origin, self._signer.public)
         self._tree, self._note = scan.tree, scan.last_note
-        end = scan.end
+        end = scan.end if scan.end and not is_closed(scan.end.path) else None  # a closed file is never appended to
         self._segments = SegmentWriter(
             self._folder, settings.segment_bytes, end.path if end else None, end.offset if end else 0
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
+from watchkeeper.events.journal.keeping import RetentionSettings
 from watchkeeper.events.journal.outside import AnchorSettings, TileSettings
 from watchkeeper.events.model import Event
+
+Absence = Literal["", "erased", "removed", "corrupt"]
 
 
 class Position(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -22,9 +25,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     position: Position
     event: Event | None
-    """`None` when the record cannot be read: its subject was erased, or a newer version wrote it."""
+    """`None` when there is no record any more (`absent`), or a newer version wrote it."""
     record: bytes
-    """The stored bytes; empty when the subject was erased."""
+    """The stored bytes; empty when they are not to be had any more."""
+    absent: Absence = ""
+    """Why they are not: the subject was erased, retention removed them, or they are corrupt and were passed over."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -60,6 +65,10 @@ class JournalSettings(msgspec.Struct, frozen=True):
     retry_ms: Annotated[
         int, msgspec.Meta(ge=10, description="How often a commit that found the disk full is tried again.")
     ] = 250
+    retention: Annotated[
+        RetentionSettings,
+        msgspec.Meta(description="How long records keep their content: `{ days = 365 }`. Proofs stand all the same."),
+    ] = RetentionSettings()
     tiles: Annotated[
         TileSettings,
         msgspec.Meta(description='Tiles for verifiers outside this host: `{ listen = "127.0.0.1:7320" }`.'),

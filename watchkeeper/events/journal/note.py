@@ -1,7 +1,8 @@
 """Checkpoints as C2SP signed notes (c2sp.org/signed-note, c2sp.org/tlog-checkpoint), Ed25519, one signature.
 
-The one extension line is the SHA-256 of the frame that the checkpoint ends, so that the signature covers every byte
-of the log: the ciphertext too, which the tree does not. No I/O.
+The one extension line is the SHA-256 of the frame that the checkpoint ends (`frame`), or of the closing of a file that
+upkeep rewrote (`closed`), so that the signature covers every byte of the log: the ciphertext too, which the tree does
+not. No I/O.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from watchkeeper.core.keys import SigningKey, is_signed_by
 
 _DASH = "— "
 _ED25519 = b"\x01"
+FRAME, CLOSED = "frame", "closed"
+"""What the extension line is about."""
 
 
 class BadNote(ValueError):
@@ -29,6 +32,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     size: int
     root: bytes
     frame: bytes
+    about: str = FRAME
+    """`FRAME` or `CLOSED`: what the hash `frame` is of."""
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -76,9 +81,9 @@ class Signer:
         self._key = key
         self._hash = key_hash(self.origin, self.public)
 
-    def sign(self, size: int, root: bytes, frame: bytes) -> bytes:
+    def sign(self, size: int, root: bytes, frame: bytes, about: str = FRAME) -> bytes:
         """The whole note, ready to be stored."""
-        text = f"{self.origin}\n{size}\n{_b64(root)}\nframe {_b64(frame)}\n"
+        text = f"{self.origin}\n{size}\n{_b64(root)}\n{about} {_b64(frame)}\n"
         signature = _b64(self._hash + self._key.sign(text.encode()))
         return f"{text}\n{_DASH}{self.origin} {signature}\n".encode()
 
@@ -92,9 +97,12 @@ def read(note: bytes) -> tuple[Checkpoint, Signature]:
         lines = note.decode().split("\n")
     except UnicodeDecodeError as error:
         raise BadNote("not UTF-8") from error
-    if len(lines) != 7 or lines[4] or lines[6] or not lines[5].startswith(_DASH) or not lines[3].startswith("frame "):
+    if len(lines) != 7 or lines[4] or lines[6] or not lines[5].startswith(_DASH):
         raise BadNote("not the lines of a checkpoint")
-    origin, size, root, frame = lines[0], lines[1], _unb64(lines[2]), _unb64(lines[3].removeprefix("frame "))
+    about, _, covered = lines[3].partition(" ")
+    if about not in (FRAME, CLOSED):
+        raise BadNote("its extension is about nothing that is known")
+    origin, size, root, frame = lines[0], lines[1], _unb64(lines[2]), _unb64(covered)
     name, _, encoded = lines[5].removeprefix(_DASH).rpartition(" ")
     signature = _unb64(encoded)
     if not (size.isascii() and size.isdigit() and size == str(int(size)) and len(size) < 20):
@@ -102,7 +110,7 @@ def read(note: bytes) -> tuple[Checkpoint, Signature]:
     if len(root) != 32 or len(frame) != 32 or len(signature) != 68:
         raise BadNote("a hash or the signature has the wrong length")
     text = "\n".join(lines[:4]).encode() + b"\n"
-    return Checkpoint(origin, int(size), root, frame), Signature(name, signature[:4], signature[4:], text)
+    return Checkpoint(origin, int(size), root, frame, about), Signature(name, signature[:4], signature[4:], text)
 
 
 def is_valid(checkpoint: Checkpoint, signature: Signature, origin: str, public: bytes) -> bool:

@@ -56,7 +56,9 @@ def prove_position(data_dir: Path, position: Position, progress: Progress | None
             hint="run `watchkeeper journal verify` and keep the files as evidence",
         )
     if content is None or index >= scan.proven:
-        raise NotFound(f"there is no readable record at {index} of {writer}", hint="it may have been erased")
+        raise NotFound(
+            f"there is no readable record at {index} of {writer}", hint="it was erased, or retention removed it"
+        )
     salt, record, entry = content
     return {
         "format": FORMAT,

@@ -17,9 +17,10 @@ import msgspec
 
 from watchkeeper.core.errors import Unavailable, Untrusted
 from watchkeeper.events.journal import frame as frames
+from watchkeeper.events.journal.closed import is_closed
 from watchkeeper.events.journal.frame import BadFrame, Frame, Head
 from watchkeeper.events.journal.mark import read_mark
-from watchkeeper.events.journal.model import Position, Record, Waiting
+from watchkeeper.events.journal.model import Absence, Position, Record, Waiting
 from watchkeeper.events.journal.seal import BadBlock, Opener
 from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.subjects import SubjectKeys
@@ -142,7 +143,7 @@ class _LogReader:
         self._place: tuple[int, Segment, int] | None = None
         """(index, segment, offset) of a frame's beginning."""
         self._frame: Frame | None = None
-        self._opened: list[bytes] = []
+        self._opened: list[bytes | None] = []
         self._opened_frame: Frame | None = None
         self._opened_at = -1
         self._file = _OpenFile()
@@ -158,10 +159,12 @@ class _LogReader:
         while len(found) < limit:
             index = start + len(found)
             frame = self._frame_with(index, is_durable=durable is not None)
-            if frame is None and self._place is not None and durable is not None:
-                self._place = None  # the file may have been cut and have grown again since we stopped there
+            if frame is None and self._place is not None:
+                self._place = (
+                    None  # since we stopped there the file may have been cut and have grown, or been rewritten
+                )
                 self._file.close()
-                frame = self._frame_with(index, is_durable=True)
+                frame = self._frame_with(index, is_durable=durable is not None)
             if frame is None:
                 break
             found += self._records(frame, index, limit - len(found))
@@ -170,7 +173,7 @@ class _LogReader:
     def waiting(self, start: int) -> Waiting:
         """From `start` to what is durable; to the end of the last whole frame where nobody says what is."""
         segments = segments_in(self._folder)
-        first = segments[0].first if segments else 0
+        first = self._first_kept(segments)
         durable = read_mark(self._data_dir, self.writer)
         if durable is not None and durable <= start:
             return Waiting(first, durable, 0, 0, 0)
@@ -178,7 +181,8 @@ class _LogReader:
         size, since, end = 0, 0, durable or 0
         for segment in segments[at:]:
             known = self._waited
-            offset, held = (known[2] if known[0] == segment.path and known[1] <= start else 0), 0
+            is_known = known[0] == segment.path and known[1] <= start and not is_closed(segment.path)
+            offset, held = known[2] if is_known else 0, 0
             while (head := self._file.head(segment.path, offset)) is not None:
                 if durable is None:
                     end = max(end, head.first + head.count)
@@ -191,6 +195,14 @@ class _LogReader:
             size += self._file.size(segment.path) - held if since else 0
         return Waiting(first, end, max(0, end - max(start, first)), size, since)
 
+    def _first_kept(self, segments: list[Segment]) -> int:
+        """Where the records begin that retention has not removed."""
+        for segment in segments:
+            head = self._file.head(segment.path, 0)
+            if head is None or not head.is_emptied:
+                return segment.first
+        return segments[-1].first if segments else 0
+
     def find(self, event_id: str, after: int | None, before: int | None) -> int | None:
         """The index of the event; only in frames committed between the two times, if they are given."""
         needle = event_id.encode()
@@ -199,31 +211,34 @@ class _LogReader:
             for offset, head in self._heads(segment):
                 if durable is not None and head.first >= durable:
                     return None
-                if (after is not None and head.time < after) or (before is not None and head.time > before):
+                if (after is not None and head.last_time < after) or (before is not None and head.time > before):
                     continue
                 frame = self._file.frame(segment.path, offset)
                 if frame is None:
                     return None
                 for place, record in enumerate(self._open(frame)):
-                    if needle in record and _has_id(record, event_id):
+                    if record and needle in record and _has_id(record, event_id):
                         return frame.first + place
         return None
 
     def _records(self, frame: Frame, index: int, limit: int) -> list[Record]:
         records = self._open(frame)[index - frame.first :][:limit]
+        why: Absence = "removed" if frame.is_emptied else "erased"
         return [
             Record(Position(self.writer, number), event, record)
+            if record is not None
+            else Record(Position(self.writer, number), None, b"", why)
             for number, event, record in zip(count(index), _events(records), records)
         ]
 
-    def _open(self, frame: Frame) -> list[bytes]:
+    def _open(self, frame: Frame) -> list[bytes | None]:
         """The frame's records; kept for whoever reads a large commit in portions, until a key may have been erased."""
         if frame is not self._opened_frame or self._opener.generation != self._opened_at:
             self._opened_at = self._opener.generation
             self._opened, self._opened_frame = self._open_anew(frame), frame
         return self._opened
 
-    def _open_anew(self, frame: Frame) -> list[bytes]:
+    def _open_anew(self, frame: Frame) -> list[bytes | None]:
         try:
             return self._opener.records(frame)
         except BadBlock as error:
@@ -318,14 +333,14 @@ class _OpenFile:
             raise Unavailable(f"cannot read {path}: {error.strerror}", hint="check its mode and the disk") from error
 
 
-def _events(records: list[bytes]) -> list[Event | None]:
+def _events(records: list[bytes | None]) -> list[Event | None]:
     try:
-        return [decode(record) for record in records]
-    except msgspec.MsgspecError:  # one is erased, or of a newer version
+        return [decode(record) if record is not None else None for record in records]
+    except msgspec.MsgspecError:  # a newer version wrote one
         return [_event(record) for record in records]
 
 
-def _event(record: bytes) -> Event | None:
+def _event(record: bytes | None) -> Event | None:
     try:
         return decode(record) if record else None
     except msgspec.MsgspecError:

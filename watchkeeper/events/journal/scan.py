@@ -1,5 +1,7 @@
 """Walking a log from its first byte, checking as it goes: what recovery, verification and proofs have in common.
 
+A file that upkeep rewrote (`closed`) is checked against its closing, or trusted by it alone.
+
 The rule: a bad end of the last file, with neither a whole frame nor a validly signed checkpoint anywhere after the
 first bad byte, is a torn tail. Bad bytes anywhere else are tampering. So is a frame whose checksum is right and whose
 content is wrong: no crash makes one.
@@ -15,8 +17,10 @@ from typing import BinaryIO
 
 import msgspec
 
+from watchkeeper.events.journal import closed
 from watchkeeper.events.journal import frame as frames
 from watchkeeper.events.journal import note as notes
+from watchkeeper.events.journal.closed import BadClosing
 from watchkeeper.events.journal.frame import BadFrame, Frame
 from watchkeeper.events.journal.note import BadNote
 from watchkeeper.events.journal.segments import Segment, segments_in
@@ -54,11 +58,14 @@ class Scan:
         public: bytes,
         *,
         every_signature: bool = True,
+        trust_closed: bool = False,
         watch: int = -1,
         patience: float = 0.0,
     ) -> None:
         """`patience` is how long a bad tail is given to become whole: a writer may be in the middle of a commit.
-        Without `every_signature` only the last one of each file is checked: each covers what is before it."""
+        Without `every_signature` only the last one of each file is checked: each covers what is before it. With
+        `trust_closed` closed files are not read but for their signed end."""
+        self._trust_closed = trust_closed
         self._folder, self._origin, self._public = folder, origin, public
         self._every_signature = every_signature
         self._patience = patience
@@ -67,6 +74,7 @@ class Scan:
         self.proven = 0
         """Records in good frames so far."""
         self.last_note = b""
+        self.commits = 0
         self.end: Place | None = None
         """After the last good frame."""
         self.bytes_read = 0
@@ -83,9 +91,19 @@ class Scan:
                 return
             self.end = Place(segment.path, 0)
             with segment.path.open("rb") as file:
+                if file.read(len(frames.GROUP_MAGIC)) == frames.GROUP_MAGIC:
+                    yield from self._walk_closed(file, segment)
+                    if self.damage:
+                        return
+                    continue
                 yield from self._walk(file, segment, size, is_last=segment is segments[-1])
             if self.damage:
                 return
+
+    def frames_in(self, segment: Segment) -> Iterator[tuple[Place, Frame]]:
+        """The same of one file that is not written to; `tree` must be as of its beginning."""
+        with segment.path.open("rb") as file:
+            yield from self._walk(file, segment, segment.path.stat().st_size, is_last=False)
 
     def _walk(self, file: BinaryIO, segment: Segment, size: int, *, is_last: bool) -> Iterator[tuple[Place, Frame]]:
         at, last = 0, None
@@ -103,12 +121,44 @@ class Scan:
             last = frame
             self.last_note = frame.note
             self.proven = self.tree.size
+            self.commits += 1
             at += frame.size
             self.bytes_read += frame.size
             self.end = Place(segment.path, at)
             yield Place(segment.path, at - frame.size), frame
         if self.damage and self.damage.is_torn and last is not None and not self._every_signature:
             self._recheck(last, segment.path, at - last.size)
+
+    def _walk_closed(self, file: BinaryIO, segment: Segment) -> Iterator[tuple[Place, Frame]]:
+        """Its numbered obligations; each group is given out as a frame."""
+        try:
+            # 1. its end is signed by the log's key, and its last checkpoint too; the frontier leads to both roots
+            closing = closed.read(file, self._origin, self._public)
+            # 2. it continues the log
+            if closing.first != self.tree.size:
+                raise BadClosing("a closed file does not continue the one before it")
+            if self._trust_closed:
+                self.tree = closing.tree()
+            else:
+                for group, at in zip(closing.groups, closed.offsets(closing.groups), strict=True):
+                    file.seek(at)
+                    # 3. each group has the bytes that were signed, and continues the one before it
+                    frame = closed.group_of(file.read(group.size), group, self.tree.size)
+                    if frame.is_emptied != (closing.form == "pruned"):
+                        raise BadClosing("records are missing that its closing does not say are removed")
+                    self.tree.extend(leaf_hashes(frame.entries))
+                    self.proven = self.tree.size
+                    self.bytes_read += frame.size
+                    yield Place(segment.path, at), frame
+            # 4. the entries lead to the tree that was signed
+            if self.tree.size != closing.size or self.tree.frontier() != closing.frontier:
+                raise BadClosing("the entries do not lead to the closing's tree")
+        except BadClosing as error:
+            self._tampered(str(error), segment.path, 0)
+            return
+        self.last_note, self.proven = closing.checkpoint.encode(), self.tree.size
+        self.commits += closing.commits
+        self.end = Place(segment.path, file.seek(0, 2))
 
     def _read(self, file: BinaryIO, at: int, *, may_wait: bool) -> Frame | None:
         give_up = time.monotonic() + (self._patience if may_wait else 0)
@@ -121,7 +171,7 @@ class Scan:
     def _is_good(self, frame: Frame, path: Path, at: int, *, signature: bool) -> bool:
         """Numbered obligations of a frame whose checksum is right. Grows the tree."""
         # 1. it continues the log: nothing was removed, repeated or reordered
-        if frame.first != self.tree.size:
+        if frame.is_group or frame.first != self.tree.size:
             return self._tampered("a frame does not continue the one before it", path, at)
         # 2. it ends in a checkpoint of this log, signed by its key: nobody without the key wrote it
         try:
@@ -133,7 +183,7 @@ class Scan:
         ):
             return self._tampered("a checkpoint is not signed by the log's key", path, at)
         # 3. the checkpoint is about these very bytes, the sealed blocks too
-        if checkpoint.frame != frame.covered:
+        if checkpoint.frame != frame.covered or checkpoint.about != notes.FRAME:
             return self._tampered("a checkpoint is about other bytes", path, at)
         # 4. the entries lead to the root that was signed
         self.tree.extend(leaf_hashes(frame.entries))

@@ -55,6 +55,20 @@ class Tree:
             nodes = [sha256(b"\x01" + left + right).digest() for left, right in zip(halves, halves, strict=False)]
             level += 1
 
+    @classmethod
+    def at(cls, size: int, frontier: Sequence[bytes]) -> Tree:
+        """A tree that goes on from there. Raises `ValueError` when `frontier` is none of a tree of that size."""
+        if size < 0 or size.bit_count() != len(frontier) or any(len(peak) != len(EMPTY_ROOT) for peak in frontier):
+            raise ValueError("no frontier of a tree of that size")
+        tree, peaks = cls(), iter(frontier)
+        tree.size = size
+        tree._peaks = [next(peaks) if size >> level & 1 else b"" for level in range(size.bit_length())]
+        return tree
+
+    def frontier(self) -> tuple[bytes, ...]:
+        """The roots of the complete subtrees, the smallest first: all that is needed to go on."""
+        return tuple(peak for level, peak in enumerate(self._peaks) if self.size >> level & 1)
+
     def copy(self) -> Tree:
         """The same frontier, apart: a commit grows a copy and keeps it only once it is durable."""
         twin = Tree(self._watch)

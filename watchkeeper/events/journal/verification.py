@@ -40,6 +40,8 @@ class LogReport(msgspec.Struct, frozen=True, kw_only=True):
     """Records that were proven, from the first on."""
     erased: int = 0
     """Of those, records whose subject's key is not there: proven to be unchanged, and unreadable."""
+    removed: int = 0
+    """Of those, records that retention removed: their entries are proven, the records are gone."""
     commits: int = 0
     root: str = ""
     """Hex root of the tree over `records`."""
@@ -131,14 +133,14 @@ def _walk(folder: Path, public: bytes, keys: SubjectKeys, progress: Progress | N
     origin = origin_of(writer, public)
     copied = copied_checkpoint(folder, origin, public)
     scan, opener = Scan(folder, origin, public, patience=patience), Opener(writer, keys)
-    commits = records = erased = 0
+    records = erased = removed = 0
     for place, frame in scan.frames():
         try:
-            erased += opener.open(frame).count(None)
+            absent = opener.records(frame).count(None)
         except BadBlock as error:
             scan.damage = Damage(str(error), place.path, place.offset, is_torn=False)
             break
-        commits += 1
+        erased, removed = (erased, removed + absent) if frame.is_emptied else (erased + absent, removed)
         records = scan.proven
         if progress is not None:
             progress(writer, scan.bytes_read, scan.bytes_total)
@@ -151,7 +153,8 @@ def _walk(folder: Path, public: bytes, keys: SubjectKeys, progress: Progress | N
         offset=scan.damage.offset if scan.damage else 0,
         records=records,
         erased=erased,
-        commits=commits,
+        removed=removed,
+        commits=scan.commits,
         root=scan.tree.root().hex() if records == scan.tree.size else "",
         key=verifier_key(origin, public),
     )

@@ -89,6 +89,11 @@ class Journal:
         return journal
 
     @property
+    def log(self) -> Log:
+        """For upkeep, which needs its folder and keys; nobody else commits to it."""
+        return self._log
+
+    @property
     def healthy(self) -> bool:
         return not self.failure and not self._is_closing
 

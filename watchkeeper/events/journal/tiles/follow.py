@@ -6,6 +6,7 @@ compares the root.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ from watchkeeper.events.journal.frame import BadFrame, Frame, Head
 from watchkeeper.events.journal.mark import read_mark
 from watchkeeper.events.journal.segments import segments_in
 
+_Place = tuple[int, Path, int, int]
+"""(index, file, offset, inode) of where a frame begins."""
+
 
 class Follower:
     """One log, followed; remembers where it stopped."""
@@ -25,8 +29,7 @@ class Follower:
         self._data_dir = data_dir
         self._writer = writer
         self._folder = data_dir / "journal" / writer
-        self._place: tuple[int, Path, int] | None = None
-        """(index, file, offset) of where a frame begins."""
+        self._place: _Place | None = None
 
     def size(self) -> int | None:
         """How many records are durable, `None` when nobody says."""
@@ -54,13 +57,16 @@ class Follower:
                 f"the journal of {self._writer} cannot be read: {error}", hint="check its mode"
             ) from error
 
-    def _frames(self, start: int, durable: int | None, place: tuple[int, Path, int] | None) -> Iterator[Frame]:
+    def _frames(self, start: int, durable: int | None, place: _Place | None) -> Iterator[Frame]:
         index = -1
         for path, first, begin in self._files(start, place):
             if index not in (-1, first):
                 raise self._broken(path, 0)
             index, offset = first, begin
             with path.open("rb") as file:
+                inode = os.fstat(file.fileno()).st_ino
+                if place is not None and begin and inode != place[3]:  # upkeep put another form in its place
+                    index, offset = int(path.stem), 0
                 while (head := _head(file, offset)) is not None and (durable is None or index < durable):
                     if head.first != index:
                         raise self._broken(path, offset)
@@ -70,11 +76,11 @@ class Follower:
                             raise self._broken(path, offset)
                         if frame is None:
                             return
-                        self._place = (index, path, offset)
+                        self._place = (index, path, offset, inode)
                         yield frame
                     index, offset = index + head.count, offset + head.size
 
-    def _files(self, start: int, place: tuple[int, Path, int] | None) -> list[tuple[Path, int, int]]:
+    def _files(self, start: int, place: _Place | None) -> list[tuple[Path, int, int]]:
         """(file, index where to begin in it, offset of that) for each file from the one that holds `start` on."""
         segments = segments_in(self._folder)
         at = max(0, bisect_right([segment.first for segment in segments], start) - 1)
