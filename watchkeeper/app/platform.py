@@ -13,6 +13,7 @@ import msgspec
 from watchkeeper.app.fresh import lay_down
 from watchkeeper.app.revision import is_current
 from watchkeeper.app.settings import STATE, Loaded
+from watchkeeper.app.upkeep import kept
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
@@ -94,7 +95,7 @@ def opened(
             censor.trusts = {KIND: looked(censor.is_harmless)}
             log.also_erase = lambda subject: values.forget(subject.removeprefix(AGENT))
             roster, rules = Roster(database, log, clock), PersonRules()
-            yield Platform(
+            platform = Platform(
                 data_dir=data_dir,
                 clock=clock,
                 database=database,
@@ -110,6 +111,8 @@ def opened(
                 approvals=Approvals(database, log, clock, rules, roster),
                 values=values,
             )
+            with kept(log, data_dir, settings, clock):
+                yield platform
         finally:
             log.close()
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.app.settings import Loaded, environment
+from watchkeeper.app.upkeep import Cursor
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Misconfigured, NotFound
 from watchkeeper.core.fetch.client import Fetcher
@@ -70,6 +71,20 @@ class Sinks:
     def runs(self) -> dict[str, Callable[[threading.Event], None]]:
         """A reader each."""
         return {f"sink:{name}": shipper.run for name, shipper in self._shippers.items()}
+
+    @property
+    def cursors(self) -> dict[str, Cursor]:
+        """How far each has durably come."""
+        return {f"sink.{name}": self._cursor_of(name) for name in self._shippers}
+
+    def _cursor_of(self, name: str) -> Cursor:
+        ledger = Ledger(self._loaded.data_dir, name)
+
+        def cursor() -> Mapping[str, int] | None:
+            state = ledger.load()
+            return state.cursor if state is not None else None
+
+        return cursor
 
     def acts(self) -> dict[str, Callable[[dict[str, Any]], Any]]:
         """What the watch answers."""

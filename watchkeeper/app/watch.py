@@ -19,6 +19,7 @@ from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.sinks import Sinks
 from watchkeeper.app.threads import Readers
+from watchkeeper.app.upkeep import Cursor, registering
 from watchkeeper.app.webhooks import outbox_of
 from watchkeeper.core import control
 from watchkeeper.core.content import content_folder
@@ -53,7 +54,8 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         taking = {"ingest": ingest.run} if ingest is not None else {}
         sinks = Sinks(loaded, platform.journal.record, platform.clock)
         own = {"lake": lake.run, "detect": detector.run, "respond": respond.run}
-        readers = Readers({**own, **telling, **taking, **sinks.runs})
+        noting = {"register": registering(loaded.data_dir, _cursors(lake, detector) | sinks.cursors)}
+        readers = Readers({**own, **telling, **taking, **sinks.runs, **noting})
         handlers = _handlers(Desk(platform).acts | sinks.acts()) | {"status": _status(readers, lake, detector, keeper)}
         handlers |= ingest_handlers(ingest)
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
@@ -66,6 +68,10 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         if readers.failures:
             raise Unavailable(f"the watch stopped: {readers.failures}", hint="look at its log")
     return keeper
+
+
+def _cursors(lake: LakeReader, detector: Detector) -> dict[str, Cursor]:
+    return {"lake": lambda: lake.cursor, "detect": lambda: detector.saved}
 
 
 def _parts(loaded: Loaded, platform: Platform) -> tuple[Detector, RespondService, LakeReader]:

@@ -10,7 +10,7 @@ import msgspec
 
 from watchkeeper.app.anchoring import anchors_of, copy_once, with_anchors
 from watchkeeper.app.settings import data_folder, load, require_journal
-from watchkeeper.cli import options, output
+from watchkeeper.cli import keeping, options, output
 from watchkeeper.core.files import write_private
 from watchkeeper.events.anchors.comparing import compare
 from watchkeeper.events.anchors.model import Compared
@@ -157,6 +157,11 @@ def write_tiles(folder: Path, data: Path | None, as_json: bool) -> None:
     output.text("check one from anywhere: python3 verifier.py --tiles FOLDER_OR_URL --key public.vkey")
 
 
+journal.add_command(keeping.status)
+journal.add_command(keeping.seal)
+journal.add_command(keeping.prune)
+
+
 def _tell_compared(one: Compared) -> None:
     where = f"{one.place}/{one.writer}"
     if one.contradictions:
@@ -181,6 +186,8 @@ def _tell(report: Report) -> None:
             output.text(f"{'':10} {log.reason}" + (f" ({log.file} at byte {log.offset})" if log.file else ""))
         if log.erased:
             output.text(f"{'':10} {log.erased} of them are erased: proven unchanged, unreadable for ever")
+        if log.removed:
+            output.text(f"{'':10} {log.removed} of them were removed by retention: their entries are proven")
         if log.root:
             output.text(f"{'':10} root {log.root}\n{'':10} key  {log.key}")
     output.text(f"{VERDICTS[report.code]}{': ' + report.reason if report.reason else ''}")

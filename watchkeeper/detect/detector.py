@@ -71,6 +71,8 @@ class Detector:
         self._clock = clock
         self._settings = settings
         self._cursor: dict[str, int] | None = None
+        self.saved: dict[str, int] | None = None
+        """The cursor as it is durable; `None` before the first look."""
         self._saved_at = 0
         self._recorded: set[str] = set()
         """Ids recorded for events that the cursor has not passed."""
@@ -110,6 +112,7 @@ class Detector:
         """Make the cursor durable. Raises `Unavailable`."""
         if self._cursor is not None:
             self._cursors.save(self._cursor)
+            self.saved = dict(self._cursor)
             self._saved_at = self._clock.now()
 
     def progress(self) -> Progress:

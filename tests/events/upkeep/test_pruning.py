@@ -144,7 +144,9 @@ def test_a_reader_that_starts_anew_is_told_what_is_removed_and_goes_on(estate: E
 
 def candidate(number: int, age_days: int, form: str = "sealed") -> Candidate:
     last = -age_days * DAY
-    return Candidate(f"{number}.seg", number * 100, number * 100 + 100, (last - DAY, last), 1_000_000, form)
+    return Candidate(
+        f"{number}.seg", number * 100, number * 100 + 100, (last - DAY, last), (last - DAY, last), 1_000_000, form
+    )
 
 
 def removed(candidates: list[Candidate], settings: RetentionSettings, guards: Guards | None = None) -> list[str]:

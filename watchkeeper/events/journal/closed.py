@@ -51,6 +51,8 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     """The log's size after its last record."""
     times: tuple[int, int]
     """Of its first and last commit, microseconds since the epoch."""
+    event_times: tuple[int, int]
+    """The earliest and the latest time that one of its events states: a hold is about these."""
     commits: int
     written: int
     """Bytes that the commits had, as they were written."""

@@ -126,6 +126,11 @@ class LakeReader:
                 self.tidy()
             return load.records if load else 0
 
+    @property
+    def cursor(self) -> dict[str, int] | None:
+        """Where the table stood last; `None` while it is not open."""
+        return None if self._cursor is None else dict(self._cursor)
+
     def tidy(self) -> None:
         """Merge files, write a checkpoint, drop what is past its grace. Raises `Unavailable`."""
         with self._guard:

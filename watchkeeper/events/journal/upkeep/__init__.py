@@ -5,11 +5,11 @@ removed is `retention`'s to decide; `Keeper` does it all in the background of th
 """
 
 from watchkeeper.events.journal.keeping import RetentionSettings
-from watchkeeper.events.journal.upkeep.keeper import Keeper
+from watchkeeper.events.journal.upkeep.keeper import Keeper, rulings
 from watchkeeper.events.journal.upkeep.pruning import prune
 from watchkeeper.events.journal.upkeep.register import Register
-from watchkeeper.events.journal.upkeep.retention import Guards
-from watchkeeper.events.journal.upkeep.sealing import Premises, seal
+from watchkeeper.events.journal.upkeep.retention import Guards, Ruling
+from watchkeeper.events.journal.upkeep.sealing import Premises, Rewritten, seal
 from watchkeeper.events.journal.upkeep.status import FileStatus, LogStatus, status
 
 __all__ = [
@@ -20,7 +20,10 @@ __all__ = [
     "Premises",
     "Register",
     "RetentionSettings",
+    "Rewritten",
+    "Ruling",
     "prune",
+    "rulings",
     "seal",
     "status",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 import msgspec
 import zstandard
@@ -22,6 +23,14 @@ LEVEL = 9
 GROUP_BYTES = 4 * 1024 * 1024
 """A group takes commits until it is larger: enough to compress well, little enough to be read for one record."""
 GROUP_COUNT = 16_384
+LATEST = 2**63 - 1
+
+
+class _Timed(msgspec.Struct, frozen=True, gc=False):
+    time: int
+
+
+_timed = msgspec.json.Decoder(_Timed).decode
 
 
 class Joiner:
@@ -32,6 +41,8 @@ class Joiner:
         self._keys = keys
         self._opener = Opener(writer, keys)
         self._compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self.event_times: tuple[int, int] | None = None
+        """The earliest and the latest time that an event states."""
         self._commits: list[Frame] = []
         self._parts: dict[bytes, list[tuple[int, Part]]] = {}
         self._kept: list[Block] = []
@@ -51,9 +62,19 @@ class Joiner:
                 part = content.read_part(plain)
             except BadContent as error:
                 raise BadBlock(str(error)) from error
+            self._note_times(part)
             self._parts.setdefault(block.key_id, []).append((frame.first - first, part))
             self._bytes += len(plain)
         self._count += len(frame.entries)
+
+    def _note_times(self, part: Part) -> None:
+        ends = list(accumulate(part.lengths, initial=0))
+        try:
+            times = [_timed(part.records[i:j]).time for i, j in pairwise(ends)]
+        except msgspec.MsgspecError:  # a newer version wrote it: nobody knows when it was
+            times = [0, LATEST]
+        earliest, latest = self.event_times or (times[0], times[0])
+        self.event_times = min(earliest, *times), max(latest, *times)
 
     @property
     def is_full(self) -> bool:

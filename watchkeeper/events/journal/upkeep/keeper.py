@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Untrusted, WatchkeeperError
@@ -76,8 +77,7 @@ class Keeper:
     def rulings(self) -> list[Ruling]:
         """What retention would do now. Raises `WatchkeeperError`."""
         data_dir = self._premises.folder.parent.parent
-        found = candidates(data_dir, self._journal.writer)
-        return rule(found, self._settings, self._guards, self._journal.writer, self._clock.now())
+        return rulings(data_dir, self._journal.writer, self._settings, self._guards, self._clock.now())
 
     def _prune(self) -> list[Rewritten]:
         pruned: list[Rewritten] = []
@@ -147,6 +147,11 @@ class Keeper:
             outcome=outcome,
             body=body,
         )
+
+
+def rulings(data_dir: Path, writer: str, settings: RetentionSettings, guards: Guards, now: int) -> list[Ruling]:
+    """What retention would do to a log now; changes nothing and needs no lock. Raises `WatchkeeperError`."""
+    return rule(candidates(data_dir, writer), settings, guards, writer, now)
 
 
 def _body(done: Rewritten) -> dict[str, object]:

@@ -41,6 +41,10 @@ class Register:
         (self._folder / f"{_checked(name)}.json").unlink(missing_ok=True)
         self._noted.pop(name, None)
 
+    def names(self) -> set[str]:
+        """Everyone who is registered."""
+        return {path.stem for path in self._folder.glob("*.json")}
+
     def cursors(self, writer: str) -> dict[str, int]:
         """The first index of this log that each reader has not passed. Raises `Unavailable` when one cannot be read."""
         found: dict[str, int] = {}

@@ -46,6 +46,9 @@ class Candidate(msgspec.Struct, frozen=True):
     size: int
     """The log's size after its last record."""
     times: tuple[int, int]
+    """Of its first and last commit: age counts from when something was recorded."""
+    event_times: tuple[int, int]
+    """The earliest and the latest that its events state: a hold is about these."""
     bytes: int
     form: str
     """`plain`, `sealed` or `pruned`."""
@@ -101,7 +104,7 @@ def _rule_one(
         return Ruling(candidate.file, False, "within its time" if settings.is_on else "retention is off")
     if candidate.form != "sealed":
         return Ruling(candidate.file, False, "not sealed yet")
-    if guards.is_held(*candidate.times):
+    if guards.is_held(*candidate.event_times):
         return Ruling(candidate.file, False, "under a legal hold")
     behind = {
         name: candidate.size - max(index, candidate.first) for name, index in cursors.items() if index < candidate.size

@@ -108,6 +108,7 @@ def _seal(premises: Premises, segment: Segment, before: Tree, pause: Pause) -> R
             first=segment.first,
             size=scan.tree.size,
             times=(times[0], times[-1]),
+            event_times=joiner.event_times or (times[0], times[-1]),
             commits=scan.commits,
             written=size,
             frontier=scan.tree.frontier(),

@@ -29,7 +29,9 @@ class FileStatus(msgspec.Struct, frozen=True):
     written: int
     """Bytes before it was sealed."""
     times: tuple[int, int]
-    """Of its first and last commit; of one that is not closed the last is not looked up."""
+    """Of its first and last commit."""
+    event_times: tuple[int, int]
+    """The earliest and the latest that its events state; of a file that is not closed, as `times`."""
 
 
 class LogStatus(msgspec.Struct, frozen=True):
@@ -67,7 +69,7 @@ def candidates(data_dir: Path, writer: str) -> list[Candidate]:
     """The full files, as retention wants them."""
     found = status(data_dir, writer).files
     return [
-        Candidate(file.file, file.first, file.first + file.records, file.times, file.bytes, file.form)
+        Candidate(file.file, file.first, file.first + file.records, file.times, file.event_times, file.bytes, file.form)
         for file in found
         if file.form != "open"
     ]
@@ -84,11 +86,11 @@ def _look(segment: Segment, origin: str, public: bytes, is_last: bool) -> FileSt
     name = segment.path.name
     if is_closed(segment.path):
         end = closing_of(segment, origin, public)
-        return FileStatus(name, end.form, end.first, end.count, size, end.written, end.times)
+        return FileStatus(name, end.form, end.first, end.count, size, end.written, end.times, end.event_times)
     heads = _heads(segment.path, size)
     times = (heads[0].time, heads[-1].last_time) if heads else (0, 0)
     count = sum(head.count for head in heads)
-    return FileStatus(name, "open" if is_last else "plain", segment.first, count, size, size, times)
+    return FileStatus(name, "open" if is_last else "plain", segment.first, count, size, size, times, times)
 
 
 def _heads(path: Path, size: int) -> list[Head]:

@@ -1,0 +1,44 @@
+"""What the product's parts say to the journal's retention: holds, and how far each reader has come."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from watchkeeper.app.upkeep import guards_of, note_all, registering
+from watchkeeper.core.errors import Unavailable, WatchkeeperError
+from watchkeeper.events.journal.upkeep import Register
+from watchkeeper.events.lake.holds import Hold, Holds, Scope
+
+
+@pytest.mark.behaviour("journal.retention-waits-for-holds-and-readers")
+def test_the_lakes_holds_are_asked_and_a_damaged_register_stops_removal(tmp_path: Path) -> None:
+    guards = guards_of(tmp_path)
+    assert not guards.is_held(0, 100)
+    scope = Scope(actor="agent:ada", since=50, until=60)
+    Holds(tmp_path).place(Hold(name="case-7", reason="a case", by="operator:olga", placed_at=1, scope=scope))
+    held = [guards.is_held(*times) for times in ((0, 49), (0, 50), (55, 56), (59, 99), (60, 99))]
+    assert held == [False, True, True, True, False]
+    (tmp_path / "lake" / "holds.json").write_bytes(b"{")
+    with pytest.raises(WatchkeeperError):
+        guards.is_held(0, 1)
+
+
+def test_readers_are_registered_while_they_are_there_and_forgotten_afterwards(tmp_path: Path) -> None:
+    register, stop = Register(tmp_path), threading.Event()
+    register.note("sink.gone", {"gateway": 1})
+    stop.set()
+    registering(tmp_path, {"lake": lambda: {"gateway": 7}, "detect": lambda: None})(stop)
+    assert register.cursors("gateway") == {"lake": 7}
+
+
+def test_a_reader_whose_place_is_not_known_keeps_its_old_one(tmp_path: Path) -> None:
+    def broken() -> dict[str, int]:
+        raise Unavailable("the disk is gone", hint="look at it")
+
+    register = Register(tmp_path)
+    register.note("lake", {"gateway": 7})
+    note_all(Register(tmp_path), {"lake": broken})
+    assert register.cursors("gateway") == {"lake": 7}
