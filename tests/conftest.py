@@ -1,4 +1,5 @@
-"""What holds for every test: where CI has installed everything, a skip is a failure.
+"""What holds for every test: where CI has installed everything, a skip is a failure; and what the product records is
+what the catalogue of events says.
 
 Tests marked `corpora` measure on data outside of the repository; without it they are left out, and that is said.
 """
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from tests.recorded import misfits, watch
+
+watch()
 hypothesis_settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("no deadline")
 
@@ -21,6 +25,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("WATCHKEEPER_ALLOW_NO_SKIPS"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped where skips are not allowed: {report.longrepr}"
+    if misfits and report.when != "setup":
+        report.outcome = "failed"
+        report.longrepr = "recorded, and not as the catalogue says:\n" + "\n".join(misfits)
+        misfits.clear()
     return report
 
 

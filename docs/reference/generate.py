@@ -18,7 +18,11 @@ import msgspec
 from watchkeeper.app.settings import Settings
 from watchkeeper.cli import main
 from watchkeeper.core.settings import fields_of
+from watchkeeper.events.catalogue import ENTRIES, example_of
+from watchkeeper.events.catalogue.fields import lines_of
 from watchkeeper.events.kinds import KINDS
+from watchkeeper.events.ocsf import meanings_of
+from watchkeeper.events.retention import retention_class
 
 HERE = Path(__file__).parent
 LINES = HERE.parents[1] / "tests" / "behaviours" / "protocol_lines.toml"
@@ -79,9 +83,60 @@ def _default(value: object) -> str:
 
 
 def events_page() -> str:
-    rows = [f"| `{kind}` | {meaning} |" for kind, meaning in sorted(KINDS.items())]
-    head = [NOTE, "# Events\n", "Every kind of event in the journal.\n", "| kind | meaning |", "|---|---|"]
-    return "\n".join([*head, *rows, ""])
+    parts = [
+        NOTE,
+        "# Events\n",
+        "Every kind of event in the journal: what its body holds, an example as it is recorded, how long it is kept",
+        "(by its class of retention), and the class of OCSF that it goes out as. `watchkeeper events kinds KIND` shows",
+        "the same, with `--json` as a JSON Schema. Beside the members named here every event has `v`, `id`, `time` and",
+        "`kind`, and may have `tenant`, `severity` and the label `exercise`.",
+        "[The events](../concepts/events.md) explains them.\n",
+        "| kind | meaning | kept as | OCSF class |",
+        "|---|---|---|---|",
+        *(
+            f"| [`{kind}`](#{kind.replace('.', '')}) | {meaning} | {retention_class(kind).value} | {_ocsf(kind)} |"
+            for kind, meaning in sorted(KINDS.items())
+        ),
+        "",
+    ]
+    for kind in sorted(KINDS):
+        parts += _kind(kind)
+    return "\n".join(parts)
+
+
+def _kind(kind: str) -> list[str]:
+    entry, lines = ENTRIES[kind], lines_of(kind)
+    activities = " or ".join(
+        f"{meaning.of.name} ({meaning.of.uid}), {meaning.activity_name}" for meaning in meanings_of(kind)
+    )
+    parts = [
+        f"## `{kind}`\n",
+        f"{KINDS[kind]}\n",
+        f"- Kept as: {retention_class(kind).value}. OCSF: {activities}.",
+        f"- Always sets: {_names(entry.sets)}. May set: {_names(entry.may)}.",
+    ]
+    if entry.outcomes:
+        parts.append(f"- Outcomes: {_names(entry.outcomes)}.")
+    if entry.labels:
+        parts.append(f"- Labels: {_names(entry.labels)}.")
+    if entry.open:
+        parts.append(f"- Its body may have other members: {entry.open}.")
+    if lines:
+        parts += ["", "| body | type | always | meaning |", "|---|---|---|---|"]
+        parts += [
+            f"| `{line.path}` | {line.type} | {'yes' if line.is_required else 'no'} | {line.sentence} |"
+            for line in lines
+        ]
+    example = msgspec.json.format(msgspec.json.encode(example_of(kind)), indent=2).decode()
+    return [*parts, "", "```json", example, "```\n"]
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "nothing"
+
+
+def _ocsf(kind: str) -> str:
+    return ", ".join(f"{meaning.of.name} {meaning.of.uid}" for meaning in meanings_of(kind))
 
 
 def commands_page() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import Running, command
+from tests.recorded import of_folder
 from watchkeeper.events import JournalReader
 from watchkeeper.exercise.agent import connect
 
@@ -25,6 +26,7 @@ def token_of(server: dict[str, object]) -> str:
 
 
 @pytest.mark.behaviour("app.demo-shows-everything")
+@pytest.mark.behaviour("events.recorded-as-the-catalogue-says")
 def test_the_demo_sees_every_step_and_says_so_in_json_twice(tmp_path: Path) -> None:
     done = command("demo", "--data", str(tmp_path / "data"), "--json")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -54,6 +56,7 @@ def test_the_demo_sees_every_step_and_says_so_in_json_twice(tmp_path: Path) -> N
     about = [e for e in events if e.server == "training" or e.actor == "agent:demo-agent"]
     assert about
     assert [e.kind for e in about if "exercise" not in e.labels] == []
+    assert of_folder(tmp_path / "data") == []
 
 
 @pytest.mark.behaviour("app.up-fronts-real-servers")

@@ -28,6 +28,7 @@ from watchkeeper.detect.rules import load_rules, parse_rule
 from watchkeeper.events import Event, Journal, JournalReader, Position, Severity, new_event
 
 T = 1_790_000_000_000_000
+TRACE = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
 RULE = """
 title: A denied call
 id: 0a9b3f1c-5b0a-4a57-9d2e-4f0a4f3a9c01
@@ -96,7 +97,7 @@ def test_a_match_becomes_an_alert_that_says_what_where_and_who(
     tmp_path: Path, gateway: Journal, watch: Journal, database: Database
 ) -> None:
     clock = ManualClock(T + 99)
-    event = call(1, actor="agent:laptop", labels=("exercise", "probe"), trace="t-s", claimed="client")
+    event = call(1, actor="agent:laptop", labels=("exercise", "probe"), trace=TRACE, claimed="client")
     position = gateway.record(event)
     gateway.record(call(2, outcome="allow"))
     drain(Detector(rules(), watch, JournalReader(tmp_path), database, clock=clock))
@@ -111,7 +112,7 @@ def test_a_match_becomes_an_alert_that_says_what_where_and_who(
         claimed="client",
         server="files",
         target="read",
-        trace="t-s",
+        trace=TRACE,
         outcome="deny",
         severity=Severity.HIGH,
         labels=("exercise",),

@@ -6,12 +6,16 @@ import msgspec
 import pytest
 
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.events import Event, new_event
+from watchkeeper.core.ids import derived_id
+from watchkeeper.events import Event
+from watchkeeper.events.catalogue import example_of
 from watchkeeper.respond.ledger import Ledger
+
+A, B, C = (derived_id("fact", name) for name in "abc")
 
 
 def fact(event_id: str) -> Event:
-    return msgspec.structs.replace(new_event(1, "respond.incident.opened"), id=event_id)
+    return msgspec.structs.replace(example_of("respond.incident.opened"), id=event_id)
 
 
 class Flaky:
@@ -50,33 +54,33 @@ def test_what_was_recorded_before_a_crash_is_not_recorded_again_after_it(estate)
     before = Flaky(estate.journal)
     before.dies_waiting = True
     first = Ledger(estate.database, before, estate.reader)
-    staged(estate, first, "a", "b")
+    staged(estate, first, A, B)
     first.flush()
     after = Ledger(estate.database, Flaky(estate.journal), estate.reader)
-    staged(estate, after, "c")
+    staged(estate, after, C)
     after.flush()
-    assert recorded(estate) == ["a", "b", "c"]
+    assert recorded(estate) == [A, B, C]
 
 
 def test_what_a_full_disk_refused_is_recorded_when_there_is_room(estate):
     journal = Flaky(estate.journal)
     ledger = Ledger(estate.database, journal, estate.reader)
     journal.is_full = True
-    staged(estate, ledger, "a")
+    staged(estate, ledger, A)
     ledger.flush()
     assert recorded(estate) == []
     journal.is_full = False
     ledger.flush()
-    assert recorded(estate) == ["a"]
+    assert recorded(estate) == [A]
 
 
 def test_the_same_event_staged_twice_is_one(estate):
     ledger = Ledger(estate.database, estate.journal, estate.reader)
-    staged(estate, ledger, "a")
+    staged(estate, ledger, A)
     ledger.flush()
-    staged(estate, ledger, "a")
+    staged(estate, ledger, A)
     ledger.flush()
-    assert recorded(estate) == ["a"]
+    assert recorded(estate) == [A]
 
 
 def test_two_ledgers_of_one_journal_record_once_and_leave_the_others_alone(estate):
@@ -84,7 +88,7 @@ def test_two_ledgers_of_one_journal_record_once_and_leave_the_others_alone(estat
     other = Flaky(estate.journal)
     other.writer = "console"
     staged(estate, Ledger(estate.database, other, estate.reader), "theirs")
-    staged(estate, one, "a")
+    staged(estate, one, A)
     two.flush()
     one.flush()
-    assert recorded(estate) == ["a"]
+    assert recorded(estate) == [A]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.recorded import observe
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.events import Event
 from watchkeeper.gateway.stdio import Limits, StdioUpstream
@@ -39,6 +40,7 @@ class Remembered(list[Event]):
 
     def append(self, event: Event) -> int:  # type: ignore[override]
         super().append(event)
+        observe(event)
         return len(self) - 1
 
     async def durable(self, index: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from watchkeeper.cli.events.export import export
+from watchkeeper.cli.events.kinds import kinds
 from watchkeeper.cli.events.search import search
 from watchkeeper.cli.events.show import conversation, show
 from watchkeeper.cli.events.stats import stats
@@ -19,5 +20,5 @@ def events() -> None:
     """
 
 
-for command in (search, tail, stats, show, conversation, export):
+for command in (search, tail, stats, show, conversation, export, kinds):
     events.add_command(command)

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.events.catalogue.fits import misfit
 from watchkeeper.events.model import Event
-from watchkeeper.events.ocsf.bounds import bound, name, names, sentence
+from watchkeeper.events.ocsf.bounds import Bounded, bound, name, names, sentence
 from watchkeeper.events.ocsf.classes import FAILURE, OTHER, SEVERITIES, STATUSES, SUCCESS, VERSION, OcsfClass
 
 Out = dict[str, Any]
@@ -61,7 +62,7 @@ def form(event: Event, meaning: Meaning) -> Out:
         "severity": SEVERITIES[event.severity],
         "message": _message(event),
         "metadata": _metadata(event, of),
-        "unmapped": _unmapped(event, bounded.body),
+        "unmapped": _unmapped(event, bounded),
     }
     if bounded.is_cut:
         out["metadata"]["is_truncated"] = True
@@ -102,6 +103,11 @@ def fail(out: Out, why: str) -> None:
     out["status_id"], out["status"] = FAILURE, STATUSES[FAILURE]
     if why:
         out["status_detail"] = sentence(why)
+
+
+def done(out: Out) -> None:
+    """It is a fact that says by itself that it worked."""
+    out["status_id"], out["status"] = SUCCESS, STATUSES[SUCCESS]
 
 
 def correlate(out: Out, uid: object) -> None:
@@ -172,9 +178,11 @@ def _metadata(event: Event, of: OcsfClass) -> Out:
     return made
 
 
-def _unmapped(event: Event, body: dict[str, Any]) -> Out:
+def _unmapped(event: Event, bounded: Bounded) -> Out:
     """The body as it was recorded, and members of the event that a class may have no place for."""
-    made: Out = {"body": body}
+    made: Out = {"body": bounded.body}
+    if why := misfit(event):
+        made["misfit"] = sentence(why)
     for member in ("outcome", "server", "target", "claimed", "era"):
         value = getattr(event, member)
         if value:

@@ -29,6 +29,8 @@ def order(event: Event, out: Out) -> None:
     body = event.body
     generation = body.get("generation")
     out["command_uid"] = name(text(body, "order") or f"generation {generation}")
+    if event.kind != "gateway.order.lifted":
+        _not_proven(out, "Ordered" if event.kind == "gateway.order.issued" else "Acknowledged")
     correlate(out, text(body, "incident") or text(body, "order"))
 
 
@@ -38,13 +40,22 @@ def run(event: Event, out: Out) -> None:
     step = text(body, "step")
     out["command_uid"] = name(f"{text(body, 'run') or event.id}{f'/{step}' if step else ''}")
     action = text(body, "action")
-    if action and any(word in action for word in _ISOLATES):
+    if event.kind == "respond.step.skipped":
+        _not_proven(out, "Skipped")
+    elif action and any(word in action for word in _ISOLATES):
         out["activity_id"], out["activity_name"] = 1, "Isolate"
+        if event.kind == "respond.step.completed":
+            _not_proven(out, "Ordered")
     elif action:
         out["activity_id"], out["activity_name"] = OTHER, name(action)
     if said := text(body, "summary") or text(body, "advice") or text(body, "proof"):
         out["status_detail"] = sentence(said)
     correlate(out, event.target)
+
+
+def _not_proven(out: Out, status: str) -> None:
+    """An order that was given contains nothing yet: only a refused probe proves that, in an event of its own."""
+    out["status_id"], out["status"] = OTHER, status
 
 
 def log(event: Event, out: Out) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from watchkeeper.events.model import Event
 from watchkeeper.events.ocsf.bounds import name, names, sentence
-from watchkeeper.events.ocsf.common import Out, actor, correlate, decided, endpoint, text, user
+from watchkeeper.events.ocsf.common import Out, actor, correlate, decided, done, endpoint, text, user
 
 
 def account(event: Event, out: Out) -> None:
@@ -24,6 +24,8 @@ def logon(event: Event, out: Out) -> None:
     out["is_remote"] = True
     if event.outcome == "deny":
         decided(event, out)
+    elif not event.outcome:
+        done(out)
     if session := text(event.body, "session"):
         out["session"] = {"uid": name(session)}
         correlate(out, session)
@@ -41,6 +43,8 @@ def session(event: Event, out: Out) -> None:
     out["user"] = user(event.actor)
     gained = names(event.body.get("gained") or event.body.get("scopes"))
     out["privileges"] = gained or [name(event.server or "unknown")]
+    if not event.outcome:
+        done(out)
     if said := text(event.body, "session"):
         out["session"] = {"uid": name(said)}
         correlate(out, said)

@@ -1,0 +1,147 @@
+"""Who runs it: operators, their tokens and links, settings, processes, drills."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Struct, UnsetType
+
+from watchkeeper.events.catalogue.kind import (
+    BY_ACTOR,
+    DENIED,
+    DONE,
+    EITHER,
+    FAILED,
+    ON_TARGET,
+    Body,
+    Kind,
+    Nothing,
+    says,
+)
+
+
+class Widened(Body, frozen=True, kw_only=True):
+    """Texts that are kept in full."""
+
+    full: Annotated[dict[str, list[str]], says("Server → the classes of text of which more is kept than redacted.")]
+
+
+class Role(Body, frozen=True, kw_only=True):
+    """An operator's role."""
+
+    role: Annotated[str, says("The role.")]
+
+
+class NewRole(Role, frozen=True, kw_only=True):
+    """The same, and the one before."""
+
+    was: Annotated[str, says("The role before.")]
+
+
+class Issued(Body, frozen=True, kw_only=True):
+    """An operator's new token."""
+
+    token: Annotated[str, says("Its id, never the token.")]
+    scopes: Annotated[list[str], says("What it may be used for.")]
+    expires_at: Annotated[int, says("When it ends, microseconds.")]
+
+
+class Ended(Body, frozen=True, kw_only=True):
+    """An operator's token that was revoked."""
+
+    token: Annotated[str, says("Its id.")]
+
+
+class NotGood(Body, frozen=True, kw_only=True):
+    """A credential that was not accepted."""
+
+    reason: Annotated[str, says("Why.")]
+    token: Annotated[str, says("Its id, where it is known.")] | UnsetType = UNSET
+
+
+class ActRefused(Body, frozen=True, kw_only=True):
+    """An act that was not permitted."""
+
+    act: Annotated[str, says("What was tried.")]
+    role: Annotated[str, says("In which role.")]
+    via: Annotated[str, says("By which door: `session`, `token` or `host`.")]
+    rules: Annotated[list[str], says("Ids of the policies that spoke.")]
+    reason: Annotated[str, says("Why not.")]
+
+
+class Link(Body, frozen=True, kw_only=True):
+    """A one-time link."""
+
+    expires_at: Annotated[int, says("Until when it works, microseconds.")]
+
+
+class Turned(Body, frozen=True, kw_only=True):
+    """Only why."""
+
+    reason: Annotated[str, says("Why.")]
+
+
+class Loaded(Body, frozen=True, kw_only=True):
+    """Settings that are in force."""
+
+    file: Annotated[str, says("Where they were read; empty for defaults.")]
+    sha256: Annotated[str, says("Digest of all of them, defaults included.")]
+    changed: Annotated[list[str], says("What is other than before, when they were read again.")] | UnsetType = UNSET
+    waits_for_restart: Annotated[list[str], says("What of it is in force only after a restart.")] | UnsetType = UNSET
+
+
+class NotLoaded(Body, frozen=True, kw_only=True):
+    """Settings that were not taken."""
+
+    file: Annotated[str, says("Where they were read.")]
+    code: Annotated[str, says("The error's code.")]
+    reason: Annotated[str, says("What is wrong with them.")]
+    in_force: Annotated[str, says("Digest of those that stay in force.")]
+
+
+class Suppression(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A finding that is let be."""
+
+    rule: Annotated[str, says("The rule's id.")]
+    server: Annotated[str, says("The server.")]
+    name: Annotated[str, says("The tool, prompt or resource, or a pattern of them.")]
+    reason: Annotated[str, says("Why.")]
+    expires: Annotated[str, says("The last day on which it holds.")]
+    by: Annotated[str, says("Who answers for it.")]
+    fingerprint: Annotated[str, says("Of the one definition that is meant.")] | UnsetType = UNSET
+
+
+class Suppressions(Body, frozen=True, kw_only=True):
+    """Findings that are let be."""
+
+    in_force: Annotated[list[Suppression], says("Those that hold.")]
+    expired: Annotated[list[Suppression], says("Those that hold no more.")]
+
+
+class Seen(Body, frozen=True, kw_only=True):
+    """A drill's step."""
+
+    title: Annotated[str, says("What was expected.")]
+    ms: Annotated[float, says("Milliseconds until it was seen, or to the end of the wait.", ge=0)]
+    detail: Annotated[str, says("The evidence, or why it was not seen.")]
+
+
+KINDS = {
+    "operators.person.invited": Kind(body=Role, sets=ON_TARGET, outcomes=DONE),
+    "operators.role.changed": Kind(body=NewRole, sets=ON_TARGET, outcomes=DONE),
+    "operators.person.revoked": Kind(body=Role, sets=ON_TARGET, outcomes=DONE),
+    "operators.token.issued": Kind(body=Issued, sets=ON_TARGET, outcomes=DONE),
+    "operators.token.ended": Kind(body=Ended, sets=ON_TARGET, outcomes=DONE),
+    "operators.token.refused": Kind(body=NotGood, sets=("outcome",), outcomes=DENIED),
+    "operators.act.refused": Kind(body=ActRefused, sets=BY_ACTOR, outcomes=DENIED),
+    "web.link.issued": Kind(body=Link, sets=("actor", "target")),
+    "web.operator.entered": Kind(body=Nothing, sets=("actor", "target")),
+    "web.operator.refused": Kind(body=Turned, sets=("outcome",), outcomes=DENIED),
+    "admin.config.loaded": Kind(body=Loaded, sets=ON_TARGET, outcomes=DONE),
+    "admin.config.refused": Kind(body=NotLoaded, sets=ON_TARGET, outcomes=FAILED),
+    "admin.capture.widened": Kind(body=Widened, sets=ON_TARGET, outcomes=DONE),
+    "admin.suppressions.loaded": Kind(body=Suppressions, sets=ON_TARGET, outcomes=DONE),
+    "admin.service.started": Kind(body=Nothing, sets=ON_TARGET, outcomes=DONE),
+    "admin.service.stopped": Kind(body=Nothing, sets=ON_TARGET, outcomes=DONE),
+    "exercise.step.seen": Kind(body=Seen, sets=ON_TARGET, outcomes=EITHER, labels=("exercise",)),
+}

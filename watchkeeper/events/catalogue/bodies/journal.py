@@ -1,0 +1,95 @@
+"""The journal about itself: what was found on opening, erased, sealed, removed, and copied elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import field
+
+from watchkeeper.events.catalogue.kind import DONE, FAILED, ON_TARGET, Body, Kind, Nothing, says
+
+
+class Opened(Body, frozen=True, kw_only=True):
+    """A log as it was found."""
+
+    index: Annotated[int, says("The number that this event's entry gets, if nothing was dropped.", ge=0)]
+    dropped_bytes: Annotated[int, says("Bytes of a torn tail; 0 for none.", ge=0)]
+    missing: Annotated[int, says("Entries that a checkpoint promises and the log has not; 0 for none.", ge=0)]
+
+
+class Tail(Body, frozen=True, kw_only=True):
+    """A torn tail."""
+
+    index: Annotated[int, says("The entry that it would have begun with.", ge=0)]
+    bytes: Annotated[int, says("How long it was.", ge=0)]
+    file: Annotated[str, says("Where its bytes were kept.")]
+
+
+class Contradicted(Body, frozen=True, kw_only=True):
+    """A log and a checkpoint that was copied from it."""
+
+    place: Annotated[str, says("Where the copy is.")]
+    writer: Annotated[str, says("Whose log it is.")]
+    size: Annotated[int, says("The size that the copy states.", ge=0)]
+    root: Annotated[str, says("The root that the copy states, hex; empty when another thing contradicts.")]
+    reason: Annotated[str, says("What does not fit.")]
+    note: Annotated[str, says("The copied checkpoint itself: signed evidence.")]
+
+
+class AnchorFailed(Body, frozen=True, kw_only=True):
+    """A place that does not answer."""
+
+    place: Annotated[str, says("The place for copies.")]
+    why: Annotated[str, says("What went wrong.")]
+
+
+class AnchorResumed(Body, frozen=True, kw_only=True):
+    """A place that answers again."""
+
+    place: Annotated[str, says("The place for copies.")]
+    failing_since: Annotated[int, says("Since when it had not, microseconds.", ge=0)]
+
+
+class Rewritten(Body, frozen=True, kw_only=True):
+    """A full file that was rewritten."""
+
+    file: Annotated[str, says("The file.")]
+    index: Annotated[int, says("Its first entry.", ge=0)]
+    records: Annotated[int, says("How many entries it has.", ge=0)]
+    bytes_before: Annotated[int, says("How large it was.", ge=0)]
+    bytes_after: Annotated[int, says("How large it is.", ge=0)]
+    begins: Annotated[int, says("When its first commit was made, microseconds.", ge=0)] = field(name="from")
+    to: Annotated[int, says("When its last commit was made, microseconds.", ge=0)]
+
+
+class Pruned(Rewritten, frozen=True, kw_only=True):
+    """A file without its records."""
+
+    reason: Annotated[str, says("Why they were removed.")]
+
+
+class PassedOver(Body, frozen=True, kw_only=True):
+    """Records that a reader lost."""
+
+    file: Annotated[str, says("The file.")]
+    unread: Annotated[dict[str, int], says("Reader → how many records it had not read.")]
+
+
+class UpkeepFailed(Body, frozen=True, kw_only=True):
+    """Upkeep that does not get on."""
+
+    reason: Annotated[str, says("Why.")]
+
+
+KINDS = {
+    "journal.writer.opened": Kind(body=Opened, sets=("actor", "target")),
+    "journal.tail.dropped": Kind(body=Tail, sets=("actor", "target")),
+    "journal.subject.erased": Kind(body=Nothing, sets=("actor",)),
+    "journal.anchor.contradicted": Kind(body=Contradicted, sets=ON_TARGET, outcomes=FAILED),
+    "journal.anchor.failed": Kind(body=AnchorFailed, sets=ON_TARGET, outcomes=FAILED),
+    "journal.anchor.resumed": Kind(body=AnchorResumed, sets=ON_TARGET, outcomes=DONE),
+    "journal.segment.sealed": Kind(body=Rewritten, sets=ON_TARGET, outcomes=DONE),
+    "journal.segment.pruned": Kind(body=Pruned, sets=ON_TARGET, outcomes=DONE),
+    "journal.reader.passed_over": Kind(body=PassedOver, sets=ON_TARGET, outcomes=FAILED),
+    "journal.upkeep.failed": Kind(body=UpkeepFailed, sets=ON_TARGET, outcomes=FAILED),
+}
