@@ -153,4 +153,5 @@ def test_tiles_that_were_made_before_go_on_after(estate: Estate) -> None:
     estate.keeper().turn()
     estate.write(4)
     estate.keeper().turn()
+    estate.journal.close()
     assert shelf.catch_up() == Shelf(estate.data_dir, "gateway", estate.data_dir / "anew").catch_up() > before

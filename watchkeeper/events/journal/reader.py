@@ -30,11 +30,29 @@ _NEAR = 2 * 1_000_000
 """Microseconds between an event's id and its commit, nearly always; else the whole log is searched."""
 
 
+class Unreadable(Untrusted):
+    """A part of a log that is durable cannot be read as it was written."""
+
+    def __init__(self, writer: str, first: int, end: int | None, why: str) -> None:
+        span = f"records {first} to {end - 1}" if end is not None else f"everything from record {first} on"
+        super().__init__(
+            f"the journal of {writer} was changed: {span} cannot be read ({why})",
+            hint="run `watchkeeper journal verify`; what follows can be read by whoever says so",
+        )
+        self.writer = writer
+        self.first = first
+        self.end = end
+        """The first index that can be read again, `None` when there is none."""
+
+
 class JournalReader:
     """Reads every log of a data folder. Thread-safe."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, pass_over_corrupt: bool = False) -> None:
+        """With `pass_over_corrupt` what cannot be read is handed out as `absent`, if anything can be read after it;
+        for whoever saves what is left. All others stand still before it."""
         self._data_dir = data_dir
+        self._passes_over = pass_over_corrupt
         self._lock = threading.Lock()
         self._keys: SubjectKeys | None = None
         self._logs: dict[str, _LogReader] = {}
@@ -54,7 +72,7 @@ class JournalReader:
     def read(self, cursor: dict[str, int], limit: int = 1000) -> list[Record]:
         """At most `limit` durable records, from `cursor[writer]` (default 0) on; no writer is starved.
 
-        Raises `Untrusted` when what is durable cannot be read as it was written.
+        Raises `Unreadable` when what is durable cannot be read as it was written.
         """
         if self._is_at_the_end(cursor):
             return []
@@ -67,7 +85,7 @@ class JournalReader:
                     have = taken.setdefault(log.writer, [])
                     left = min(quota - len(have), limit - sum(map(len, taken.values())))
                     if left > 0:
-                        have += log.read(cursor.get(log.writer, 0) + len(have), left)
+                        have += log.read(cursor.get(log.writer, 0) + len(have), left, has_some=bool(have))
             return [record for records in taken.values() for record in records]
 
     def tail(self, cursor: dict[str, int], stop: threading.Event, poll: float = 0.05) -> Iterator[list[Record]]:
@@ -81,6 +99,11 @@ class JournalReader:
                 yield records
             else:
                 stop.wait(poll)
+
+    @property
+    def passed_over(self) -> int:
+        """Corrupt records that were handed out as absent."""
+        return sum(log.passed_over for log in self._logs.values())
 
     def find(self, event_id: str) -> Position | None:
         """Where the event with this id stands; `None` when no readable record has it.
@@ -127,15 +150,17 @@ class JournalReader:
         self._keys.refresh()
         for writer in self.writers():
             if writer not in self._logs:
-                self._logs[writer] = _LogReader(self._data_dir, writer, self._keys)
+                self._logs[writer] = _LogReader(self._data_dir, writer, self._keys, passes_over=self._passes_over)
         return [self._logs[writer] for writer in sorted(self._logs)]
 
 
 class _LogReader:
     """One log; remembers where it stopped, so that following costs nothing but the new frames."""
 
-    def __init__(self, data_dir: Path, writer: str, keys: SubjectKeys) -> None:
+    def __init__(self, data_dir: Path, writer: str, keys: SubjectKeys, *, passes_over: bool) -> None:
         self.writer = writer
+        self.passed_over = 0
+        self._passes_over = passes_over
         self._data_dir = data_dir
         self._folder = data_dir / "journal" / writer
         self._opener = Opener(writer, keys)
@@ -150,25 +175,57 @@ class _LogReader:
         self._waited: tuple[Path, int, int] = (self._folder, 0, 0)
         """Segment, index and offset of the frame that was the oldest to wait, so that the next look starts there."""
 
-    def read(self, start: int, limit: int) -> list[Record]:
-        """From `start`, at most `limit`; where nobody says what is durable, every whole frame is taken to be."""
+    def read(self, start: int, limit: int, *, has_some: bool = False) -> list[Record]:
+        """From `start`, at most `limit`; where nobody says what is durable, every whole frame is taken to be.
+
+        What is before a corrupt part is handed out first; a call that can hand out nothing says what is wrong.
+        """
         durable = read_mark(self._data_dir, self.writer)
         if durable is not None:
             limit = min(limit, durable - start)
         found: list[Record] = []
         while len(found) < limit:
             index = start + len(found)
-            frame = self._frame_with(index, is_durable=durable is not None)
-            if frame is None and self._place is not None:
-                self._place = (
-                    None  # since we stopped there the file may have been cut and have grown, or been rewritten
-                )
-                self._file.close()
-                frame = self._frame_with(index, is_durable=durable is not None)
-            if frame is None:
+            try:
+                more = self._read_on(index, limit - len(found), is_durable=durable is not None)
+            except Unreadable as error:
+                if found or has_some:
+                    return found  # the next call says it
+                if not self._passes_over or error.end is None:
+                    raise
+                more = self._pass_over(index, min(error.end, start + limit))
+            if not more:
                 break
-            found += self._records(frame, index, limit - len(found))
+            found += more
         return found
+
+    def _read_on(self, index: int, limit: int, *, is_durable: bool) -> list[Record]:
+        """From one frame; empty when there is nothing yet."""
+        frame = self._frame_with(index, is_durable=is_durable)
+        if frame is None and self._place is not None:
+            # since we stopped there the file may have been cut and have grown, or have been rewritten
+            self._place = None
+            self._file.close()
+            frame = self._frame_with(index, is_durable=is_durable)
+        if frame is None and is_durable:
+            raise self._unreadable(self._place or (index, None, 0), "no commit begins there")
+        return self._records(frame, index, limit) if frame is not None else []
+
+    def _pass_over(self, index: int, end: int) -> list[Record]:
+        self._place = None
+        self.passed_over += end - index
+        return [Record(Position(self.writer, number), None, b"", "corrupt") for number in range(index, end)]
+
+    def _unreadable(self, place: tuple[int, Segment | None, int], why: str) -> Unreadable:
+        """From there to the next commit that can be read: the next one in the file, else the next file's first."""
+        first, segment, offset = place
+        head = self._file.head(segment.path, offset) if segment is not None else None
+        if segment is not None and head is not None and head.first == first:
+            following = self._file.head(segment.path, offset + head.size)
+            if following is not None and following.first == first + head.count:
+                return Unreadable(self.writer, first, following.first, why)
+        later = [other.first for other in segments_in(self._folder) if other.first > first]
+        return Unreadable(self.writer, first, later[0] if later else None, why)
 
     def waiting(self, start: int) -> Waiting:
         """From `start` to what is durable; to the end of the last whole frame where nobody says what is."""
@@ -242,10 +299,7 @@ class _LogReader:
         try:
             return self._opener.records(frame)
         except BadBlock as error:
-            raise Untrusted(
-                f"the journal of {self.writer} was changed at index {frame.first}: {error}",
-                hint="run `watchkeeper journal verify`",
-            ) from error
+            raise Unreadable(self.writer, frame.first, frame.first + len(frame.entries), str(error)) from error
 
     def _frame_with(self, index: int, *, is_durable: bool) -> Frame | None:
         """The frame that holds `index`, or `None` when it is not there yet."""
@@ -261,13 +315,12 @@ class _LogReader:
                     self._place = place
                     return None
                 place = following
+            elif head.first != first:
+                raise self._unreadable(place, f"{segment.path.name}, byte {offset}")
             elif index < head.first + head.count:
                 self._frame = self._file.frame(segment.path, offset)
                 if self._frame is None and is_durable:
-                    raise Untrusted(
-                        f"the journal of {self.writer} was changed ({segment.path.name}, byte {offset})",
-                        hint="run `watchkeeper journal verify`",
-                    )
+                    raise self._unreadable(place, f"{segment.path.name}, byte {offset}")
                 self._place = (first + head.count, segment, offset + head.size) if self._frame else place
                 return self._frame
             else:

@@ -103,9 +103,11 @@ class Journal:
         Raises `Unavailable` when the journal is closed, failing, or too far behind, and `Invalid` for an event that
         is no JSON or beyond 16 MiB.
         """
+        if not isinstance(event.actor, str):
+            raise Invalid("an event's actor is no text", hint="leave it empty where nobody was verified")
         try:
             record = encode(self.censor(event))
-        except (UnicodeEncodeError, TypeError, ValueError, RecursionError) as error:
+        except (UnicodeEncodeError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise Invalid(
                 f"an event cannot be written as JSON: {error!r}", hint="use JSON types in its body"
             ) from error

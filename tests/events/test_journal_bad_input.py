@@ -1,0 +1,142 @@
+"""Whatever is handed to the journal or lies on its disk: refused or bounded, said, and nothing else is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from watchkeeper.core.clock import ManualClock
+from watchkeeper.core.errors import Invalid
+from watchkeeper.events import Event, Journal, JournalReader
+from watchkeeper.events.journal import verify
+from watchkeeper.events.journal.reader import Unreadable
+
+Make = Callable[..., Event]
+
+
+def nested(depth: int) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    for _ in range(depth):
+        body = {"a": body}
+    return body
+
+
+@pytest.mark.behaviour("journal.bad-input-harms-nothing")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"actor": None},
+        {"actor": ["agent:ada"]},
+        {"actor": 7},
+        {"body": nested(100_000)},
+        {"body": {"set": {1j}}},
+        {"actor": "agent:\ud800"},
+    ],
+    ids=["no actor", "list", "number", "depth", "complex", "surrogate"],
+)
+def test_what_cannot_be_recorded_is_refused_and_the_next_is_taken(
+    tmp_path: Path, make_event: Make, changed: dict[str, Any]
+) -> None:
+    journal = Journal.open(tmp_path, "gateway")
+    with pytest.raises(Invalid):
+        journal.append(msgspec.structs.replace(make_event(1), **changed))
+    assert journal.record(make_event(2)).index == 1
+    journal.close()
+    assert verify(tmp_path).code == 0
+
+
+@pytest.mark.behaviour("journal.bad-input-harms-nothing")
+def test_what_is_no_event_to_a_reader_is_kept_as_bytes_and_hides_nothing(tmp_path: Path, make_event: Make) -> None:
+    journal = Journal.open(tmp_path, "gateway")
+    odd = [
+        msgspec.structs.replace(make_event(1), time="yesterday"),
+        msgspec.structs.replace(make_event(2), id=7),
+        msgspec.structs.replace(make_event(3), body=[1]),
+    ]
+    for event in (make_event(0), *odd, make_event(4)):
+        last = journal.append(event)
+    journal.wait(last)
+    journal.close()
+    records = JournalReader(tmp_path).read({"gateway": 1})
+    assert [record.event is not None for record in records] == [True, False, False, False, True]
+    assert [record.absent for record in records] == [""] * 5
+    assert all(record.record for record in records)
+
+
+@pytest.mark.behaviour("journal.bad-input-harms-nothing")
+def test_nearly_the_largest_event_is_recorded_and_read(tmp_path: Path, make_event: Make) -> None:
+    event = msgspec.structs.replace(make_event(1), body={"text": "x" * (15 << 20)})
+    journal = Journal.open(tmp_path, "gateway")
+    position = journal.record(event)
+    journal.record(make_event(2))
+    journal.close()
+    assert JournalReader(tmp_path).read({"gateway": position.index})[0].event == event
+
+
+@pytest.mark.behaviour("journal.bad-input-harms-nothing")
+def test_clocks_that_jump_and_ids_that_repeat_change_no_order(tmp_path: Path, make_event: Make) -> None:
+    clock = ManualClock()
+    journal = Journal.open(tmp_path, "gateway", clock)
+    times = [0, 4_000_000_000_000_000, -5, 2**62]
+    for step, time in zip((1, 10**15, -(10**15), 3), times, strict=True):
+        clock.advance(step)
+        journal.record(msgspec.structs.replace(make_event(1), id="the same", time=time))
+    journal.close()
+    reader = JournalReader(tmp_path)
+    assert [record.event.time for record in reader.read({"gateway": 1}) if record.event] == times
+    found = reader.find("the same")
+    assert found is not None
+    assert found.index == 1
+    assert verify(tmp_path).code == 0
+
+
+@pytest.mark.behaviour("journal.corrupt-range-is-named")
+@pytest.mark.parametrize("place", [30, 60, 900, 2000], ids=["first index", "count", "block", "later"])
+def test_a_corrupt_part_is_named_and_passed_over_only_if_told_to(
+    data_dir: Path, segments: Callable[[Path], list[Path]], place: int
+) -> None:
+    before = JournalReader(data_dir).read({})
+    files = segments(data_dir)
+    start, end = int(files[1].stem), int(files[2].stem)
+    content = bytearray(files[1].read_bytes())
+    content[place] ^= 1
+    files[1].write_bytes(bytes(content))
+    strict = JournalReader(data_dir)
+    seen, cursor = [], {"gateway": 0}
+    with pytest.raises(Unreadable) as caught:  # noqa: PT012 — which portion meets it is not the point
+        while records := strict.read(cursor, 4):
+            seen += records
+            cursor = {"gateway": records[-1].position.index + 1}
+    assert seen == before[: len(seen)]
+    assert start <= caught.value.first == len(seen)
+    assert caught.value.end is not None
+    assert caught.value.end <= end
+    told = JournalReader(data_dir, pass_over_corrupt=True)
+    everything, cursor = [], {"gateway": 0}
+    while records := told.read(cursor, 4):
+        everything += records
+        cursor = {"gateway": records[-1].position.index + 1}
+    assert [record.position for record in everything] == [record.position for record in before]
+    lost = [record.position.index for record in everything if record.absent == "corrupt"]
+    assert lost == list(range(caught.value.first, caught.value.end))
+    assert told.passed_over == len(lost)
+    assert [record for record in everything if not record.absent] == [
+        record for record in before if record.position.index not in lost
+    ]
+
+
+@pytest.mark.behaviour("journal.corrupt-range-is-named")
+def test_a_corrupt_end_is_never_taken_for_the_end(data_dir: Path, segments: Callable[[Path], list[Path]]) -> None:
+    last = segments(data_dir)[-1]
+    content = bytearray(last.read_bytes())
+    content[3] ^= 1
+    last.write_bytes(bytes(content))
+    for told in (False, True):
+        reader, cursor = JournalReader(data_dir, pass_over_corrupt=told), {"gateway": int(last.stem)}
+        with pytest.raises(Unreadable) as caught:
+            reader.read(cursor)
+        assert (caught.value.first, caught.value.end) == (int(last.stem), None)
