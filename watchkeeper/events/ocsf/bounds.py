@@ -37,7 +37,9 @@ class Bounded(msgspec.Struct, frozen=True):
 
 def name(value: object) -> str:
     """A name as somebody chose it, cut; what is no text becomes one."""
-    text = value if type(value) is str else str(value)
+    if type(value) is str and len(value) <= NAME and value.isascii():
+        return value
+    text = value if isinstance(value, str) else str(value)
     if not text.isascii():
         text = _writable(text)
     return text if len(text) <= NAME else f"{text[: NAME - 1]}…"
