@@ -14,6 +14,7 @@ from watchkeeper.core.errors import Conflict, Misconfigured
 from watchkeeper.core.files import make_private_folder, write_private
 from watchkeeper.gateway.aggregate.model import Endpoint
 from watchkeeper.gateway.aggregate.settings import EndpointSettings, check_endpoints, members_of, prefix_of
+from watchkeeper.gateway.gaps import Gaps
 from watchkeeper.gateway.hops import hop_of
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.settings import ServerSettings
@@ -57,6 +58,7 @@ def endpoints_over(loaded: Loaded, routes: Sequence[Route]) -> list[Endpoint]:
                 path=settings.gateway.path,
                 public_url=endpoint.public_url,
                 durability="strict" if any(by_name[s].durability == "strict" for s in endpoint.servers) else "batched",
+                gaps=_gaps([by_name[server] for server in endpoint.servers]),
                 hop=hop_of(socket.gethostname(), str(loaded.data_dir), name),
                 keeps_credential=any(by_name[server].keeps_credential for server in endpoint.servers),
             ),
@@ -68,6 +70,11 @@ def endpoints_over(loaded: Loaded, routes: Sequence[Route]) -> list[Endpoint]:
         )
         for name, endpoint in effective_endpoints(loaded, ports).items()
     ]
+
+
+def _gaps(members: Sequence[Route]) -> Gaps | None:
+    """What is an endpoint's own may pass unrecorded only where everything behind it may."""
+    return members[0].gaps if members and all(member.gaps is not None for member in members) else None
 
 
 def _asked(endpoints: Mapping[str, EndpointSettings]) -> set[int]:

@@ -36,6 +36,7 @@ from watchkeeper.gateway.canary.visit import PRINCIPAL
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.flow.ledger import FlowLedger
+from watchkeeper.gateway.gaps import Gaps
 from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pipeline import Guard
@@ -89,10 +90,12 @@ async def serve(
     with opened(loaded.data_dir, post.writer, journal_class(demo=demo), loaded.settings.journal) as platform:
         async with AsyncExitStack() as stack:
             workers = post.relay.count if post.relay is not None else 1
-            ground = Ground(platform, spawner_for(loaded), workers)
+            gaps = Gaps.at(loaded.data_dir, post.writer, platform.journal, platform.clock)
+            stack.callback(gaps.close)
+            ground = Ground(platform, spawner_for(loaded), workers, gaps)
             stack.callback(ground.spawner.close)
             routes, stock = routes_of(loaded, servers, ground, {})
-            fitted = fit_out(loaded, routes, platform, post.relay)
+            fitted = fit_out(loaded, routes, platform, post.relay, gaps)
             gateway, control = fitted.gateway, fitted.control
             fitted.governing.loop = asyncio.get_running_loop()
             _note_start(platform, loaded, post)
@@ -146,7 +149,9 @@ def assemble(
     return fitted.gateway, fitted.control
 
 
-def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Relay | None = None) -> Fitted:
+def fit_out(
+    loaded: Loaded, routes: list[Route], platform: Platform, relay: Relay | None = None, gaps: Gaps | None = None
+) -> Fitted:
     """The same with what may take another's place later."""
     orders, governing = OrdersInForce(), Governing(loaded, platform, f"{os.getpid()}")
     guard = guard_for(loaded, platform, orders, governing.built)
@@ -184,8 +189,11 @@ def fit_out(loaded: Loaded, routes: list[Route], platform: Platform, relay: Rela
             FlowLedger(lambda: guard.flow, platform.database, platform.clock).sync,
             governing.look,
             *syncing(guard.redaction),
+            *([gaps.look] if gaps is not None else []),
         ),
     )
+    if gaps is not None:
+        control.recording = gaps.standing
     if relay is not None and guard.flow is not None:
         guard.flow.is_one_of_several = relay.count > 1
     control.answers |= {REFRESH: desk.on_refresh, **governing.answers}

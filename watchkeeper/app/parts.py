@@ -30,6 +30,7 @@ from watchkeeper.core.content import content_folder
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.gateway.capture.settings import METADATA
 from watchkeeper.gateway.fitting import Terms
+from watchkeeper.gateway.gaps import Gaps
 from watchkeeper.gateway.hops import hop_of
 from watchkeeper.gateway.http_sse import SseUpstream
 from watchkeeper.gateway.limits.settings import check_limits
@@ -49,7 +50,10 @@ from watchkeeper.policy.packs import places_of
 from watchkeeper.protocol.spawn import Spawner
 from watchkeeper.registry.settings import PinTerms, check_pins
 
-_OF_THE_ROUTE = ("port", "shadow", "durability", "eras", "public_url", "scopes", "trace_context", "pins", "capture")
+_OF_THE_ROUTE = (
+    *("port", "shadow", "durability", "on_journal_failure", "eras", "public_url", "scopes", "trace_context", "pins"),
+    "capture",
+)
 """Settings of a server that its upstream knows nothing of. What is not named here makes another upstream."""
 _OF_THE_DOOR = (
     *("host", "port", "path", "allowed_hosts", "allowed_origins", "max_header_bytes", "max_body_bytes"),
@@ -77,6 +81,8 @@ class Ground:
     spawner: Spawner
     workers: int = 1
     """How many processes reach each server; those that start one are one."""
+    gaps: Gaps | None = None
+    """Counts what passes unrecorded on the routes where that may be."""
 
 
 def routes_of(
@@ -84,7 +90,7 @@ def routes_of(
 ) -> tuple[list[Route], Stock]:
     """The routes, and the stock as it is with them in force. Raises `Misconfigured`."""
     after = _stock(loaded, servers, ground, stock)
-    return [_route(loaded, name, server, after[name].upstream) for name, server in servers.items()], after
+    return [_route(loaded, name, server, after[name].upstream, ground.gaps) for name, server in servers.items()], after
 
 
 def terms_of(
@@ -153,7 +159,7 @@ def _issuers(loaded: Loaded, platform: Platform) -> Issuers | None:
     return Issuers(loaded.settings.issuers, Fetcher(loaded.settings.fetch), platform.clock)
 
 
-def _route(loaded: Loaded, name: str, server: ServerSettings, upstream: Upstream) -> Route:
+def _route(loaded: Loaded, name: str, server: ServerSettings, upstream: Upstream, gaps: Gaps | None) -> Route:
     settings = loaded.settings.gateway
     return Route(
         name=name,
@@ -162,6 +168,7 @@ def _route(loaded: Loaded, name: str, server: ServerSettings, upstream: Upstream
         path=settings.path,
         shadow=server.shadow,
         durability=server.durability,
+        gaps=gaps if server.on_journal_failure == "pass" else None,
         eras=server.eras,
         public_url=server.public_url,
         scopes=server.scopes,

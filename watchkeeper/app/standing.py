@@ -8,6 +8,7 @@ from typing import Any
 
 from watchkeeper.app.administration import CONSOLE, WATCH
 from watchkeeper.core import control
+from watchkeeper.core.clock import to_iso
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import socket_folder, socket_path
 
@@ -51,7 +52,12 @@ def _stopped(service: str) -> dict[str, Any]:
 
 def _trouble(facts: dict[str, Any]) -> bool:
     blind = not all(facts.get("readers", {}).values())
-    parts = (facts.get("failure"), facts.get("lake", {}).get("failure"), facts.get("detect", {}).get("trouble"))
+    parts = (
+        facts.get("failure"),
+        facts.get("recording"),
+        facts.get("lake", {}).get("failure"),
+        facts.get("detect", {}).get("trouble"),
+    )
     return blind or any(parts) or any(one["contradictions"] for one in facts.get("anchors", ()))
 
 
@@ -67,7 +73,14 @@ def _gateway_detail(facts: dict[str, Any]) -> str:
         for row in upstream.get("breakers", ())
         if not row["principal"]
     ]
-    return "; ".join([*filter(None, [facts.get("failure", "")]), *rests, served])
+    return "; ".join([*filter(None, [_recording(facts), facts.get("failure", "")]), *rests, served])
+
+
+def _recording(facts: dict[str, Any]) -> str:
+    gap = facts.get("recording")
+    if not gap:
+        return ""
+    return f"RECORDING IS SUSPENDED since {to_iso(gap['since'])}, {gap['unrecorded']} passed unrecorded: {gap['why']}"
 
 
 def _watch_detail(facts: dict[str, Any]) -> str:

@@ -7,11 +7,6 @@ KINDS: dict[str, str] = {
     "journal.writer.opened": "A process opened its log; the body says at which index and whether a tail was dropped.",
     "journal.tail.dropped": "After a crash the log ended in a torn tail; its bytes were kept aside.",
     "journal.subject.erased": "A subject's keys were destroyed; its records stay provable and are unreadable for ever.",
-    # sinks: what is sent on to other systems
-    "events.sink.failed": "A sink's receiver does not take what it is sent; events wait in the journal for it.",
-    "events.sink.recovered": "A sink's receiver takes events again; the body says how long it did not.",
-    "events.sink.dropped": "A sink will not send some events, or put them aside; the body counts them by reason.",
-    "events.sink.tested": "Somebody had a marked event sent to a sink; the body has what its receiver answered.",
     "journal.anchor.contradicted": "A copied checkpoint does not fit its log: it was rewritten, cut or replaced.",
     "journal.anchor.failed": "A place for copies of checkpoints does not answer; that proves nothing, and is retried.",
     "journal.anchor.resumed": "Such a place answers again.",
@@ -19,9 +14,16 @@ KINDS: dict[str, str] = {
     "journal.segment.pruned": "Retention removed a file's records; the body says which. Its proofs stand.",
     "journal.reader.passed_over": "Records were removed that a reader had not read in its time; the body counts them.",
     "journal.upkeep.failed": "A full file could not be sealed or pruned; it was left as it is, and the body says why.",
+    # sinks: what is sent on to other systems
+    "events.sink.failed": "A sink's receiver does not take what it is sent; events wait in the journal for it.",
+    "events.sink.recovered": "A sink's receiver takes events again; the body says how long it did not.",
+    "events.sink.dropped": "A sink will not send some events, or put them aside; the body counts them by reason.",
+    "events.sink.tested": "Somebody had a marked event sent to a sink; the body has what its receiver answered.",
     # the gateway
     "gateway.process.started": "A gateway began to serve its routes.",
     "gateway.process.stopped": "A gateway drained and stopped.",
+    "gateway.recording.suspended": "From here on calls passed unrecorded, on routes where the settings let them.",
+    "gateway.recording.resumed": "Everything is recorded again; the body counts what passed meanwhile, by server.",
     "gateway.worker.replaced": "One of several workers had died and was started anew; the body says how it ended.",
     "gateway.request.decided": "A client's message got a verdict; with the answer's verdict once it came.",
     "gateway.message.decided": "A server's message that answers nothing (notification, request) got a verdict.",

@@ -29,6 +29,7 @@ _BY_PREFIX = {
     "lake": RetentionClass.RECORD,
     "events": RetentionClass.ADMINISTRATION,
     "gateway": RetentionClass.TRAFFIC,
+    "gateway.recording": RetentionClass.RECORD,
     "gateway.certificate": RetentionClass.ADMINISTRATION,
     "gateway.principal": RetentionClass.ADMINISTRATION,
     "gateway.credential": RetentionClass.ADMINISTRATION,

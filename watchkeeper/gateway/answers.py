@@ -214,7 +214,7 @@ class Answers:
         try:
             index = self._chronicle.decided(call)
             if call.route.durability == "strict" or replies.stops(ruling):
-                await self._chronicle.durable(index)
+                await self._chronicle.durable(index, call)
         except Unavailable:
             return sse.event_with(fields, replies.not_recorded(call.message).body)
         return event

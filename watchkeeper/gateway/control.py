@@ -70,6 +70,8 @@ class GatewayControl:
         """What else the socket answers, from parts that this one does not know; filled before `start`."""
         self.sandboxes: dict[str, str] = {}
         """What confines each server that is started here; filled by the same."""
+        self.recording: Callable[[], dict[str, Any]] = dict
+        """What passes unrecorded just now; empty while everything is recorded."""
         self.reload: Callable[[str], Awaitable[dict[str, Any]]] | None = None
         """Has the settings read again, for whom; None where that is not done."""
         self._journal = journal
@@ -200,6 +202,7 @@ class GatewayControl:
             "sandboxes": self.sandboxes,
             "upstreams": {name: _standing(route) for name, route in self.routes.items()},
             "failure": self.failure,
+            "recording": self.recording(),
         }
 
     async def _on_reload(self, arguments: dict[str, Any]) -> dict[str, Any]:

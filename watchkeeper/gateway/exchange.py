@@ -214,7 +214,7 @@ class Exchange:
             self._chronicle.decided(call)
         except Unavailable:
             return replies.not_recorded(call.message)
-        return answer
+        return replies.unrecorded(answer) if call.is_unrecorded else answer
 
     async def recover(self, call: Call, inbound: Inbound, error: Broken) -> Outbound:
         """The connection of a call that went out without waiting broke."""
@@ -330,14 +330,15 @@ class Exchange:
         call.status = answer.status
         call.sent = len(answer.body)
         is_stopped = replies.stops(call.ruling) or (call.answered is not None and replies.stops(call.answered))
-        return await self._remember(call, wait=is_stopped or call.route.durability == "strict") or answer
+        refusal = await self._remember(call, wait=is_stopped or call.route.durability == "strict")
+        return refusal or (replies.unrecorded(answer) if call.is_unrecorded else answer)
 
     async def _remember(self, call: Call, *, wait: bool) -> Outbound | None:
         """Record; what to answer instead when that fails."""
         try:
             index = self._chronicle.decided(call)
             if wait:
-                await self._chronicle.durable(index)
+                await self._chronicle.durable(index, call)
         except Unavailable:
             return replies.not_recorded(call.message)
         return None

@@ -8,6 +8,7 @@ from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.capture.model import Capture
 from watchkeeper.gateway.flood import FloodSettings
+from watchkeeper.gateway.gaps import Gaps
 from watchkeeper.gateway.redaction.model import Change
 from watchkeeper.gateway.upstream import Outbound, Upstream
 from watchkeeper.inspection.model import Finding
@@ -27,6 +28,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing is stopped; what would have been is recorded."""
     durability: str = "batched"
     """`strict`: an allowed call's answer waits until its event is on disk; `batched`: only a denial waits."""
+    gaps: Gaps | None = None
+    """Counts allowed calls that the journal cannot record, which then pass; None where they do not."""
     eras: tuple[str, ...] = ("modern", "legacy")
     """Which eras are served; the other one is refused in words from which its clients learn what is."""
     hands_on_trace: bool = False

@@ -24,6 +24,7 @@ from watchkeeper.gateway.duties.subscription import Subscription
 from watchkeeper.gateway.flood import Flood
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
 from watchkeeper.gateway.ports import LISTINGS, Recorder
+from watchkeeper.gateway.replies import stops
 from watchkeeper.gateway.tracing import Parent, contexts
 from watchkeeper.inspection.model import Finding
 from watchkeeper.policy.model import Effect, Verdict
@@ -32,6 +33,8 @@ from watchkeeper.protocol.message import Message
 
 LONGEST = 512
 """Characters kept of an id, a method or a name."""
+UNRECORDED = -1
+"""The index of an event that there is not, where its call passes all the same."""
 _SHADOW = ("shadow",)
 CALL = "call_tool"
 """The one action whose arguments policies look at."""
@@ -69,6 +72,8 @@ class Call(msgspec.Struct):
     ending: str = ""
     """How it ended when not by an answer: `cancelled`, `upstream_failed`, `upstream_silent`, …"""
     recorded: bool = False
+    is_unrecorded: bool = False
+    """It passed although it could not be recorded."""
     flood: Flood | None = None
     """Of its stream, once that has had a notification."""
     is_over_said: bool = False
@@ -77,6 +82,11 @@ class Call(msgspec.Struct):
     """Our own, on a route that hands it on."""
     subscription: Subscription | None = None
     """Of a modern `subscriptions/listen`, once its stream has had a message."""
+
+
+def may_pass(call: Call) -> bool:
+    """Whether a call was let through so far: only that may go on unrecorded, where the operator chose so."""
+    return not (stops(call.ruling) or (call.answered is not None and stops(call.answered)))
 
 
 class Chronicle:
@@ -93,7 +103,8 @@ class Chronicle:
 
     @property
     def healthy(self) -> bool:
-        return self._journal.healthy
+        """Whether calls may be let in: what they come to can be recorded, or may pass without."""
+        return self._journal.healthy or self._route.gaps is not None
 
     def decided(self, call: Call) -> int:
         """The exchange's one event. Raises `Unavailable`."""
@@ -130,7 +141,9 @@ class Chronicle:
             labels=_SHADOW if is_shadow else (),
             body=body,
         )
-        return self._journal.append(event)
+        index = self._append(event, may_pass=may_pass(call))
+        call.is_unrecorded = index == UNRECORDED
+        return index
 
     def decided_late(self, call: Call) -> None:
         """The same for an exchange that nobody waits for any more."""
@@ -146,7 +159,7 @@ class Chronicle:
         event = self._event(
             "gateway.request.decided", actor=request.principal, outcome=Effect.ALLOW.value, era=era, body=body
         )
-        return self._journal.append(event)
+        return self._append(event)
 
     def server_message(self, principal: str, era: str, message: Message, ruling: Ruling) -> int:
         """A message that answers nothing, worth remembering: something was found, or it was not simply let through."""
@@ -170,7 +183,7 @@ class Chronicle:
             labels=() if ruling.verdict.enforced else _SHADOW,
             body=body,
         )
-        return self._journal.append(event)
+        return self._append(event, may_pass=not stops(ruling))
 
     def refused(self, refusal: Refusal, *, era: str = "") -> int | None:
         """A request that nobody looked at. None when too many come to record each."""
@@ -190,18 +203,38 @@ class Chronicle:
         event = self._event(
             "gateway.request.refused", actor=refusal.principal, outcome="deny", era=era, severity=severity, body=body
         )
-        return self._journal.append(event)
+        return self._append(event, may_pass=False, counted="refused")
 
     def note(self, kind: str, *, actor: str, era: str = "", **body: Any) -> None:
         """A fact beside the exchanges; lost only if the journal fails, which the next call will notice."""
         try:
-            self._journal.append(self._event(kind, actor=actor, era=era, body=body))
+            self._append(self._event(kind, actor=actor, era=era, body=body), counted="other")
         except Unavailable:
             return
 
-    async def durable(self, index: int) -> None:
-        """Wait until an event is on disk. Raises `Unavailable`."""
-        await self._journal.durable(index)
+    async def durable(self, index: int, call: Call | None = None) -> None:
+        """Wait until an event is on disk. Raises `Unavailable`, unless the event's call may pass all the same: then the
+        journal keeps the event in order until there is room."""
+        if index == UNRECORDED:
+            return
+        try:
+            await self._journal.durable(index)
+        except Unavailable:
+            if self._route.gaps is None or call is None or not may_pass(call):
+                raise
+
+    def _append(self, event: Event, *, may_pass: bool = True, counted: str = "") -> int:
+        """Its index; `UNRECORDED` where it may pass without. Raises `Unavailable`."""
+        try:
+            return self._journal.append(event)
+        except Unavailable as error:
+            gaps = self._route.gaps
+            if gaps is None:
+                raise
+            gaps.count(self._route.name, counted or event.outcome, error.reason)
+            if not may_pass:
+                raise
+            return UNRECORDED
 
     def _event(self, kind: str, **fields: Any) -> Event:
         tenant = tenant_of(fields.get("actor", ""))

@@ -116,6 +116,12 @@ def not_recorded(message: Message | None) -> Outbound:
     return Outbound(503, [JSON], failure(message, errors.NOT_RECORDED, text))
 
 
+def unrecorded(answer: Outbound) -> Outbound:
+    """The same answer; whoever looks at its headers learns that nobody will be able to prove it."""
+    answer.headers = [*answer.headers, (b"Watchkeeper-Recording", b"suspended")]
+    return answer
+
+
 def no_such_session() -> Outbound:
     """404: for a session that ended, never was, or is somebody else's."""
     return Outbound(404, [JSON], error_body(None, errors.NO_SUCH_SESSION, "there is no such session; initialize again"))

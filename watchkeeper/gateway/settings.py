@@ -165,6 +165,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     durability: Annotated[str, Meta(description="`batched`, or `strict`: answers wait for their event on disk.")] = (
         "batched"
     )
+    on_journal_failure: Annotated[
+        str,
+        Meta(
+            description="When events cannot be recorded, on a full disk say: `stop` refuses every call; `pass` lets "
+            "allowed ones through, counts them, and says so until the journal has the count. Denials never pass."
+        ),
+    ] = "stop"
     max_connections: Annotated[
         int,
         Meta(description="Connections to it over HTTP, idle ones and streams counted; 0 for any number.", ge=0),
@@ -275,6 +282,10 @@ def check_server(name: str, server: ServerSettings) -> None:
     check_public_url(where, server.public_url)
     if server.durability not in ("batched", "strict"):
         raise Misconfigured(f"{where}.durability: {server.durability!r} is unknown", hint="choose batched or strict")
+    if server.on_journal_failure not in ("stop", "pass"):
+        raise Misconfigured(
+            f"{where}.on_journal_failure: {server.on_journal_failure!r} is unknown", hint="choose stop or pass"
+        )
     _check_protocol(where, server)
     _check_reach(where, server)
     if server.port > 65535:

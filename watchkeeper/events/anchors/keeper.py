@@ -148,7 +148,7 @@ class Keeper:
         """The newest durable checkpoint, its note and its key; `None` when there is none to vouch for."""
         try:
             frame = self._followers.setdefault(writer, Follower(self._data_dir, writer)).newest()
-            if frame is None:
+            if frame is None or not frame.note:  # a group of a closed file; the next commit has a note
                 return None
             public = public_key_of(self._data_dir, writer)
             checkpoint, signed = notes.read(frame.note)

@@ -49,6 +49,8 @@ MEANINGS: dict[str, Meaning] = {
     "journal.upkeep.failed": Meaning(EVENT_LOG, OTHER, estate.log, "Upkeep failed"),
     "gateway.process.started": Meaning(LIFECYCLE, 3, estate.ours),
     "gateway.process.stopped": Meaning(LIFECYCLE, 4, estate.ours),
+    "gateway.recording.suspended": Meaning(APP_ERROR, 1, estate.error),
+    "gateway.recording.resumed": Meaning(EVENT_LOG, OTHER, estate.log, "Recording resumed"),
     "gateway.worker.replaced": Meaning(LIFECYCLE, 5, estate.ours),
     "gateway.request.decided": Meaning(API, OTHER, calls.request),
     "gateway.message.decided": Meaning(API, OTHER, calls.server_message),

@@ -237,7 +237,7 @@ class Aggregate:
         try:
             index = chronicle.decided(call)
             if replies.stops(ruling) or route.durability == "strict":
-                await chronicle.durable(index)
+                await chronicle.durable(index, call)
         except Unavailable:
             return replies.not_recorded(visit.message)
         return answer

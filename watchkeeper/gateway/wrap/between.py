@@ -89,7 +89,7 @@ class Between:
         try:
             index = self.chronicle.decided(call)
             if is_stopped or self.route.durability == "strict":
-                await self.chronicle.durable(index)
+                await self.chronicle.durable(index, call)
         except Unavailable:
             return replies.not_recorded(call.message).body
         return None

@@ -50,7 +50,7 @@ class Shelf:
             raise
         if last is None and self._pile.size:
             raise self._contradicted(f"the tiles cover {self._pile.size} records and the log has fewer")
-        if last is not None and (last.first + len(last.entries) != self.size or not self.checkpoint):
+        if last is not None and last.note and (last.first + len(last.entries) != self.size or not self.checkpoint):
             self._show(last)
         return self.size
 
