@@ -21,6 +21,27 @@ class Replaced(Body, frozen=True, kw_only=True):
     lived_seconds: Annotated[float, says("How long it had lived.", ge=0)]
 
 
+class Suspended(Body, frozen=True, kw_only=True):
+    """A time without a record, at its beginning."""
+
+    writer: Annotated[str, says("Whose log it is that could not be written.")]
+    why: Annotated[str, says("Why.")]
+    since: Annotated[int, says("When the first call passed unrecorded, microseconds.", ge=0)]
+
+
+class Resumed(Suspended, frozen=True, kw_only=True):
+    """The same, once it was over."""
+
+    until: Annotated[int, says("When the last one did.", ge=0)]
+    seconds: Annotated[float, says("How long that was.")]
+    unrecorded: Annotated[int, says("How many messages and facts have no event of their own.", ge=0)]
+    by_server: Annotated[
+        dict[str, dict[str, int]],
+        says("Server → outcome → how many; `refused` never reached the pipeline, `other` are facts beside calls."),
+    ]
+    process_ended: Annotated[bool, says("Whether the process that counted ended meanwhile.")]
+
+
 class Reason(Body, frozen=True, kw_only=True):
     """Only why."""
 
@@ -89,6 +110,8 @@ class Probe(Body, frozen=True, kw_only=True):
 KINDS = {
     "gateway.process.started": Kind(body=Ports, sets=BY_ACTOR, outcomes=DONE),
     "gateway.process.stopped": Kind(body=Ports, sets=BY_ACTOR, outcomes=DONE),
+    "gateway.recording.suspended": Kind(body=Suspended, sets=ON_TARGET, outcomes=FAILED),
+    "gateway.recording.resumed": Kind(body=Resumed, sets=ON_TARGET, outcomes=FAILED),
     "gateway.worker.replaced": Kind(body=Replaced, sets=ON_TARGET, outcomes=FAILED),
     "gateway.certificate.renewed": Kind(body=Reason, sets=BY_ACTOR, outcomes=DONE),
     "gateway.certificate.refused": Kind(body=Reason, sets=BY_ACTOR, outcomes=FAILED),
