@@ -8,7 +8,12 @@ What is measured, for batches of 1, 10, 100 and 1,000 events of about 500 bytes 
   Encoding, salting, hashing, tree, compression, encryption, signed checkpoint, write and fdatasync are all inside.
 - durable_events_per_second_streaming: `append` without a pause, one `wait` at the end; batches form by themselves.
 - commit_path_events_per_second_batch_100: `Log.commit` of 100 encoded records, without the commit thread.
-- verified_events_per_second, read_events_per_second: `verify` and `JournalReader.read` over what was written.
+- verified_events_per_second, read_events_per_second: `verify` and `JournalReader.read` over what was written, decrypted
+  and checked against their entries; read_raw_…: without making events of the records, as the lake takes them in.
+- bytes_per_event_batch_N, …_sealed_batch_N: on disk, of realistic events of about 930 bytes (bench/_lake_events.py),
+  as committed in batches of N and after sealing; sealing_megabytes_per_second: of committed bytes.
+- opening_1m_events_…_ms: `Journal.open` on a log of a million events in files of 16 MiB: all but the last sealed, and
+  none.
 
 Peers, fed the same encoded records, turn by turn with the journal:
 
@@ -32,10 +37,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from _lake_events import Estate
+
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.events import Event, Journal, JournalReader, JournalSettings, encode, new_event
 from watchkeeper.events.journal import verify
 from watchkeeper.events.journal.log import Log
+from watchkeeper.events.journal.upkeep import Keeper, RetentionSettings
 
 Result = dict[str, Any]
 Store = Callable[[list[Event]], None]
@@ -165,22 +173,80 @@ def measure_streaming(folder: Path, count: int, rounds: int) -> list[Result]:
     verified = report.logs[0].records / (time.perf_counter() - begin)
     if report.code:
         raise SystemExit(f"the journal that was written does not verify: {report.reason}")
-    reader, cursor, number = JournalReader(folder / "streaming"), {"bench": 0}, 0
-    begin = time.perf_counter()
-    while records := reader.read(cursor, 10_000):
-        number += len(records)
-        cursor = {"bench": records[-1].position.index + 1}
-    read = number / (time.perf_counter() - begin)
-    reader.close()
+    del events
     return [
         row("durable_events_per_second_streaming", written),
         row("verified_events_per_second", verified),
-        row("read_events_per_second", read),
+        row("read_events_per_second", max(reading(folder / "streaming", decode=True) for _ in range(3))),
+        row("read_raw_events_per_second", max(reading(folder / "streaming", decode=False) for _ in range(3))),
     ]
 
 
-def row(metric: str, value: float, peer: str = "", peer_value: float = 0.0) -> Result:
-    result: Result = {"metric": metric, "value": round(value), "unit": "events/s"}
+def reading(folder: Path, *, decode: bool) -> float:
+    """Events a second, from the first to the last."""
+    reader, cursor, number = JournalReader(folder), {"bench": 0}, 0
+    begin = time.perf_counter()
+    while records := reader.read(cursor, 10_000, decode=decode):
+        number += len(records)
+        cursor = {"bench": records[-1].position.index + 1}
+    took = time.perf_counter() - begin
+    reader.close()
+    return number / took
+
+
+def measure_sizes(folder: Path, batch: int, count: int) -> list[Result]:
+    """Bytes on disk of realistic events, before and after sealing."""
+    data_dir = folder / f"sizes-{batch}"
+    journal = Journal.open(data_dir, "bench", settings=JournalSettings(segment_bytes=2 * 1024 * 1024))
+    waiting = list(Estate().events(count))
+    for part in (waiting[i : i + batch] for i in range(0, count, batch)):
+        for event in part:
+            last = journal.append(event)
+        journal.wait(last)
+    begin = time.perf_counter()
+    sealed, _ = Keeper(journal, RetentionSettings(), SystemClock()).turn()
+    took = time.perf_counter() - begin
+    journal.close()
+    records, before, after = (sum(getattr(done, name) for done in sealed) for name in ("records", "before", "after"))
+    rows = [
+        row(f"bytes_per_event_batch_{batch}", before / records, unit="bytes"),
+        row(f"bytes_per_event_sealed_batch_{batch}", after / records, unit="bytes"),
+    ]
+    if batch == 100:
+        rows.append(row("sealing_megabytes_per_second", before / 1e6 / took, unit="MB/s"))
+    return rows
+
+
+def measure_opening(folder: Path, count: int) -> list[Result]:
+    """How long it takes to open a log of so many events."""
+    data_dir, name = folder / "opening", "1m" if count == 1_000_000 else f"{count // 1000}k"
+    settings = JournalSettings(segment_bytes=16 * 1024 * 1024)
+    journal = Journal.open(data_dir, "bench", settings=settings)
+    for begin in range(0, count, 50_000):
+        for number in range(begin, min(count, begin + 50_000)):
+            last = journal.append(event_of(number))
+        journal.wait(last, timeout=60)
+    journal.close()
+    plain = opening(data_dir)
+    journal = Journal.open(data_dir, "bench", settings=settings)
+    Keeper(journal, RetentionSettings(), SystemClock()).turn()
+    journal.close()
+    return [
+        row(f"opening_{name}_events_unsealed_ms", plain, unit="ms"),
+        row(f"opening_{name}_events_sealed_ms", opening(data_dir), unit="ms"),
+    ]
+
+
+def opening(data_dir: Path) -> float:
+    begin = time.perf_counter()
+    journal = Journal.open(data_dir, "bench")
+    took = time.perf_counter() - begin
+    journal.close()
+    return took * 1000
+
+
+def row(metric: str, value: float, peer: str = "", peer_value: float = 0.0, unit: str = "events/s") -> Result:
+    result: Result = {"metric": metric, "value": round(value), "unit": unit}
     if peer:
         result |= {"peer": peer, "peer_value": round(peer_value), "ratio": round(value / peer_value, 3)}
     return result
@@ -192,6 +258,9 @@ def run(folder: Path, *, quick: bool) -> dict[str, Any]:
     for batch, count in ((1, 200), (10, 2_000), (100, 10_000), (1_000, 20_000)):
         results += measure_batches(folder, batch, count // 2 if quick else count, rounds)
     results += measure_streaming(folder, 10_000 if quick else 50_000, rounds)
+    for batch, count in ((1, 6_000), (10, 10_000), (100, 20_000)):
+        results += measure_sizes(folder, batch, count)
+    results += measure_opening(folder, 100_000 if quick else 1_000_000)
     size = statistics.mean(len(encode(event_of(number))) for number in range(1_000))
     return {"name": "journal", "bytes_per_event": round(size), "rounds": rounds, "results": results}
 

@@ -69,9 +69,10 @@ class JournalReader:
         """How many records of a log are durable, by its writer's own mark; `None` where it left none."""
         return read_mark(self._data_dir, writer)
 
-    def read(self, cursor: dict[str, int], limit: int = 1000) -> list[Record]:
+    def read(self, cursor: dict[str, int], limit: int = 1000, *, decode: bool = True) -> list[Record]:
         """At most `limit` durable records, from `cursor[writer]` (default 0) on; no writer is starved.
 
+        Without `decode` no event is made of them: for whoever reads the bytes some other way.
         Raises `Unreadable` when what is durable cannot be read as it was written.
         """
         if self._is_at_the_end(cursor):
@@ -85,7 +86,9 @@ class JournalReader:
                     have = taken.setdefault(log.writer, [])
                     left = min(quota - len(have), limit - sum(map(len, taken.values())))
                     if left > 0:
-                        have += log.read(cursor.get(log.writer, 0) + len(have), left, has_some=bool(have))
+                        have += log.read(
+                            cursor.get(log.writer, 0) + len(have), left, has_some=bool(have), decode=decode
+                        )
             return [record for records in taken.values() for record in records]
 
     def tail(self, cursor: dict[str, int], stop: threading.Event, poll: float = 0.05) -> Iterator[list[Record]]:
@@ -175,7 +178,7 @@ class _LogReader:
         self._waited: tuple[Path, int, int] = (self._folder, 0, 0)
         """Segment, index and offset of the frame that was the oldest to wait, so that the next look starts there."""
 
-    def read(self, start: int, limit: int, *, has_some: bool = False) -> list[Record]:
+    def read(self, start: int, limit: int, *, has_some: bool = False, decode: bool = True) -> list[Record]:
         """From `start`, at most `limit`; where nobody says what is durable, every whole frame is taken to be.
 
         What is before a corrupt part is handed out first; a call that can hand out nothing says what is wrong.
@@ -187,7 +190,7 @@ class _LogReader:
         while len(found) < limit:
             index = start + len(found)
             try:
-                more = self._read_on(index, limit - len(found), is_durable=durable is not None)
+                more = self._read_on(index, limit - len(found), is_durable=durable is not None, decode=decode)
             except Unreadable as error:
                 if found or has_some:
                     return found  # the next call says it
@@ -199,7 +202,7 @@ class _LogReader:
             found += more
         return found
 
-    def _read_on(self, index: int, limit: int, *, is_durable: bool) -> list[Record]:
+    def _read_on(self, index: int, limit: int, *, is_durable: bool, decode: bool) -> list[Record]:
         """From one frame; empty when there is nothing yet."""
         frame = self._frame_with(index, is_durable=is_durable)
         if frame is None and self._place is not None:
@@ -209,7 +212,7 @@ class _LogReader:
             frame = self._frame_with(index, is_durable=is_durable)
         if frame is None and is_durable:
             raise self._unreadable(self._place or (index, None, 0), "no commit begins there")
-        return self._records(frame, index, limit) if frame is not None else []
+        return self._records(frame, index, limit, decode=decode) if frame is not None else []
 
     def _pass_over(self, index: int, end: int) -> list[Record]:
         self._place = None
@@ -278,14 +281,15 @@ class _LogReader:
                         return frame.first + place
         return None
 
-    def _records(self, frame: Frame, index: int, limit: int) -> list[Record]:
+    def _records(self, frame: Frame, index: int, limit: int, *, decode: bool) -> list[Record]:
         records = self._open(frame)[index - frame.first :][:limit]
+        events = _events(records) if decode else [None] * len(records)
         why: Absence = "removed" if frame.is_emptied else "erased"
         return [
             Record(Position(self.writer, number), event, record)
             if record is not None
             else Record(Position(self.writer, number), None, b"", why)
-            for number, event, record in zip(count(index), _events(records), records)
+            for number, event, record in zip(count(index), events, records)
         ]
 
     def _open(self, frame: Frame) -> list[bytes | None]:

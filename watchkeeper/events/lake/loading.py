@@ -58,7 +58,7 @@ class Loader:
         return self._read(cursor)
 
     def _read(self, cursor: dict[str, int]) -> Load | None:
-        records = self._journal.read(cursor, limit=self._rows)
+        records = self._journal.read(cursor, limit=self._rows, decode=False)
         if not records:
             return None
         runs = list(runs_of(records))
