@@ -17,6 +17,7 @@ COMMANDS = (
     "events",
     "gateway",
     "grants",
+    "hunts",
     "incidents",
     "ingest",
     "journal",

@@ -6,6 +6,7 @@ dialect there and gets PostgreSQL's with its own functions. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ def write(tree: Any, dialect: str) -> str:
     name, replacements, tail = _DIALECTS[dialect]
     if dialect == "datafusion":
         tree = tree.transform(_one_automaton)
+        _keep_orders(tree)
     carried = tree.copy()
     for node in reversed(
         list(carried.walk())
@@ -34,6 +36,16 @@ def write(tree: Any, dialect: str) -> str:
         _replace(node, replacements)
     text: str = carried.sql(dialect=name, comments=False)
     return text + tail
+
+
+def table(name: str) -> _Replace:
+    """What makes the node of a table of another engine: `lake.events`. Raises `Invalid`."""
+    parts = name.split(".")
+    if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", part) for part in parts):
+        raise Invalid(f"{name!r} is no table", hint="write it as TABLE, SCHEMA.TABLE or CATALOG.SCHEMA.TABLE")
+    names = [exp.to_identifier(part, quoted=True) for part in parts]
+    members = dict(zip(("this", "db", "catalog"), reversed(names), strict=False))
+    return lambda _: exp.Table(**members)
 
 
 def names() -> tuple[str, ...]:
@@ -90,6 +102,31 @@ def _one_automaton(node: Any) -> Any:
         return node
     pattern = "|".join(patterns.escaped(part.expression.this) for part in parts)
     return exp.paren(_call("regexp_like", parts[0].this, _text(pattern)))
+
+
+def _keep_orders(tree: Any) -> None:
+    """DataFusion drops keys of ORDER BY that a grouped side of a join would determine, though the join repeats it.
+
+    A key that is no plain column is not dropped.
+    """
+    if tree.find(exp.Join) is None:
+        return
+    for select in list(tree.find_all(exp.Select)):
+        order = select.args.get("order")
+        for key in order.expressions if order else ():
+            value = _said_key(key.this, select)
+            if type(value) is not exp.Literal:
+                key.set("this", _call("nullif", value, exp.null()))
+
+
+def _said_key(key: Any, select: Any) -> Any:
+    """What `ORDER BY 2` stands for."""
+    if type(key) is not exp.Literal or not str(key.this).isdigit():
+        return key
+    before = select.expressions[: int(key.this)]
+    if len(before) != int(key.this) or any(one.is_star for one in before):
+        return key
+    return before[-1].unalias().copy()
 
 
 def _is_needle(node: Any) -> bool:

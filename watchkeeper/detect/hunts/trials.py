@@ -1,0 +1,59 @@
+"""Running the tests that a hunt carries inside: real events, the real engine, every row compared."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from watchkeeper.core.clock import SECOND, ManualClock
+from watchkeeper.detect.hunts.model import Hunt, Trial
+from watchkeeper.detect.hunts.parameters import values
+from watchkeeper.events import Event, Journal
+from watchkeeper.events.lake.sql.model import Range
+from watchkeeper.events.lake.sql.running import Lake
+from watchkeeper.events.model import VERSION
+
+NOW = 1_790_000_000_000_000
+_TENANT = "trial"
+
+
+def test_hunt(hunt: Hunt) -> list[str]:
+    """One sentence for each test that fails; empty when all hold."""
+    return [
+        wrong for number, trial in enumerate(hunt.tests, 1) for wrong in _differences(f"test {number}", hunt, trial)
+    ]
+
+
+def _differences(name: str, hunt: Hunt, trial: Trial) -> list[str]:
+    with tempfile.TemporaryDirectory(prefix="watchkeeper-trial-") as folder:
+        _record(Path(folder), trial.given)
+        lake = Lake(Path(folder), _TENANT, ManualClock(NOW))
+        answer = lake.run(lake.prepare(hunt.sql, Range(), dict(values(hunt, trial.parameters))))
+    rows = list(answer.records())
+    if len(rows) != len(trial.expected):
+        return [f"{name}: {len(rows)} rows instead of {len(trial.expected)}: {rows}"]
+    pairs = enumerate(zip(rows, trial.expected, strict=True), 1)
+    return [
+        f"{name}: row {at} is {row}, not {expected}"
+        for at, (row, expected) in pairs
+        if {key: row.get(key) for key in expected} != expected
+    ]
+
+
+def _record(folder: Path, given: Sequence[dict[str, Any]]) -> None:
+    journal = Journal.open(folder, "trial")
+    try:
+        for number, members in enumerate(given):
+            journal.record(event_of(members, number))
+    finally:
+        journal.close()
+
+
+def event_of(members: dict[str, Any], number: int) -> Event:
+    """An event of a test; what it does not say is a decided call."""
+    said = dict(members)
+    time = NOW + round(said.pop("at", 0) * SECOND)
+    defaults = {"id": f"00000000-0000-7000-8000-{number:012d}", "kind": "gateway.request.decided", "tenant": _TENANT}
+    return Event(v=VERSION, time=time, **(defaults | said))
