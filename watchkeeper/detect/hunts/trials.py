@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from deltalake import DeltaTable, write_deltalake
+from deltalake import Schema as DeltaSchema
+
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.detect.hunts.model import Hunt, Trial
 from watchkeeper.detect.hunts.parameters import values
-from watchkeeper.events import Event, Journal
+from watchkeeper.events import Event
+from watchkeeper.events.lake.schema import PARTITIONS, SCHEMA, to_batch, to_row
 from watchkeeper.events.lake.sql.model import Range
 from watchkeeper.events.lake.sql.running import Lake
+from watchkeeper.events.lake.table import lake_folder
 from watchkeeper.events.model import VERSION
 
 NOW = 1_790_000_000_000_000
@@ -43,12 +48,11 @@ def _differences(name: str, hunt: Hunt, trial: Trial) -> list[str]:
 
 
 def _record(folder: Path, given: Sequence[dict[str, Any]]) -> None:
-    journal = Journal.open(folder, "trial")
-    try:
-        for number, members in enumerate(given):
-            journal.record(event_of(members, number))
-    finally:
-        journal.close()
+    """Into a lake of its own: what a test gives never was a fact, so no journal holds it."""
+    schema = DeltaSchema.from_arrow(SCHEMA)
+    table = DeltaTable.create(lake_folder(folder), schema=schema, partition_by=list(PARTITIONS))
+    rows = [to_row(event_of(members, number), "trial", number) for number, members in enumerate(given)]
+    write_deltalake(table, to_batch(rows), mode="append")
 
 
 def event_of(members: dict[str, Any], number: int) -> Event:
