@@ -210,9 +210,13 @@ class _LogReader:
             self._place = None
             self._file.close()
             frame = self._frame_with(index, is_durable=is_durable)
-        if frame is None and is_durable:
+        if frame is None and is_durable and not self._is_cut():
             raise self._unreadable(self._place or (index, None, 0), "no commit begins there")
         return self._records(frame, index, limit, decode=decode) if frame is not None else []
+
+    def _is_cut(self) -> bool:
+        """Whether the log ends where the next commit should begin: a copy that is older than the mark, not damage."""
+        return self._place is None or self._file.size(self._place[1].path) <= self._place[2]
 
     def _pass_over(self, index: int, end: int) -> list[Record]:
         self._place = None
