@@ -13,10 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from watchkeeper.app.searching import EventsView
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Denied, NotFound, Unavailable
-from watchkeeper.events import Event, Journal, Severity, new_event
+from watchkeeper.events import Event, Journal, Position, Record, Severity, new_event
+from watchkeeper.events.lake.search import NO_LAKE, Search, Snapshot
 from watchkeeper.operators import Acting, Roster, Tokens
 from watchkeeper.policy.persons import PersonRules
 from watchkeeper.web import ConsoleSettings, Services, reading
@@ -37,7 +39,6 @@ from watchkeeper.web.model import (
     OrderRow,
     Pin,
     PinMoment,
-    RecordedEvent,
     Server,
     Step,
     TrafficQuery,
@@ -84,6 +85,7 @@ class Desk:
 
     def services(self) -> Services:
         return Services(
+            events=_events(self),
             traffic=_Traffic(self),
             servers=_Servers(self),
             incidents=_Incidents(self),
@@ -122,11 +124,34 @@ class _Traffic(_Port):
         self.desk.check()
         return self.desk.times
 
-    def find(self, event_id: str) -> RecordedEvent:
-        for index, event in enumerate(self.desk.events):
-            if event.id == event_id:
-                return RecordedEvent(event, "gateway", index)
-        raise NotFound("there is no such event")
+
+class _Listed(Search):
+    """The real search, over the desk's events in place of a journal."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(Path("/nonexistent"))
+        self._desk = desk
+
+    def snapshot(self) -> Snapshot:
+        self._desk.check()
+        return Snapshot(note=NO_LAKE)
+
+    def beyond(self, snapshot: Snapshot) -> Iterator[Record]:
+        for index, event in enumerate(self._desk.events):
+            yield Record(Position("gateway", index), event, b"")
+
+
+class _Clock:
+    def now(self) -> int:
+        return NOW
+
+
+def _events(desk: Desk) -> EventsView:
+    return EventsView(_Listed(desk), Path("/nonexistent"), _Clock(), _nobody_reads)
+
+
+def _nobody_reads(acting: Acting) -> None:
+    raise Denied("no program reads here")
 
 
 class _Servers(_Port):

@@ -68,7 +68,7 @@ WATCH_FOR_VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
 """
-PATHS = ("/", "/approvals", "/traffic", "/servers", "/incidents", "/journal")
+PATHS = ("/", "/approvals", "/traffic", "/events", "/events?since=all&q=x+OR+y", "/servers", "/incidents", "/journal")
 
 
 @pytest.fixture
@@ -134,7 +134,8 @@ def test_every_page_renders_without_a_violation_or_an_error(browser: WebDriver, 
     enter(browser, console)
     event = f"/events/{busy_desk.events[60].id}"
     definition = "/definition?server=notes&kind=tool&name=search_notes"
-    for path in (*PATHS, event, definition, "/incidents/inc-0198f2c4"):
+    conversation = event.replace("events", "conversations")
+    for path in (*PATHS, event, conversation, definition, "/incidents/inc-0198f2c4"):
         browser.get(console.url + path)
         assert browser.find_element(By.CSS_SELECTOR, "h1").is_displayed()
         width = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
@@ -156,6 +157,28 @@ def test_hostile_strings_stay_text_on_every_page(
         assert len(browser.page_source) < 3_000_000
         width = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1], path
+
+
+@pytest.mark.behaviour("web.events-in-a-browser")
+def test_events_are_opened_narrowed_and_followed(
+    browser: WebDriver, console: Any, busy_desk: Any, make_event: Callable[..., Event]
+) -> None:
+    enter(browser, console)
+    browser.get(f"{console.url}/events?q=outcome:deny")
+    before = len(browser.find_elements(By.CSS_SELECTOR, ".row"))
+    row = browser.find_element(By.CSS_SELECTOR, ".row > summary")
+    row.send_keys(" ")
+    pivot = browser.find_element(By.CSS_SELECTOR, ".row[open] .pivots a[href*='server']")
+    assert pivot.is_displayed()
+    pivot.click()
+    assert 0 < len(browser.find_elements(By.CSS_SELECTOR, ".row")) < before
+    browser.find_element(By.PARTIAL_LINK_TEXT, "Follow live").click()
+    shown = len(browser.find_elements(By.CSS_SELECTOR, ".row"))
+    server = browser.find_element(By.CSS_SELECTOR, ".row .server").text
+    busy_desk.events.append(make_event(console.clock.now() - 1, "deny", server=server, target="<i>fresh</i>"))
+    WebDriverWait(browser, 20).until(lambda b: len(b.find_elements(By.CSS_SELECTOR, ".row")) == shown + 1)
+    assert "<i>fresh</i>" in browser.find_element(By.CSS_SELECTOR, ".row").text
+    assert_inert(browser)
 
 
 @pytest.mark.behaviour("web.live-refresh")

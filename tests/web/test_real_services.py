@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from watchkeeper.app.admission import Access
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
 from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.searching import EventsView
 from watchkeeper.app.verification import Verification
 from watchkeeper.app.views import TrafficView
 from watchkeeper.app.webhooks import HookDoor
 from watchkeeper.events import Event, JournalReader
+from watchkeeper.events.lake.search import Search
 from watchkeeper.gateway.orders import OrderKind
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.inspection.fingerprints import definitions_in
@@ -37,6 +41,12 @@ def services(platform: Platform) -> Iterator[Services]:
         inbox = InboxView(platform)
         ledger = Ledger(platform.database, platform.journal, reader)
         yield Services(
+            events=EventsView(
+                Search(platform.data_dir, platform.clock),
+                platform.data_dir,
+                platform.clock,
+                partial(Access(platform).require, act="read_events"),
+            ),
             traffic=TrafficView(platform.data_dir, platform.clock),
             servers=ServersView(platform, {"notes": ServerSettings(command=("notes",))}),
             incidents=IncidentsView(platform, IncidentDesk(platform.database, ledger, platform.clock)),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
+from watchkeeper.app.admission import Access
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
 from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
+from watchkeeper.app.searching import EventsView
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, data_folder
 from watchkeeper.app.threads import Readers
@@ -20,6 +23,7 @@ from watchkeeper.app.webhooks import HookDoor, hooks_of
 from watchkeeper.core import control
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import JournalReader
+from watchkeeper.events.lake.search import Search
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.notifications import ConsoleNotifier
@@ -64,7 +68,9 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
     ledger = Ledger(platform.database, platform.journal, JournalReader(loaded.data_dir))
     inbox = InboxView(platform)
     desk = IncidentDesk(platform.database, ledger, platform.clock)
+    require = partial(Access(platform).require, act="read_events")
     return Services(
+        events=EventsView(Search(loaded.data_dir, platform.clock), loaded.data_dir, platform.clock, require),
         traffic=TrafficView(loaded.data_dir, platform.clock),
         servers=ServersView(platform, effective(loaded, demo=demo)),
         incidents=IncidentsView(platform, desk),

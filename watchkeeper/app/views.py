@@ -8,7 +8,7 @@ from pathlib import Path
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.events import Event
 from watchkeeper.events.lake.search import Search
-from watchkeeper.web.model import Activity, Bucket, RecordedEvent, TrafficQuery
+from watchkeeper.web.model import Activity, Bucket, TrafficQuery
 from watchkeeper.web.reading import is_stopped
 
 SPAN = 60 * SECOND
@@ -59,10 +59,6 @@ class TrafficView:
             p50_us=took[len(took) // 2] if took else None,
             p99_us=took[min(len(took) - 1, len(took) * 99 // 100)] if took else None,
         )
-
-    def find(self, event_id: str) -> RecordedEvent:
-        position, event = self._search.find(event_id)
-        return RecordedEvent(event, position.writer, position.index)
 
 
 def _bucket(start: int, span: int, events: Sequence[Event]) -> Bucket:

@@ -30,6 +30,7 @@ class Role(StrEnum):
 SCOPES = {
     "approvals:read": "see what waits for approval",
     "approvals:decide": "see it and decide, as far as the owner's role goes",
+    "events:read": "search, count and read everything that was recorded",
     "operators:read": "see who operates",
     "operators:manage": "invite operators, change and revoke them",
 }

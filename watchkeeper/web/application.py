@@ -19,9 +19,22 @@ from litestar.exceptions import HTTPException, NotFoundException
 
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable, Untrusted, WatchkeeperError
+from watchkeeper.events.query import BadQuery
 from watchkeeper.web.guard import API, HOOKS, Doors, Guard, cookie_name, set_headers
 from watchkeeper.web.operators import TooMany
-from watchkeeper.web.pages import api, approvals, door, hooks, incidents, journal, overview, servers, traffic
+from watchkeeper.web.pages import (
+    api,
+    approvals,
+    door,
+    event,
+    events,
+    hooks,
+    incidents,
+    journal,
+    overview,
+    servers,
+    traffic,
+)
 from watchkeeper.web.pages.door import forgotten
 from watchkeeper.web.ports import Services
 from watchkeeper.web.settings import ConsoleSettings
@@ -47,7 +60,15 @@ def build(services: Services, doors: Doors, settings: ConsoleSettings, clock: Cl
         route_handlers=[
             overview.overview,
             traffic.traffic,
-            traffic.one_event,
+            events.events,
+            events.export,
+            event.one_event,
+            event.proof,
+            event.conversation,
+            events.list_events,
+            events.count_events,
+            events.show_event,
+            events.show_conversation,
             servers.servers,
             servers.definition,
             incidents.incidents,
@@ -183,7 +204,8 @@ def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respon
 def _our_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[str]:
     status = status_of(error)
     if request.url.path.startswith((API, HOOKS)):
-        return problem(status, error.code, error.reason, error.hint)
+        place = (error.at, error.length) if isinstance(error, BadQuery) else None
+        return problem(status, error.code, error.reason, error.hint, place=place)
     console = console_of(request)
     if isinstance(error, (TooMany, Denied)) and request.scope.get("user") is None:
         return console.plain_page(request, "enter", "Enter", status, failure=error.reason)
@@ -196,10 +218,17 @@ def status_of(error: WatchkeeperError) -> int:
 
 
 def problem(
-    status: int, code: str, reason: str, hint: str = "", headers: Mapping[str, str] | None = None
+    status: int,
+    code: str,
+    reason: str,
+    hint: str = "",
+    *,
+    headers: Mapping[str, str] | None = None,
+    place: tuple[int, int] | None = None,
 ) -> Response[str]:
-    """An error for programs (RFC 9457)."""
-    told = {"title": HTTPStatus(status).phrase, "status": status, "detail": reason, "code": code}
+    """An error for programs (RFC 9457); `place` is where in the query, and how long."""
+    told: dict[str, Any] = {"title": HTTPStatus(status).phrase, "status": status, "detail": reason, "code": code}
+    told |= {"at": place[0], "length": place[1]} if place is not None else {}
     body = msgspec.json.encode(told | ({"hint": hint} if hint else {})).decode()
     return Response(body, status_code=status, media_type="application/problem+json", headers=dict(headers or {}))
 

@@ -62,6 +62,14 @@ class RecordedEvent:
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """What was recorded before and after an event, in order of time."""
+
+    earlier: Sequence[Event] = ()
+    later: Sequence[Event] = ()
+
+
+@dataclass(frozen=True)
 class Server:
     """One MCP server behind the gateway."""
 

@@ -5,11 +5,16 @@ A service that cannot answer raises `Unavailable`: the page then says that it do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from watchkeeper.events import Event
+from watchkeeper.events.lake.search import Found
+from watchkeeper.events.search import Asked
+from watchkeeper.events.search.conversation import Conversation
+from watchkeeper.events.search.counting import Counts
+from watchkeeper.operators.model import Acting
 from watchkeeper.web.inbox import Held, Inbox
 from watchkeeper.web.model import (
     Activity,
@@ -18,6 +23,7 @@ from watchkeeper.web.model import (
     Incident,
     IncidentRow,
     Lake,
+    Neighbours,
     Notification,
     OrderRow,
     Pin,
@@ -29,8 +35,48 @@ from watchkeeper.web.model import (
 )
 
 
+class Events(Protocol):
+    """Everything that was recorded, searched; of one tenant."""
+
+    def require(self, acting: Acting) -> None:
+        """Raises `Denied` unless this program may read events."""
+        ...
+
+    def ask(self, text: str, since: str, until: str) -> Asked:
+        """Raises `BadQuery`, which says where, and `Invalid`."""
+        ...
+
+    def search(self, asked: Asked, after: str, limit: int) -> Found:
+        """Newest first; `after` is the `next` of the page before."""
+        ...
+
+    def count(self, asked: Asked) -> Counts:
+        """Over time, by field, and how long calls took."""
+        ...
+
+    def find(self, event_id: str) -> RecordedEvent:
+        """Raises `NotFound`."""
+        ...
+
+    def around(self, found: RecordedEvent, number: int) -> Neighbours:
+        """At most so many on each side."""
+        ...
+
+    def conversation(self, key: str) -> Conversation:
+        """Of a session, a trace or an event. Raises `NotFound`."""
+        ...
+
+    def export(self, asked: Asked, form: str) -> Iterator[bytes]:
+        """All that is found, as a file. Raises `Unavailable` when too many are being made."""
+        ...
+
+    def proof(self, event_id: str) -> bytes:
+        """That the event was recorded. Raises `NotFound` and `Untrusted`."""
+        ...
+
+
 class Traffic(Protocol):
-    """Decided messages and single events."""
+    """Decided messages and what they amount to."""
 
     def recent(self, query: TrafficQuery) -> Sequence[Event]:
         """Newest first, at most `query.limit`."""
@@ -38,10 +84,6 @@ class Traffic(Protocol):
 
     def activity(self) -> Activity:
         """The last half hour or so, in spans."""
-        ...
-
-    def find(self, event_id: str) -> RecordedEvent:
-        """Raises `NotFound`."""
         ...
 
 
@@ -123,6 +165,7 @@ class Recorder(Protocol):
 class Services:
     """Everything the pages show."""
 
+    events: Events
     traffic: Traffic
     servers: Servers
     incidents: Incidents

@@ -88,6 +88,31 @@ def full_time(microseconds: int | None) -> str:
     return _moment(microseconds).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
 
 
+def short_time(microseconds: int, now: int) -> str:
+    """`17:20:03.412` of today, `11-22 17:20:03` of another day."""
+    moment = _moment(microseconds)
+    if moment.date() == _moment(now).date():
+        return clock_time(microseconds)
+    return moment.strftime("%m-%d %H:%M:%S")
+
+
+def span_words(microseconds: int) -> str:
+    """`5 min`: how long a bar of a chart stands for."""
+    seconds = microseconds // SECOND
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def axis_words(microseconds: int, span: int) -> str:
+    """A time below a chart, as exact as its bars."""
+    moment = _moment(microseconds)
+    if span >= 86_400 * SECOND:
+        return moment.strftime("%Y-%m-%d")
+    return moment.strftime("%m-%d %H:%M" if span >= 1_800 * SECOND else "%H:%M" if span >= 60 * SECOND else "%H:%M:%S")
+
+
 def ago(microseconds: int | None, now: int) -> str:
     """`12 s ago`; `just now` within a second, and for clocks that disagree a little."""
     if not microseconds:

@@ -87,6 +87,8 @@ class Console:
             "plain_command": commands.command,
             "state": shapes.state,
             "severity": shapes.severity,
+            "span_words": shapes.span_words,
+            "axis_words": shapes.axis_words,
             "reading": reading,
         }
         environment.globals |= shared
@@ -130,6 +132,7 @@ class Console:
             title=title,
             now=now,
             until=lambda moment: shapes.until(moment, now),
+            short_time=lambda moment: shapes.short_time(moment, now),
             ago=lambda moment: shapes.ago(moment, now),
             operator=request.scope.get("user"),
             health=health,

@@ -56,9 +56,14 @@ def test_in_shadow_mode_it_is_said_that_nothing_was_stopped() -> None:
 
 @pytest.mark.behaviour("conversation.left-out")
 def test_what_the_capture_policy_left_out_is_said() -> None:
-    event = call(0, body={"capture": {"arguments": "metadata"}})
-    assert told([event])[0].detail == "not kept by policy (arguments: metadata)"
-    assert (left_out(call(0)), left_out(call(0, body={"capture": [1]}))) == ("", "")
+    capture = {
+        "arguments": {"mode": "metadata", "kept": 0, "of": 91, "why": ["secret"]},
+        "result": {"mode": "redacted", "kept": 512, "of": 2048, "masked": 2},
+    }
+    asked, _, answered = told([call(0, body={"capture": capture, "result": "res…"})])
+    assert asked.detail == "[not kept by policy (metadata, secret, 91 bytes)]"
+    assert answered.detail == "res…\n[512 of 2,048 bytes kept by policy (redacted, 2 masked)]"
+    assert (left_out(call(0)), left_out(call(0, body={"capture": [1]}))) == ((), ())
 
 
 def test_a_body_of_any_shape_is_told() -> None:

@@ -89,6 +89,14 @@ def test_json_lines_hold_the_very_events(place: tuple[Path, list[Event]], tmp_pa
     assert [decode(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()] == events
 
 
+@pytest.mark.behaviour("export.ocsf")
+def test_ocsf_is_the_events_in_its_words(place: tuple[Path, list[Event]], tmp_path: Path) -> None:
+    data, events = place
+    write(data, tmp_path / "out.jsonl", "ocsf")
+    told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert [one["metadata"]["uid"] for one in told] == [event.id for event in events]
+
+
 @pytest.mark.behaviour("export.parquet")
 def test_parquet_has_the_lakes_columns_and_the_exact_values(place: tuple[Path, list[Event]], tmp_path: Path) -> None:
     data, events = place

@@ -69,15 +69,33 @@ def is_stopped(event: Event) -> bool:
     return is_decision and bool(outcomes & {"deny", "ask"}) and "shadow" not in event.labels
 
 
-def left_out(event: Event) -> str:
-    """What the capture policy did not keep of an event, in words; empty when it says nothing of the kind."""
+def left_out(event: Event) -> tuple[tuple[str, str], ...]:
+    """What the capture policy did not keep: (member of the body, in words); see docs/concepts/capture.md."""
     capture = event.body.get("capture")
-    if isinstance(capture, str):
-        return f"not kept by policy ({capture})"
-    if not isinstance(capture, dict) or not capture:
-        return ""
-    parts = [f"{name}: {value}" for name, value in capture.items() if isinstance(value, (str, int))]
-    return f"not kept by policy ({', '.join(parts)})" if parts else "not kept by policy"
+    found = capture.items() if isinstance(capture, dict) else ()
+    return tuple((str(name), _left_out(said)) for name, said in found)
+
+
+def _left_out(said: object) -> str:
+    if not isinstance(said, dict):
+        return "not kept by policy"
+    kept, of = said.get("kept"), said.get("of")
+    why = ", ".join(word for word in (_text(said.get("mode")), *_words(said.get("why"))) if word)
+    masked = f", {said['masked']} masked" if isinstance(said.get("masked"), int) else ""
+    if isinstance(kept, int) and isinstance(of, int) and kept > 0:
+        return f"{kept:,} of {of:,} bytes kept by policy ({why}{masked})"
+    size = f", {of:,} bytes" if isinstance(of, int) else ""
+    return f"not kept by policy ({why or 'no reason is given'}{size}{masked})"
+
+
+def _words(value: object) -> list[str]:
+    return [_text(one) for one in value] if isinstance(value, (list, tuple)) else [_text(value)]
+
+
+def _captured(event: Event, member: str) -> str:
+    """What was said, and what of it was not kept."""
+    missing = dict(left_out(event)).get(member, "")
+    return "\n".join(part for part in (_text(event.body.get(member)), missing and f"[{missing}]") if part)
 
 
 def _turns(event: Event) -> Iterator[Turn]:
@@ -89,7 +107,7 @@ def _turns(event: Event) -> Iterator[Turn]:
         yield _turn(event, GATEWAY, "rules", _because(words, event.body), outcome="deny")
     elif event.kind == "gateway.message.decided":
         words = f"sent {_method(event)} on its own accord"
-        detail = _text(event.body.get("message")) or left_out(event)
+        detail = _captured(event, "message")
         yield _turn(event, event.server or "the server", "answers", words, detail=detail)
         yield _verdict(event, event.body, "the message")
     elif event.kind.startswith("gateway.approval."):
@@ -112,7 +130,7 @@ def _exchange(event: Event) -> Iterator[Turn]:
     body = event.body
     asked = f"{_method(event)} {event.target}".strip()
     begun = event.time - (took if isinstance(took := body.get("duration_us"), int) else 0)
-    detail = _text(body.get("arguments")) or left_out(event)
+    detail = _captured(event, "arguments")
     who = event.actor or "nobody verified"
     yield _turn(event, who, "asks", f"{asked} of {event.server}", detail=detail, time=begun)
     yield msgspec.structs.replace(_verdict(event, body, "the request"), time=begun)
@@ -120,12 +138,12 @@ def _exchange(event: Event) -> Iterator[Turn]:
     ending, failure = body.get("ending"), body.get("failure")
     if isinstance(ending, str):
         yield _turn(event, event.server, "answers", f"nothing: {ending.replace('_', ' ')}")
-    elif "result" in body or answer:
+    elif answer or _captured(event, "result"):
         words = "with an error" if failure else "with a result"
         size = body.get("bytes_out")
         words += f", {size:,} bytes" if isinstance(size, int) and size else ""
         words += f" after {_took(event.time - begun)}" if event.time > begun else ""
-        yield _turn(event, event.server, "answers", words, detail=_text(body.get("result")) or left_out(event))
+        yield _turn(event, event.server, "answers", words, detail=_captured(event, "result"))
     if answer:
         yield _verdict(event, answer, "the answer")
 

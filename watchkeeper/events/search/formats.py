@@ -26,11 +26,17 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.text import visible
 from watchkeeper.events.lake.schema import COLUMNS, SCHEMA, to_batch, to_event
 from watchkeeper.events.model import encode
+from watchkeeper.events.ocsf import to_ocsf
 
 Row = Mapping[str, Any]
 Pages = Iterable[list[Row]]
-FORMATS = ("jsonl", "csv", "parquet")
-MEDIA = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+FORMATS = ("jsonl", "csv", "parquet", "ocsf")
+MEDIA = {
+    "jsonl": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "ocsf": "application/x-ndjson",
+}
 _CALCULATED = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 — full-width signs are meant
 _PIECE = 1 << 20
 CSV_NOTE = (
@@ -50,6 +56,12 @@ def pieces(name: str, pages: Pages, scratch: Path) -> Iterator[bytes]:
 def _jsonl(pages: Pages, _: Path) -> Iterator[bytes]:
     for page in pages:
         yield b"".join(encode(to_event(row)) + b"\n" for row in page)
+
+
+def _ocsf(pages: Pages, _: Path) -> Iterator[bytes]:
+    encode_json = msgspec.json.Encoder().encode
+    for page in pages:
+        yield b"".join(encode_json(to_ocsf(to_event(row))) + b"\n" for row in page)
 
 
 def _csv(pages: Pages, _: Path) -> Iterator[bytes]:
@@ -161,4 +173,9 @@ def _empty(folder: Path) -> Path:
     return path
 
 
-_PIECES: Mapping[str, Callable[[Pages, Path], Iterator[bytes]]] = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}
+_PIECES: Mapping[str, Callable[[Pages, Path], Iterator[bytes]]] = {
+    "jsonl": _jsonl,
+    "csv": _csv,
+    "parquet": _parquet,
+    "ocsf": _ocsf,
+}

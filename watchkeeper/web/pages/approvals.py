@@ -11,7 +11,7 @@ from watchkeeper.core.errors import Conflict, Denied
 from watchkeeper.operators.model import Acting
 from watchkeeper.web.commands import link
 from watchkeeper.web.operators import Operator
-from watchkeeper.web.pages.traffic import readable
+from watchkeeper.web.pages.event import readable
 from watchkeeper.web.show import PageRequest, console_of, listed
 
 STATES = ("pending", "granted", "consumed", "denied", "expired", "voided")

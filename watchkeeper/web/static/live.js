@@ -37,6 +37,7 @@ function swap(fresh) {
 function isBusy(part) {
   if (part.matches("[data-form]") && part.contains(document.activeElement)) return true;
   if ([...part.querySelectorAll("textarea")].some((field) => field.value !== field.defaultValue)) return true;
+  if (part.querySelector("details[data-row][open]")) return true; // an opened row is being read
   const selection = document.getSelection();
   return selection && !selection.isCollapsed && part.contains(selection.anchorNode);
 }
