@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watchkeeper.app.standing import _gateway_detail
+from watchkeeper.app.standing import _gateway_detail, recording
 
 
 @pytest.mark.behaviour("upstream.rest-is-said")
@@ -20,3 +20,11 @@ def test_status_says_which_server_rests_and_for_how_long() -> None:
     }
     said = "git failed again and again and is asked again in 4 s; git http://127.0.0.1:1/mcp"
     assert _gateway_detail(facts) == said
+
+
+def test_what_passes_unrecorded_is_told_with_its_count() -> None:
+    gap = {"since": 1_790_000_000_000_000, "unrecorded": 12, "why": "no space left on device"}
+    assert recording({"recording": gap}) == (
+        "RECORDING IS SUSPENDED since 2026-09-21T14:13:20.000000Z, 12 passed unrecorded: no space left on device"
+    )
+    assert recording({"recording": {}}) == recording({}) == ""

@@ -77,6 +77,7 @@ class Desk:
     orders: list[OrderRow] = field(default_factory=list)
     logs: list[Writer] = field(default_factory=list)
     table: Lake | None = None
+    suspended: str = ""
     anchors: list[Anchor] = field(default_factory=list)
     told: list[Notification] = field(default_factory=list)
     times: Activity = field(default_factory=Activity)
@@ -195,6 +196,10 @@ class _Logs(_Port):
     def lake(self) -> Lake | None:
         self.desk.check()
         return self.desk.table
+
+    def suspended(self) -> str:
+        self.desk.check()
+        return self.desk.suspended
 
     def anchors(self) -> Sequence[Anchor]:
         self.desk.check()

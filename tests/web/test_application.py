@@ -21,7 +21,7 @@ from watchkeeper.policy.persons import PersonRules
 from watchkeeper.web import ConsoleSettings
 from watchkeeper.web.application import bind, build, serve
 from watchkeeper.web.guard import HEADERS, Doors
-from watchkeeper.web.model import TrafficQuery, Writer
+from watchkeeper.web.model import Anchor, TrafficQuery, Writer
 
 PAGES = ["/", "/approvals", "/traffic", "/servers", "/incidents", "/journal"]
 Serve = Callable[..., AbstractContextManager[Any]]
@@ -379,3 +379,22 @@ def text_of(html: str) -> str:
     for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&#34;", '"'), ("&#39;", "'"), ("&amp;", "&")):
         text = text.replace(entity, char)
     return re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.behaviour("web.recording-and-anchors-shown")
+def test_what_passes_unrecorded_and_contradicted_copies_are_said_on_the_pages(console: Any, busy_desk: Any) -> None:
+    with console.inside() as client:
+        quiet = text_of(client.get("/journal").text)
+        assert "not recording" not in quiet
+        assert "No copy of a checkpoint leaves this host" in quiet
+        busy_desk.suspended = "RECORDING IS SUSPENDED since noon, 12 passed unrecorded: no <space>"
+        busy_desk.anchors = [
+            Anchor("vault", "contradicted", 1_790_000_000_000_000, 1_790_000_000_000_000, "It was rewritten."),
+            Anchor("store", "unreachable", None, None, "no answer came"),
+        ]
+        first, page = client.get("/").text, client.get("/journal").text
+    for text in (first, page):
+        assert "not recording" in text
+        assert "no &lt;space&gt;" in text
+    assert "CONTRADICTED by its copies" in page
+    assert "no answer came" in page

@@ -10,6 +10,7 @@ import msgspec
 
 from watchkeeper.app.administration import WATCH
 from watchkeeper.app.platform import Platform
+from watchkeeper.app.standing import recording, standing
 from watchkeeper.app.verification import Verification
 from watchkeeper.core import control
 from watchkeeper.core.clock import SECOND
@@ -89,9 +90,9 @@ class ServersView:
     def _live_routes(self) -> Mapping[str, str]:
         """Server → address, as the running gateways say."""
         routes: dict[str, str] = {}
-        for standing in self._presence.serving():
+        for gateway in self._presence.serving():
             try:
-                routes |= control.ask(Path(standing.socket), "status", timeout=2.0).get("addresses", {})
+                routes |= control.ask(Path(gateway.socket), "status", timeout=2.0).get("addresses", {})
             except WatchkeeperError:
                 continue
         return routes
@@ -162,6 +163,9 @@ class JournalView:
             return None
         updated = self._on.clock.now() - int(said["seconds"] * SECOND)
         return Lake(behind=said["rows"], updated_at=updated)
+
+    def suspended(self) -> str:
+        return "; ".join(said for row in standing(self._on.data_dir) if (said := recording(row["facts"])))
 
     def anchors(self) -> Sequence[Anchor]:
         said = control.ask(socket_path(self._on.data_dir, WATCH), "status", timeout=2.0)

@@ -73,10 +73,11 @@ def _gateway_detail(facts: dict[str, Any]) -> str:
         for row in upstream.get("breakers", ())
         if not row["principal"]
     ]
-    return "; ".join([*filter(None, [_recording(facts), facts.get("failure", "")]), *rests, served])
+    return "; ".join([*filter(None, [recording(facts), facts.get("failure", "")]), *rests, served])
 
 
-def _recording(facts: dict[str, Any]) -> str:
+def recording(facts: dict[str, Any]) -> str:
+    """Of one service: that calls pass unrecorded, since when, how many, why; empty while everything is recorded."""
     gap = facts.get("recording")
     if not gap:
         return ""

@@ -134,6 +134,10 @@ class JournalState(Protocol):
         """`None` when nobody knows."""
         ...
 
+    def suspended(self) -> str:
+        """Why and since when calls pass unrecorded; empty while everything is recorded."""
+        ...
+
     def anchors(self) -> Sequence[Anchor]:
         """The places for copies of checkpoints. Raises `Unavailable` when nobody knows."""
         ...

@@ -17,5 +17,6 @@ def journal(request: PageRequest) -> Response[str]:
         "Journal",
         writers=listed(console.services.journal.writers),
         lake=known(console.services.journal.lake, None),
+        suspended=known(console.services.journal.suspended, ""),
         anchors=listed(console.services.journal.anchors),
     )

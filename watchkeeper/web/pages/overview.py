@@ -28,6 +28,7 @@ def overview(request: PageRequest) -> Response[str]:
         orders=listed(services.orders.all),
         servers=listed(services.servers.servers),
         pins=known(lambda: {s.name: services.servers.pins(s.name) for s in services.servers.servers()}, {}),
+        suspended=known(services.journal.suspended, ""),
         writers=listed(services.journal.writers),
         lake=known(services.journal.lake, None),
         notifications=listed(services.notifications.recent),
