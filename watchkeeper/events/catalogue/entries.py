@@ -9,14 +9,17 @@ from watchkeeper.events.catalogue.bodies import (
     elsewhere,
     gateway,
     journal,
+    lake,
     policies,
     registry,
     response,
 )
 from watchkeeper.events.catalogue.kind import Kind
+from watchkeeper.events.kinds import KINDS
 
 ENTRIES: dict[str, Kind] = {
     kind: entry
-    for domain in (journal, calls, gateway, access, policies, registry, response, elsewhere, administration)
+    for domain in (journal, lake, calls, gateway, access, policies, registry, response, elsewhere, administration)
     for kind, entry in domain.KINDS.items()
+    if kind in KINDS
 }
