@@ -48,6 +48,9 @@ class Receiver:
     def take(self, path: str, headers: dict[str, str], body: bytes) -> Answer:
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """It was killed, and starts anew."""
+
     def note(self, got: list[Got]) -> None:
         with self.changed:
             self.got += got
@@ -73,7 +76,9 @@ class Hec(Receiver):
         self.acknowledges = acknowledges
         self.indexes = True
         """While it does not, nothing is acknowledged."""
-        self.channels: dict[str, dict[int, bool]] = {}
+        self.channels: dict[str, dict[int, list[Got]]] = {}
+        """Channel → number of a request → what is in memory and not indexed yet: a restart loses it."""
+        self._number = 0
         self._guard = threading.Lock()
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> Answer:
@@ -87,8 +92,10 @@ class Hec(Receiver):
                 return self._say(400, "ACK is disabled", 14)
             with self._guard:
                 of = self.channels.get(channel, {})
-                asked = json.loads(body)["acks"]
-                said = {str(number): self.indexes and of.pop(number, False) for number in asked}
+                there = [number for number in json.loads(body)["acks"] if self.indexes and number in of]
+                for number in there:
+                    self.note(of.pop(number))
+            said = {str(number): number in there for number in json.loads(body)["acks"]}
             return 200, JSON, json.dumps({"acks": said}).encode()
         return self._events(channel, body)
 
@@ -103,16 +110,17 @@ class Hec(Receiver):
             got.append((one["fields"]["writer"], one["fields"]["index"], one["event"]["id"]))
         if not got:
             return self._say(400, "No data", 5)
-        self.note(got)
         if not self.acknowledges:
+            self.note(got)
             return self._say(200, "Success", 0)
         with self._guard:
-            of = self.channels.setdefault(channel, {})
-            number = len(of) + sum(len(one) for one in self.channels.values())
-            while number in of:
-                number += 1
-            of[number] = True
+            number = self._number
+            self._number += 1
+            self.channels.setdefault(channel, {})[number] = got
         return 200, JSON, json.dumps({"text": "Success", "code": 0, "ackId": number}).encode()
+
+    def forget(self) -> None:
+        self.channels.clear()
 
     def _say(self, status: int, text: str, code: int) -> Answer:
         return status, JSON, json.dumps({"text": text, "code": code}).encode()
@@ -159,8 +167,9 @@ class Ocsf(Receiver):
         uids = [one["metadata"]["uid"] for one in found]
         if self.poison & set(uids):
             return 400, JSON, b'{"error": "schema"}'
+        bodies = [one["unmapped"]["body"] for one in found]
         # OCSF has no place for a log's index, so that a test numbers what it sends
-        self.note([("", int(one["unmapped"]["body"]["number"]), uid) for one, uid in zip(found, uids, strict=True)])
+        self.note([(of.get("log", ""), int(of["number"]), uid) for of, uid in zip(bodies, uids, strict=True)])
         return 202, JSON, b"{}"
 
 
@@ -227,6 +236,7 @@ class Served:
         """Nobody listens any more, and what is under way breaks off."""
         server, self._server = self._server, None
         if server is not None:
+            self.receiver.forget()
             self.receiver.released.set()
             server.shutdown()
             server.server_close()

@@ -108,7 +108,6 @@ def test_what_the_indexers_have_not_acknowledged_is_not_dealt_with(
     served = serve(receiver)
     sink = settings_for("splunk_hec_ack", url_of(served), authority.path, settle_seconds=0.5)
     with Shipping(data_dir, sink) as shipping:
-        receiver.until(40)
         standing = shipping.until(lambda s: s.state == "failing")
         assert (standing.tally.sent, standing.waiting) == (0, 41)
         assert "not acknowledged" in standing.error

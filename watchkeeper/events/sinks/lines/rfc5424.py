@@ -32,7 +32,7 @@ _LEVELS = {
 """OCSF's severity to syslog's: informational, notice, warning, error, critical."""
 _CUT = " … cut"
 _NOT_PRINTED = re.compile(r"[^!-~]+")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _VALUE = 1024
 """Characters of a parameter's value."""
 
@@ -81,7 +81,7 @@ def value(text: str) -> str:
 
 def shown(text: str) -> str:
     """Without anything that ends a line or moves a cursor."""
-    return _CONTROLS.sub(lambda found: visible(found[0]), text)
+    return CONTROLS.sub(lambda found: visible(found[0]), text)
 
 
 def cut(data: bytes, room: int) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from watchkeeper.events.journal.model import Record
 from watchkeeper.events.model import Event
-from watchkeeper.events.sinks.lines.rfc5424 import Head, message
+from watchkeeper.events.sinks.lines.rfc5424 import CONTROLS, Head, message
 from watchkeeper.events.sinks.lines.wire import LineWire, Ticket
 from watchkeeper.events.sinks.model import Entry, Receipt
 
@@ -69,8 +69,8 @@ def about(record: Record) -> dict[str, str]:
 
 
 def as_json(record: Record) -> str:
-    """The whole record."""
-    return record.record.decode()
+    """The whole record; what would be shown as something else is escaped as JSON does, and reads the same."""
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", record.record.decode())
 
 
 def summary(event: Event) -> str:
