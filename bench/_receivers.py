@@ -107,7 +107,9 @@ class Hec(Receiver):
                 return self._say(400, "Event field is required", 12)
             if one["event"]["id"] in self.poison:
                 return self._say(400, "Invalid data format", 6)
-            got.append((one["fields"]["writer"], one["fields"]["index"], one["event"]["id"]))
+            if not all(isinstance(value, str) for value in one["fields"].values()):
+                return self._say(400, "Error in handling indexed fields", 15)
+            got.append((one["fields"]["writer"], int(one["fields"]["index"]), one["event"]["id"]))
         if not got:
             return self._say(400, "No data", 5)
         if not self.acknowledges:

@@ -34,6 +34,16 @@ def missing() -> str:
     return "" if any(path.exists() for path in DRIVERS) else "rsyslog has no TLS here (rsyslog-gnutls)"
 
 
+def _read(line: bytes) -> list[dict[str, Any]]:
+    """A line, or what stands behind the torn half of one that a kill left."""
+    for part in (line, line[max(0, line.rfind(b'{"msg":')) :]):
+        try:
+            return [json.loads(part)]
+        except ValueError:
+            continue
+    return []
+
+
 class Rsyslog:
     """On a port of its own; may be killed and started again on the same one."""
 
@@ -92,6 +102,5 @@ class Rsyslog:
                     if not line.endswith(b"\n"):
                         break
                     self._read += len(line)
-                    if line.strip(b"\0\n"):
-                        self._messages.append(json.loads(line))
+                    self._messages += _read(line)
         return self._messages

@@ -158,9 +158,10 @@ class Child:
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=environment)
 
     def kill(self) -> None:
-        if self._process is not None:
+        if self._process is not None and self._process.stdin is not None:
             self._process.kill()
             self._process.wait()
+            self._process.stdin.close()
 
     def stop(self) -> None:
         if self._process is not None and self._process.stdin is not None:
@@ -214,7 +215,9 @@ def ordeal(name: str, events: int, outage: float, kills: int, folder: Path, seed
     each = events // len(LOGS)
     record(data, each)
     on = stage(name, folder)
-    settings = {"batch_events": max(20, events // 40), "retry_seconds": 2.0, "flush_seconds": 0.05}
+    settings: dict[str, Any] = {"batch_events": max(20, events // 40), "retry_seconds": 0.5, "flush_seconds": 0.05}
+    if "url" in on.settings:
+        settings |= {"timeout_seconds": 1.5}
     child = Child(data, configure(folder, name, on.settings | settings))
     late, done, left = Journal.open(data, "late"), threading.Event(), kills
     wanted = events

@@ -17,7 +17,7 @@ from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Invalid
 from watchkeeper.events import Event, Journal, JournalReader, JournalSettings, Record, Severity
 from watchkeeper.events.sinks import Ground, Ledger, Shipper, SinkSettings
-from watchkeeper.events.sinks.model import Entry, NotTaken, Receipt
+from watchkeeper.events.sinks.model import BatchRefused, Entry, NotTaken, Receipt
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Memory:
     got: list[tuple[str, int]] = field(default_factory=list)
     is_down: bool = False
     unfit: set[int] = field(default_factory=set)
+    refuses: bool = False
 
     def render(self, record: Record) -> bytes:
         assert record.event is not None
@@ -37,6 +38,8 @@ class Memory:
     def send(self, entries: Sequence[Entry]) -> Receipt:
         if self.is_down:
             raise NotTaken("it is down")
+        if self.refuses:
+            raise BatchRefused("not this")
         self.got += [(one.record.position.writer, one.record.position.index) for one in entries]
         return Receipt()
 
@@ -234,6 +237,24 @@ def test_of_dead_letters_there_are_no_more_than_the_settings_say(data_dir: Path)
     tally = on.shipper.standing().tally
     assert (tally.sent, tally.dead, tally.dropped) == (36, 2, {"dead_letters": 2})
     assert on.shipper.standing().put_aside == 2
+
+
+def test_a_receiver_that_refuses_everything_is_asked_less_and_less(data_dir: Path) -> None:
+    """A wrong format is no poison: somebody must be able to mend it before everything lies aside."""
+    on = desk(data_dir)
+    on.sink.refuses = True
+    for _ in range(200):
+        on.shipper.turn()
+        if on.shipper.standing().attempts:
+            break
+    standing = on.shipper.standing()
+    assert standing.put_aside == 21
+    assert "refuses one event after the other" in standing.error
+    assert standing.again_in > 0
+    on.sink.refuses = False
+    on.turn()
+    assert on.shipper.standing().tally.sent == 19
+    assert on.shipper.standing().error == ""
 
 
 def test_it_waits_longer_each_time_and_says_once_that_it_fails(data_dir: Path) -> None:

@@ -4,7 +4,7 @@
    was sent and not acknowledged is sent again from the journal.
 2. One part is on its way at a time, and what follows waits until it is taken (events out of order).
 3. A part that is refused is halved until the event that cannot be taken stands alone; that one is put aside (one poison
-   event blocks all, or is lost with its neighbours).
+   event blocks all, or is lost with its neighbours). Where one after the other is refused, it slows down.
 4. The cursor and the counts are one write: what is counted is what is before the cursor (counts that are not true).
 5. What waits is bounded; what is let go is counted by reason and recorded (a silent gap).
 6. A failure is recorded once when it begins to last and once when it ends (a loop: what is recorded is shipped, too).
@@ -44,6 +44,9 @@ _MOST_IN_FLIGHT = 64
 _BOUNDS_EVERY = SECOND
 _TOLD_EVERY = 60 * SECOND
 """Between two records of what was dropped."""
+_SUSPICIOUS = 20
+"""So many refused in a row are hardly poison: the receiver expects something else. What follows is tried one at a time,
+with a pause before each, so that somebody can mend it before everything is put aside."""
 _LASTING = 2
 """Attempts in a row after which a failure is recorded."""
 _END_WITHIN = 7.0
@@ -96,6 +99,8 @@ class Shipper:
         self._error: tuple[str, str] = ("", "")
         self._said = ""
         self._put_aside = 0
+        self._refused = 0
+        """How many events in a row, with none between them that was taken."""
         self._looked_at = 0
         self._untold: dict[str, int] = {}
         """Reason → how many were dropped or put aside and not recorded yet."""
@@ -201,6 +206,10 @@ class Shipper:
         self._said = visible(receipt.said, limit=SAID)
         self._flight.append(_Sent(part, receipt, dead))
         self._settle()
+        self._refused = self._refused + len(dead) if len(dead) == len(part.entries) else 0
+        if self._refused > _SUSPICIOUS:
+            why = f"it refuses one event after the other: {dead[-1].why}"
+            self._not_taken(NotTaken(why, hint="compare the sink's type, format and index with what is expected there"))
 
     def _settle(self) -> None:
         """Move the cursor past what is there to stay; when something is not, everything from the cursor is sent
@@ -250,7 +259,8 @@ class Shipper:
         )
         self._put_aside += len(dead[:room])
         self._note_dropped(dropped | {"put_aside": len(dead[:room])})
-        self._recovered()
+        if sent or not dead:
+            self._recovered()
 
     def _rewind(self) -> None:
         self._flight.clear()

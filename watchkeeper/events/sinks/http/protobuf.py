@@ -82,12 +82,11 @@ def log_record(record: Record) -> LogRecord:
 
 def logs(encoded: Iterable[bytes], resource: Mapping[str, _Value]) -> bytes:
     """The request for log records that are encoded already."""
-    scope = ScopeLogs(scope=InstrumentationScope(name="watchkeeper"))
-    for one in encoded:
-        scope.log_records.append(LogRecord.FromString(one))
-    made = ExportLogsServiceRequest()
-    made.resource_logs.append(ResourceLogs(resource=Resource(attributes=_pairs(resource)), scope_logs=[scope]))
-    return bytes(made.SerializeToString())
+    scope = ScopeLogs(scope=InstrumentationScope(name="watchkeeper")).SerializeToString()
+    records = b"".join(_member(ScopeLogs.LOG_RECORDS_FIELD_NUMBER, one) for one in encoded)
+    about = ResourceLogs(resource=Resource(attributes=_pairs(resource))).SerializeToString()
+    within = about + _member(ResourceLogs.SCOPE_LOGS_FIELD_NUMBER, scope + records)
+    return _member(ExportLogsServiceRequest.RESOURCE_LOGS_FIELD_NUMBER, within)
 
 
 def spans(records: Iterable[Record], resource: Mapping[str, _Value]) -> tuple[bytes, int]:
@@ -146,6 +145,16 @@ def counters(values: Mapping[str, Mapping[str, int]], since: int, now: int, reso
             kept = Sum(data_points=points, aggregation_temporality=_CUMULATIVE, is_monotonic=True)
             metrics.append(Metric(name=name, unit="{event}", sum=kept))
     return _metrics(metrics, resource)
+
+
+def _member(number: int, data: bytes) -> bytes:
+    """A message's member that is encoded already, as it stands in another message (a length before its bytes)."""
+    head, size = bytearray((number << 3 | 2,)), len(data)
+    while size > 0x7F:
+        head.append(size & 0x7F | 0x80)
+        size >>= 7
+    head.append(size)
+    return bytes(head) + data
 
 
 def _metrics(metrics: Sequence[Metric], resource: Mapping[str, _Value]) -> bytes:

@@ -48,7 +48,7 @@ class SplunkSink:
         assert record.event is not None
         event, position = record.event, record.position
         about = {"time": event.time / 1_000_000, **self._envelope, "event": msgspec.Raw(record.record)}
-        return msgspec.json.encode(about | {"fields": {"writer": position.writer, "index": position.index}})
+        return msgspec.json.encode(about | {"fields": {"writer": position.writer, "index": str(position.index)}})
 
     def send(self, entries: Sequence[Entry]) -> Receipt:
         answer = self._post(EVENTS, b"".join(entry.data for entry in entries))
