@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from bench._receivers import Bulk, Hec, Receiver, Served
+from bench._receivers import Bulk, Hec, Otlp, Receiver, Served
+from tests.app.conftest import FREE, Running, command
 from tests.events.sinks.conftest import Shipping, authority, data_dir, numbered, serve, server_tls, settings_for, write
 from tests.gateway.certificates import Authority
 from watchkeeper.app.settings import Loaded, Settings
@@ -170,3 +172,57 @@ def test_while_nobody_ships_the_counts_are_those_that_were_saved(
 def test_headers_of_a_sink_are_masked_where_settings_are_shown(data_dir: Path) -> None:
     sink = SinkSettings(type="elastic", url="https://a.example", headers={"Authorization": "ApiKey verysecret"})
     assert "verysecret" not in repr(Loaded(Settings(sinks={"it": sink}), data_dir).masked())
+
+
+@pytest.mark.behaviour("sinks.counters-exported")
+def test_otlp_gets_the_counts_of_all_sinks(
+    watch: Callable[..., Watch], data_dir: Path, tmp_path: Path, serve: Serve, authority: Authority
+) -> None:
+    receiver = Otlp()
+    telemetry = settings_for("otlp", f"https://127.0.0.1:{serve(receiver).port}", authority.path)
+    running = watch(telemetry=telemetry, file=SinkSettings(type="file", path=str(tmp_path / "out"), start="beginning"))
+    receiver.until(40)
+    deadline = time.monotonic() + 20
+    while running.act("sinks.status")[0].tally.sent < 40:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    told = {metric.name: metric for metric in receiver.metrics if metric.name.startswith("watchkeeper.sink.")}
+    assert {"watchkeeper.sink.sent", "watchkeeper.sink.dropped", "watchkeeper.sink.waiting"} <= set(told)
+    named = {p.attributes[0].value.string_value for p in told["watchkeeper.sink.sent"].sum.data_points}
+    assert named == {"telemetry", "file"}
+    assert told["watchkeeper.sink.sent"].sum.is_monotonic
+
+
+@pytest.mark.slow
+@pytest.mark.behaviour("sinks.end-to-end")
+def test_up_ships_what_it_records(tmp_path: Path, serve: Serve, authority: Authority) -> None:
+    receiver = Bulk()
+    url = f"https://127.0.0.1:{serve(receiver).port}"
+    section = f'[sinks.siem]\ntype = "elastic"\nurl = "{url}"\ntls_ca = "{authority.path}"\n'
+    running = Running(tmp_path, settings=FREE + section)
+    try:
+        running.until("Ctrl-C drains")
+        receiver.until(1)
+        kinds = {document["event"]["action"] for document in receiver.documents.values()}
+        assert "admin.service.started" in kinds
+        data = ("--data", str(running.data))
+        tried = json.loads(command("sinks", "test", "siem", *data, "--json").stdout)
+        assert tried["taken"], tried
+        assert tried["event"] in receiver.documents
+        (row,) = json.loads(command("sinks", "status", *data, "--json").stdout)
+        assert (row["name"], row["error"], row["put_aside"]) == ("siem", "", 0)
+        assert "siem" in command("sinks", "list", *data).stdout
+        assert "  sinks     siem " in command("status", *data).stdout
+        again = command("sinks", "replay", "siem", *data)
+        assert (again.returncode, again.stdout) == (0, "siem: 0 sent, 0 refused again\n")
+        assert command("sinks", "test", "nobody", *data).returncode == 66
+    finally:
+        running.stop()
+    stopped = command("sinks", "status", *data, "--json")
+    assert stopped.returncode == 1
+    assert json.loads(stopped.stdout)[0]["state"] == "stopped"
+
+
+def test_without_a_sink_the_commands_say_what_would_make_one(tmp_path: Path) -> None:
+    told = command("sinks", "status", "--data", str(tmp_path))
+    assert (told.returncode, "[sinks.NAME]" in told.stdout) == (0, True)

@@ -16,7 +16,14 @@ ROW = {"gateway": "7", "policies": "f" * 64, "count": 9, "shadow": 0, "packs": [
 
 
 def said(**parts: Any) -> list[str]:
-    known = {"approvals": SILENT, "policies": SILENT, "canary": SILENT, "anchors": SILENT, "capture": SILENT} | parts
+    known = {
+        "approvals": SILENT,
+        "policies": SILENT,
+        "canary": SILENT,
+        "sinks": SILENT,
+        "anchors": SILENT,
+        "capture": SILENT,
+    } | parts
     return [f"{name} {text}" for name, text in said_of(known) if name in parts]
 
 
@@ -27,7 +34,7 @@ def sets(*rows: dict[str, Any]) -> dict[str, Any]:
 def test_on_a_folder_where_nothing_runs_nothing_is_called_good(run: Command, empty: Path) -> None:
     told = run("status", "--data", empty)
     assert told.exit_code == 1
-    assert told.stdout.count("not known:") == 5
+    assert told.stdout.count("not known:") == 6
     assert "none waits" not in told.stdout
     assert "same" not in told.stdout
     as_json = json.loads(run("status", "--data", empty, "--json").stdout)
@@ -93,3 +100,21 @@ def test_servers_whose_texts_are_kept_in_full_are_named() -> None:
     assert said(capture=known) == ["capture IN FULL, secrets apart: git; see `watchkeeper config capture`"]
     assert said(capture={**known, "full": []}) == ["capture nothing in full; see `watchkeeper config capture`"]
     assert said(capture=SILENT) == ["capture not known: no gateway runs"]
+
+
+@pytest.mark.behaviour("cli.status-sinks")
+def test_each_sink_has_its_line_with_what_waits_and_what_was_lost() -> None:
+    well = {
+        "name": "siem", "state": "idle", "tally": {"sent": 7, "dropped": {}}, "waiting": 0, "oldest_seconds": 0.0,
+        "put_aside": 0, "error": "",
+    }  # fmt: skip
+    ill = well | {
+        "name": "lake", "state": "failing", "tally": {"sent": 2, "dropped": {"queue_events": 3}}, "waiting": 9,
+        "oldest_seconds": 130.0, "put_aside": 1, "error": "503: busy",
+    }  # fmt: skip
+    assert said(sinks={"known": True, "why": "", "sinks": [well, ill]}) == [
+        "sinks siem idle: 7 sent, 0 waiting",
+        "sinks lake failing: 2 sent, 9 waiting, the oldest for 2 min, 3 DROPPED, 1 put aside, 503: busy",
+    ]
+    assert said(sinks={"known": True, "why": "", "sinks": []}) == ["sinks none: events stay here"]
+    assert said(sinks={"known": False, "why": "the watch does not run"}) == ["sinks not known: the watch does not run"]

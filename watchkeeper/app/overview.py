@@ -1,4 +1,4 @@
-"""What `watchkeeper status` says beside the services: approvals that wait, policies in force, what the canary saw.
+"""What `watchkeeper status` says beside the services: approvals, policies in force, what the canary saw, sinks.
 
 Asked over control sockets; nothing is opened and nothing written. Whoever did not answer is said to be so, and a server
 without a report was not looked at: what is not known is never the same as good.
@@ -36,6 +36,7 @@ def overview(data_dir: Path, services: _Rows, now: int) -> dict[str, Any]:
         "approvals": approvals(data_dir, now),
         "policies": policies(data_dir, [str(one["gateway"]) for one in facts], silent),
         "canary": canary(data_dir, facts, silent),
+        "sinks": sinks(data_dir),
         "anchors": anchors(services),
         "capture": capture(facts, silent),
     }
@@ -73,6 +74,17 @@ def waiting(found: _Rows, now: int) -> dict[str, Any]:
         "oldest_at": oldest,
         "oldest_seconds": None if oldest is None else max(0, now - oldest) // 1_000_000,
     }
+
+
+def sinks(data_dir: Path) -> dict[str, Any]:
+    """How each sink stands, as the watch says."""
+    try:
+        rows = control.ask(socket_path(data_dir, WATCH), "sinks.status", timeout=PATIENCE)
+    except control.NoService:
+        return _unknown("the watch does not run") | {"sinks": []}
+    except WatchkeeperError as error:
+        return _unknown(error.reason) | {"sinks": []}
+    return {"known": True, "why": "", "sinks": rows}
 
 
 def policies(data_dir: Path, gateways: list[str], silent: list[str]) -> dict[str, Any]:

@@ -33,15 +33,21 @@ from watchkeeper.events.sinks.model import Tally
 from watchkeeper.events.sinks.settings import address_of
 from watchkeeper.gateway.tls import contexts
 
+Counts = Callable[[], Mapping[str, Mapping[str, int]]]
 _LARGEST_ANSWER = 16 << 20
 _SYSTEM = SystemClock()
 _PATIENCE = 20.0
 """Seconds that a person waits for one event to be there to stay."""
 
 
-def sink_of(loaded: Loaded, name: str) -> Sink:
-    """One sink of the settings; nothing is connected yet. Raises `Misconfigured`."""
+def sink_of(loaded: Loaded, name: str, counts: Counts | None = None) -> Sink:
+    """One sink of the settings; nothing is connected yet. `counts` is for those that take counts of all sinks, too.
+
+    Raises `Misconfigured`.
+    """
     check_sinks(loaded.settings.sinks)
+    if loaded.settings.sinks[name].type == "otlp":
+        return _otlp(loaded, name, loaded.settings.sinks[name], counts)
     return _MAKERS[loaded.settings.sinks[name].type](loaded, name, loaded.settings.sinks[name])
 
 
@@ -98,6 +104,18 @@ class Sinks:
         running = {name: shipper.standing() for name, shipper in self._shippers.items()}
         return [running.get(name) or at_rest(self._loaded, name) for name in self._named()]
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """What each sink did, for a system that keeps counts."""
+        found: dict[str, dict[str, int]] = {}
+        for name, shipper in self._shippers.items():
+            standing = shipper.standing()
+            tally = standing.tally
+            of = {"sent": tally.sent, "filtered": tally.filtered, "put_aside": tally.dead}
+            of |= {"dropped": sum(tally.dropped.values()), "waiting": standing.waiting or 0}
+            for count, value in of.items():
+                found.setdefault(f"watchkeeper.sink.{count}", {})[name] = value
+        return found
+
     def test(self, name: str, by: str) -> Tried:
         """Send a marked event, and record that somebody did."""
         tried = try_sink(self._loaded, name, self._clock.now())
@@ -127,7 +145,7 @@ class Sinks:
     def _shipper(self, name: str) -> Shipper:
         folder = self._loaded.data_dir
         on = Ground(JournalReader(folder), Ledger(folder, name), self._clock, self._record)
-        return Shipper(name, self._named()[name], sink_of(self._loaded, name), on)
+        return Shipper(name, self._named()[name], sink_of(self._loaded, name, self.counts), on)
 
 
 def try_sink(loaded: Loaded, name: str, now: int) -> Tried:
@@ -204,10 +222,10 @@ def _ocsf_http(loaded: Loaded, name: str, sink: SinkSettings) -> Sink:
     return OcsfSink(_wire(loaded, name, sink), as_lines=sink.format == "lines")
 
 
-def _otlp(loaded: Loaded, name: str, sink: SinkSettings) -> Sink:
+def _otlp(loaded: Loaded, name: str, sink: SinkSettings, counts: Counts | None) -> Sink:
     from watchkeeper.events.sinks.http.otlp import OtlpSink  # noqa: PLC0415 — protobuf, needed for these only
 
-    return OtlpSink(_wire(loaded, name, sink), sink.signals)
+    return OtlpSink(_wire(loaded, name, sink), sink.signals, counts)
 
 
 def _file(_: Loaded, __: str, sink: SinkSettings) -> Sink:
@@ -235,7 +253,6 @@ def _cef(_: Loaded, name: str, sink: SinkSettings) -> Sink:
 
 
 _MAKERS: dict[str, Callable[[Loaded, str, SinkSettings], Sink]] = {
-    "otlp": _otlp,
     "ocsf_http": _ocsf_http,
     "splunk_hec": _splunk,
     "elastic": _elastic,

@@ -26,7 +26,8 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 def status(data: Path | None, as_json: bool) -> None:
     """Say which services run on the data folder, and how they stand.
 
-    Beside them: approvals that wait, the policies in force, and how the canary's last look at each server ended.
+    Beside them: approvals that wait, the policies in force, how the canary's last look at each server ended, and how
+    each sink stands.
 
     Exit code 0 if all services run and are well, else 1, whatever waits or differs.
     """
@@ -52,6 +53,7 @@ def said_of(more: dict[str, Any]) -> list[tuple[str, str]]:
         ("approvals", _approvals(more["approvals"])),
         *(("policies", one) for one in _policies(more["policies"])),
         *(("canary", one) for one in _canary(more["canary"])),
+        *(("sinks", one) for one in _sinks(more["sinks"])),
         *(("anchors", one) for one in _anchors(more["anchors"])),
         ("capture", _capture(more["capture"])),
     ]
@@ -123,6 +125,24 @@ def _anchor(row: dict[str, Any]) -> str:
         return f"{row['place']} not reached since {output.moment(row['failing_since'])}: {row['why']}"
     compared = output.moment(row["compared_at"]) if row["compared_at"] else "never yet"
     return f"{row['place']} copied {output.moment(row['copied_at'])}, compared {compared}"
+
+
+def _sinks(found: dict[str, Any]) -> list[str]:
+    if not found["known"]:
+        return [f"not known: {found['why']}"]
+    return [_sink(row) for row in found["sinks"]] or ["none: events stay here"]
+
+
+def _sink(row: dict[str, Any]) -> str:
+    dropped = sum(row["tally"].get("dropped", {}).values())
+    waiting = "not known how many" if row["waiting"] is None else str(row["waiting"])
+    parts = [f"{row['name']} {row['state']}: {row['tally'].get('sent', 0)} sent, {waiting} waiting"]
+    if row["oldest_seconds"] and row["oldest_seconds"] >= 1:
+        parts.append(f"the oldest for {_age(int(row['oldest_seconds']))}")
+    parts += [f"{dropped} DROPPED"] if dropped else []
+    parts += [f"{row['put_aside']} put aside"] if row["put_aside"] else []
+    parts += [row["error"]] if row["error"] else []
+    return ", ".join(parts)
 
 
 def _age(seconds: int) -> str:

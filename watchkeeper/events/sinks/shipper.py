@@ -208,8 +208,8 @@ class Shipper:
         self._settle()
         self._refused = self._refused + len(dead) if len(dead) == len(part.entries) else 0
         if self._refused > _SUSPICIOUS:
-            why = f"it refuses one event after the other: {dead[-1].why}"
-            self._not_taken(NotTaken(why, hint="compare the sink's type, format and index with what is expected there"))
+            reason = f"it refuses one event after the other: {dead[-1].why}"
+            self._not_taken(NotTaken(reason, hint="compare type, format and index with what is expected there"))
 
     def _settle(self) -> None:
         """Move the cursor past what is there to stay; when something is not, everything from the cursor is sent

@@ -8,7 +8,8 @@ again, and does not say which they were. There is no gRPC: every receiver that s
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Hashable, Sequence
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -29,11 +30,19 @@ _PATHS: dict[str, tuple[str, Any, str]] = {
 }
 
 
+Counts = Callable[[], Mapping[str, Mapping[str, int]]]
+"""Name of a count → sink → how many."""
+_COUNTS_EVERY = 30.0
+
+
 class OtlpSink:
     """One receiver."""
 
-    def __init__(self, wire: Wire, signals: Sequence[str]) -> None:
+    def __init__(self, wire: Wire, signals: Sequence[str], counts: Counts | None = None) -> None:
         self._wire = wire
+        self._counts = counts
+        self._since = time.time_ns()
+        self._counted_at = -_COUNTS_EVERY
         self._signals = [signal for signal in _PATHS if signal in signals]
         self._resource = {
             "service.name": "watchkeeper",
@@ -54,6 +63,8 @@ class OtlpSink:
         for signal in self._signals:
             if signal not in done:
                 done[signal] = self._export(signal, entries)
+        if "metrics" in self._signals:
+            self._send_counts()
         self._done = (None, {})
         said = "; ".join(f"{signal} {words}" for signal, (_, words) in done.items())
         lost = done["logs"][0] if "logs" in done else max((count for count, _ in done.values()), default=0)
@@ -64,6 +75,14 @@ class OtlpSink:
 
     def close(self) -> None:
         self._wire.close()
+
+    def _send_counts(self) -> None:
+        """The sinks' own counts, now and then, along with events."""
+        if self._counts is None or time.monotonic() - self._counted_at < _COUNTS_EVERY:
+            return
+        body = protobuf.counters(self._counts(), self._since, time.time_ns(), self._resource)
+        self._wire.post(_PATHS["metrics"][0], body, PROTOBUF)
+        self._counted_at = time.monotonic()
 
     def _export(self, signal: str, entries: Sequence[Entry]) -> tuple[int, str]:
         """How many were rejected, and what was said."""
