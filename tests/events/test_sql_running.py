@@ -147,19 +147,32 @@ def test_a_query_that_needs_too_much_memory_is_stopped_and_it_is_said_what_to_do
 
 
 @pytest.mark.behaviour("sql.cancel")
-def test_a_query_is_cancelled_from_elsewhere_and_its_process_is_gone(busy: Path) -> None:
+def test_a_query_is_cancelled_from_elsewhere_and_leaves_nothing_behind(
+    busy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     lake, cancel, seen = Lake(busy), threading.Event(), list[Progress]()
 
     def told(progress: Progress) -> None:
         seen.append(progress)
-        if progress.seconds > 0.5:
+        if len(seen) == 3:
             cancel.set()
 
-    before = set(Path(tempfile.gettempdir()).glob("watchkeeper-tail-*"))
     with pytest.raises(Cancelled):
         lake.run(lake.prepare(HEAVY, ALL), tell=told, cancel=cancel)
-    assert len(seen) > 1
-    assert set(Path(tempfile.gettempdir()).glob("watchkeeper-tail-*")) <= before
+    assert len(seen) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.behaviour("sql.limits-are-said")
+def test_the_journals_part_is_read_within_the_same_time(tmp_path: Path) -> None:
+    record(tmp_path, [call(T)])
+    lake, cancel = Lake(tmp_path), threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        lake.run(lake.prepare("SELECT id FROM events", ALL), cancel=cancel)
+    with pytest.raises(Unavailable, match="stopped after"):
+        lake.run(lake.prepare("SELECT id FROM events", ALL), Limits(seconds=1e-6))
 
 
 @pytest.mark.behaviour("sql.cancel")

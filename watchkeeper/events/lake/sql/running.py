@@ -92,9 +92,9 @@ class Lake:
         """The rows. Raises `Invalid` when the engine cannot do it, `Unavailable` when it was stopped."""
         begin = time.monotonic()
         with Snapshot(self._data_dir) as snapshot, _Child() as child:
-            tables = {
-                f"rows_{secrets.token_hex(8)}": source for source in snapshot.sources(prepared.tenant, prepared.span)
-            }
+            frames = _Frames(child, limits, begin, tell, cancel)
+            sources = snapshot.sources(prepared.tenant, prepared.span, frames.look)
+            tables = {f"rows_{secrets.token_hex(8)}": source for source in sources}
             text = dialects.write(rewrite(prepared, tuple(tables)), "datafusion")
             child.ask(
                 {
@@ -107,7 +107,6 @@ class Lake:
                     "memory": limits.memory,
                 }
             )
-            frames = _Frames(child, limits, begin, tell, cancel)
             columns, types, rows, is_cut = _collected(frames, tuple(tables))
             return Answer(
                 columns=columns,
@@ -186,7 +185,7 @@ class _Frames:
         with selectors.DefaultSelector() as selector:
             selector.register(handle, selectors.EVENT_READ)
             while True:
-                self._look()
+                self.look()
                 if not selector.select(_LOOK):
                     continue
                 data = os.read(handle, 1 << 20)
@@ -198,7 +197,8 @@ class _Frames:
                     if "end" in frame or "error" in frame:
                         return
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Raises when the time is over or somebody cancelled; tells how far it has come."""
         seconds = time.monotonic() - self._begin
         if self._cancel is not None and self._cancel.is_set():
             raise Cancelled("the query was cancelled", hint="nothing was changed; ask again when you like")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,20 +61,23 @@ class Snapshot:
             shutil.rmtree(self._tail, ignore_errors=True)
             self._tail = None
 
-    def sources(self, tenant: str, span: Range) -> list[dict[str, Any]]:
-        """Where a child finds the tables: folder and version, the lake first. Raises `Unavailable`."""
+    def sources(self, tenant: str, span: Range, look: Callable[[], None]) -> list[dict[str, Any]]:
+        """Where a child finds the tables: folder and version, the lake first. `look` is called often, and may raise.
+
+        Raises `Unavailable`.
+        """
         found: list[dict[str, Any]] = []
         if self.table is not None:
             found.append({"uri": str(self._folder), "version": self.table.version()})
-        if self._write_tail(tenant, span) or not found:
+        if self._write_tail(tenant, span, look) or not found:
             found.append({"uri": str(self._tail), "version": None})
         return found
 
-    def _write_tail(self, tenant: str, span: Range) -> bool:
+    def _write_tail(self, tenant: str, span: Range, look: Callable[[], None]) -> bool:
         try:
             self._tail = Path(tempfile.mkdtemp(prefix="watchkeeper-tail-"))  # mode 0700
             table: DeltaTable | None = None
-            for rows in self._batches(tenant, span):
+            for rows in self._batches(tenant, span, look):
                 table = table or self._create()
                 write_deltalake(table, to_batch(rows), mode="append", writer_properties=_FAST)
                 self.tail_rows += len(rows)
@@ -90,10 +93,11 @@ class Snapshot:
     def _create(self) -> DeltaTable:
         return DeltaTable.create(str(self._tail), schema=DeltaSchema.from_arrow(SCHEMA))
 
-    def _batches(self, tenant: str, span: Range) -> Iterator[list[dict[str, Any]]]:
+    def _batches(self, tenant: str, span: Range, look: Callable[[], None]) -> Iterator[list[dict[str, Any]]]:
         rows: list[dict[str, Any]] = []
         at = dict(self._cursor)
         while records := self._journal.read(at, limit=_CHUNK):
+            look()
             for record in records:
                 if record.event is None:
                     self.unreadable += 1
