@@ -108,7 +108,7 @@ def test_what_was_masked_is_said_and_the_rest_stays() -> None:
     event = new_event(T, "gateway.request.refused", actor="agent:a", target="x", body={"reason": text, "n": 1.5})
     masked = Censor()(event)
     assert masked.body["reason"] == text.replace(secret, "[secrets.github-token]")
-    assert masked.body["capture"] == {"event": {"mode": "redacted", "masked": 1}}
+    assert masked.labels == ("masked",)
     assert (masked.id, masked.actor, masked.target, masked.body["n"]) == (event.id, "agent:a", "x", 1.5)
 
 
@@ -116,7 +116,7 @@ def test_what_was_masked_is_said_and_the_rest_stays() -> None:
 def test_where_it_cannot_be_cut_out_the_whole_body_is_withheld() -> None:
     _, _, text, _ = next(one for one in ALL if one[0] == "secrets.github-token")
     masked = Censor()(new_event(T, "gateway.upstream.failed", server="s", target="t", body={text: 1}))
-    assert (masked.server, masked.target, list(masked.body)) == ("s", "", ["withheld", "capture"])
+    assert (masked.server, masked.target, masked.body, masked.labels) == ("s", "", {}, ("withheld",))
 
 
 def test_an_event_without_a_secret_is_the_same_object() -> None:

@@ -25,6 +25,8 @@ class Administration:
     def __init__(self, data_dir: Path, credential: str = "") -> None:
         self._data_dir = data_dir
         self._credential = credential
+        self.patience = 30.0
+        """Seconds that the watch may take to answer."""
 
     @classmethod
     def at(cls, data: Path | None) -> Self:
@@ -43,7 +45,7 @@ class Administration:
         if self._credential:
             arguments["credential"] = self._credential
         try:
-            return control.ask(socket_path(self._data_dir, WATCH), act, arguments)
+            return control.ask(socket_path(self._data_dir, WATCH), act, arguments, timeout=self.patience)
         except control.NoService:
             return self._alone(act, arguments)
 

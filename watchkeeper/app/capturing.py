@@ -9,6 +9,8 @@ from typing import Any
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.settings import Loaded
 from watchkeeper.events import Severity, new_event
+from watchkeeper.events.censor import Censor
+from watchkeeper.gateway.capture.looked import KIND, looked
 from watchkeeper.gateway.capture.model import Capture
 from watchkeeper.gateway.capture.settings import check_capture
 from watchkeeper.gateway.model import Route
@@ -33,6 +35,13 @@ def captures(loaded: Loaded, servers: Mapping[str, ServerSettings]) -> dict[str,
 def wanted_with_capture(loaded: Loaded, wanted: frozenset[str]) -> frozenset[str]:
     """What inspectors look for: what policies want, and personal data where the capture policy says so."""
     return wanted | {PERSONAL} if loaded.settings.capture.look_for_personal else wanted
+
+
+def trust_calls(platform: Platform) -> None:
+    """Events of calls are not looked at twice: in a process whose gateway makes them, and in no other."""
+    censor = platform.journal.censor
+    if isinstance(censor, Censor):
+        censor.trusts = {KIND: looked(censor.is_harmless)}
 
 
 def full_of(routes: Sequence[Route]) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ import msgspec
 from watchkeeper.app.admission import Access
 from watchkeeper.app.approving import Approving
 from watchkeeper.app.bundling import Bundling
+from watchkeeper.app.erasing import EraseRows, Erasing, rows_of_no_one
 from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.staff import Staff
@@ -56,8 +57,10 @@ def _open(stack: ExitStack, data_dir: Path) -> Platform:
 class Desk:
     """The acts themselves, on an open platform. Each takes the arguments and returns JSON types or structs."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, erase_rows: EraseRows | None = None) -> None:
+        """`erase_rows` is the running lake's; without one the lake is opened for it."""
         self._on = platform
+        self.erasing = Erasing(platform, erase_rows or rows_of_no_one(platform.data_dir))
         ledger = Ledger(platform.database, platform.journal, JournalReader(platform.data_dir))
         self._incidents = IncidentDesk(platform.database, ledger, platform.clock)
         self.acts: dict[str, Act] = {
@@ -80,6 +83,7 @@ class Desk:
             **Approving(platform).acts,
             **Staff(platform).acts,
             **Bundling(platform).acts,
+            **self.erasing.acts,
         }
         self.acts = Access(platform).admitted(self.acts)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.approving import REFRESH
-from watchkeeper.app.capturing import note_capture, wanted_with_capture
+from watchkeeper.app.capturing import note_capture, trust_calls, wanted_with_capture
 from watchkeeper.app.endpoints import endpoints_over
 from watchkeeper.app.flowing import flow_for
 from watchkeeper.app.governing import Built, Governing, govern
@@ -153,6 +153,7 @@ def fit_out(
     loaded: Loaded, routes: list[Route], platform: Platform, relay: Relay | None = None, gaps: Gaps | None = None
 ) -> Fitted:
     """The same with what may take another's place later."""
+    trust_calls(platform)
     orders, governing = OrdersInForce(), Governing(loaded, platform, f"{os.getpid()}")
     guard = guard_for(loaded, platform, orders, governing.built)
     desk = desk_for(loaded, platform, governing.built.engine, [route.name for route in routes])

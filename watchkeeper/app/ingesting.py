@@ -16,6 +16,7 @@ from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.core.files import make_private_folder, socket_path
 from watchkeeper.core.secrets import SecretReader
 from watchkeeper.events import Event, Journal
+from watchkeeper.events.censor import Censor
 from watchkeeper.events.ingest import Intake, SourceSettings, Tally
 from watchkeeper.events.ingest.formats import reader_of
 from watchkeeper.events.ingest.importing import Importing
@@ -73,6 +74,7 @@ def import_file(
     make_private_folder(data_dir)
     cache = data_dir / "cache"
     journal = Journal.open(data_dir, WRITER)
+    journal.censor = Censor(cache)
     try:
         recent = Recent()
         recent.seed(data_dir, WRITER)

@@ -21,7 +21,6 @@ from watchkeeper.core.files import make_private_folder
 from watchkeeper.events import Event, Journal, JournalSettings, new_event
 from watchkeeper.events.censor import Censor
 from watchkeeper.gateway.approvals import Approvals
-from watchkeeper.gateway.capture.looked import KIND, looked
 from watchkeeper.gateway.containment import AGENT
 from watchkeeper.gateway.credentials.grants import Grants
 from watchkeeper.gateway.identity import Identities
@@ -91,8 +90,7 @@ def opened(
         log = journal.open(data_dir, writer, clock, settings)
         try:
             values = Values(database, clock)
-            log.censor = censor = Censor(data_dir / "cache")
-            censor.trusts = {KIND: looked(censor.is_harmless)}
+            log.censor = Censor(data_dir / "cache")
             log.also_erase = lambda subject: values.forget(subject.removeprefix(AGENT))
             roster, rules = Roster(database, log, clock), PersonRules()
             platform = Platform(

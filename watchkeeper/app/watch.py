@@ -53,10 +53,11 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         ingest = ingest_of(loaded)
         taking = {"ingest": ingest.run} if ingest is not None else {}
         sinks = Sinks(loaded, platform.journal.record, platform.clock)
-        own = {"lake": lake.run, "detect": detector.run, "respond": respond.run}
+        desk = Desk(platform, lambda actor: msgspec.to_builtins(lake.erase(actor)))
+        own = {"lake": lake.run, "detect": detector.run, "respond": respond.run, "privacy": desk.erasing.run}
         noting = {"register": registering(loaded.data_dir, _cursors(lake, detector) | sinks.cursors)}
         readers = Readers({**own, **telling, **taking, **sinks.runs, **noting})
-        handlers = _handlers(Desk(platform).acts | sinks.acts()) | {"status": _status(readers, lake, detector, keeper)}
+        handlers = _handlers(desk.acts | sinks.acts()) | {"status": _status(readers, lake, detector, keeper)}
         handlers |= ingest_handlers(ingest)
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
             readers.start()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 from watchkeeper.app.approving import REFRESH
-from watchkeeper.app.capturing import capture_of
+from watchkeeper.app.capturing import capture_of, note_capture, trust_calls
 from watchkeeper.app.gateway import desk_for, guard_for
 from watchkeeper.app.governing import Governing, govern
 from watchkeeper.app.limiting import gate_for
@@ -76,6 +76,8 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
         eras=server.eras,
         capture=capture_of(loaded, server),
     )
+    trust_calls(platform)
+    note_capture(platform, [route], f"wrap-{name}")
     orders, governing = OrdersInForce(), Governing(loaded, platform, f"wrap-{name}-{os.getpid()}")
     guard = guard_for(loaded, platform, orders, governing.built)
     desk = desk_for(loaded, platform, governing.built.engine, [name])

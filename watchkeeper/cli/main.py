@@ -25,6 +25,7 @@ COMMANDS = (
     "operators",
     "pins",
     "policy",
+    "privacy",
     "quarantine",
     "reload",
     "scan",

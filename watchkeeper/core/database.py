@@ -6,6 +6,7 @@ Each domain keeps its tables in its own `_store.py` on `Base`; nobody else touch
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,27 @@ class Database:
             raise Unavailable(
                 f"the control state cannot be read: {_cause(error)}", hint="check the disk and its mode"
             ) from error
+
+    def scrub(self) -> None:
+        """Write the file anew without what was deleted, and empty the log in front of it; a server does that itself.
+
+        Raises `Unavailable` while others keep transactions open.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return
+        connection = self.engine.raw_connection()
+        try:
+            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                cursor = connection.cursor()
+                cursor.execute(statement)
+                row = cursor.fetchone()
+                cursor.close()
+            if row is not None and row[0]:
+                raise Unavailable("somebody reads the control state", hint="try again in a moment")
+        except sqlite3.Error as error:
+            raise Unavailable(f"the control state cannot be written anew: {error}", hint="try again") from error
+        finally:
+            connection.close()
 
     def create_missing_tables(self) -> None:
         """For tests; the product itself migrates (`app.migrations`)."""

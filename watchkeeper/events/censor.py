@@ -25,7 +25,8 @@ SHORTEST = 16
 """Characters from which on a text can be a secret; a test holds every rule's examples against it."""
 _MOST_KNOWN = 4096
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-WITHHELD = "[withheld: it holds a secret that cannot be cut out]"
+MASKED, WITHHELD = "masked", "withheld"
+"""Labels of events that were changed here: a secret has its rule's name in its place, or body and names are gone."""
 _log = logging.getLogger(__name__)
 
 Look = Callable[[bytes], tuple[Any, ...]]
@@ -100,12 +101,8 @@ def _masked(event: Event, record: bytes, found: tuple[Any, ...]) -> Event:
     except (msgspec.DecodeError, msgspec.ValidationError):
         masked = None  # it stood where only certain words may stand
     if masked is None or (masked.id, masked.kind) != (event.id, event.kind):
-        body: dict[str, Any] = {"withheld": WITHHELD}
-        masked = msgspec.structs.replace(event, target="", claimed="", trace="", labels=(), body=body)
-    said = masked.body.get("capture")
-    capture = said if isinstance(said, dict) else {}
-    noted = {**masked.body, "capture": {**capture, "event": {"mode": "redacted", "masked": len(found)}}}
-    return msgspec.structs.replace(masked, body=noted)
+        return msgspec.structs.replace(event, target="", claimed="", trace="", labels=(WITHHELD,), body={})
+    return msgspec.structs.replace(masked, labels=tuple(sorted({*masked.labels, MASKED})))
 
 
 def _names(found: tuple[Any, ...]) -> list[str]:

@@ -14,6 +14,8 @@ KINDS: dict[str, str] = {
     "journal.segment.pruned": "Retention removed a file's records; the body says which. Its proofs stand.",
     "journal.reader.passed_over": "Records were removed that a reader had not read in its time; the body counts them.",
     "journal.upkeep.failed": "A full file could not be sealed or pruned; it was left as it is, and the body says why.",
+    "privacy.erasure.completed": "A subject was erased in journal, lake and control state; the body says how much.",
+    "privacy.erasure.refused": "A subject was not erased, for a legal hold may cover it; the body has the holds.",
     # sinks: what is sent on to other systems
     "events.sink.failed": "A sink's receiver does not take what it is sent; events wait in the journal for it.",
     "events.sink.recovered": "A sink's receiver takes events again; the body says how long it did not.",

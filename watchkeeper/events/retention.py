@@ -26,6 +26,7 @@ class RetentionClass(StrEnum):
 
 _BY_PREFIX = {
     "journal": RetentionClass.RECORD,
+    "privacy": RetentionClass.RECORD,
     "lake": RetentionClass.RECORD,
     "events": RetentionClass.ADMINISTRATION,
     "gateway": RetentionClass.TRAFFIC,

@@ -18,6 +18,7 @@ import msgspec
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Invalid, Misconfigured, Unavailable
 from watchkeeper.core.secrets import Secret
+from watchkeeper.events.censor import Censor
 from watchkeeper.events.ingest.following import Followed
 from watchkeeper.events.ingest.formats import reader_of
 from watchkeeper.events.ingest.pace import Pace
@@ -89,6 +90,7 @@ class Ingest:
     async def _run(self, stop: threading.Event) -> None:
         inspection = await asyncio.to_thread(Inspection.from_plugins, self._data_dir / "cache")
         journal = Journal.open(self._data_dir, WRITER, self._clock, self._journal_settings)
+        journal.censor = Censor(self._data_dir / "cache")
         try:
             recent = Recent()
             recent.seed(self._data_dir, WRITER)

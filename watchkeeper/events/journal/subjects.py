@@ -92,6 +92,12 @@ class SubjectKeys:
         with self._guarded():
             pass
 
+    def ids_of(self, subject: str) -> list[bytes]:
+        """The ids of a subject's keys, oldest first."""
+        with self._guarded() as db:
+            rows = db.execute("SELECT id FROM keys WHERE subject = ? ORDER BY created, id", (subject,)) if db else ()
+            return [bytes(row[0]) for row in rows]
+
     def erase(self, subject: str) -> int:
         """Delete every key of a subject; how many there were. The records stay provable and become unreadable."""
         with self._guarded() as db:

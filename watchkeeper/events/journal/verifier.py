@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 FORMAT = "watchkeeper-proof/1"
+ABSENCE = "watchkeeper-absence/1"
 
 
 class Refused(Exception):
@@ -200,6 +201,24 @@ def check(proof: dict[str, Any], key: str = "") -> list[str]:
         f"inclusion   entry {index} is in the tree of {size} (RFC 9162)",
         f"signature   the root {root.hex()[:16]}\u2026 is signed by {read_key(key or _text(proof, 'key'))[0]}",
     ]
+
+
+# ── a report that somebody's data is not there ──
+
+
+def check_absence(report: dict[str, Any], key: str = "") -> list[str]:
+    """What the report says, one sentence a line, if it is signed. What it says is true is the signer's word."""
+    name, key_hash, public = read_key(key or _text(report, "key"))
+    text, data = _text(report, "statement"), _bytes(_text(report, "signature"))
+    if data[:4] != key_hash or not ed25519_is_valid(public, data[4:], f"{ABSENCE}\n{text}\n".encode()):
+        raise Refused("the report is not signed by this key")
+    said = json.loads(text)
+    places = [
+        f"{ascii(one['store'])[1:-1]}: {one['verdict']}, own {int(one['own'])}, mentions {int(one['mentions'])}"
+        for one in said["places"]
+    ]
+    verdict = "absent" if said["is_absent"] is True else "NOT absent"
+    return [f"subject     {ascii(said['subject'])[1:-1]}: {verdict}", *places, f"signature   by {name}"]
 
 
 # ── tiles, c2sp.org/tlog-tiles ──
@@ -440,6 +459,10 @@ def _run(options: argparse.Namespace) -> NoReturn:
     proof: dict[str, Any] = json.loads(options.proof.read_bytes()) if options.proof is not None else {}
     if not isinstance(proof, dict):
         raise Unreadable("the proof is not a JSON object")
+    if proof.get("format") == ABSENCE:
+        steps = check_absence(proof, key)
+        warning = "" if key else "\nNOTE: checked with the key inside the report. Give --key with the key you know."
+        _say(0, "\n".join((*steps, f"SIGNED{warning}")))
     about = [describe(proof["record"])] if options.proof is not None else []
     if not options.tiles:
         steps = check(proof, key)

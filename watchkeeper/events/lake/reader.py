@@ -19,6 +19,7 @@ from watchkeeper.core.errors import Conflict, Unavailable, WatchkeeperError
 from watchkeeper.core.files import Lock
 from watchkeeper.events.journal.model import Position
 from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.lake.erasure import Erased, erase
 from watchkeeper.events.lake.loading import Loader
 from watchkeeper.events.lake.settings import LakeSettings
 from watchkeeper.events.lake.table import LakeTable, lake_folder
@@ -137,6 +138,15 @@ class LakeReader:
             self._opened()[0].tidy(
                 target_bytes=self._settings.compact_megabytes * 1024 * 1024, grace_hours=self._settings.grace_hours
             )
+
+    def erase(self, actor: str) -> Erased:
+        """Erase an actor's rows and everything older in which they are; their keys must be destroyed already.
+
+        Raises `Unavailable` when the table is not open (yet), or the disk fails: it may then be asked again.
+        """
+        with self._guard:
+            table, _ = self._opened()
+            return erase(table, self._folder.parent.parent, actor)
 
     def lag(self) -> Lag:
         """How far behind the lake is, counted now; never waits for a commit or a tidying."""

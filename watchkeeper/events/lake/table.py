@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
@@ -45,6 +46,7 @@ _CONFIGURATION = {
     "delta.dataSkippingStatsColumns": "id,time,kind,actor,server,target,severity,writer,idx",
     "delta.logRetentionDuration": "interval 1 days",
 }
+_RETAINED = {"delta.logRetentionDuration": _CONFIGURATION["delta.logRetentionDuration"]}
 _HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 """Checkpoints are written by `tidy`, which fsyncs them before the log entries they replace may go."""
 _ZSTD = WriterProperties(compression="ZSTD")
@@ -157,6 +159,53 @@ class LakeTable:
         except (DeltaError, OSError) as error:
             self._reload()
             raise Unavailable(f"the lake cannot be tidied: {error}", hint="check the disk and its space") from error
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    def delete(self, condition: Any) -> int:
+        """Delete the rows that fulfil a condition; returns how many. Raises `Unavailable`."""
+        try:
+            done = self._delta.delete(
+                condition.sql(dialect="postgres"), writer_properties=_ZSTD, post_commithook_properties=_HOOKS
+            )
+            self._sync()
+            return int(done.get("num_deleted_rows") or 0)
+        except (DeltaError, OSError) as error:
+            self._reload()
+            raise Unavailable(f"the lake cannot be deleted from: {error}", hint="check the disk") from error
+
+    def purge(self) -> int:
+        """Drop every file that the newest snapshot does not need, at once, and write a checkpoint; returns how many.
+
+        Raises `Unavailable`; the table is whole in any case.
+        """
+        try:
+            dropped = self._delta.vacuum(
+                0, dry_run=False, enforce_retention_duration=False, full=True, post_commithook_properties=_HOOKS
+            )
+            # an entry that says nothing of rows: the newest one must stay, for the engine cannot write without it
+            self._delta.alter.set_table_properties(_RETAINED, post_commithook_properties=_HOOKS)
+            self._sync()
+            self._delta.create_checkpoint()
+            self._sync_log_folder()
+            return len(dropped)
+        except (DeltaError, OSError) as error:
+            self._reload()
+            raise Unavailable(f"the lake cannot be purged: {error}", hint="check the disk") from error
+
+    def drop_log(self) -> int:
+        """Drop all entries and checkpoints of the log but the newest; returns how many. `purge` comes before."""
+        log, newest = self._folder / "_delta_log", f"{self.version:020d}"
+        dropped = 0
+        for path in log.iterdir():
+            name = path.name.split(".")[0]
+            if name.isdigit() and name < newest:
+                path.unlink()
+                dropped += 1
+        sync_folder(log)
+        return dropped
 
     def _reload(self) -> None:
         with suppress(DeltaError, OSError):

@@ -34,6 +34,8 @@ MEANINGS: dict[str, Meaning] = {
     "journal.writer.opened": Meaning(EVENT_LOG, 6, estate.log),
     "journal.tail.dropped": Meaning(EVENT_LOG, OTHER, estate.log, "Tail dropped"),
     "journal.subject.erased": Meaning(EVENT_LOG, 2, estate.log),
+    "privacy.erasure.completed": Meaning(EVENT_LOG, 2, estate.log),
+    "privacy.erasure.refused": Meaning(EVENT_LOG, OTHER, estate.log, "Erasure refused"),
     "events.sink.failed": Meaning(APP_ERROR, 1, estate.error),
     "events.sink.recovered": Meaning(LIFECYCLE, OTHER, estate.ours, "Sink recovered"),
     "events.sink.dropped": Meaning(EVENT_LOG, OTHER, estate.log, "Events dropped"),

@@ -113,6 +113,15 @@ class Approvals:
             rows = session.scalars(select(ApprovalRow).where(ApprovalRow.id.in_(approval_ids)))
             return [seen_at(to_approval(row), now) for row in rows]
 
+    def forget(self, principal: str) -> int:
+        """Delete every request of a principal, for good, open ones too; how many there were."""
+        with self._database.write() as session:
+            counters.lock_generation(session, DEFAULT, _store.APPROVALS).value += 1
+            rows = session.scalars(select(ApprovalRow).where(ApprovalRow.principal == principal)).all()
+            for row in rows:
+                session.delete(row)
+            return len(rows)
+
     def expire(self) -> int:
         """Record what is past its time; how many there were. Cheap when there is nothing."""
         now = self._clock.now()

@@ -27,9 +27,10 @@ def looked(is_harmless: Callable[[str], bool]) -> Callable[[Event], bool]:
             return False
         if "dropped" in body:  # names that a server chose
             return False
-        method, number, version, claimed = body["method"], body.get("id"), body.get("version"), event.claimed
+        method, number, version, claimed = body.get("method"), body.get("id"), body.get("version"), event.claimed
         return (
-            (len(method) < _SHORT or is_harmless(method))
+            type(method) is str
+            and (len(method) < _SHORT or is_harmless(method))
             and (type(number) is not str or len(number) < _SHORT or is_harmless(number))
             and (version is None or len(version) < _SHORT or is_harmless(version))
             and (len(claimed) < _SHORT or is_harmless(claimed))

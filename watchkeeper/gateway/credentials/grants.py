@@ -129,6 +129,16 @@ class Grants:
             if row is not None:
                 row.leased_until = 0
 
+    def forget(self, principal: str) -> int:
+        """Delete every grant of a principal, for good, the sealed token with it; how many there were."""
+        row = _store.GrantRow
+        with self._database.write() as session:
+            counters.lock_generation(session, DEFAULT, _store.GRANTS).value += 1
+            rows = session.scalars(select(row).where(row.principal == principal)).all()
+            for found in rows:
+                session.delete(found)
+            return len(rows)
+
     def renewed(self, grant: Grant) -> None:
         """Keep what a renewal brought; an ended grant stays ended."""
         with self._database.write() as session:

@@ -81,7 +81,51 @@ class UpkeepFailed(Body, frozen=True, kw_only=True):
     reason: Annotated[str, says("Why.")]
 
 
+class Root(Body, frozen=True, kw_only=True):
+    """A log as it was."""
+
+    size: Annotated[int, says("How many entries it had.", ge=0)]
+    root: Annotated[str, says("The root of their tree, hex.")]
+
+
+class LakeRows(Body, frozen=True, kw_only=True):
+    """What went from the lake; all of it is missing where there is no lake."""
+
+    rows: Annotated[int, says("Rows of the subject.", ge=0)] = 0
+    files: Annotated[int, says("Older files, at once.", ge=0)] = 0
+    entries: Annotated[int, says("Entries of the table's log, and checkpoints.", ge=0)] = 0
+    aside: Annotated[int, says("Folders that had been set aside.", ge=0)] = 0
+    left: Annotated[tuple[str, ...], says("What could not go, and why.")] = ()
+
+
+class Rows(Body, frozen=True, kw_only=True):
+    """What went elsewhere."""
+
+    approvals: Annotated[int, says("Requests for approval.", ge=0)]
+    grants: Annotated[int, says("Grants, with their sealed tokens.", ge=0)]
+    lake: Annotated[LakeRows, says("What went from the lake.")]
+
+
+class ErasureDone(Body, frozen=True, kw_only=True):
+    """An erasure; the name of the subject is nowhere in it."""
+
+    erasure: Annotated[str, says("The erasure's id.")]
+    keys: Annotated[list[str], says("Ids of the keys that were destroyed, hex.")]
+    positions: Annotated[dict[str, list[list[int]]], says("Log → ranges (first, last) of the erased records.")]
+    before: Annotated[dict[str, Root], says("Log → its size and root before.")]
+    rows: Annotated[Rows, says("What went from other stores.")]
+
+
+class ErasureRefused(Body, frozen=True, kw_only=True):
+    """An erasure that a legal hold forbids."""
+
+    holds: Annotated[list[str], says("Names of the holds.")]
+    reason: Annotated[str, says("Why.")]
+
+
 KINDS = {
+    "privacy.erasure.completed": Kind(body=ErasureDone, sets=("actor", "outcome"), outcomes=DONE),
+    "privacy.erasure.refused": Kind(body=ErasureRefused, sets=("actor", "outcome"), outcomes=("deny",)),
     "journal.writer.opened": Kind(body=Opened, sets=("actor", "target")),
     "journal.tail.dropped": Kind(body=Tail, sets=("actor", "target")),
     "journal.subject.erased": Kind(body=Nothing, sets=("actor",)),

@@ -1,0 +1,118 @@
+"""Whether a person's data is still there: every store looked at, every log verified, the report signed.
+
+Reads only and holds no lock, so anyone with the data folder may ask, also while the service runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from watchkeeper.app.erasing import DONE, holds_on
+from watchkeeper.app.settings import STATE, current_operator
+from watchkeeper.core.clock import Clock, SystemClock
+from watchkeeper.core.errors import NotFound
+from watchkeeper.events import JournalReader
+from watchkeeper.events.erasure.ground import Underway
+from watchkeeper.events.erasure.journal import logs_of
+from watchkeeper.events.erasure.looking import Tables, is_absent, look
+from watchkeeper.events.erasure.model import Absence, checked_subject
+from watchkeeper.events.erasure.statement import signed
+
+_WRITERS = ("watch", "cli", "gateway")
+"""Whose key signs: the first that there is."""
+TABLES = Tables(
+    own={
+        "gateway_approvals": "its requests for approval, with their parameters",
+        "gateway_grants": "what persons granted it, with the sealed tokens",
+    },
+    kept={
+        "gateway_clients": "who may connect, and whose token was revoked: `watchkeeper clients revoke`",
+        "gateway_tasks": "whose a running task is, so that nobody else gets its result; at most seven days",
+        "gateway_flow": "what it read lately, so that it cannot carry it out; as long as [flow] says",
+        "gateway_values": "that its placeholders are gone, for other workers; at most an hour",
+        "gateway_orders": "orders that contain it, and were lifted or are in force",
+        "operators_persons": "who may act on the product, and since when: `watchkeeper operators revoke`",
+        "operators_tokens": "an operator's tokens, hashed",
+        "web_sessions": "an operator's sessions, until they end",
+        "web_links": "links to the console, hashed",
+    },
+)
+OUT_OF_REACH = (
+    "backups of the data folder: keep them no longer than you must; with `keys/` they can bring records back",
+    "proofs, exports and copies that were handed out, and what sinks sent elsewhere",
+    "blocks of the disk that the file system freed",
+)
+
+
+def absence_of(data_dir: Path, subject: str, erasure: str = "", clock: Clock | None = None) -> dict[str, Any]:
+    """The signed report. Raises `Invalid` for what is no subject, `NotFound` for an erasure that there was not."""
+    subject = checked_subject(subject)
+    done = _recorded(data_dir, erasure) if erasure else {}
+    before = {writer: (int(at["size"]), str(at["root"])) for writer, at in done.get("before", {}).items()}
+    places, logs = look(data_dir, subject, TABLES), logs_of(data_dir, before)
+    is_under_way = any(pending.subject == subject for pending in Underway(data_dir).all())
+    is_intact = all(log["code"] == 0 and log.get("is_unchanged", True) for log in logs)
+    absence = Absence(
+        subject=subject,
+        at=(clock or SystemClock()).now(),
+        by=current_operator(),
+        is_absent=is_absent(places) and is_intact and not is_under_way,
+        is_under_way=is_under_way,
+        places=tuple(places),
+        logs=logs,
+        erasure=done,
+        out_of_reach=OUT_OF_REACH,
+    )
+    return signed(data_dir, _signer(data_dir), absence)
+
+
+def planned(data_dir: Path, subject: str) -> dict[str, Any]:
+    """What an erasure would find, and what forbids it. Raises `Invalid`; nothing is changed."""
+    subject = checked_subject(subject)
+    _require(data_dir)
+    holds = holds_on(data_dir, subject)
+    return {
+        "subject": subject,
+        "holds": [{"name": hold.name, "reason": hold.reason, "by": hold.by} for hold in holds],
+        "places": look(data_dir, subject, TABLES),
+        "underway": [one.id for one in Underway(data_dir).all()],
+    }
+
+
+def erasures(data_dir: Path) -> list[dict[str, Any]]:
+    """Every erasure that was finished, as recorded, and those under way; names stand in neither."""
+    _require(data_dir)
+    found = [{**event.body, "at": event.time, "by": event.actor, "state": "done"} for event in _events(data_dir)]
+    under = [{"erasure": one.id, "at": one.at, "by": one.by, "state": "under way"} for one in Underway(data_dir).all()]
+    return found + under
+
+
+def _recorded(data_dir: Path, erasure: str) -> dict[str, Any]:
+    for event in _events(data_dir):
+        if event.body.get("erasure") == erasure:
+            return {**event.body, "at": event.time, "by": event.actor, "event": event.id}
+    raise NotFound(f"no erasure {erasure} was finished here", hint="`watchkeeper privacy erasures` lists them")
+
+
+def _events(data_dir: Path) -> list[Any]:
+    reader, cursor, found = JournalReader(data_dir), dict[str, int](), []
+    try:
+        while records := reader.read(cursor, limit=10_000):
+            for record in records:
+                cursor[record.position.writer] = record.position.index + 1
+                if record.event is not None and record.event.kind == DONE:
+                    found.append(record.event)
+    finally:
+        reader.close()
+    return found
+
+
+def _signer(data_dir: Path) -> str:
+    there = [writer for writer in _WRITERS if (data_dir / "keys" / f"journal-{writer}.pem").exists()]
+    return there[0] if there else _WRITERS[0]
+
+
+def _require(data_dir: Path) -> None:
+    if not (data_dir / STATE).is_file() and not (data_dir / "journal").is_dir():
+        raise NotFound(f"nothing ever ran on {data_dir}", hint="name the folder with --data")

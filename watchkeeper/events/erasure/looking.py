@@ -1,0 +1,278 @@
+"""Looking for a subject in every store of a data folder. Reads only; whatever cannot be read is said to be unread.
+
+The lake is looked at in every value of every column of every file that lies there, whether the table still knows the
+file or not, and in its log, whose statistics name actors. Databases are looked at row by row and byte by byte: what was
+deleted and not overwritten is in no row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.events.erasure.journal import held_of
+from watchkeeper.events.erasure.model import FOUND, KEPT, MENTIONED, UNREAD, Place, verdict_of
+from watchkeeper.events.erasure.scanning import Needle, texts_in, values_of
+
+_ROWS = 1000
+
+
+class Tables(msgspec.Struct, frozen=True):
+    """Which tables of the control state hold whose data."""
+
+    own: Mapping[str, str] = {}
+    """Table → what is erased there, in words."""
+    kept: Mapping[str, str] = {}
+    """Table → why rows of the subject stay."""
+
+
+def look(data_dir: Path, subject: str, tables: Tables) -> list[Place]:
+    """What is where. A store that is not there has no entry."""
+    needle = Needle(subject)
+    return [
+        _journal(data_dir, subject),
+        _keys(data_dir, needle),
+        *_lake(data_dir / "lake", subject, needle),
+        *_state(data_dir / "state.db", needle, tables),
+        *_rest(data_dir, needle),
+    ]
+
+
+def _journal(data_dir: Path, subject: str) -> Place:
+    method = "every record of every log decrypted; its actor compared, all of it searched for the name"
+    try:
+        held = held_of(data_dir, subject)
+    except WatchkeeperError as error:
+        return Place(store="journal", verdict=UNREAD, method=method, why=error.reason)
+    return Place(
+        store="journal",
+        verdict=verdict_of(held.own, held.mentions),
+        method=method,
+        files=held.records,
+        bytes=held.bytes,
+        own=held.own,
+        mentions=held.mentions,
+        why=f"{held.records} records, {held.unreadable} of them unreadable for ever",
+    )
+
+
+def _keys(data_dir: Path, needle: Needle) -> Place:
+    path = data_dir / "keys" / "subjects.db"
+    own = loose = 0
+    try:
+        if path.is_file():
+            for _, _, rows in _tables(path):
+                for row in rows:
+                    own += needle.name in row
+                    loose += sum(needle.count_loose(text.encode("utf-8", "replace")) for text in texts_in(row))
+    except sqlite3.Error as error:
+        return Place(store="journal keys", verdict=UNREAD, method="every row", why=str(error))
+    place = _bytes_of("journal keys", path, needle, loose)
+    return msgspec.structs.replace(place, own=own, verdict=FOUND) if own else place
+
+
+def _lake(folder: Path, subject: str, needle: Needle) -> Iterator[Place]:
+    if not folder.is_dir():
+        return
+    sets = {"lake": folder / "events", "lake, set aside": None}
+    for store, top in sets.items():
+        aside = [path for path in folder.iterdir() if path.is_dir() and path.name != "events"]
+        tops = [top] if top is not None else aside
+        logs = [path for one in tops for path in one.rglob("*") if "_delta_log" in path.parts and path.is_file()]
+        files = [path for one in tops for path in one.rglob("*.parquet") if "_delta_log" not in path.parts]
+        if not logs and not files:
+            continue
+        yield _data(f"{store}: files", files, subject, needle)
+        yield _log(f"{store}: log", logs, subject, needle)
+
+
+def _data(store: str, files: list[Path], subject: str, needle: Needle) -> Place:
+    own = mentions = size = looked = 0
+    unread: list[str] = []
+    for path in files:
+        try:
+            size += path.stat().st_size
+            for name, value in values_of(path):
+                if name == "actor":
+                    own += value == subject
+                else:
+                    mentions += sum(needle.count(text.encode("utf-8", "replace")) for text in texts_in(value))
+            looked += 1
+        except (ValueError, OSError) as error:
+            if path.exists():  # merged meanwhile: what was in it is in another one
+                unread.append(str(error))
+    method = "every page of every column unpacked; the column `actor` compared, all others searched for the name"
+    verdict = UNREAD if unread else verdict_of(own, mentions)
+    why = "; ".join(unread[:3])
+    return Place(
+        store=store, verdict=verdict, method=method, files=looked, bytes=size, own=own, mentions=mentions, why=why
+    )
+
+
+def _log(store: str, files: list[Path], subject: str, needle: Needle) -> Place:
+    own = mentions = size = looked = 0
+    unread: list[str] = []
+    for path in files:
+        try:
+            size += path.stat().st_size
+            for text in _texts_of_log(path):
+                here = needle.count(text.encode("utf-8", "replace"))
+                of_actor = _as_actor(text, subject) if here else 0
+                own, mentions = own + of_actor, mentions + here - of_actor
+            looked += 1
+        except (ValueError, OSError) as error:
+            if path.exists():
+                unread.append(str(error))
+    method = "every entry as text, every checkpoint unpacked; statistics of `actor` and predicates told apart"
+    verdict = UNREAD if unread else verdict_of(own, mentions)
+    return Place(
+        store=store,
+        verdict=verdict,
+        method=method,
+        files=looked,
+        bytes=size,
+        own=own,
+        mentions=mentions,
+        why="; ".join(unread[:3]),
+    )
+
+
+def _texts_of_log(path: Path) -> Iterator[str]:
+    if path.suffix == ".parquet":
+        for _, value in values_of(path):
+            yield from texts_in(value)
+        return
+    for line in path.read_bytes().splitlines():
+        try:
+            yield from texts_in(msgspec.json.decode(line))
+        except msgspec.DecodeError:
+            yield line.decode("utf-8", "replace")
+
+
+def _as_actor(text: str, subject: str) -> int:
+    """How often a text of the table's log names it as an actor: a statistic of that column, or a predicate about it."""
+    if "actor = " in text or "actor=" in text:
+        return Needle(subject).count(text.encode("utf-8", "replace"))
+    try:
+        stats = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return 0
+    if not isinstance(stats, dict):
+        return 0
+    bounds = (stats.get("minValues"), stats.get("maxValues"))
+    return sum(isinstance(bound, dict) and bound.get("actor") == subject for bound in bounds)
+
+
+def _state(path: Path, needle: Needle, tables: Tables) -> Iterator[Place]:
+    if not path.is_file():
+        return
+    loose = 0
+    try:
+        for table, count, portions in _tables(path):
+            named = 0
+            for row in portions:
+                for text in texts_in(row):
+                    data = text.encode("utf-8", "replace")
+                    if anywhere := needle.count_loose(data):
+                        loose += anywhere
+                        named += needle.count(data)
+            if named:
+                yield _table(table, count, named, tables)
+    except sqlite3.Error as error:
+        yield Place(store="control state", verdict=UNREAD, method="every row", why=str(error))
+        return
+    yield _bytes_of("control state: all bytes", path, needle, loose)
+
+
+def _table(table: str, rows: int, named: int, tables: Tables) -> Place:
+    store, method = f"control state: {table}", "every row"
+    if table in tables.own:
+        return Place(store=store, verdict=FOUND, method=method, files=rows, own=named, why=tables.own[table])
+    verdict = KEPT if table in tables.kept else MENTIONED
+    why = tables.kept.get(table, "what others did or saw names it")
+    return Place(store=store, verdict=verdict, method=method, files=rows, mentions=named, why=why)
+
+
+def _tables(path: Path) -> Iterator[tuple[str, int, Iterator[tuple[Any, ...]]]]:
+    """(table, how many rows, the rows)."""
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+    try:
+        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for name in sorted(names):
+            (count,) = database.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # noqa: S608 — the file's own name
+            yield name, count, database.execute(f'SELECT * FROM "{name}"')  # noqa: S608
+    finally:
+        database.close()
+
+
+def _bytes_of(store: str, path: Path, needle: Needle, in_rows: int) -> Place:
+    """A database byte for byte, its log too. What is in no row was deleted and not overwritten."""
+    method = "all bytes of the file and of its log; what is there and in no row was not overwritten"
+    paths = sorted(path.parent.glob(f"{path.name}*"))
+    try:
+        found, size = needle.count_database(paths)
+    except OSError as error:
+        return Place(store=store, verdict=UNREAD, method=method, why=str(error))
+    is_left = bool(found and not in_rows)
+    return Place(
+        store=store,
+        verdict=FOUND if is_left else verdict_of(0, found),
+        method=method,
+        files=len(paths),
+        bytes=size,
+        own=found if is_left else 0,
+        mentions=0 if is_left else found,
+        why="in no row any more, and not overwritten" if is_left else "",
+    )
+
+
+_LOOKED_AT = ("state.db", "lake")
+
+
+def _rest(data_dir: Path, needle: Needle) -> Iterator[Place]:
+    """Whatever else lies in the folder, by its first name there."""
+    for top in sorted(data_dir.iterdir()):
+        if top.name.startswith(_LOOKED_AT):
+            continue
+        paths = [path for path in ([top] if top.is_file() else sorted(top.rglob("*"))) if path.is_file()]
+        if top.name == "keys":
+            paths = [path for path in paths if not path.name.startswith("subjects.db")]
+        if paths:
+            yield _raw(f"folder: {top.name}", paths, needle)
+
+
+def _raw(store: str, paths: list[Path], needle: Needle) -> Place:
+    found = size = looked = 0
+    unread: list[str] = []
+    for path in paths:
+        try:
+            count, length = needle.count_file(path)
+            found, size, looked = found + count, size + length, looked + 1
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            unread.append(f"{path.name}: {error.strerror}")
+    return Place(
+        store=store,
+        verdict=UNREAD if unread else verdict_of(0, found),
+        method="all bytes",
+        files=looked,
+        bytes=size,
+        mentions=found,
+        why="; ".join(unread[:3]),
+    )
+
+
+def is_absent(places: list[Place]) -> bool:
+    """Whether nothing of the subject's own is left but what is kept for a reason, and everything was read."""
+    return all(place.verdict not in (FOUND, UNREAD) for place in places)
+
+
+def counts(places: list[Place]) -> dict[str, Any]:
+    """In all."""
+    return {"own": sum(one.own for one in places), "mentions": sum(one.mentions for one in places)}
