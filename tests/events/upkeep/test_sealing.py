@@ -13,6 +13,7 @@ from watchkeeper.events import Journal, JournalReader
 from watchkeeper.events.journal import prove, prove_position, verifier, verify
 from watchkeeper.events.journal.model import Position
 from watchkeeper.events.journal.tiles.shelf import Shelf
+from watchkeeper.events.journal.upkeep import Premises, seal
 
 Estate = Any
 
@@ -155,3 +156,18 @@ def test_tiles_that_were_made_before_go_on_after(estate: Estate) -> None:
     estate.keeper().turn()
     estate.journal.close()
     assert shelf.catch_up() == Shelf(estate.data_dir, "gateway", estate.data_dir / "anew").catch_up() > before
+
+
+@pytest.mark.parametrize("groups", [0, 1])
+def test_upkeep_that_is_told_to_stop_leaves_the_file_as_it_is(estate: Estate, groups: int) -> None:
+    before, log = estate.files()[0].read_bytes(), estate.journal.log
+    asked: list[int] = []
+
+    def pause() -> bool:
+        asked.append(1)
+        return len(asked) > groups
+
+    done = seal(Premises(log.folder, log.signer, log.keys), pause)
+    assert (done is None) == (groups == 0)
+    assert (estate.files()[0].read_bytes() == before) == (groups == 0)
+    assert not list(estate.folder.glob("*.rewritten"))

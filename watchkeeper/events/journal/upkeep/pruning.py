@@ -14,8 +14,8 @@ from watchkeeper.events.journal.closed import BadClosing, Closing
 from watchkeeper.events.journal.frame import Frame, pack_group
 from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.tree import Tree, leaf_hashes
-from watchkeeper.events.journal.upkeep.rewriting import Draft, remove_unfinished
-from watchkeeper.events.journal.upkeep.sealing import Pause, Premises, Rewritten
+from watchkeeper.events.journal.upkeep.rewriting import Draft, Pause, remove_unfinished
+from watchkeeper.events.journal.upkeep.sealing import Premises, Rewritten
 
 
 def prune(premises: Premises, file: str, pause: Pause = lambda: False) -> Rewritten | None:
@@ -58,7 +58,9 @@ def _prune(premises: Premises, segment: Segment, closing: Closing, pause: Pause)
         if tree.frontier() != closing.frontier:
             raise BadClosing(f"the entries of {segment.path.name} do not lead to its closing's tree")
         pruned = msgspec.structs.replace(closing, form="pruned", groups=tuple(draft.groups))
-        after = draft.put_in_place(pruned, premises.signer, before, _is_empty)
+        after = draft.put_in_place(pruned, premises.signer, before, _is_empty, pause)
+        if after is None:
+            return None
         return Rewritten(segment.path.name, segment.first, closing.count, size, after, closing.times)
     finally:
         draft.close()

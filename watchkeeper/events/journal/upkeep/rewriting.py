@@ -23,6 +23,8 @@ from watchkeeper.events.journal.tree import Tree, leaf_hashes
 _SUFFIX = ".rewritten"
 Check = Callable[[Frame], None]
 """Looks at each group as it was read back. Raises when it is not what it should be."""
+Pause = Callable[[], bool]
+"""Called between two groups; True when it is time to stop."""
 
 
 class Draft:
@@ -40,11 +42,17 @@ class Draft:
         sync_file(self._handle)
         self.groups.append(Group(len(group), sha256(group).digest()))
 
-    def put_in_place(self, closing: Closing, signer: Signer, before: Tree, check: Check) -> int:
-        """Finish, verify, replace; bytes of the new file. Raises `Untrusted` when what was written does not verify."""
+    def put_in_place(
+        self, closing: Closing, signer: Signer, before: Tree, check: Check, pause: Pause = lambda: False
+    ) -> int | None:
+        """Finish, verify, replace; bytes of the new file, or `None` when told to stop before.
+
+        Raises `Untrusted` when what was written does not verify.
+        """
         _write(self._handle, closed.pack(closing, signer))
         sync_file(self._handle)
-        self._verify(signer, before, check)
+        if not self._verify(signer, before, check, pause):
+            return None
         size = os.fstat(self._handle).st_size
         os.rename(self._beside, self._path)
         sync_folder(self._path.parent)
@@ -55,7 +63,7 @@ class Draft:
         os.close(self._handle)
         self._beside.unlink(missing_ok=True)
 
-    def _verify(self, signer: Signer, before: Tree, check: Check) -> None:
+    def _verify(self, signer: Signer, before: Tree, check: Check, pause: Pause) -> bool:
         tree = before.copy()
         try:
             with self._beside.open("rb") as file:
@@ -65,6 +73,8 @@ class Draft:
                     frame = closed.group_of(file.read(group.size), group, tree.size)
                     check(frame)
                     tree.extend(leaf_hashes(frame.entries))
+                    if pause():
+                        return False
             if tree.size != closing.size or tree.frontier() != closing.frontier:
                 raise BadClosing("the entries do not lead to the closing's tree")
         except BadClosing as error:
@@ -72,6 +82,7 @@ class Draft:
                 f"another form of {self._path.name} was not written as meant: {error}",
                 hint="the file was left as it is; check memory and disk",
             ) from error
+        return True
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -7,7 +7,6 @@ was copied elsewhere is provable from the entries, which all stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -23,10 +22,7 @@ from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.subjects import SubjectKeys
 from watchkeeper.events.journal.tree import Tree
 from watchkeeper.events.journal.upkeep.joining import Joiner
-from watchkeeper.events.journal.upkeep.rewriting import Draft, remove_unfinished
-
-Pause = Callable[[], bool]
-"""Called between two groups; True when it is time to stop."""
+from watchkeeper.events.journal.upkeep.rewriting import Draft, Pause, remove_unfinished
 
 
 class Premises(msgspec.Struct, frozen=True):
@@ -116,7 +112,9 @@ def _seal(premises: Premises, segment: Segment, before: Tree, pause: Pause) -> R
             checkpoint=scan.last_note.decode(),
         )
         opener = Opener(premises.writer, premises.keys)
-        after = draft.put_in_place(closing, premises.signer, before, lambda frame: _check(opener, frame))
+        after = draft.put_in_place(closing, premises.signer, before, lambda frame: _check(opener, frame), pause)
+        if after is None:
+            return None
         return Rewritten(segment.path.name, segment.first, closing.count, size, after, closing.times)
     except BadBlock as error:
         raise Untrusted(
