@@ -134,3 +134,20 @@ def test_a_reader_goes_on_after_the_log_it_followed_was_cut_and_grew_again(
         journal.record(make_event(number))
     journal.close()
     assert [record.position.index for record in reader.read({"gateway": 31})] == list(range(31, 47))
+
+
+def test_what_waits_is_told_without_reading_it(data_dir: Path) -> None:
+    reader = JournalReader(data_dir)
+    records = [record for record in reader.read({}) if record.position.writer == "gateway"]
+    whole = reader.waiting({})["gateway"]
+    assert (whole.first, whole.end, whole.records) == (0, len(records), len(records))
+    sizes = sum(path.stat().st_size for path in (data_dir / "journal" / "gateway").glob("*.seg"))
+    assert whole.bytes == sizes
+    for at in range(len(records) + 1):
+        waiting = reader.waiting({"gateway": at})["gateway"]
+        assert waiting.records == len(records) - at
+        assert (waiting.bytes > 0) is (waiting.since > 0) is (at < len(records))
+        assert waiting.bytes <= whole.bytes
+    assert (
+        reader.waiting({"gateway": 3})["gateway"].bytes > reader.waiting({"gateway": len(records) - 1})["gateway"].bytes
+    )

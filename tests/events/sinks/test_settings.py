@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
+import msgspec
 import pytest
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.events.sinks import SinkSettings, check_sinks
 
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "sinks.md"
 HEC = {"type": "splunk_hec", "url": "https://splunk.example:8088", "token": "env:T"}
 
 
@@ -38,6 +43,17 @@ def test_a_section_that_cannot_work_is_refused(fields: dict[str, Any], named: st
         check_sinks({"x": SinkSettings(**fields)})
     assert named in refused.value.reason
     assert "the token itself" not in refused.value.reason + refused.value.hint
+
+
+def test_every_example_of_the_guide_is_a_sink_that_can_work() -> None:
+    blocks = re.findall(r"^```toml\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    found: dict[str, SinkSettings] = {}
+    for block in blocks:
+        sinks = msgspec.convert(tomllib.loads(block)["sinks"], dict[str, SinkSettings])
+        check_sinks(sinks)
+        found |= sinks
+    every = get_args(get_args(get_type_hints(SinkSettings, include_extras=True)["type"])[0])
+    assert {sink.type for sink in found.values()} == set(every)
 
 
 def test_good_sections_pass() -> None:

@@ -16,6 +16,8 @@ from tests.events.sinks.conftest import FAST, START, numbered, write
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Invalid
 from watchkeeper.events import Event, Journal, JournalReader, JournalSettings, Record, Severity
+from watchkeeper.events.journal.upkeep import Guards, Keeper, RetentionSettings
+from watchkeeper.events.journal.upkeep.retention import DAY
 from watchkeeper.events.sinks import Ground, Ledger, Shipper, SinkSettings
 from watchkeeper.events.sinks.model import BatchRefused, Entry, NotTaken, Receipt
 
@@ -194,6 +196,31 @@ def test_what_retention_cut_off_before_it_was_sent_is_counted(tmp_path: Path) ->
     on.turn(40)
     assert on.sink.got == places(first, 80)
     assert on.shipper.standing().tally.total == 81
+
+
+@pytest.mark.behaviour("sinks.bounded")
+def test_what_retention_removed_under_way_is_counted_too(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    journal = Journal.open(tmp_path, "gateway", clock, JournalSettings(segment_bytes=4096))
+    for number in range(1, 81):
+        journal.wait(journal.append(numbered(number)))
+    on = desk(tmp_path)
+    on.sink.is_down = True
+    on.turn(1)
+    clock.advance(31 * DAY)
+    journal.wait(journal.append(numbered(81)))
+    keeper = Keeper(journal, RetentionSettings(days=30), clock, Guards())
+    _, pruned = keeper.turn()
+    gone = sum(done.records for done in pruned)
+    assert gone > 10
+    journal.close()
+    on.sink.is_down = False
+    on.turn(60)
+    tally = on.shipper.standing().tally
+    assert tally.dropped == {"retention": gone}
+    assert tally.total == sum(log.end for log in JournalReader(tmp_path).waiting({}).values())
+    assert on.sink.got[0] == ("gateway", gone)
+    assert on.sink.got[-1][1] > 80
 
 
 @pytest.mark.behaviour("sinks.filtered")

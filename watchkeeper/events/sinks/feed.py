@@ -26,6 +26,7 @@ class Passed(msgspec.Struct):
 
     filtered: int = 0
     unreadable: int = 0
+    removed: int = 0
 
 
 class Feed:
@@ -67,7 +68,9 @@ class Feed:
             looked += 1
             writer = record.position.writer
             since = passed.setdefault(writer, Passed())
-            if record.event is None:
+            if record.absent == "removed":
+                since.removed += 1
+            elif record.event is None:
                 since.unreadable += 1
             elif not self._lets_through(record.event):
                 since.filtered += 1
@@ -77,7 +80,7 @@ class Feed:
                     self._ahead.appendleft(record)
                     break
                 size += len(made)
-                entries.append(Entry(record, made, why, since.filtered, since.unreadable))
+                entries.append(Entry(record, made, why, since.filtered, since.unreadable, since.removed))
                 passed[writer] = Passed()
                 tail.pop(writer, None)
                 continue
@@ -87,6 +90,7 @@ class Feed:
             tail,
             sum(one.filtered for one in passed.values()),
             sum(one.unreadable for one in passed.values()),
+            sum(one.removed for one in passed.values()),
         )
 
     def _made(self, record: Record) -> tuple[bytes, str]:

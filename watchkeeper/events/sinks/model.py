@@ -41,6 +41,8 @@ class Entry(msgspec.Struct, frozen=True):
     """Records of the same log just before it that the sink's filter lets be."""
     unreadable: int = 0
     """The same, of those that nobody can read any more (erased)."""
+    removed: int = 0
+    """The same, of those that retention removed before they were looked at."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -51,6 +53,7 @@ class Part(msgspec.Struct, frozen=True):
     """Log → next index, where it is beyond the last entry's."""
     filtered: int = 0
     unreadable: int = 0
+    removed: int = 0
     """Records behind the last entry of each log that are not sent."""
 
     @property

@@ -238,7 +238,8 @@ class Shipper:
         entries = [entry for sent in done for entry in sent.part.entries]
         rejected = sum(sent.receipt.rejected for sent in done)
         sent = len(entries) - len(dead) - rejected
-        dropped = {bounds.FULL: len(dead[room:]), bounds.REJECTED: rejected}
+        removed = sum(e.removed for e in entries) + sum(one.part.removed for one in done)
+        dropped = {bounds.FULL: len(dead[room:]), bounds.REJECTED: rejected, bounds.OVERTAKEN: removed}
         tally = state.tally.plus(
             sent=sent,
             filtered=sum(e.filtered for e in entries) + sum(one.part.filtered for one in done),
@@ -320,7 +321,7 @@ class Shipper:
     def _drop(self, state: State, reason: str, count: int) -> tuple[int, State]:
         """Let go of the oldest; how many records that was."""
         oldest = bounds.oldest_kept(self._settings, self._on.clock.now()) if reason == bounds.AGE else None
-        cursor, filtered, unreadable, dropped = dict(state.cursor), 0, 0, 0
+        cursor, filtered, unreadable, dropped, removed = dict(state.cursor), 0, 0, 0, 0
         young: set[str] = set()
         for record in self._on.reader.read(cursor, limit=count):
             writer, event = record.position.writer, record.event
@@ -330,14 +331,18 @@ class Shipper:
                 young.add(writer)
                 continue
             cursor[writer] = record.position.index + 1
-            if event is None:
+            if record.absent == "removed":
+                removed += 1
+            elif event is None:
                 unreadable += 1
             elif self._lets_through(event):
                 dropped += 1
             else:
                 filtered += 1
-        looked = filtered + unreadable + dropped
-        return looked, self._let_go(state, cursor, {reason: dropped}, filtered, unreadable) if looked else state
+        looked = filtered + unreadable + dropped + removed
+        if not looked:
+            return 0, state
+        return looked, self._let_go(state, cursor, {reason: dropped, bounds.OVERTAKEN: removed}, filtered, unreadable)
 
     def _let_go(
         self, state: State, cursor: dict[str, int], dropped: dict[str, int], filtered: int, unreadable: int
