@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlencode
 
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -48,6 +49,7 @@ POLICY = """
 forbid (principal, action == Action::"call_tool", resource == Tool::"time/convert_time");
 """
 """So that a call waits in the picture of the inbox."""
+SEARCH = urlencode({"q": "kind:gateway.request,detect.alert", "since": "15m"})
 HELD = {"source_timezone": "Europe/Lisbon", "time": "17:20", "target_timezone": "Asia/Tokyo"}
 
 
@@ -83,6 +85,9 @@ def take(link: str, folder: Path, profile: str) -> None:
         for name, path in PICTURES.items():
             driver.get(base + path)
             driver.save_screenshot(str(folder / f"{name}.png"))
+        driver.get(f"{base}/events?{SEARCH}")
+        driver.find_element(By.CSS_SELECTOR, ".row > summary").click()
+        driver.save_screenshot(str(folder / "search.png"))
         driver.get(f"{base}/approvals")
         driver.find_element(By.CSS_SELECTOR, "table.held a").click()
         driver.save_screenshot(str(folder / "approval.png"))

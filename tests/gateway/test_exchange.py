@@ -184,6 +184,19 @@ async def test_a_session_belongs_to_the_principal_that_began_it(house: House) ->
     assert [e.actor for e in house.events("gateway.session")] == ["agent:alice"]
 
 
+@pytest.mark.behaviour("conversation.session-digest")
+async def test_events_of_a_session_have_its_digest_and_never_the_session(house: House) -> None:
+    for session in ("s-secret-1", "s-secret-2"):
+        await initialize(house, session)
+        for _ in range(2):
+            await house.post(call(), ("Mcp-Session-Id", session))
+    calls = [event.body.get("session") for event in house.events() if event.body["method"] == "tools/call"]
+    assert len(calls) == 4
+    assert calls[0] == calls[1] != calls[2] == calls[3]
+    assert all(isinstance(digest, str) and len(digest) == 20 for digest in calls)
+    assert "s-secret" not in "".join(str(event.body) for event in house.events(""))
+
+
 @pytest.mark.behaviour("gateway.session-ends")
 async def test_a_session_ends_with_delete_or_when_the_server_forgets_it(house: House) -> None:
     session = ("Mcp-Session-Id", "s-1")

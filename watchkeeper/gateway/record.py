@@ -6,8 +6,10 @@ client hears anything is said by the caller.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -269,6 +271,8 @@ def _of_request(call: Call, captured: Spoken, *, keeps_version: bool) -> dict[st
     body["asked"] = _asked(ruling, ruling.told, spoken, shown)
     if keeps_version and (version := message.version or call.request.version):
         body["version"] = _short(version)
+    if (session := call.request.session) and not call.request.via:  # a member's is not what the client knows
+        body["session"] = session_digest(session)
     if call.ending:
         body["ending"] = call.ending
     if call.held_us:
@@ -278,6 +282,12 @@ def _of_request(call: Call, captured: Spoken, *, keeps_version: bool) -> dict[st
     if call.answer is not None and call.answer.failure:
         body["failure"] = _short(call.answer.failure)
     return body
+
+
+@lru_cache(maxsize=1024)
+def session_digest(session: str) -> str:
+    """Keeps a session's events together; who reads it cannot act in the session."""
+    return hashlib.sha256(b"session\0" + session.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
 def _severity(findings: tuple[Finding, ...]) -> Severity:

@@ -110,4 +110,5 @@ def _nothing(chosen: dict[str, Any], text: str) -> str:
     since, until = chosen["since"], chosen["until"] or "now"
     if since == "all":
         return "Nothing matches." + ("" if text else " Nothing is recorded yet: `watchkeeper demo` shows an attack.")
-    return f"Nothing matches in this range ({since} until {until}). Widen it with --since 7d, or --since all."
+    wider = "--since 7d, or --since all" if since == "24h" else "--since all"
+    return f"Nothing matches in this range ({since} until {until}). Widen it with {wider}."

@@ -92,7 +92,8 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     text = value if isinstance(value, str) else msgspec.json.encode(list(value)).decode()
-    shown = visible(text, keep="\n\t\r")
+    is_plain = text.isascii() and text.isprintable()  # most are, and looking at each character takes time
+    shown = text if is_plain else visible(text, keep="\n\t\r")
     return f"'{shown}" if shown.startswith(_CALCULATED) else shown
 
 

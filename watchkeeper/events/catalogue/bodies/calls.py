@@ -88,6 +88,9 @@ class Request(Body, frozen=True, kw_only=True):
     counts: Annotated[list[str], says("Thresholds that were exceeded.")] | UnsetType = UNSET
     times: Annotated[list[str], says("Named windows of time that were open.")] | UnsetType = UNSET
     version: Annotated[int | str, says("The protocol version that the message named.")] | UnsetType = UNSET
+    session: Annotated[str, says("Digest of its session, of the older era and outside of endpoints.")] | UnsetType = (
+        UNSET
+    )
     ending: Annotated[str, says("How it ended when not by an answer: `cancelled`, …")] | UnsetType = UNSET
     held_us: Annotated[int, says("Microseconds it waited for a person.", ge=0)] | UnsetType = UNSET
     dropped: Annotated[dict[str, int], says("Notifications that came too fast, by kind.")] | UnsetType = UNSET
