@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from watchkeeper.core.clock import ManualClock
 from watchkeeper.events.journal import Journal, JournalSettings
 from watchkeeper.events.journal.subjects import SubjectKeys
 from watchkeeper.events.lake.filters import Filter
@@ -130,3 +131,10 @@ def test_a_log_that_was_put_back_is_said_and_read_from_its_beginning(
     second.wait_for(lambda: any(heard.notes for heard in second.heard))
     second.wait_for(lambda: second.events() == ["a"])
     assert "read from its beginning" in second.heard[0].notes[0]
+
+
+@pytest.mark.behaviour("tail.range-ends")
+def test_it_ends_by_itself_when_the_range_is_over(tmp_path: Path, record: Callable[..., None]) -> None:
+    record(tmp_path, [call(0, target="in"), call(100, target="behind")])
+    follower = Follower(tmp_path, Filter(outcome="deny", until=T + 50), from_the_end=False, clock=ManualClock(T + 60))
+    assert [event.target for heard in follower.heard(threading.Event()) for event in heard.events] == ["in"]

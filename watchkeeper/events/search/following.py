@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events.journal.mark import read_mark
 from watchkeeper.events.journal.model import Record
@@ -23,6 +24,7 @@ from watchkeeper.events.model import Event
 
 _POLL = 0.1
 _CHUNK = 1000
+_SYSTEM = SystemClock()
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +40,8 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 class Follower:
     """One search followed by one reader; `heard` may be called again after it ended, and goes on from there."""
 
-    def __init__(self, data_dir: Path, wanted: Filter, *, from_the_end: bool = True) -> None:
+    def __init__(self, data_dir: Path, wanted: Filter, *, from_the_end: bool = True, clock: Clock = _SYSTEM) -> None:
+        self._clock = clock
         self._data_dir = data_dir
         self._journal = JournalReader(data_dir)
         self._wanted = wanted
@@ -63,6 +66,8 @@ class Follower:
             if heard is not None:
                 yield heard
             if not records:
+                if self._wanted.until is not None and self._clock.now() >= self._wanted.until:
+                    return  # what comes now is later than what was asked for
                 stop.wait(poll)
 
     def close(self) -> None:
