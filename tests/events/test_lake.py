@@ -21,7 +21,9 @@ from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.events.journal import Journal, JournalReader
 from watchkeeper.events.lake import LakeSettings
+from watchkeeper.events.lake import disk as disks
 from watchkeeper.events.lake import table as tables
+from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.events.lake.schema import COLUMNS, SCHEMA, to_batch, to_event, to_row
 from watchkeeper.events.lake.table import LakeTable, lake_folder
@@ -127,8 +129,8 @@ def test_a_reader_killed_at_random_moments_loses_and_doubles_nothing(tmp_path: P
 @pytest.mark.behaviour("lake.replay-refused")
 def test_rows_told_twice_are_refused_by_a_fresh_handle_too(tmp_path: Path) -> None:
     rows = [to_row(event, "gateway", i) for i, event in enumerate(calls(3))]
-    LakeTable(lake_folder(tmp_path)).append(to_batch(rows), {"gateway": (0, 3)})
-    again = LakeTable(lake_folder(tmp_path))
+    LakeTable(DiskPlace(lake_folder(tmp_path))).append(to_batch(rows), {"gateway": (0, 3)})
+    again = LakeTable(DiskPlace(lake_folder(tmp_path)))
     with pytest.raises(Conflict):
         again.append(to_batch(rows), {"gateway": (0, 3)})
     # what the engine itself would have done: it takes the same transaction again
@@ -143,7 +145,7 @@ def test_rows_told_twice_are_refused_by_a_fresh_handle_too(tmp_path: Path) -> No
 
 @pytest.mark.behaviour("lake.stale-handle-rereads")
 def test_a_handle_that_was_overtaken_reads_the_cursor_again(tmp_path: Path) -> None:
-    first, second = LakeTable(lake_folder(tmp_path)), LakeTable(lake_folder(tmp_path))
+    first, second = LakeTable(DiskPlace(lake_folder(tmp_path))), LakeTable(DiskPlace(lake_folder(tmp_path)))
     rows = [to_row(event, "gateway", i) for i, event in enumerate(calls(3))]
     first.append(to_batch(rows), {"gateway": (0, 3)})
     with pytest.raises(Conflict):
@@ -162,7 +164,7 @@ def test_only_one_process_fills_a_lake(tmp_path: Path) -> None:
 def test_data_log_entry_and_folders_are_synced_before_the_cursor_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = LakeTable(lake_folder(tmp_path))
+    table = LakeTable(DiskPlace(lake_folder(tmp_path)))
     synced: list[str] = []
     real = os.fsync
 
@@ -258,11 +260,11 @@ def test_a_query_that_began_before_compaction_still_finds_its_files(tmp_path: Pa
 
 @pytest.mark.behaviour("lake.plain-protocol")
 def test_the_table_asks_no_newer_feature_of_its_readers(tmp_path: Path) -> None:
-    LakeTable(lake_folder(tmp_path))
+    LakeTable(DiskPlace(lake_folder(tmp_path)))
     delta = DeltaTable(lake_folder(tmp_path))
     assert (delta.protocol().min_reader_version, delta.protocol().min_writer_version) == (1, 2)
     assert delta.metadata().configuration["delta.enableDeletionVectors"] == "false"
-    assert delta.metadata().partition_columns == ["tenant", "day"]
+    assert delta.metadata().partition_columns == ["tenant", "day", "retention"]
 
 
 @pytest.mark.behaviour("lake.schema-grows")
@@ -271,7 +273,7 @@ def test_a_lake_of_an_older_version_gets_the_new_columns(tmp_path: Path, monkeyp
     folder = lake_folder(tmp_path)
     fewer = [field for field in SCHEMA if field.name != "reason"]
     monkeypatch.setattr(tables, "SCHEMA", type(SCHEMA)(fewer))
-    LakeTable(folder)
+    LakeTable(DiskPlace(folder))
     monkeypatch.undo()
     with LakeReader(tmp_path) as lake:
         lake.fill()
@@ -367,9 +369,9 @@ def test_a_full_disk_is_said_and_afterwards_nothing_is_missing_or_doubled(
     with LakeReader(tmp_path) as lake:
         with monkeypatch.context() as disk:
             if moment == "before the commit":
-                disk.setattr(tables, "write_deltalake", full)
+                disk.setattr(tables, "write", full)
             else:
-                disk.setattr(tables, "_sync_file", full)
+                disk.setattr(disks, "_sync_file", full)
             with pytest.raises(Unavailable):
                 lake.step()
         lake.fill()
@@ -390,7 +392,7 @@ def test_a_fault_of_the_engine_is_said_and_does_not_end_the_reader(
             stop.set()
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr(tables, "write_deltalake", broken)
+    monkeypatch.setattr(tables, "write", broken)
     lake.run(stop)
     assert "RuntimeError: a fault" in said
 

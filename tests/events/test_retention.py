@@ -28,8 +28,8 @@ def test_an_unknown_kind_is_kept_longest() -> None:
     assert retention_class("somebody.else.said") is RetentionClass.RECORD
 
 
-def test_only_the_journals_own_facts_fall_into_the_record_class() -> None:
+def test_only_facts_of_journal_and_lake_about_themselves_fall_into_the_record_class() -> None:
     """A new domain without a class of its own would be kept for ever without anybody having said so."""
     assert {kind for kind in KINDS if retention_class(kind) is RetentionClass.RECORD} == {
-        kind for kind in KINDS if kind.startswith(("journal.", "gateway.recording.", "privacy."))
+        kind for kind in KINDS if kind.startswith(("journal.", "lake.", "gateway.recording.", "privacy."))
     }

@@ -13,11 +13,11 @@ import msgspec
 
 from watchkeeper.app.administration import Administration, mint_anew
 from watchkeeper.app.labelling import LABEL
+from watchkeeper.app.lakes import search_in
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import NotFound, Untrusted
 from watchkeeper.events import Event
 from watchkeeper.events.journal import prove, verifier
-from watchkeeper.events.lake.search import Search
 from watchkeeper.exercise.stage import CLIENT, TRAINING
 
 
@@ -28,7 +28,7 @@ class RunningEstate:
         self.data_dir = data_dir
         self._urls = urls
         self._began = SystemClock().now()
-        self._search = Search(data_dir)
+        self._search = search_in(data_dir)
         self._ask = Administration(data_dir)
         self._tokens: dict[str, str] = {}
 

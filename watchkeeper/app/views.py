@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from watchkeeper.app.lakes import search_in
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.events import Event
-from watchkeeper.events.lake.search import Search
 from watchkeeper.web.model import Activity, Bucket, TrafficQuery
 from watchkeeper.web.reading import is_stopped
 
@@ -26,7 +26,7 @@ class TrafficView:
     """Decided messages, from the lake and what it does not hold yet."""
 
     def __init__(self, data_dir: Path, clock: Clock) -> None:
-        self._search = Search(data_dir)
+        self._search = search_in(data_dir)
         self._clock = clock
 
     def recent(self, query: TrafficQuery) -> Sequence[Event]:

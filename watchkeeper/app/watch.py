@@ -14,6 +14,7 @@ from watchkeeper.app.anchoring import keeper_of
 from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.ingesting import ingest_handlers, ingest_of
 from watchkeeper.app.labelling import journal_class
+from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.settings import Loaded
@@ -58,7 +59,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         noting = {"register": registering(loaded.data_dir, _cursors(lake, detector) | sinks.cursors)}
         readers = Readers({**own, **telling, **taking, **sinks.runs, **noting})
         handlers = _handlers(desk.acts | sinks.acts()) | {"status": _status(readers, lake, detector, keeper)}
-        handlers |= ingest_handlers(ingest)
+        handlers |= ingest_handlers(ingest) | _handlers(LakeKeeping(platform, lake).acts())
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
             readers.start()
             note_service(platform, loaded, WATCH, "admin.service.started")
@@ -90,7 +91,7 @@ def _parts(loaded: Loaded, platform: Platform) -> tuple[Detector, RespondService
         definitions=platform.pins,
     )
     respond = RespondService(loaded.data_dir, settings.respond, connections, clock=platform.clock)
-    return detector, respond, LakeReader(loaded.data_dir, settings.lake)
+    return detector, respond, lake_reader(loaded, platform)
 
 
 async def _until_stopped(stop: asyncio.Event, readers: Readers) -> None:

@@ -21,6 +21,7 @@ COMMANDS = (
     "incidents",
     "ingest",
     "journal",
+    "lake",
     "limits",
     "operators",
     "pins",

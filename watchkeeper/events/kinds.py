@@ -21,6 +21,13 @@ KINDS: dict[str, str] = {
     "events.sink.recovered": "A sink's receiver takes events again; the body says how long it did not.",
     "events.sink.dropped": "A sink will not send some events, or put them aside; the body counts them by reason.",
     "events.sink.tested": "Somebody had a marked event sent to a sink; the body has what its receiver answered.",
+    # the lake
+    "lake.hold.placed": "A legal hold is in force: what it covers is not deleted; the body has scope and reason.",
+    "lake.hold.lifted": "A legal hold was lifted; the body has its scope and why it may be.",
+    "lake.retention.applied": "Rows past their time were deleted from the lake; the body counts them by class.",
+    "lake.file.mended": "A data file was damaged or gone; the body says what came back from the journal and what not.",
+    "lake.table.rebuilt": "The table was set aside and filled anew; the body says why, and what neither has any more.",
+    "lake.records.missed": "The journal cut records off before the lake had them; the body has their range.",
     # the gateway
     "gateway.process.started": "A gateway began to serve its routes.",
     "gateway.process.stopped": "A gateway drained and stopped.",

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from watchkeeper.app.lakes import search_in
 from watchkeeper.cli import options, output
 from watchkeeper.cli.events.asking import asked_for, opened, options_of_a_search
-from watchkeeper.events.lake.search import Search
 from watchkeeper.events.search.export import export as write_export
 from watchkeeper.events.search.formats import FORMATS
 
@@ -43,7 +43,7 @@ def export(
             click.echo(f"\r{done:,} events", nl=False, err=True)
 
     manifest = write_export(
-        Search(folder), asked.filter, out, form=form, query=asked.text, now=now, force=force, progress=progress
+        search_in(folder), asked.filter, out, form=form, query=asked.text, now=now, force=force, progress=progress
     )
     if shows_progress:
         click.echo("\r", nl=False, err=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from watchkeeper.app.lakes import search_in
 from watchkeeper.cli import options, output
 from watchkeeper.cli.events.asking import asked_for, opened, options_of_a_search
 from watchkeeper.events import Event
-from watchkeeper.events.lake.search import NO_LAKE, Found, Search
+from watchkeeper.events.lake.search import NO_LAKE, Found
 
 HEADINGS = ["time", "event", "kind", "actor", "server", "target", "outcome", "reason"]
 
@@ -54,7 +55,7 @@ def search(
     """
     folder, now = opened(data)
     asked = asked_for(query, now, **chosen)
-    found = Search(folder).events(
+    found = search_in(folder).events(
         since=asked.since,
         until=asked.until,
         unbounded=True,

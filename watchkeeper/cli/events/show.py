@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from watchkeeper.app.lakes import search_in
 from watchkeeper.cli import options, output
 from watchkeeper.cli.events.asking import opened
 from watchkeeper.cli.events.search import HEADINGS, row
@@ -32,7 +33,7 @@ _DETAIL = 600
 def show(event_id: str, around: int, tenant: str, data: Path | None, as_json: bool) -> None:
     """Show one event in full, where the journal keeps it, and what to ask next."""
     folder, now = opened(data)
-    search = Search(folder)
+    search = search_in(folder)
     position, event = search.find(event_id, tenant)
     cursor = str(Cursor(event.time, position.writer, position.index))
     before, after = (_neighbours(search, event, cursor, around, newest_first=way) for way in (True, False))
@@ -80,7 +81,7 @@ def conversation(key: str, tenant: str, data: Path | None, as_json: bool) -> Non
     long pause is shown, and it is said that this is a guess.
     """
     folder, now = opened(data)
-    whole = gather(Search(folder), key, now, tenant)
+    whole = gather(search_in(folder), key, now, tenant)
     if as_json:
         output.as_json(whole)
         return

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
+from watchkeeper.app.lakes import search_in
 from watchkeeper.cli import options, output
 from watchkeeper.cli.events.asking import asked_for, opened, options_of_a_search
 from watchkeeper.cli.events.search import notes
 from watchkeeper.core.clock import SECOND, to_iso
 from watchkeeper.core.text import visible
-from watchkeeper.events.lake.search import Search
 from watchkeeper.events.query.fields import FACETS
 from watchkeeper.events.search.counting import Count, Counts, Span, count
 from watchkeeper.events.search.latency import Latency
@@ -41,7 +41,7 @@ def stats(
     """
     folder, now = opened(data)
     asked = asked_for(query, now, **chosen)
-    counts = count(Search(folder), asked.filter, fields=fields or ("kind", "server", "outcome"), top=top)
+    counts = count(search_in(folder), asked.filter, fields=fields or ("kind", "server", "outcome"), top=top)
     if as_json:
         output.as_json(counts)
         return

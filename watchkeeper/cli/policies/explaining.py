@@ -8,11 +8,11 @@ from typing import Any
 import click
 import msgspec
 
+from watchkeeper.app.lakes import search_in
 from watchkeeper.app.settings import data_folder, require_journal
 from watchkeeper.cli import options, output
 from watchkeeper.cli.policies import sets
 from watchkeeper.core.errors import Invalid, NotFound
-from watchkeeper.events.lake.search import Search
 from watchkeeper.gateway.decisions import DECIDED, MESSAGE, recalled
 from watchkeeper.policy import Question, question_of, schema_of
 from watchkeeper.policy.analysis.account import NEARLY, SILENT, Account, account
@@ -90,7 +90,7 @@ def explain(
 def _of_event(engine: Any, event_id: str, data: Path | None) -> list[dict[str, Any]]:
     folder = data_folder(data)
     require_journal(folder)
-    event = Search(folder).get(event_id)
+    event = search_in(folder).get(event_id)
     if event.kind not in (DECIDED, MESSAGE):
         raise Invalid(
             f"{event_id} is no decision but {event.kind}", hint="events search --kind gateway.request.decided"

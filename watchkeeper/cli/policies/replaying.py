@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 import msgspec
 
+from watchkeeper.app.lakes import search_in
 from watchkeeper.app.settings import data_folder, require_journal
 from watchkeeper.cli import options, output
 from watchkeeper.cli.policies import sets
 from watchkeeper.core.clock import SECOND, SystemClock
-from watchkeeper.events.lake.search import Search
 from watchkeeper.gateway.decisions import decisions, recalled
 from watchkeeper.policy.analysis.again import Blast, Decision, newly, replay
 
@@ -57,7 +57,7 @@ def replayed(
     folder = data_folder(data)
     require_journal(folder)
     now = SystemClock().now()
-    found = decisions(Search(folder), now - days * 86_400 * SECOND, now, tenant=tenant)
+    found = decisions(search_in(folder), now - days * 86_400 * SECOND, now, tenant=tenant)
     asked = (decision for event in found for decision in recalled(event))
     blast = replay(of.engine, _counted(asked, as_json), sets.schemas(data))
     allowed, denied = newly(blast, allowed=True), newly(blast, allowed=False)

@@ -9,9 +9,9 @@ from typing import Any
 import click
 import msgspec
 
+from watchkeeper.app.lakes import search_in
 from watchkeeper.app.settings import PolicySettings, data_folder, load
 from watchkeeper.core.content import content_folder
-from watchkeeper.events.lake.search import Search
 from watchkeeper.policy import PolicyEngine
 from watchkeeper.policy.packs import places_of
 from watchkeeper.registry.recorded import SEEN, schemas_in
@@ -58,7 +58,7 @@ def schemas(data: Path | None) -> dict[str, bytes]:
     folder = data_folder(data)
     if not (folder / "journal").is_dir():
         return {}
-    found = Search(folder).events(kind=SEEN, limit=_MOST, newest_first=False, unbounded=True)
+    found = search_in(folder).events(kind=SEEN, limit=_MOST, newest_first=False, unbounded=True)
     return schemas_in(found.events)
 
 

@@ -10,13 +10,13 @@ from xml.etree import ElementTree as Xml
 
 import click
 
+from watchkeeper.app.lakes import search_in
 from watchkeeper.app.settings import data_folder, require_journal
 from watchkeeper.cli import options, output
 from watchkeeper.cli.policies import sets
 from watchkeeper.core.clock import SECOND, SystemClock
 from watchkeeper.core.errors import NotFound
 from watchkeeper.core.text import visible
-from watchkeeper.events.lake.search import Search
 from watchkeeper.gateway.decisions import decisions, policies_named
 from watchkeeper.policy import Case, read_cases, tell
 from watchkeeper.policy.analysis.coverage import Covered, coverage, percent
@@ -143,7 +143,7 @@ def _recorded(folder: Path, days: int, tenant: str) -> tuple[dict[str, int], int
         return {}, 0
     hits: Counter[str] = Counter()
     seen = 0
-    for event in decisions(Search(folder), now - days * 86_400 * SECOND, now, tenant=tenant):
+    for event in decisions(search_in(folder), now - days * 86_400 * SECOND, now, tenant=tenant):
         seen += 1
         hits.update(policies_named(event))
     return dict(hits), seen

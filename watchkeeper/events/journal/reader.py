@@ -10,7 +10,7 @@ import threading
 import uuid
 from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 
 import msgspec
@@ -68,6 +68,12 @@ class JournalReader:
     def durable(self, writer: str) -> int | None:
         """How many records of a log are durable, by its writer's own mark; `None` where it left none."""
         return read_mark(self._data_dir, writer)
+
+    def removed(self, writer: str) -> list[tuple[int, int]]:
+        """The runs of indexes (from, to) whose records retention has removed."""
+        with self._lock:
+            logs = [log for log in self._all() if log.writer == writer]
+            return logs[0].removed() if logs else []
 
     def read(self, cursor: dict[str, int], limit: int = 1000, *, decode: bool = True) -> list[Record]:
         """At most `limit` durable records, from `cursor[writer]` (default 0) on; no writer is starved.
@@ -258,6 +264,15 @@ class _LogReader:
                 offset += head.size
             size += self._file.size(segment.path) - held if since else 0
         return Waiting(first, end, max(0, end - max(start, first)), size, since)
+
+    def removed(self) -> list[tuple[int, int]]:
+        segments = segments_in(self._folder)
+        runs = [(0, segments[0].first)] if segments and segments[0].first > 0 else []
+        for segment, following in pairwise(segments):  # the last one is written to
+            head = self._file.head(segment.path, 0)
+            if head is not None and head.is_emptied:
+                runs.append((segment.first, following.first))
+        return runs
 
     def _first_kept(self, segments: list[Segment]) -> int:
         """Where the records begin that retention has not removed."""

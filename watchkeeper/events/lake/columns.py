@@ -14,6 +14,7 @@ import msgspec
 from arro3.core import Array, DataType, RecordBatch
 
 from watchkeeper.events.lake.schema import COLUMNS, LAST_TIME, MOVED, SCHEMA, split_trace, text_lists
+from watchkeeper.events.retention import retention_class
 
 _DAY = 86_400_000_000
 _FAR = 2**63
@@ -109,6 +110,7 @@ def _batch(rows: list[_Stored], writers: list[str], places: array[int]) -> Recor
         "writer": writers,
         "idx": _numbers(places),
         "day": _numbers([time // _DAY for time in times]).cast(DataType.int32()).cast(COLUMNS["day"][0]),
+        "retention": _classes([row.kind for row in rows]),
     }
     return RecordBatch.from_arrays([_array(name, made[name]) for name in COLUMNS], schema=SCHEMA)
 
@@ -156,3 +158,8 @@ def _rest(bodies: list[dict[str, Any]], moved: Mapping[str, list[str | None]]) -
 def _traces(rows: list[_Stored]) -> tuple[list[str], list[str]]:
     pairs = [split_trace(row.trace) if row.trace else _NO_TRACE for row in rows]
     return [trace for trace, _ in pairs], [span for _, span in pairs]
+
+
+def _classes(kinds: list[str]) -> list[str]:
+    known = {kind: retention_class(kind).value for kind in set(kinds)}
+    return [known[kind] for kind in kinds]

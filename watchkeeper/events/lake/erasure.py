@@ -43,8 +43,8 @@ def erase(table: LakeTable, data_dir: Path, actor: str) -> Erased:
     rows = table.delete(exp.column("actor").eq(exp.Literal.string(actor)))
     files = table.purge()
     entries = table.drop_log()
-    above = table.folder.parent
-    folders = [path for path in above.iterdir() if path.is_dir() and path != table.folder]
+    above = data_dir / "lake"
+    folders = [path for path in above.iterdir() if path.is_dir() and path.name != "events"]
     if folders and Holds(data_dir).in_force():
         left = (f"{len(folders)} folders that were set aside: a legal hold is in force",)
         return Erased(rows=rows, files=files, entries=entries, aside=0, left=left)

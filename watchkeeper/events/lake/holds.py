@@ -204,5 +204,7 @@ def _check(hold: Hold) -> None:
 
 
 def _moment(microseconds: int) -> Any:
+    """Of the column's own type: where the engine deletes, it does not compare times with and without a zone."""
     number = exp.Literal.number(min(max(microseconds, 0), 2**62))
-    return exp.Anonymous(this="to_timestamp_micros", expressions=[number])
+    kind = exp.Literal.string('Timestamp(Microsecond, Some("UTC"))')
+    return exp.Anonymous(this="arrow_cast", expressions=[number, kind])

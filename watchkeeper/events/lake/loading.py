@@ -26,6 +26,8 @@ class Load(msgspec.Struct, frozen=True):
     """Writer → (from, to)."""
     records: int
     unreadable: int
+    missed: Mapping[str, tuple[int, int]]
+    """Writer → (from, to): from the first to the last record here that the journal's retention has removed."""
 
 
 class Loader:
@@ -67,7 +69,16 @@ class Loader:
         for run in runs:
             start, _ = moves.get(run.writer, (run.first, 0))
             moves[run.writer] = (start, run.first + len(run.records))
-        return Load(made.batch, moves, len(records), made.unreadable)
+        return Load(made.batch, moves, len(records), made.unreadable, _removed(records))
+
+
+def _removed(records: Iterable[Record]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for record in records:
+        if record.absent == "removed":
+            writer, index = record.position.writer, record.position.index
+            found[writer] = (found.get(writer, (index, 0))[0], index + 1)
+    return found
 
 
 def runs_of(records: Iterable[Record]) -> Iterable[Numbered]:

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
 from watchkeeper.core.clock import SECOND, Clock, SystemClock
 from watchkeeper.core.errors import Conflict, Unavailable, WatchkeeperError
 from watchkeeper.core.files import Lock
-from watchkeeper.events.journal.model import Position
 from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.erasure import Erased, erase
+from watchkeeper.events.lake.keeping.keeper import Keeper, Tell
+from watchkeeper.events.lake.keeping.repair import Mended
+from watchkeeper.events.lake.keeping.retention import Applied
 from watchkeeper.events.lake.loading import Loader
+from watchkeeper.events.lake.places import Place, lake_folder
 from watchkeeper.events.lake.settings import LakeSettings
-from watchkeeper.events.lake.table import LakeTable, lake_folder
+from watchkeeper.events.lake.table import LakeTable
+from watchkeeper.events.model import Severity
 
 _SETTINGS = LakeSettings()
 _SYSTEM = SystemClock()
@@ -31,6 +36,11 @@ _LOOK_EVERY = 1.0
 _COUNTED = 1000
 """Records that `lag` counts, at most, where no log says how far it is durable."""
 _log = logging.getLogger(__name__)
+
+
+def _quiet(kind: str, severity: Severity, body: Mapping[str, Any]) -> None:
+    """For whoever records nothing: the log has it all the same."""
+    _log.log(logging.WARNING if severity > Severity.LOW else logging.INFO, kind, extra={"body": dict(body)})
 
 
 class Lag(msgspec.Struct, frozen=True):
@@ -53,11 +63,18 @@ class LakeReader:
         data_dir: Path,
         settings: LakeSettings = _SETTINGS,
         clock: Clock = _SYSTEM,
+        *,
+        place: Place | None = None,
+        tell: Tell = _quiet,
     ) -> None:
-        self._folder = lake_folder(data_dir)
+        """`place` is where the table lies, by default in the data folder; `tell` records what was done to it."""
+        self._data_dir = data_dir
         self._journal = JournalReader(data_dir)
         self._settings = settings
         self._clock = clock
+        self._keeper = Keeper(
+            data_dir, self._journal, settings, clock=clock, place=place or DiskPlace(lake_folder(data_dir)), tell=tell
+        )
         self._guard = threading.RLock()
         self._lock: Lock | None = None
         self._table: LakeTable | None = None
@@ -70,13 +87,18 @@ class LakeReader:
         """Records skipped since this process began because nobody can read them any more (erased)."""
 
     def open(self) -> Self:
-        """Take the lake's lock and open the table. Raises `Conflict` when another process fills it."""
+        """Take the lake's lock and open the table.
+
+        Raises `Conflict` when another process fills it, `Misconfigured` when something else lies there.
+        """
         with self._guard:
             if self._table is None:
-                self._lock = Lock(self._folder.parent / "lock").acquire("the lake")
-                self._table = LakeTable(self._folder)
-                if not self._is_of_this_journal(self._table):
-                    self._table.begin_anew("it holds records that the journal does not")
+                self._lock = Lock(self._data_dir / "lake" / "lock").acquire("the lake")
+                try:
+                    self._table = self._keeper.opened()
+                except BaseException:
+                    self.close()
+                    raise
                 self._loader = Loader(self._journal, self._settings.flush_rows)
                 self._cursor = self._table.cursor(self._journal.writers())
         return self
@@ -119,6 +141,7 @@ class LakeReader:
             load = loader.next(table.cursor(self._journal.writers()))
             if load is not None:
                 table.append(load.batch, load.moves)
+                self._keeper.committed(load.missed)
                 self.unreadable += load.unreadable
                 self._cursor = table.cursor(self._journal.writers())
             if load is None or load.records < self._settings.flush_rows:
@@ -133,11 +156,29 @@ class LakeReader:
         return None if self._cursor is None else dict(self._cursor)
 
     def tidy(self) -> None:
-        """Merge files, write a checkpoint, drop what is past its grace. Raises `Unavailable`."""
+        """Mend, merge files, write a checkpoint, drop what is past its grace. Raises `Unavailable`."""
         with self._guard:
-            self._opened()[0].tidy(
-                target_bytes=self._settings.compact_megabytes * 1024 * 1024, grace_hours=self._settings.grace_hours
-            )
+            self._keeper.tidy(self._opened()[0])
+
+    def sort(self) -> int:
+        """Sort the days that are over; returns how many were."""
+        with self._guard:
+            return len(self._keeper.sort(self._opened()[0]))
+
+    def mend(self, *, thorough: bool = False) -> list[Mended]:
+        """Look for damaged files, with `thorough` inside them, and put their rows back. Raises `Unavailable`."""
+        with self._guard:
+            return self._keeper.mend(self._opened()[0], thorough=thorough)
+
+    def retain(self, *, dry_run: bool = False) -> Applied:
+        """Delete what is past its time, legal holds first. Raises `Untrusted` when the holds cannot be read."""
+        with self._guard:
+            return self._keeper.retain(self._opened()[0], dry_run=dry_run)
+
+    def keep(self) -> None:
+        """Retention and sorting, when a day has passed since the last time. Raises as they do."""
+        with self._guard:
+            self._keeper.daily(self._opened()[0])
 
     def erase(self, actor: str) -> Erased:
         """Erase an actor's rows and everything older in which they are; their keys must be destroyed already.
@@ -146,7 +187,7 @@ class LakeReader:
         """
         with self._guard:
             table, _ = self._opened()
-            return erase(table, self._folder.parent.parent, actor)
+            return erase(table, self._data_dir, actor)
 
     def lag(self) -> Lag:
         """How far behind the lake is, counted now; never waits for a commit or a tidying."""
@@ -170,22 +211,6 @@ class LakeReader:
             raise Unavailable("the lake is not open", hint="call open() first")
         return self._table, self._loader
 
-    def _is_of_this_journal(self, table: LakeTable) -> bool:
-        """Whether the last record of each writer that the lake counts is the journal's own.
-
-        A journal that was restored from an older copy is shorter: rows that it fills again would never come in.
-        """
-        cursor = table.cursor(self._journal.writers())
-        for writer, index in cursor.items():
-            if not index:
-                continue
-            records = self._journal.read(cursor | {writer: index - 1}, limit=1 + len(cursor))
-            mine = [record for record in records if record.position == Position(writer, index - 1)]
-            event = mine[0].event if mine else None
-            if not mine or not table.has(mine[0].position, event.id if event else None):
-                return False
-        return True
-
     def _fill_what_is_due(self, stop: threading.Event) -> None:
         """Whole commits at once; what is less than one only when it has waited for `flush_seconds`."""
 
@@ -195,6 +220,7 @@ class LakeReader:
                 waiting -= max(1, self.step())
             if self._clock.now() - self._caught_up_at >= self._settings.flush_seconds * SECOND:
                 self.step()
+            self.keep()
 
         self._try(fill)
 

@@ -15,6 +15,7 @@ import msgspec
 from arro3.core import Array, DataType, Field, RecordBatch, Schema, list_array
 
 from watchkeeper.events.model import Event, Severity
+from watchkeeper.events.retention import retention_class
 
 _DAY = 86_400_000_000
 LAST_TIME = 253_402_300_799_999_999
@@ -49,11 +50,13 @@ COLUMNS: Mapping[str, tuple[DataType, bool, str]] = {
     "writer": (DataType.utf8(), False, "The journal's log it was recorded in."),
     "idx": (DataType.int64(), False, "Its index in that log; (writer, idx) is unique."),
     "day": (DataType.date32(), False, "Partition: the day of `time`, UTC."),
+    "retention": (DataType.utf8(), False, "Partition: the kind's retention class when it was recorded."),
 }
 """Name → type, whether it may be null, and what it is."""
 
 SCHEMA = Schema([Field(name, kind, nullable=null) for name, (kind, null, _) in COLUMNS.items()])
-PARTITIONS = ("tenant", "day")
+PARTITIONS = ("tenant", "day", "retention")
+"""By class too, so that deleting what is past its time drops files and rewrites none."""
 
 MOVED = ("arguments", "result")
 """Long texts of a body that have columns of their own."""
@@ -95,6 +98,7 @@ def to_row(event: Event, writer: str = "", idx: int = 0) -> dict[str, Any]:
         "writer": writer,
         "idx": idx,
         "day": time // _DAY,
+        "retention": retention_class(event.kind).value,
     }
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import msgspec
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from sqlglot import exp
 
@@ -21,11 +20,13 @@ from watchkeeper.core.clock import SECOND, Clock, SystemClock
 from watchkeeper.core.errors import Invalid, NotFound, Unavailable
 from watchkeeper.events.journal.model import Position, Record
 from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.engine import TABLE, query
 from watchkeeper.events.lake.filters import Filter, condition, day, matching, moment
 from watchkeeper.events.lake.pages import lake_pages
+from watchkeeper.events.lake.places import Place, lake_folder
 from watchkeeper.events.lake.schema import COLUMNS, to_event
-from watchkeeper.events.lake.table import cursor_of, lake_folder
+from watchkeeper.events.lake.table import cursor_of
 from watchkeeper.events.model import Event
 
 DEFAULT_RANGE = 24 * 3600 * SECOND
@@ -117,8 +118,9 @@ class _Tail(msgspec.Struct):
 class Search:
     """Reads a data folder; writes nothing, so any process may."""
 
-    def __init__(self, data_dir: Path, clock: Clock = _SYSTEM) -> None:
-        self._folder = lake_folder(data_dir)
+    def __init__(self, data_dir: Path, clock: Clock = _SYSTEM, *, place: Place | None = None) -> None:
+        """`place` is where the lake lies, by default in the data folder."""
+        self._place = place or DiskPlace(lake_folder(data_dir))
         self._journal = JournalReader(data_dir)
         self._clock = clock
 
@@ -186,7 +188,7 @@ class Search:
         """The lake as it is now."""
         writers = self._journal.writers()
         try:
-            table = DeltaTable(self._folder)
+            table = self._place.open()
             return Snapshot(table, cursor_of(table, writers))
         except TableNotFoundError:
             return Snapshot(note=NO_LAKE)

@@ -3,59 +3,47 @@
 delta-rs never calls fsync, accepts one application transaction twice when it comes from a fresh handle, and slows down
 with every commit. So, in this order:
 1. `append` reads the cursor and writes on the same handle, and refuses rows that do not begin there (doubled rows).
-2. Data files, log entry and every folder above them are fsynced before `append` returns (rows lost to a power cut).
-3. How far that has come stands in `durable.json`. What lies beyond it after a crash is read back whole before it is
-   believed; a table that does not bear it is set aside, and the journal fills a new one (torn files).
+2. What was committed is durable before `append` returns (`disk`: rows lost to a power cut).
+3. What may be torn after a crash is read back before it is believed. A table that does not bear it is set aside, never
+   deleted, and `keeping.rebuild` and the journal fill a new one (torn files). A table that is not ours is refused.
 4. Files are merged and a checkpoint is written every so many commits; replaced files stay for the readers' grace time.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import unquote
 
-import msgspec
 from arro3.core import RecordBatch
-from deltalake import (
-    CommitProperties,
-    DeltaTable,
-    PostCommitHookProperties,
-    Transaction,
-    WriterProperties,
-    write_deltalake,
-)
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties
 from deltalake import Field as DeltaField
 from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake import write_deltalake as write
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from sqlglot import exp
 
-from watchkeeper.core.errors import Conflict, Unavailable
-from watchkeeper.core.files import make_private_folder, sync_folder, write_private
+from watchkeeper.core.errors import Conflict, Misconfigured, Unavailable
 from watchkeeper.events.journal.model import Position
 from watchkeeper.events.lake.engine import TABLE, query
-from watchkeeper.events.lake.schema import COLUMNS, PARTITIONS, SCHEMA
+from watchkeeper.events.lake.places import Place, lake_folder
+from watchkeeper.events.lake.schema import PARTITIONS, SCHEMA
 
+__all__ = ["LakeTable", "cursor_of", "lake_folder"]
+
+NAME = "watchkeeper events"
 _CONFIGURATION = {
     "delta.enableDeletionVectors": "false",  # other engines' readers
     "delta.dataSkippingStatsColumns": "id,time,kind,actor,server,target,severity,writer,idx",
     "delta.logRetentionDuration": "interval 1 days",
 }
 _RETAINED = {"delta.logRetentionDuration": _CONFIGURATION["delta.logRetentionDuration"]}
-_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-"""Checkpoints are written by `tidy`, which fsyncs them before the log entries they replace may go."""
-_ZSTD = WriterProperties(compression="ZSTD")
+HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+"""Checkpoints are written by `tidy`, which makes them durable before the log entries they replace may go."""
+ZSTD = WriterProperties(compression="ZSTD")
+_OURS = frozenset({"id", "time", "kind", "tenant", "writer", "idx", "day", "body"})
 _log = logging.getLogger(__name__)
-
-
-def lake_folder(data_dir: Path) -> Path:
-    """Where a data folder's table of events lies."""
-    return data_dir / "lake" / "events"
 
 
 def app_id(writer: str) -> str:
@@ -68,6 +56,11 @@ def cursor_of(table: DeltaTable, writers: Sequence[str]) -> dict[str, int]:
     return {writer: _next(table.transaction_version(app_id(writer))) for writer in writers}
 
 
+def moved_to(cursor: Mapping[str, int]) -> CommitProperties:
+    """A commit that moves the cursors there."""
+    return CommitProperties(app_transactions=[Transaction(app_id(writer), end - 1) for writer, end in cursor.items()])
+
+
 def _next(version: int | None) -> int:
     return 0 if version is None else version + 1
 
@@ -75,247 +68,224 @@ def _next(version: int | None) -> int:
 class LakeTable:
     """One process writes it, under the caller's lock; any number may read the files."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._mark = folder.parent / "durable.json"
-        self._delta: DeltaTable
-        self._open()
+    def __init__(self, place: Place) -> None:
+        """Raises `Misconfigured` when something else lies there, `Torn` when it must be rebuilt."""
+        self._place = place
+        self._checkpoint: int | None = None
+        place.require_room()
+        try:
+            delta = create(place)
+        except (DeltaError, OSError, ValueError) as error:
+            if not place.is_local:
+                raise Unavailable(f"the lake cannot be opened: {error}", hint="check the object store") from error
+            raise Torn(str(error)) from error
+        try:
+            place.believe(delta)
+            self.delta = delta
+            place.seal(delta)
+        except (DeltaError, ValueError, Unavailable) as error:
+            raise Torn(str(error)) from error
+        except OSError as error:
+            raise Unavailable(f"the lake cannot be synced: {error}", hint="check the disk and its space") from error
 
     @property
     def version(self) -> int:
-        return int(self._delta.version())
+        return int(self.delta.version())
+
+    @property
+    def place(self) -> Place:
+        return self._place
 
     def cursor(self, writers: Sequence[str]) -> dict[str, int]:
-        return cursor_of(self._delta, writers)
+        """How far each log is in the table. Raises `Unavailable`: the engine may have to read its log for that."""
+        try:
+            return cursor_of(self.delta, writers)
+        except (DeltaError, OSError) as error:
+            raise Unavailable(f"the lake cannot be read: {error}", hint="check where it lies") from error
 
     def append(self, batch: RecordBatch, moves: Mapping[str, tuple[int, int]]) -> None:
         """Append a batch of `SCHEMA` and move the cursors `writer → (from, to)`, both or neither; durable on return.
 
         Raises `Conflict` when a cursor is not where `moves` begins: read again, and `Unavailable` when the disk fails.
         """
-        try:
+        with self._writing("written"):
             if self.cursor(list(moves)) != {writer: start for writer, (start, _) in moves.items()}:
                 raise Conflict("the lake has moved meanwhile", hint="read the journal again from its cursor")
-            transactions = [Transaction(app_id(writer), end - 1) for writer, (_, end) in moves.items()]
-            properties = CommitProperties(app_transactions=transactions)
-            write_deltalake(
-                self._delta,
-                batch,
-                mode="append",
-                commit_properties=properties,
-                post_commithook_properties=_HOOKS,
-                writer_properties=_ZSTD,
+            self._write(batch, moved_to({writer: end for writer, (_, end) in moves.items()}))
+
+    def restore(self, batch: RecordBatch) -> None:
+        """Append rows that were there before; no cursor moves. Raises `Unavailable`."""
+        with self._writing("restored"):
+            self._write(batch, None)
+
+    def delete(self, condition: Any) -> int:
+        """Delete the rows that fulfil a condition; returns how many. Raises `Unavailable`."""
+        with self._writing("deleted from"):
+            done = self.delta.delete(
+                condition.sql(dialect="postgres"), writer_properties=ZSTD, post_commithook_properties=HOOKS
             )
-            self._sync()
-        except CommitFailedError as error:
-            self._reload()
-            raise Conflict(f"another process wrote to the lake: {error}", hint="stop that one") from error
-        except (DeltaError, OSError) as error:
-            self._reload()
-            raise Unavailable(f"the lake cannot be written: {error}", hint="check the disk and its space") from error
+            self._place.seal(self.delta)
+            return int(done.get("num_deleted_rows") or 0)
 
     def has(self, position: Position, event_id: str | None) -> bool:
-        """Whether the row at this position is that event; yes when nobody can read the record any more."""
+        """Whether the row at this position is that event; yes when nobody can read the record any more.
+
+        A row that is not there may be past its retention: only another event at its place says no.
+        """
         if event_id is None:
             return True
         at = exp.column("writer").eq(exp.Literal.string(position.writer))
         where = exp.and_(at, exp.column("idx").eq(exp.Literal.number(position.index)))
-        return [row["id"] for row in query(self._delta, exp.select("id").from_(TABLE).where(where))] == [event_id]
-
-    def begin_anew(self, why: str) -> None:
-        """Set the table aside and begin an empty one, to be filled from the journal."""
-        _log.warning("the lake is set aside and filled again from the journal", extra={"why": why})
-        self._set_aside()
-        self._delta = _create(self._folder)
-        self._sync()
+        return [row["id"] for row in query(self.delta, exp.select("id").from_(TABLE).where(where))] in ([], [event_id])
 
     def commits_since_checkpoint(self) -> int:
-        try:
-            last = msgspec.json.decode((self._folder / "_delta_log" / "_last_checkpoint").read_bytes())["version"]
-        except FileNotFoundError:
-            last = 0
-        return self.version - int(last)
+        if self._checkpoint is None:
+            self._checkpoint = self._place.checkpoint()
+        return self.version - self._checkpoint
 
     def tidy(self, *, target_bytes: int, grace_hours: int) -> None:
         """Merge small files, write a checkpoint, drop what was replaced longer than `grace_hours` ago.
 
         Raises `Unavailable` when the disk fails; the table is whole in any case.
         """
+        with self._writing("tidied"):
+            self.delta.optimize.compact(
+                target_size=target_bytes,
+                max_concurrent_tasks=1,  # the gateway has the other core
+                writer_properties=ZSTD,
+                post_commithook_properties=HOOKS,
+            )
+            self.vacuum(grace_hours)
+            self.delta.create_checkpoint()
+            self._place.seal_log()
+            self._checkpoint = self.version
+            self.delta.cleanup_metadata()
+
+    def vacuum(self, grace_hours: int) -> int:
+        """Drop files that no snapshot of the last hours needs; returns how many. Raises the engine's errors."""
+        dropped = self.delta.vacuum(
+            grace_hours,
+            dry_run=False,
+            enforce_retention_duration=False,
+            full=True,
+            post_commithook_properties=HOOKS,
+        )
+        self._place.seal(self.delta)
+        return len(dropped)
+
+    def sort(self, partition: Mapping[str, str], *, target_bytes: int, memory_bytes: int) -> None:
+        """Sort a partition by server, target and time. Raises `Unavailable`; the table is whole in any case."""
+        with self._writing("sorted"):
+            self.delta.optimize.z_order(
+                ["server", "target", "time"],
+                partition_filters=[(name, "=", value) for name, value in partition.items()],
+                target_size=target_bytes,
+                max_concurrent_tasks=1,
+                max_spill_size=memory_bytes,
+                writer_properties=ZSTD,
+                post_commithook_properties=HOOKS,
+            )
+            self._place.seal(self.delta)
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Take damaged files out of the table and out of its way. Raises `Unavailable`."""
+        with self._writing("repaired"):
+            self._place.put_away(names)
+            self.delta.repair(post_commithook_properties=HOOKS)
+            self._place.seal(self.delta)
+
+    def _write(self, batch: RecordBatch, properties: CommitProperties | None) -> None:
+        write(
+            self.delta,
+            batch,
+            mode="append",
+            commit_properties=properties,
+            post_commithook_properties=HOOKS,
+            writer_properties=ZSTD,
+        )
+        self._place.seal(self.delta)
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        """A failed write leaves the handle stale: the snapshot is read again, then the failure told in our words."""
         try:
-            self._delta.optimize.compact(
-                target_size=target_bytes, writer_properties=_ZSTD, post_commithook_properties=_HOOKS
-            )
-            self._delta.vacuum(
-                grace_hours,
-                dry_run=False,
-                enforce_retention_duration=False,
-                full=True,
-                post_commithook_properties=_HOOKS,
-            )
-            self._sync()
-            self._delta.create_checkpoint()
-            self._sync_log_folder()
-            self._delta.cleanup_metadata()
+            yield
+        except CommitFailedError as error:
+            self._reload()
+            raise Conflict(f"another process wrote to the lake: {error}", hint="stop that one") from error
         except (DeltaError, OSError) as error:
             self._reload()
-            raise Unavailable(f"the lake cannot be tidied: {error}", hint="check the disk and its space") from error
-
-    @property
-    def folder(self) -> Path:
-        return self._folder
-
-    def delete(self, condition: Any) -> int:
-        """Delete the rows that fulfil a condition; returns how many. Raises `Unavailable`."""
-        try:
-            done = self._delta.delete(
-                condition.sql(dialect="postgres"), writer_properties=_ZSTD, post_commithook_properties=_HOOKS
-            )
-            self._sync()
-            return int(done.get("num_deleted_rows") or 0)
-        except (DeltaError, OSError) as error:
-            self._reload()
-            raise Unavailable(f"the lake cannot be deleted from: {error}", hint="check the disk") from error
+            raise Unavailable(f"the lake cannot be {what}: {error}", hint="check the disk and its space") from error
 
     def purge(self) -> int:
         """Drop every file that the newest snapshot does not need, at once, and write a checkpoint; returns how many.
 
         Raises `Unavailable`; the table is whole in any case.
         """
-        try:
-            dropped = self._delta.vacuum(
-                0, dry_run=False, enforce_retention_duration=False, full=True, post_commithook_properties=_HOOKS
-            )
+        with self._writing("purged"):
+            dropped = self.vacuum(0)
             # an entry that says nothing of rows: the newest one must stay, for the engine cannot write without it
-            self._delta.alter.set_table_properties(_RETAINED, post_commithook_properties=_HOOKS)
-            self._sync()
-            self._delta.create_checkpoint()
-            self._sync_log_folder()
-            return len(dropped)
-        except (DeltaError, OSError) as error:
-            self._reload()
-            raise Unavailable(f"the lake cannot be purged: {error}", hint="check the disk") from error
+            self.delta.alter.set_table_properties(_RETAINED, post_commithook_properties=HOOKS)
+            self._place.seal(self.delta)
+            self.delta.create_checkpoint()
+            self._place.seal_log()
+            self._checkpoint = self.version
+            return dropped
 
     def drop_log(self) -> int:
-        """Drop all entries and checkpoints of the log but the newest; returns how many. `purge` comes before."""
-        log, newest = self._folder / "_delta_log", f"{self.version:020d}"
-        dropped = 0
-        for path in log.iterdir():
-            name = path.name.split(".")[0]
-            if name.isdigit() and name < newest:
-                path.unlink()
-                dropped += 1
-        sync_folder(log)
-        return dropped
+        """Drop all entries and checkpoints of the log but the newest; returns how many. `purge` comes before.
+
+        Raises `Unavailable`.
+        """
+        with self._writing("purged"):
+            return self._place.drop_log(f"{self.version:020d}")
 
     def _reload(self) -> None:
         with suppress(DeltaError, OSError):
-            self._delta = DeltaTable(self._folder)
-
-    def _open(self) -> None:
-        make_private_folder(self._folder.parent)
-        try:
-            delta = _create(self._folder)
-            self._believe(delta)
-        except (DeltaError, OSError, ValueError, Unavailable) as error:
-            self.begin_anew(str(error))
-            return
-        self._delta = delta
-        self._sync()
-
-    def _believe(self, delta: DeltaTable) -> None:
-        """Read back what was committed and perhaps not fsynced before this process began. Raises `ValueError`."""
-        durable = self._durable()
-        if durable > delta.version():
-            raise ValueError(f"version {durable} was durable, and the table ends at {delta.version()}")
-        unsure = [path for version in range(durable + 1, delta.version() + 1) for path in self._files_of(version)]
-        for path in unsure:
-            _check_parquet(path)
-        days = {path.parent.name.removeprefix("day=") for path in unsure}
-        if days:
-            wanted = exp.cast(exp.column("day"), "text").isin(*(exp.Literal.string(day) for day in sorted(days)))
-            for _ in query(delta, exp.select(*COLUMNS).from_(TABLE).where(wanted)):
-                pass  # every page was decompressed; a maximum would have been answered from the footer
-
-    def _durable(self) -> int:
-        try:
-            return int(msgspec.json.decode(self._mark.read_bytes())["version"])
-        except FileNotFoundError:
-            return -1
-
-    def _set_aside(self) -> None:
-        aside = self._folder.with_name(f"{self._folder.name}.damaged")
-        shutil.rmtree(aside, ignore_errors=True)
-        self._mark.unlink(missing_ok=True)
-        if self._folder.exists():
-            self._folder.rename(aside)
-        sync_folder(self._folder.parent)
-
-    def _files_of(self, version: int) -> list[Path]:
-        """The data files that a commit added, as far as they still exist. Raises `ValueError` for a torn log entry."""
-        lines = self._entry(version).read_bytes().splitlines()
-        if not lines:
-            raise ValueError(f"the log entry {version} is torn")
-        actions = [msgspec.json.decode(line) for line in lines]
-        added = [self._folder / unquote(action["add"]["path"]) for action in actions if "add" in action]
-        return [path for path in added if path.exists()]
-
-    def _entry(self, version: int) -> Path:
-        return self._folder / "_delta_log" / f"{version:020d}.json"
-
-    def _sync(self) -> None:
-        """Make every commit since the mark durable, then move the mark."""
-        version, durable = self.version, self._durable()
-        if version == durable:
-            return
-        files = [path for number in range(durable + 1, version + 1) for path in self._files_of(number)]
-        folders = {parent for path in files for parent in path.parents if self._folder in (parent, *parent.parents)}
-        for path in files:
-            _sync_file(path)
-        for folder in sorted(folders, reverse=True):
-            sync_folder(folder)
-        for number in range(durable + 1, version + 1):
-            _sync_file(self._entry(number))
-        self._sync_log_folder()
-        write_private(self._mark, msgspec.json.encode({"version": version}))
-
-    def _sync_log_folder(self) -> None:
-        log = self._folder / "_delta_log"
-        for path in (log / "_last_checkpoint", *log.glob("*.checkpoint.parquet")):
-            if path.exists():
-                _sync_file(path)
-        for folder in (log, self._folder, self._folder.parent):
-            sync_folder(folder)
+            self.delta = self._place.open()
 
 
-def _create(folder: Path) -> DeltaTable:
-    delta = DeltaTable.create(
-        folder,
-        schema=DeltaSchema.from_arrow(SCHEMA),
-        mode="ignore",
-        partition_by=list(PARTITIONS),
-        configuration=_CONFIGURATION,
-        post_commithook_properties=_HOOKS,
-    )
+class Torn(ValueError):
+    """A table of ours that cannot be believed any more, or has an older layout: set aside, and a new one filled."""
+
+
+def create(place: Place) -> DeltaTable:
+    """The table there, made if there is none, with every column. Raises `Misconfigured` when it is someone else's."""
+    try:
+        delta = place.open()
+    except TableNotFoundError:
+        return made_new(place)
+    except (DeltaError, OSError):
+        if place.is_local and not place.has_mark:
+            raise Misconfigured(
+                f"{place.uri} holds a table that cannot be read and that we did not write",
+                hint="move it elsewhere; it was not touched",
+            ) from None
+        raise
     have = {field.name for field in delta.schema().fields}
-    missing = [f for f in DeltaSchema.from_arrow(SCHEMA).fields if f.name not in have]
+    if not have >= _OURS or delta.metadata().name not in (None, NAME):
+        raise Misconfigured(
+            f"{place.uri} is a Delta table, and not one of events", hint="move it elsewhere; it was not touched"
+        )
+    if tuple(delta.metadata().partition_columns) != PARTITIONS:
+        raise Torn("its partitions are of an older version")
+    missing = [field for field in DeltaSchema.from_arrow(SCHEMA).fields if field.name not in have]
     if missing:
         delta.alter.add_columns(
-            [DeltaField(f.name, f.type, nullable=True) for f in missing], post_commithook_properties=_HOOKS
+            [DeltaField(field.name, field.type, nullable=True) for field in missing], post_commithook_properties=HOOKS
         )
     return delta
 
 
-def _check_parquet(path: Path) -> None:
-    with path.open("rb") as file:
-        head = file.read(4)
-        file.seek(-4, os.SEEK_END)
-        if head != b"PAR1" or file.read(4) != b"PAR1":
-            raise ValueError(f"{path.name} is torn")
-
-
-def _sync_file(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def made_new(place: Place) -> DeltaTable:
+    """An empty table. Raises the engine's errors when something is there."""
+    return DeltaTable.create(
+        place.uri,
+        schema=DeltaSchema.from_arrow(SCHEMA),
+        mode="error",
+        partition_by=list(PARTITIONS),
+        name=NAME,
+        configuration=_CONFIGURATION,
+        storage_options=place.options,
+        post_commithook_properties=HOOKS,
+    )

@@ -64,6 +64,12 @@ def log(event: Event, out: Out) -> None:
     out["log_provider"] = name(event.target or event.actor or "watchkeeper")
 
 
+def lake(event: Event, out: Out) -> None:
+    """The lake about itself."""
+    out["log_name"] = "watchkeeper.lake"
+    out["log_provider"] = name(event.target or event.actor or "watchkeeper")
+
+
 def error(event: Event, out: Out) -> None:
     """Something does not work."""
     out["status_id"], out["status"] = 2, "Failure"
