@@ -10,6 +10,7 @@ from watchkeeper.app.admission import Access
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
 from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.labelling import journal_class
+from watchkeeper.app.lakes import search_in
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.searching import EventsView
@@ -23,7 +24,6 @@ from watchkeeper.app.webhooks import HookDoor, hooks_of
 from watchkeeper.core import control
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import JournalReader
-from watchkeeper.events.lake.search import Search
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.notifications import ConsoleNotifier
@@ -70,7 +70,7 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
     desk = IncidentDesk(platform.database, ledger, platform.clock)
     require = partial(Access(platform).require, act="read_events")
     return Services(
-        events=EventsView(Search(loaded.data_dir, platform.clock), loaded.data_dir, platform.clock, require),
+        events=EventsView(search_in(loaded.data_dir), loaded.data_dir, platform.clock, require),
         traffic=TrafficView(loaded.data_dir, platform.clock),
         servers=ServersView(platform, effective(loaded, demo=demo)),
         incidents=IncidentsView(platform, desk),

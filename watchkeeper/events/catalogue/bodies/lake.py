@@ -17,8 +17,8 @@ class Scope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: Annotated[str, says("Of this server.")]
     incident: Annotated[str, says("About this incident.")]
     events: Annotated[list[str], says("These events.")]
-    since: Annotated[int, says("From here on, microseconds.")] | None
-    until: Annotated[int, says("Before here, microseconds.")] | None
+    since: Annotated[int | None, says("From here on, microseconds.")]
+    until: Annotated[int | None, says("Before here, microseconds.")]
 
 
 class Held(Body, frozen=True, kw_only=True):
