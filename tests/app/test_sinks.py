@@ -16,10 +16,12 @@ from tests.app.conftest import FREE, Running, command
 from tests.events.sinks.conftest import Shipping, authority, data_dir, numbered, serve, server_tls, settings_for, write
 from tests.gateway.certificates import Authority
 from watchkeeper.app.settings import Loaded, Settings
-from watchkeeper.app.sinks import Sinks, at_rest, check_all, try_sink
+from watchkeeper.app.sinks import Sinks, at_rest, check_all, sink_of, try_sink
 from watchkeeper.core.errors import Misconfigured, NotFound
-from watchkeeper.events import Event
-from watchkeeper.events.sinks import SinkSettings
+from watchkeeper.events import Event, JournalReader
+from watchkeeper.events.sinks import Ledger, SinkSettings
+from watchkeeper.events.sinks.hand import replay, try_out
+from watchkeeper.events.sinks.model import Dead
 
 Serve = Callable[[Receiver], Served]
 __all__ = ["authority", "data_dir", "serve", "server_tls"]
@@ -116,6 +118,26 @@ def test_of_a_receiver_that_does_not_take_it_its_words_and_what_to_do_are_told(
     assert "credentials" in tried.next
     with pytest.raises(NotFound, match="there is no sink"):
         try_sink(loaded, "that", 1)
+
+
+@pytest.mark.behaviour("sinks.tested")
+def test_what_nobody_confirms_is_not_called_taken_and_stays_aside(
+    data_dir: Path, serve: Serve, authority: Authority
+) -> None:
+    receiver = Hec(acknowledges=True)
+    receiver.indexes = False
+    url = f"https://127.0.0.1:{serve(receiver).port}"
+    loaded = Loaded(Settings(sinks={"it": settings_for("splunk_hec_ack", url, authority.path)}), data_dir)
+    tried = try_out("it", "splunk_hec", sink_of(loaded, "it"), 1, 0.3)
+    assert not tried.taken
+    assert "did not confirm" in tried.said
+    record = JournalReader(data_dir).read({"gateway": 5}, 1)[0]
+    assert record.event is not None
+    ledger = Ledger(data_dir, "it")
+    ledger.put_aside([Dead("gateway", 5, record.event.id, record.event.kind, 1, "refused once")])
+    done = replay(ledger, JournalReader(data_dir), sink_of(loaded, "it"), 0.3)
+    assert (done.sent, "did not confirm" in done.why) == (0, True)
+    assert len(ledger.dead()) == 1
 
 
 @pytest.mark.behaviour("sinks.replayed")

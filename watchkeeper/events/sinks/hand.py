@@ -6,13 +6,13 @@ import time
 
 import msgspec
 
-from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.core.errors import Invalid, WatchkeeperError
 from watchkeeper.events.journal.model import Position, Record
 from watchkeeper.events.journal.reader import JournalReader
 from watchkeeper.events.model import encode, new_event
 from watchkeeper.events.sinks.interface import Sink
 from watchkeeper.events.sinks.ledger import Ledger
-from watchkeeper.events.sinks.model import BatchRefused, Dead, Entry, Receipt
+from watchkeeper.events.sinks.model import BatchRefused, Dead, Entry, NotTaken, Receipt
 
 TEST = "events.sink.tested"
 LABEL = "test"
@@ -68,8 +68,11 @@ def _advice(error: WatchkeeperError) -> str:
 
 
 def _await(sink: Sink, receipt: Receipt, patience: float) -> None:
+    """Until it is there to stay. Raises `NotTaken` when nobody says so in time: no word is no good word."""
     until = time.monotonic() + patience
-    while receipt.ticket is not None and not sink.settled(receipt.ticket) and time.monotonic() < until:
+    while receipt.ticket is not None and not sink.settled(receipt.ticket):
+        if time.monotonic() >= until:
+            raise NotTaken(f"it took it, and did not confirm it within {patience:g} seconds: {receipt.said}")
         time.sleep(0.05)
 
 
@@ -87,7 +90,7 @@ def replay(ledger: Ledger, reader: JournalReader, sink: Sink, patience: float) -
             try:
                 receipt = sink.send([Entry(record, sink.render(record))])
                 _await(sink, receipt, patience)
-            except BatchRefused as error:
+            except Invalid as error:  # refused there, or not to be put into its words
                 refused, why = refused + 1, error.reason
                 continue
             if receipt.refused or receipt.rejected:
