@@ -173,6 +173,14 @@ def test_what_is_left_anywhere_is_never_called_absent(data: Path, pristine: Path
 
 
 @pytest.mark.behaviour("privacy.proof-of-absence")
+def test_a_lake_elsewhere_is_unread_and_not_absent(data: Path) -> None:
+    erase(data)
+    (data / "watchkeeper.toml").write_text('[lake]\nurl = "s3://bucket/lake"\n')
+    said = report(data)
+    assert (said["is_absent"], found(said)["lake in an object store"]) == (False, "unread")
+
+
+@pytest.mark.behaviour("privacy.proof-of-absence")
 def test_what_a_database_freed_and_did_not_overwrite_is_found(data: Path) -> None:
 
     erase(data)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.erasing import DONE, holds_on
-from watchkeeper.app.settings import STATE, current_operator
+from watchkeeper.app.settings import STATE, current_operator, load
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import NotFound
 from watchkeeper.events import JournalReader
 from watchkeeper.events.erasure.ground import Underway
 from watchkeeper.events.erasure.journal import logs_of
 from watchkeeper.events.erasure.looking import Tables, is_absent, look
-from watchkeeper.events.erasure.model import Absence, checked_subject
+from watchkeeper.events.erasure.model import UNREAD, Absence, Place, checked_subject
 from watchkeeper.events.erasure.statement import signed
 
 _WRITERS = ("watch", "cli", "gateway")
@@ -50,7 +50,7 @@ def absence_of(data_dir: Path, subject: str, erasure: str = "", clock: Clock | N
     subject = checked_subject(subject)
     done = _recorded(data_dir, erasure) if erasure else {}
     before = {writer: (int(at["size"]), str(at["root"])) for writer, at in done.get("before", {}).items()}
-    places, logs = look(data_dir, subject, TABLES), logs_of(data_dir, before)
+    places, logs = _places(data_dir, subject), logs_of(data_dir, before)
     is_under_way = any(pending.subject == subject for pending in Underway(data_dir).all())
     is_intact = all(log["code"] == 0 and log.get("is_unchanged", True) for log in logs)
     absence = Absence(
@@ -75,9 +75,18 @@ def planned(data_dir: Path, subject: str) -> dict[str, Any]:
     return {
         "subject": subject,
         "holds": [{"name": hold.name, "reason": hold.reason, "by": hold.by} for hold in holds],
-        "places": look(data_dir, subject, TABLES),
+        "places": _places(data_dir, subject),
         "underway": [one.id for one in Underway(data_dir).all()],
     }
+
+
+def _places(data_dir: Path, subject: str) -> list[Place]:
+    """What is where; a lake that lies elsewhere is said to be unread, for its files are not looked into from here."""
+    places = look(data_dir, subject, TABLES)
+    if url := load(None, data_dir).settings.lake.url:
+        why = f"it lies at {url}: its files are not looked into from here, so nothing is said of them"
+        places.append(Place(store="lake in an object store", verdict=UNREAD, method="none", why=why))
+    return places
 
 
 def erasures(data_dir: Path) -> list[dict[str, Any]]:
