@@ -358,6 +358,28 @@ def test_running_fills_until_stopped_and_once_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.behaviour("lake.full-disk")
+def test_a_full_disk_while_tidying_is_said_and_afterwards_nothing_is_missing_or_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    record(tmp_path, calls(20))
+    with LakeReader(tmp_path, LakeSettings(flush_rows=5)) as lake:
+        lake.fill()
+        with monkeypatch.context() as disk:
+            disk.setattr(disks, "_sync_file", full)
+            with pytest.raises(Unavailable):
+                lake.tidy()
+        assert positions(tmp_path) == in_journal(tmp_path)
+        lake.tidy()
+    with LakeReader(tmp_path) as lake:
+        assert lake.fill() == 0
+    assert positions(tmp_path) == in_journal(tmp_path)
+    assert not lake_folder(tmp_path).with_name("events.damaged").exists()
+
+
+@pytest.mark.behaviour("lake.full-disk")
 @pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
 def test_a_full_disk_is_said_and_afterwards_nothing_is_missing_or_doubled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
