@@ -10,13 +10,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from arro3.core import DataType
 from sqlglot import exp
 
 from watchkeeper.core.errors import Invalid
+from watchkeeper.events.lake.schema import COLUMNS
 from watchkeeper.events.lake.sql import patterns
+from watchkeeper.events.lake.sql.grammar import AGGREGATES, WINDOWED
 from watchkeeper.events.lake.sql.normal import MOMENT
 
 _Replace = Callable[[Any], Any]
+_TEXTS = frozenset(name for name, (kind, _, _) in COLUMNS.items() if kind == DataType.utf8())
 _NEEDLES = 3
 """Needles in one column from which on a single automaton is faster than one search each."""
 
@@ -29,6 +33,7 @@ def write(tree: Any, dialect: str) -> str:
     if dialect == "datafusion":
         tree = tree.transform(_one_automaton)
         _keep_orders(tree)
+        _copy_texts(tree)
     carried = tree.copy()
     for node in reversed(
         list(carried.walk())
@@ -117,6 +122,33 @@ def _keep_orders(tree: Any) -> None:
             value = _said_key(key.this, select)
             if type(value) is not exp.Literal:
                 key.set("this", _call("nullif", value, exp.null()))
+
+
+def _copy_texts(select: Any) -> None:
+    """A text that waits to be sorted is a view that holds on to a page of its file, a megabyte for a few letters.
+
+    Cast, it is a copy: a thousand rows took 1.9 GB before, and 0.26 GB and a third less time after.
+    """
+    if type(select) is not exp.Select or not select.args.get("order") or not _is_rows_of_events(select):
+        return
+    if any(select.args.get(key) for key in ("group", "having", "distinct")):
+        return
+    if select.find(*AGGREGATES, *WINDOWED, exp.Window) is not None:
+        return
+    if [type(one) for one in select.expressions] == [exp.Star]:
+        select.set("expressions", [exp.column(exp.to_identifier(name, quoted=True)) for name in COLUMNS])
+    for column in select.expressions:
+        if type(column) is exp.Column and column.name in _TEXTS:
+            copied = _call("arrow_cast", column.copy(), _text("Utf8"))
+            column.replace(exp.alias_(copied, column.name, quoted=True))
+
+
+def _is_rows_of_events(select: Any) -> bool:
+    """Whether it reads, without a join, what `rewriting` put in the place of `events`."""
+    source = select.args["from_"].this
+    if select.args.get("joins") or type(source) is not exp.Subquery:
+        return False
+    return [one.alias_or_name for one in source.this.selects] == list(COLUMNS)
 
 
 def _said_key(key: Any, select: Any) -> Any:
