@@ -207,9 +207,8 @@ def kill_again_and_again(folder: Path, role: str, times: int) -> Result:
     """Kill the process at random moments, count after each, and fill to the end."""
     dice, at, lost, doubled, middle = random.Random(11), 0, 0, 0, 0
     data = folder / role
-    for number in range(times):
-        if number % 10 == 0:
-            record(data, "bench", 1_000)
+    for _ in range(times):
+        record(data, "bench", 500)  # more than it fills before it is killed, so that it never waits
         command = [sys.executable, "-c", _FILLER, str(data), role]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert process.stdout is not None
