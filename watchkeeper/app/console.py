@@ -65,7 +65,7 @@ async def run_console(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
 
 
 def _services(loaded: Loaded, platform: Platform, verification: Verification, *, demo: bool) -> Services:
-    ledger = Ledger(platform.database, platform.journal, JournalReader(loaded.data_dir))
+    ledger = Ledger(platform.database, platform.journal, JournalReader(loaded.data_dir, pass_over_corrupt=True))
     inbox = InboxView(platform)
     desk = IncidentDesk(platform.database, ledger, platform.clock)
     require = partial(Access(platform).require, act="read_events")

@@ -61,7 +61,7 @@ class Desk:
         """`erase_rows` is the running lake's; without one the lake is opened for it."""
         self._on = platform
         self.erasing = Erasing(platform, erase_rows or rows_of_no_one(platform.data_dir))
-        ledger = Ledger(platform.database, platform.journal, JournalReader(platform.data_dir))
+        ledger = Ledger(platform.database, platform.journal, JournalReader(platform.data_dir, pass_over_corrupt=True))
         self._incidents = IncidentDesk(platform.database, ledger, platform.clock)
         self.acts: dict[str, Act] = {
             "pins.list": self.list_pins,

@@ -18,6 +18,7 @@ from watchkeeper.core import control
 from watchkeeper.core.errors import NotFound
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import JournalReader, Severity, new_event
+from watchkeeper.events.journal.reading.telling import telling_reader
 from watchkeeper.events.lake.holds import Hold, Holds, Scope
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.respond.incidents import IncidentDesk
@@ -40,7 +41,8 @@ def lake_reader(loaded: Loaded, platform: Platform) -> LakeReader:
         )
 
     place = leave_word(data_dir, settings)
-    return LakeReader(data_dir, settings, platform.clock, place=place, tell=tell)
+    journal = telling_reader(data_dir, "lake", platform.journal.record, platform.clock)
+    return LakeReader(data_dir, settings, platform.clock, place=place, tell=tell, journal=journal)
 
 
 class LakeKeeping:
@@ -88,7 +90,7 @@ class LakeKeeping:
 
     def _about(self, scope: Scope) -> Scope:
         """The incident by its id, with its alerts and the events they were raised for. Raises `NotFound`."""
-        ledger = Ledger(self._on.database, self._on.journal, JournalReader(self._on.data_dir))
+        ledger = Ledger(self._on.database, self._on.journal, JournalReader(self._on.data_dir, pass_over_corrupt=True))
         case = IncidentDesk(self._on.database, ledger, self._on.clock).show(scope.incident)
         ids = {one for alert in case.alerts for one in (alert.id, alert.trigger) if one}
         return msgspec.structs.replace(scope, incident=case.incident.id, events=tuple(sorted(ids)))

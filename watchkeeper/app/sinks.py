@@ -19,6 +19,7 @@ from watchkeeper.core.fetch.model import FetchRefused
 from watchkeeper.core.fetch.target import parse_target
 from watchkeeper.core.secrets import Secret, SecretReader
 from watchkeeper.events import Event, JournalReader, new_event
+from watchkeeper.events.journal.reading.telling import telling_reader
 from watchkeeper.events.sinks import Ground, Ledger, Shipper, Sink, SinkSettings, Standing, check_sinks
 from watchkeeper.events.sinks.file import FileSink, recorded
 from watchkeeper.events.sinks.hand import TEST, Replayed, Tried, replay, try_out
@@ -131,7 +132,7 @@ class Sinks:
         if shipper is None:
             raise NotFound(f"the sink {name} is switched off", hint=f"set sinks.{name}.enabled, then restart")
         with self._replays:
-            reader = JournalReader(self._loaded.data_dir)
+            reader = JournalReader(self._loaded.data_dir, pass_over_corrupt=True)
             try:
                 done = replay(Ledger(self._loaded.data_dir, name), reader, sink_of(self._loaded, name), _PATIENCE)
             finally:
@@ -144,7 +145,8 @@ class Sinks:
 
     def _shipper(self, name: str) -> Shipper:
         folder = self._loaded.data_dir
-        on = Ground(JournalReader(folder), Ledger(folder, name), self._clock, self._record)
+        reader = telling_reader(folder, f"sink.{name}", self._record, self._clock)
+        on = Ground(reader, Ledger(folder, name), self._clock, self._record)
         return Shipper(name, self._named()[name], sink_of(self._loaded, name, self.counts), on)
 
 

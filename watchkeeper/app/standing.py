@@ -57,6 +57,7 @@ def _trouble(facts: dict[str, Any]) -> bool:
         facts.get("recording"),
         facts.get("lake", {}).get("failure"),
         facts.get("detect", {}).get("trouble"),
+        facts.get("unreadable"),
     )
     return blind or any(parts) or any(one["contradictions"] for one in facts.get("anchors", ()))
 
@@ -84,6 +85,17 @@ def recording(facts: dict[str, Any]) -> str:
     return f"RECORDING IS SUSPENDED since {to_iso(gap['since'])}, {gap['unrecorded']} passed unrecorded: {gap['why']}"
 
 
+def unreadable(facts: dict[str, Any]) -> str:
+    """Which parts of the journal are damaged, and what did not look at them; empty when none is known."""
+    readers: dict[str, list[str]] = {}
+    for one in facts.get("unreadable", ()):
+        at = one["range"]
+        end = "the end" if at["end"] is None else str(at["end"] - 1)
+        readers.setdefault(f"{at['writer']} {at['first']} to {end}", []).append(one["reader"])
+    parts = [f"{span} (not looked at by {', '.join(sorted(names))})" for span, names in sorted(readers.items())]
+    return f"RECORDS CANNOT BE READ: {'; '.join(parts)}; see `watchkeeper journal verify`" if parts else ""
+
+
 def _watch_detail(facts: dict[str, Any]) -> str:
     lake, detect = facts.get("lake", {}), facts.get("detect", {})
     ended = ", ".join(sorted(name for name, lives in facts.get("readers", {}).items() if not lives))
@@ -91,6 +103,7 @@ def _watch_detail(facts: dict[str, Any]) -> str:
     contradicted = ", ".join(one["place"] for one in facts.get("anchors", ()) if one["contradictions"])
     said = [
         f"THE JOURNAL IS CONTRADICTED by copied checkpoints: {contradicted}" if contradicted else "",
+        unreadable(facts),
         f"ended: {ended}" if ended else "",
         lake.get("failure", ""),
         detect.get("trouble", ""),

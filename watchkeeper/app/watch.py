@@ -28,8 +28,8 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import socket_path
 from watchkeeper.detect.detector import Detector
 from watchkeeper.detect.rules import load_rules
-from watchkeeper.events import JournalReader
 from watchkeeper.events.anchors.keeper import Keeper
+from watchkeeper.events.journal.reading.telling import is_there, telling_reader, told
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.respond.service import Connections, RespondService
 
@@ -58,7 +58,9 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         own = {"lake": lake.run, "detect": detector.run, "respond": respond.run, "privacy": desk.erasing.run}
         noting = {"register": registering(loaded.data_dir, _cursors(lake, detector) | sinks.cursors)}
         readers = Readers({**own, **telling, **taking, **sinks.runs, **noting})
-        handlers = _handlers(desk.acts | sinks.acts()) | {"status": _status(readers, lake, detector, keeper)}
+        handlers = _handlers(desk.acts | sinks.acts()) | {
+            "status": _status(loaded.data_dir, readers, lake, detector, keeper)
+        }
         handlers |= ingest_handlers(ingest) | _handlers(LakeKeeping(platform, lake).acts())
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
             readers.start()
@@ -81,12 +83,12 @@ def _parts(loaded: Loaded, platform: Platform) -> tuple[Detector, RespondService
     folders = [content_folder("detections")]
     if settings.detect.rules:
         folders.append(Path(settings.detect.rules))
-    reader = JournalReader(loaded.data_dir)
+    reader = telling_reader(loaded.data_dir, "detect", journal.record, platform.clock)
     detector = Detector(load_rules(folders), journal, reader, platform.database, settings=settings.detect)
     connections = Connections(
         database=platform.database,
         journal=journal,
-        reader=JournalReader(loaded.data_dir),
+        reader=telling_reader(loaded.data_dir, "respond", journal.record, platform.clock),
         orders=platform.orders,
         definitions=platform.pins,
     )
@@ -113,10 +115,16 @@ def _handlers(acts: Mapping[str, Act]) -> dict[str, control.Handler]:
     return {name: handler(act) for name, act in acts.items()}
 
 
-def _status(readers: Readers, lake: LakeReader, detector: Detector, keeper: Keeper | None) -> control.Handler:
+def _status(
+    data_dir: Path, readers: Readers, lake: LakeReader, detector: Detector, keeper: Keeper | None
+) -> control.Handler:
+    def counted() -> dict[str, Any]:
+        unreadable = [one for one in told(data_dir) if is_there(data_dir, one)]
+        return {"lake": lake.lag(), "detect": detector.progress(), "unreadable": unreadable}
+
     async def status(_: dict[str, Any]) -> Any:
-        lag, progress = await asyncio.to_thread(lambda: (lake.lag(), detector.progress()))
         anchors = keeper.state() if keeper is not None else []
-        return msgspec.to_builtins({"readers": readers.alive(), "lake": lag, "detect": progress, "anchors": anchors})
+        facts = {"readers": readers.alive(), "anchors": anchors, **await asyncio.to_thread(counted)}
+        return msgspec.to_builtins(facts)
 
     return status

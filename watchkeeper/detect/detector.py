@@ -44,6 +44,8 @@ class Progress(msgspec.Struct, frozen=True):
     failures: int
     unreadable: int
     """Records that nobody can read any more (erased)."""
+    corrupt: int
+    """Damaged records that it passed over; each range is recorded."""
     waiting: int
     """Records of the journal it has not looked at yet; at most 500 are counted."""
     trouble: str
@@ -79,7 +81,7 @@ class Detector:
         self._owed = -1
         """Index in our own log that must be durable before the cursor moves."""
         self._failing: dict[str, tuple[int, int]] = {}
-        self._counts = {"events": 0, "alerts": 0, "failures": 0, "unreadable": 0}
+        self._counts = {"events": 0, "alerts": 0, "failures": 0, "unreadable": 0, "corrupt": 0}
         self._trouble = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -97,7 +99,7 @@ class Detector:
         alerts: list[Event] = []
         for record in records:
             if record.event is None:
-                self._counts["unreadable"] += 1
+                self._counts["corrupt" if record.absent == "corrupt" else "unreadable"] += 1
             elif not record.event.kind.startswith(_OWN):
                 alerts += self._judge(record.event, record.position)
         self._record(alerts)

@@ -13,6 +13,7 @@ KINDS: dict[str, str] = {
     "journal.segment.sealed": "A full file was rewritten: joined and compressed, the same records, salts and proofs.",
     "journal.segment.pruned": "Retention removed a file's records; the body says which. Its proofs stand.",
     "journal.reader.passed_over": "Records were removed that a reader had not read in its time; the body counts them.",
+    "journal.records.unreadable": "Records are damaged: a reader passed over them or waits; the body has the range.",
     "journal.upkeep.failed": "A full file could not be sealed or pruned; it was left as it is, and the body says why.",
     "privacy.erasure.completed": "A subject was erased in journal, lake and control state; the body says how much.",
     "privacy.erasure.refused": "A subject was not erased, for a legal hold may cover it; the body has the holds.",

@@ -42,7 +42,7 @@ class Recent:
 
     def seed(self, data_dir: Path, writer: str) -> int:
         """Look at the end of a log; returns how many records that were."""
-        reader = JournalReader(data_dir)
+        reader = JournalReader(data_dir, pass_over_corrupt=True)
         cursor = dict.fromkeys(reader.writers(), _BEYOND)
         at = max(0, (read_mark(data_dir, writer) or 0) - _SEEDED)
         seen = 0

@@ -32,6 +32,21 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """Why they are not: the subject was erased, retention removed them, or they are corrupt and were passed over."""
 
 
+class Corrupt(msgspec.Struct, frozen=True):
+    """A range of durable records that cannot be read as it was written."""
+
+    writer: str
+    first: int
+    end: int | None
+    """The first index that can be read again, `None` while nothing can be read behind it."""
+    why: str
+
+    @property
+    def said(self) -> str:
+        span = f"records {self.first} to {self.end - 1}" if self.end is not None else f"all from record {self.first} on"
+        return f"{span} of the log {self.writer} cannot be read"
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """What one log holds that a reader has not dealt with."""
 

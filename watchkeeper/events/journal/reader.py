@@ -5,27 +5,30 @@ Decrypts with the subjects' keys; checks checksums and entries, not signatures: 
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import uuid
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, pairwise
 from pathlib import Path
 
 import msgspec
 
-from watchkeeper.core.errors import Unavailable, Untrusted
+from watchkeeper.core.errors import Unavailable, Untrusted, WatchkeeperError
 from watchkeeper.events.journal import frame as frames
 from watchkeeper.events.journal.closed import is_closed
 from watchkeeper.events.journal.frame import BadFrame, Frame, Head
 from watchkeeper.events.journal.mark import read_mark
-from watchkeeper.events.journal.model import Absence, Position, Record, Waiting
+from watchkeeper.events.journal.model import Absence, Corrupt, Position, Record, Waiting
+from watchkeeper.events.journal.reading.resync import next_frame
 from watchkeeper.events.journal.seal import BadBlock, Opener
 from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.subjects import SubjectKeys
 from watchkeeper.events.model import Event, decode
 
+_log = logging.getLogger(__name__)
 _NEAR = 2 * 1_000_000
 """Microseconds between an event's id and its commit, nearly always; else the whole log is searched."""
 
@@ -33,7 +36,9 @@ _NEAR = 2 * 1_000_000
 class Unreadable(Untrusted):
     """A part of a log that is durable cannot be read as it was written."""
 
-    def __init__(self, writer: str, first: int, end: int | None, why: str) -> None:
+    def __init__(
+        self, writer: str, first: int, end: int | None, why: str, resume: tuple[int, Segment, int] | None = None
+    ) -> None:
         span = f"records {first} to {end - 1}" if end is not None else f"everything from record {first} on"
         super().__init__(
             f"the journal of {writer} was changed: {span} cannot be read ({why})",
@@ -43,16 +48,25 @@ class Unreadable(Untrusted):
         self.first = first
         self.end = end
         """The first index that can be read again, `None` when there is none."""
+        self.why = why
+        self.resume = resume
+        """Where that is, when it is in the same file."""
 
 
 class JournalReader:
     """Reads every log of a data folder. Thread-safe."""
 
-    def __init__(self, data_dir: Path, *, pass_over_corrupt: bool = False) -> None:
-        """With `pass_over_corrupt` what cannot be read is handed out as `absent`, if anything can be read after it;
-        for whoever saves what is left. All others stand still before it."""
+    def __init__(
+        self, data_dir: Path, *, pass_over_corrupt: bool = False, on_corrupt: Callable[[Corrupt], None] | None = None
+    ) -> None:
+        """With `pass_over_corrupt` what cannot be read is handed out as `absent`, and where nothing can be read behind
+        it, that log waits and the others go on; whoever asks for it has to say what is in `corrupt`. `on_corrupt` does
+        the same and is told each range first; while it raises, nothing of that log is handed out. All others stand
+        still before a corrupt part."""
         self._data_dir = data_dir
-        self._passes_over = pass_over_corrupt
+        self._passes_over = pass_over_corrupt or on_corrupt is not None
+        self._on_corrupt = on_corrupt
+        self._is_told: set[Corrupt] = set()
         self._lock = threading.Lock()
         self._keys: SubjectKeys | None = None
         self._logs: dict[str, _LogReader] = {}
@@ -95,7 +109,8 @@ class JournalReader:
                         have += log.read(
                             cursor.get(log.writer, 0) + len(have), left, has_some=bool(have), decode=decode
                         )
-            return [record for records in taken.values() for record in records]
+        untold = self._untold()
+        return [record for writer, records in taken.items() if writer not in untold for record in records]
 
     def tail(self, cursor: dict[str, int], stop: threading.Event, poll: float = 0.05) -> Iterator[list[Record]]:
         """Batches as they become durable, until `stop` is set; never an empty one. `cursor` itself is not changed."""
@@ -113,6 +128,27 @@ class JournalReader:
     def passed_over(self) -> int:
         """Corrupt records that were handed out as absent."""
         return sum(log.passed_over for log in self._logs.values())
+
+    @property
+    def corrupt(self) -> tuple[Corrupt, ...]:
+        """The ranges that it came upon and passed over, or waits before."""
+        with self._lock:
+            return tuple(found for log in self._logs.values() for _, found in sorted(log.corrupt.items()))
+
+    def _untold(self) -> set[str]:
+        """Writers with a range that nobody could be told of (a full disk): their records wait."""
+        waiting: set[str] = set()
+        for found in self.corrupt if self._on_corrupt is not None else ():
+            if found in self._is_told:
+                continue
+            try:
+                assert self._on_corrupt is not None
+                self._on_corrupt(found)
+                self._is_told.add(found)
+            except WatchkeeperError as error:
+                _log.warning("a range that cannot be read is not told", extra={"why": error.reason})
+                waiting.add(found.writer)
+        return waiting
 
     def find(self, event_id: str) -> Position | None:
         """Where the event with this id stands; `None` when no readable record has it.
@@ -169,6 +205,10 @@ class _LogReader:
     def __init__(self, data_dir: Path, writer: str, keys: SubjectKeys, *, passes_over: bool) -> None:
         self.writer = writer
         self.passed_over = 0
+        self.corrupt: dict[int, Corrupt] = {}
+        """The ranges that were met, by their first index."""
+        self._looked: tuple[tuple[Path, int, int, int], tuple[int, int] | None] | None = None
+        """Where it was looked for a commit behind a damaged part, and what was found."""
         self._passes_over = passes_over
         self._data_dir = data_dir
         self._folder = data_dir / "journal" / writer
@@ -196,17 +236,48 @@ class _LogReader:
         while len(found) < limit:
             index = start + len(found)
             try:
-                more = self._read_on(index, limit - len(found), is_durable=durable is not None, decode=decode)
+                more = self._read_twice(index, limit - len(found), is_durable=durable is not None, decode=decode)
             except Unreadable as error:
                 if found or has_some:
                     return found  # the next call says it
-                if not self._passes_over or error.end is None:
+                if not self._passes_over:
                     raise
+                self._note(error)
+                if error.end is None:
+                    break  # until there is something behind it
                 more = self._pass_over(index, min(error.end, start + limit))
             if not more:
                 break
             found += more
         return found
+
+    def _read_twice(self, index: int, limit: int, *, is_durable: bool, decode: bool) -> list[Record]:
+        """Whether it cannot be read is believed at the second look: a file may have been rewritten under the first.
+
+        What is damaged before `index` is stepped over, where that is allowed.
+        """
+        stepped = -1
+        is_second = False
+        while True:
+            try:
+                return self._read_on(index, limit, is_durable=is_durable, decode=decode)
+            except Unreadable as error:
+                is_before = error.end is not None and error.end <= index
+                if not is_second:
+                    is_second = True
+                    self._begin_anew()
+                elif self._passes_over and is_before and error.resume is not None and error.first > stepped:
+                    stepped = error.first
+                    self._place = error.resume
+                else:
+                    raise
+
+    def _begin_anew(self) -> None:
+        self._place = self._frame = self._opened_frame = None
+        self._file.close()
+
+    def _note(self, error: Unreadable) -> None:
+        self.corrupt[error.first] = Corrupt(self.writer, error.first, error.end, error.why)
 
     def _read_on(self, index: int, limit: int, *, is_durable: bool, decode: bool) -> list[Record]:
         """From one frame; empty when there is nothing yet."""
@@ -216,12 +287,17 @@ class _LogReader:
             self._place = None
             self._file.close()
             frame = self._frame_with(index, is_durable=is_durable)
-        if frame is None and is_durable and not self._is_cut():
-            raise self._unreadable(self._place or (index, None, 0), "no commit begins there")
+        if frame is None and not self._is_cut(index):
+            why = "no commit begins there" if self._place else "its file is missing"
+            error = self._unreadable(self._place or (index, None, 0), why)
+            if is_durable or error.end is not None:  # else somebody may be writing it
+                raise error
         return self._records(frame, index, limit, decode=decode) if frame is not None else []
 
-    def _is_cut(self) -> bool:
+    def _is_cut(self, index: int) -> bool:
         """Whether the log ends where the next commit should begin: a copy that is older than the mark, not damage."""
+        if any(segment.first > index for segment in segments_in(self._folder)):
+            return False  # a file is missing
         return self._place is None or self._file.size(self._place[1].path) <= self._place[2]
 
     def _pass_over(self, index: int, end: int) -> list[Record]:
@@ -232,13 +308,22 @@ class _LogReader:
     def _unreadable(self, place: tuple[int, Segment | None, int], why: str) -> Unreadable:
         """From there to the next commit that can be read: the next one in the file, else the next file's first."""
         first, segment, offset = place
-        head = self._file.head(segment.path, offset) if segment is not None else None
-        if segment is not None and head is not None and head.first == first:
-            following = self._file.head(segment.path, offset + head.size)
-            if following is not None and following.first == first + head.count:
-                return Unreadable(self.writer, first, following.first, why)
         later = [other.first for other in segments_in(self._folder) if other.first > first]
+        behind = self._behind(segment, offset, first) if segment is not None else None
+        if segment is not None and behind is not None and behind[0] <= min(later, default=behind[0]):
+            return Unreadable(self.writer, first, behind[0], why, (behind[0], segment, behind[1]))
         return Unreadable(self.writer, first, later[0] if later else None, why)
+
+    def _behind(self, segment: Segment, offset: int, first: int) -> tuple[int, int] | None:
+        """(index, offset) of the next whole commit in the file. Looked for once, until the file changes."""
+        try:
+            about = segment.path.stat()
+        except OSError:
+            return None
+        key = (segment.path, offset, about.st_size, about.st_mtime_ns)
+        if self._looked is None or self._looked[0] != key:
+            self._looked = key, next_frame(segment.path, offset + 1, first)
+        return self._looked[1]
 
     def waiting(self, start: int) -> Waiting:
         """From `start` to what is durable; to the end of the last whole frame where nobody says what is."""
@@ -294,11 +379,21 @@ class _LogReader:
                     continue
                 frame = self._file.frame(segment.path, offset)
                 if frame is None:
+                    if self._passes_over:
+                        continue
                     return None
-                for place, record in enumerate(self._open(frame)):
+                for place, record in enumerate(self._opened_if_any(frame)):
                     if record and needle in record and _has_id(record, event_id):
                         return frame.first + place
         return None
+
+    def _opened_if_any(self, frame: Frame) -> list[bytes | None]:
+        try:
+            return self._open(frame)
+        except Unreadable:
+            if not self._passes_over:
+                raise
+            return []
 
     def _records(self, frame: Frame, index: int, limit: int, *, decode: bool) -> list[Record]:
         records = self._open(frame)[index - frame.first :][:limit]
@@ -351,10 +446,18 @@ class _LogReader:
         return None
 
     def _heads(self, segment: Segment) -> Iterator[tuple[int, Head]]:
-        offset = 0
-        while (head := self._file.head(segment.path, offset)) is not None:
-            yield offset, head
-            offset += head.size
+        """Of the file's frames in order; behind a damaged one only where that may be passed over."""
+        offset, first = 0, -1
+        while True:
+            head = self._file.head(segment.path, offset)
+            if head is not None and (first < 0 or head.first == first):
+                yield offset, head
+                offset, first = offset + head.size, head.first + head.count
+            else:
+                behind = self._behind(segment, offset, first - 1) if self._passes_over else None
+                if behind is None:
+                    return
+                first, offset = behind
 
     def _segment_with(self, index: int) -> tuple[int, Segment, int] | None:
         """The start of the file that holds `index`."""

@@ -66,10 +66,12 @@ class LakeReader:
         *,
         place: Place | None = None,
         tell: Tell = _quiet,
+        journal: JournalReader | None = None,
     ) -> None:
-        """`place` is where the table lies, by default in the data folder; `tell` records what was done to it."""
+        """`place` is where the table lies, by default in the data folder; `tell` records what was done to it; `journal`
+        may be a reader that goes on behind damage."""
         self._data_dir = data_dir
-        self._journal = JournalReader(data_dir)
+        self._journal = journal or JournalReader(data_dir)
         self._settings = settings
         self._clock = clock
         self._keeper = Keeper(

@@ -54,6 +54,9 @@ MEANINGS: dict[str, Meaning] = {
     "journal.segment.sealed": Meaning(EVENT_LOG, OTHER, estate.log, "File sealed"),
     "journal.segment.pruned": Meaning(EVENT_LOG, 2, estate.log),
     "journal.reader.passed_over": Meaning(EVENT_LOG, OTHER, estate.log, "Unread records removed"),
+    "journal.records.unreadable": Meaning(
+        DETECTION, 1, findings.noticed("Records of the journal cannot be read", "journal.records.unreadable")
+    ),
     "journal.upkeep.failed": Meaning(EVENT_LOG, OTHER, estate.log, "Upkeep failed"),
     "gateway.process.started": Meaning(LIFECYCLE, 3, estate.ours),
     "gateway.process.stopped": Meaning(LIFECYCLE, 4, estate.ours),

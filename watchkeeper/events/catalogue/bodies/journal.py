@@ -75,6 +75,17 @@ class PassedOver(Body, frozen=True, kw_only=True):
     unread: Annotated[dict[str, int], says("Reader → how many records it had not read.")]
 
 
+class Unreadable(Body, frozen=True, kw_only=True):
+    """A range that cannot be read as it was written."""
+
+    reader: Annotated[str, says("Who came upon it: `detect`, `respond`, `lake`, or a sink.")]
+    writer: Annotated[str, says("Whose log it is.")]
+    first: Annotated[int, says("The first entry of it.", ge=0)]
+    end: Annotated[int, says("The first entry that can be read again; -1 while there is none.", ge=-1)]
+    records: Annotated[int, says("How many entries it has; -1 while nobody can say.", ge=-1)]
+    why: Annotated[str, says("What does not fit.")]
+
+
 class UpkeepFailed(Body, frozen=True, kw_only=True):
     """Upkeep that does not get on."""
 
@@ -135,5 +146,6 @@ KINDS = {
     "journal.segment.sealed": Kind(body=Rewritten, sets=ON_TARGET, outcomes=DONE),
     "journal.segment.pruned": Kind(body=Pruned, sets=ON_TARGET, outcomes=DONE),
     "journal.reader.passed_over": Kind(body=PassedOver, sets=ON_TARGET, outcomes=FAILED),
+    "journal.records.unreadable": Kind(body=Unreadable, sets=ON_TARGET, outcomes=FAILED),
     "journal.upkeep.failed": Kind(body=UpkeepFailed, sets=ON_TARGET, outcomes=FAILED),
 }
