@@ -33,7 +33,7 @@ from watchkeeper.app.settings import load
 from watchkeeper.core.content import content_folder
 from watchkeeper.events import JournalReader
 from watchkeeper.events.journal import prove, verifier
-from watchkeeper.events.journal.log import PUBLIC
+from watchkeeper.events.journal.writing.log import PUBLIC
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pool import HttpUpstream
 

@@ -42,8 +42,8 @@ from _lake_events import Estate
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.events import Event, Journal, JournalReader, JournalSettings, encode, new_event
 from watchkeeper.events.journal import verify
-from watchkeeper.events.journal.log import Log
 from watchkeeper.events.journal.upkeep import Keeper, RetentionSettings
+from watchkeeper.events.journal.writing.log import Log
 
 Result = dict[str, Any]
 Store = Callable[[list[Event]], None]

@@ -14,10 +14,10 @@ from watchkeeper.core.errors import Invalid, Unavailable
 from watchkeeper.events import Event, Journal, JournalReader, Position, Record, Severity
 from watchkeeper.events.catalogue import misfit
 from watchkeeper.events.journal import verify
-from watchkeeper.events.journal.frame import MAGIC
+from watchkeeper.events.journal.forms.frame import MAGIC
 from watchkeeper.events.journal.model import Corrupt
-from watchkeeper.events.journal.reader import Unreadable
 from watchkeeper.events.journal.reading.telling import Teller, is_there, told
+from watchkeeper.events.journal.reading.unreadable import Unreadable
 
 Make = Callable[..., Event]
 

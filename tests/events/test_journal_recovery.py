@@ -12,7 +12,7 @@ import pytest
 from watchkeeper.core.errors import Untrusted
 from watchkeeper.events import Journal, JournalReader
 from watchkeeper.events.journal import verify
-from watchkeeper.events.journal.frame import parse
+from watchkeeper.events.journal.forms.frame import parse
 
 Segments = Callable[[Path], list[Path]]
 

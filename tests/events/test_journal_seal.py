@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchkeeper.core.clock import ManualClock
-from watchkeeper.events.journal.frame import BadFrame, Frame, pack, pack_body, parse
-from watchkeeper.events.journal.seal import BadBlock, Opener, Sealer, check, entry_of
+from watchkeeper.events.journal.forms.frame import BadFrame, Frame, pack, pack_body, parse
+from watchkeeper.events.journal.forms.seal import BadBlock, Opener, Sealer, check, entry_of
 from watchkeeper.events.journal.subjects import SubjectKeys
 
 BATCH = [("agent:ada", b"one"), ("agent:bob", b"two"), ("agent:ada", b""), ("", b"x" * 70_000)]

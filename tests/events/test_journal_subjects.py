@@ -13,7 +13,7 @@ from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.errors import Invalid, NotFound, Untrusted
 from watchkeeper.events import Event, Journal, JournalReader
 from watchkeeper.events.journal import prove, verify
-from watchkeeper.events.journal.frame import parse
+from watchkeeper.events.journal.forms.frame import parse
 from watchkeeper.events.journal.segments import path_of
 from watchkeeper.events.journal.subjects import KEY_LIFETIME, SubjectKeys
 

@@ -16,7 +16,7 @@ from watchkeeper.core.files import write_private
 from watchkeeper.core.keys import SigningKey
 from watchkeeper.events import Event, Journal, JournalReader, JournalSettings
 from watchkeeper.events.journal import Report, verify
-from watchkeeper.events.journal.frame import PRELUDE_BYTES, parse
+from watchkeeper.events.journal.forms.frame import PRELUDE_BYTES, parse
 
 Segments = Callable[[Path], list[Path]]
 

@@ -20,7 +20,7 @@ from watchkeeper.events.anchors.place import Place
 from watchkeeper.events.anchors.sigv4 import Credentials
 from watchkeeper.events.anchors.webhook import WebhookPlace
 from watchkeeper.events.journal.outside import AnchorSettings, check_anchors
-from watchkeeper.events.journal.verification import TAMPERED, UNUSABLE
+from watchkeeper.events.journal.verifying.verification import TAMPERED, UNUSABLE
 from watchkeeper.respond.webhooks.signing import key_of, sign
 
 if TYPE_CHECKING:

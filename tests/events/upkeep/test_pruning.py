@@ -12,11 +12,11 @@ from watchkeeper.events import Journal, JournalReader
 from watchkeeper.events.journal import note, prove_position, verifier, verify
 from watchkeeper.events.journal.model import Position
 from watchkeeper.events.journal.note import origin_of
-from watchkeeper.events.journal.scan import Scan
+from watchkeeper.events.journal.reading.scan import Scan
 from watchkeeper.events.journal.tree import Tree, leaf_hashes
 from watchkeeper.events.journal.upkeep import Guards, Premises, Register, RetentionSettings, prune, status
 from watchkeeper.events.journal.upkeep.retention import DAY, Candidate, rule
-from watchkeeper.events.journal.verification import public_key_of
+from watchkeeper.events.journal.verifying.verification import public_key_of
 
 Estate = Any
 

@@ -16,9 +16,9 @@ from watchkeeper.events.anchors.model import KEY, Compared, Contradiction, Copy,
 from watchkeeper.events.anchors.place import Place
 from watchkeeper.events.journal import note as notes
 from watchkeeper.events.journal.note import BadNote, origin_of, read_verifier_key, verifier_key
-from watchkeeper.events.journal.scan import Progress, Scan
+from watchkeeper.events.journal.reading.scan import Progress, Scan
 from watchkeeper.events.journal.tree import Tree, leaf_hashes
-from watchkeeper.events.journal.verification import PATIENCE, public_key_of
+from watchkeeper.events.journal.verifying.verification import PATIENCE, public_key_of
 
 _MOST = 20
 """Contradictions told of one log and place: the first says it all."""

@@ -22,7 +22,7 @@ from watchkeeper.events.anchors.place import Place
 from watchkeeper.events.journal import note as notes
 from watchkeeper.events.journal.note import BadNote, Checkpoint, origin_of, verifier_key
 from watchkeeper.events.journal.tiles.follow import Follower
-from watchkeeper.events.journal.verification import public_key_of
+from watchkeeper.events.journal.verifying.verification import public_key_of
 from watchkeeper.events.model import Event, Severity, new_event
 
 LOOK = 1.0

@@ -14,11 +14,11 @@ import msgspec
 from watchkeeper.events.erasure.model import ranges_of
 from watchkeeper.events.erasure.scanning import Needle
 from watchkeeper.events.journal.note import origin_of
-from watchkeeper.events.journal.reader import JournalReader
-from watchkeeper.events.journal.scan import Scan
+from watchkeeper.events.journal.reading.reader import JournalReader
+from watchkeeper.events.journal.reading.scan import Scan
 from watchkeeper.events.journal.subjects import SubjectKeys
 from watchkeeper.events.journal.tree import Tree, leaf_hashes
-from watchkeeper.events.journal.verification import LogReport, public_key_of, verify
+from watchkeeper.events.journal.verifying.verification import LogReport, public_key_of, verify
 
 _CHUNK = 10_000
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from watchkeeper.events.journal.mark import read_mark
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 
 MOST = 262_144
 _SEEDED = 50_000

@@ -18,7 +18,7 @@ from watchkeeper.core.ids import derived_id, observed_id
 from watchkeeper.events.ingest.model import Observation
 from watchkeeper.events.ingest.recent import Recent
 from watchkeeper.events.ingest.settings import SourceSettings
-from watchkeeper.events.journal.writer import Journal
+from watchkeeper.events.journal.writing.writer import Journal
 from watchkeeper.events.model import VERSION, Event, Severity
 from watchkeeper.inspection.inspection import Inspection
 from watchkeeper.inspection.model import UNSHOWN, Finding, Surface

@@ -28,7 +28,7 @@ from watchkeeper.events.ingest.recorder import WRITER, Intake, Tally
 from watchkeeper.events.ingest.serving import listen, serve
 from watchkeeper.events.ingest.settings import IngestSettings, SourceSettings
 from watchkeeper.events.journal.model import JournalSettings
-from watchkeeper.events.journal.writer import Journal
+from watchkeeper.events.journal.writing.writer import Journal
 from watchkeeper.events.model import Severity, new_event
 from watchkeeper.inspection.inspection import Inspection
 

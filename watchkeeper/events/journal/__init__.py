@@ -5,10 +5,10 @@ that is worth against whom is said in docs/concepts/journal.md.
 """
 
 from watchkeeper.events.journal.model import JournalSettings, Position, Record, Waiting
-from watchkeeper.events.journal.proving import prove, prove_position
-from watchkeeper.events.journal.reader import JournalReader
-from watchkeeper.events.journal.verification import LogReport, Report, verify
-from watchkeeper.events.journal.writer import Journal
+from watchkeeper.events.journal.reading.reader import JournalReader
+from watchkeeper.events.journal.verifying.proving import prove, prove_position
+from watchkeeper.events.journal.verifying.verification import LogReport, Report, verify
+from watchkeeper.events.journal.writing.writer import Journal
 
 __all__ = [
     "Journal",

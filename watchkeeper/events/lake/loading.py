@@ -14,7 +14,7 @@ import msgspec
 from arro3.core import RecordBatch
 
 from watchkeeper.events.journal.model import Record
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.columns import Numbered, columns_of
 
 

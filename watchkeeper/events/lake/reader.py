@@ -17,7 +17,7 @@ import msgspec
 from watchkeeper.core.clock import SECOND, Clock, SystemClock
 from watchkeeper.core.errors import Conflict, Unavailable, WatchkeeperError
 from watchkeeper.core.files import Lock
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.erasure import Erased, erase
 from watchkeeper.events.lake.keeping.keeper import Keeper, Tell

@@ -19,7 +19,7 @@ from sqlglot import exp
 from watchkeeper.core.clock import SECOND, Clock, SystemClock
 from watchkeeper.core.errors import Invalid, NotFound, Unavailable
 from watchkeeper.events.journal.model import Position, Record
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.engine import TABLE, query
 from watchkeeper.events.lake.filters import Filter, condition, day, matching, moment

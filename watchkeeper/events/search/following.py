@@ -17,7 +17,7 @@ from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events.journal.mark import read_mark
 from watchkeeper.events.journal.model import Record
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.filters import Filter, matching
 from watchkeeper.events.lake.search import Search, Snapshot
 from watchkeeper.events.model import Event

@@ -13,7 +13,7 @@ import msgspec
 
 from watchkeeper.core.errors import Invalid
 from watchkeeper.events.journal.model import Record
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.model import Event
 from watchkeeper.events.sinks.model import Dead, Entry, Part
 

@@ -8,7 +8,7 @@ import msgspec
 
 from watchkeeper.core.errors import Invalid, WatchkeeperError
 from watchkeeper.events.journal.model import Position, Record
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.model import encode, new_event
 from watchkeeper.events.sinks.interface import Sink
 from watchkeeper.events.sinks.ledger import Ledger

@@ -27,7 +27,7 @@ from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
 from watchkeeper.core.text import visible
 from watchkeeper.events.journal.model import Position, Waiting
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.model import Event, Severity, new_event
 from watchkeeper.events.sinks import bounds
 from watchkeeper.events.sinks.backoff import pause

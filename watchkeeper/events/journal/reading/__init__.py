@@ -1,1 +1,2 @@
-"""What reading a log needs beside the frames: how to go on behind a damaged part, and who has to hear of it."""
+"""Reading logs: all of them as one (`reader`), each (`log`), on behind a damaged part (`resync`), and never in silence
+(`telling`)."""

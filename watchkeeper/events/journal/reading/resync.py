@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.events.journal import frame as frames
-from watchkeeper.events.journal.frame import BadFrame
+from watchkeeper.events.journal.forms import frame as frames
+from watchkeeper.events.journal.forms.frame import BadFrame
 
 _CHUNK = 1 << 20
 _OVERLAP = len(frames.MAGIC) - 1

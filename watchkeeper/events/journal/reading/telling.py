@@ -18,7 +18,8 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.files import make_private_folder, write_private
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events.journal.model import Corrupt
-from watchkeeper.events.journal.reader import JournalReader, Unreadable
+from watchkeeper.events.journal.reading.reader import JournalReader
+from watchkeeper.events.journal.reading.unreadable import Unreadable
 from watchkeeper.events.model import VERSION, Event, Severity
 
 KIND = "journal.records.unreadable"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from watchkeeper.core.errors import Unavailable, Untrusted
-from watchkeeper.events.journal import frame as frames
-from watchkeeper.events.journal.frame import BadFrame, Frame, Head
+from watchkeeper.events.journal.forms import frame as frames
+from watchkeeper.events.journal.forms.frame import BadFrame, Frame, Head
 from watchkeeper.events.journal.mark import read_mark
 from watchkeeper.events.journal.segments import segments_in
 

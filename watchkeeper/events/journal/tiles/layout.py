@@ -13,7 +13,7 @@ from hashlib import sha256
 
 import msgspec
 
-from watchkeeper.events.journal.frame import ENTRY_BYTES
+from watchkeeper.events.journal.forms.frame import ENTRY_BYTES
 from watchkeeper.events.journal.tree import EMPTY_ROOT, node_hash
 
 WIDTH = 256

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from watchkeeper.core.errors import Unavailable, Untrusted
 from watchkeeper.events.journal import note as notes
-from watchkeeper.events.journal.frame import Frame
+from watchkeeper.events.journal.forms.frame import Frame
 from watchkeeper.events.journal.note import BadNote, origin_of, verifier_key
 from watchkeeper.events.journal.tiles.follow import Follower
 from watchkeeper.events.journal.tiles.layout import WIDTH, Tile
 from watchkeeper.events.journal.tiles.pile import Pile
-from watchkeeper.events.journal.verification import public_key_of
+from watchkeeper.events.journal.verifying.verification import public_key_of
 
 Progress = Callable[[str, int, int], None]
 """Called with (writer, records done, records in all)."""

@@ -13,10 +13,10 @@ from itertools import accumulate, pairwise
 import msgspec
 import zstandard
 
-from watchkeeper.events.journal import content
-from watchkeeper.events.journal.content import BadContent, Part
-from watchkeeper.events.journal.frame import Block, Frame, pack_group
-from watchkeeper.events.journal.seal import BadBlock, Opener, aad_of
+from watchkeeper.events.journal.forms import content
+from watchkeeper.events.journal.forms.content import BadContent, Part
+from watchkeeper.events.journal.forms.frame import Block, Frame, pack_group
+from watchkeeper.events.journal.forms.seal import BadBlock, Opener, aad_of
 from watchkeeper.events.journal.subjects import SubjectKeys
 
 LEVEL = 9

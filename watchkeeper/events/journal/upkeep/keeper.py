@@ -21,7 +21,7 @@ from watchkeeper.events.journal.upkeep.pruning import prune
 from watchkeeper.events.journal.upkeep.retention import Guards, Ruling, rule
 from watchkeeper.events.journal.upkeep.sealing import Premises, Rewritten, seal
 from watchkeeper.events.journal.upkeep.status import candidates
-from watchkeeper.events.journal.writer import Journal
+from watchkeeper.events.journal.writing.writer import Journal
 from watchkeeper.events.model import Event, Severity, new_event
 
 _log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from watchkeeper.core.errors import Conflict, Unavailable, Untrusted
-from watchkeeper.events.journal import closed
-from watchkeeper.events.journal.closed import BadClosing, Closing
-from watchkeeper.events.journal.frame import Frame, pack_group
+from watchkeeper.events.journal.forms import closed
+from watchkeeper.events.journal.forms.closed import BadClosing, Closing
+from watchkeeper.events.journal.forms.frame import Frame, pack_group
 from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.tree import Tree, leaf_hashes
 from watchkeeper.events.journal.upkeep.rewriting import Draft, Pause, remove_unfinished

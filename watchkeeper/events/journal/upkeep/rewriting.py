@@ -13,9 +13,9 @@ from pathlib import Path
 
 from watchkeeper.core.errors import Unavailable, Untrusted
 from watchkeeper.core.files import sync_folder
-from watchkeeper.events.journal import closed
-from watchkeeper.events.journal.closed import BadClosing, Closing, Group
-from watchkeeper.events.journal.frame import Frame
+from watchkeeper.events.journal.forms import closed
+from watchkeeper.events.journal.forms.closed import BadClosing, Closing, Group
+from watchkeeper.events.journal.forms.frame import Frame
 from watchkeeper.events.journal.note import Signer
 from watchkeeper.events.journal.segments import sync_file
 from watchkeeper.events.journal.tree import Tree, leaf_hashes

@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper.core.errors import Unavailable, Untrusted
-from watchkeeper.events.journal import closed
-from watchkeeper.events.journal.closed import BadClosing, Closing, is_closed
-from watchkeeper.events.journal.frame import Frame
+from watchkeeper.events.journal.forms import closed
+from watchkeeper.events.journal.forms.closed import BadClosing, Closing, is_closed
+from watchkeeper.events.journal.forms.frame import Frame
+from watchkeeper.events.journal.forms.seal import HMAC_VERSION, BadBlock, Opener
 from watchkeeper.events.journal.note import Signer
-from watchkeeper.events.journal.scan import Scan
-from watchkeeper.events.journal.seal import HMAC_VERSION, BadBlock, Opener
+from watchkeeper.events.journal.reading.scan import Scan
 from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.subjects import SubjectKeys
 from watchkeeper.events.journal.tree import Tree

@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper.core.errors import Unavailable, Untrusted
-from watchkeeper.events.journal import closed
-from watchkeeper.events.journal import frame as frames
-from watchkeeper.events.journal.closed import BadClosing, Closing, is_closed
-from watchkeeper.events.journal.frame import BadFrame, Head
+from watchkeeper.events.journal.forms import closed
+from watchkeeper.events.journal.forms import frame as frames
+from watchkeeper.events.journal.forms.closed import BadClosing, Closing, is_closed
+from watchkeeper.events.journal.forms.frame import BadFrame, Head
 from watchkeeper.events.journal.note import origin_of
 from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.upkeep.retention import Candidate
-from watchkeeper.events.journal.verification import public_key_of
+from watchkeeper.events.journal.verifying.verification import public_key_of
 
 
 class FileStatus(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import write_private
 from watchkeeper.events.journal.model import Position
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.holds import Holds
 from watchkeeper.events.lake.keeping import rebuild as rebuilding
 from watchkeeper.events.lake.keeping import repair, retention

@@ -20,7 +20,7 @@ from sqlglot import exp
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import sync_folder, write_private
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.columns import columns_of
 from watchkeeper.events.lake.engine import TABLE, query
 from watchkeeper.events.lake.keeping.files import DataFile, files_of

@@ -18,7 +18,7 @@ from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.events.journal.reader import JournalReader
+from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.schema import SCHEMA, to_batch, to_row
 from watchkeeper.events.lake.sql.model import Range
 from watchkeeper.events.lake.table import cursor_of, lake_folder

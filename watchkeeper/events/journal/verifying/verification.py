@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from watchkeeper.core.errors import Unavailable, Untrusted, WatchkeeperError
-from watchkeeper.events.journal.log import PUBLIC, copied_checkpoint
+from watchkeeper.events.journal.forms.seal import BadBlock, Opener
 from watchkeeper.events.journal.note import origin_of, read_verifier_key, verifier_key
-from watchkeeper.events.journal.scan import Damage, Progress, Scan
-from watchkeeper.events.journal.seal import BadBlock, Opener
+from watchkeeper.events.journal.reading.scan import Damage, Progress, Scan
 from watchkeeper.events.journal.subjects import SubjectKeys
+from watchkeeper.events.journal.writing.log import PUBLIC, copied_checkpoint
 
 INTACT, TAMPERED, UNUSABLE, UNCOVERED = 0, 1, 2, 3
 _WORST_FIRST = (TAMPERED, UNUSABLE, UNCOVERED, INTACT)

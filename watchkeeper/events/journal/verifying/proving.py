@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.core.errors import NotFound, Unavailable, Untrusted
+from watchkeeper.events.journal.forms.seal import BadBlock, Opener
 from watchkeeper.events.journal.model import Position
 from watchkeeper.events.journal.note import origin_of, verifier_key
-from watchkeeper.events.journal.reader import JournalReader
-from watchkeeper.events.journal.scan import Progress, Scan
-from watchkeeper.events.journal.seal import BadBlock, Opener
+from watchkeeper.events.journal.reading.reader import JournalReader
+from watchkeeper.events.journal.reading.scan import Progress, Scan
 from watchkeeper.events.journal.subjects import SubjectKeys
-from watchkeeper.events.journal.verification import PATIENCE, public_key_of
+from watchkeeper.events.journal.verifying.verification import PATIENCE, public_key_of
 
 FORMAT = "watchkeeper-proof/1"
 

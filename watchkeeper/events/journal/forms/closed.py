@@ -17,9 +17,9 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-from watchkeeper.events.journal import frame as frames
 from watchkeeper.events.journal import note as notes
-from watchkeeper.events.journal.frame import BadFrame
+from watchkeeper.events.journal.forms import frame as frames
+from watchkeeper.events.journal.forms.frame import BadFrame
 from watchkeeper.events.journal.note import BadNote, Signer
 from watchkeeper.events.journal.tree import Tree
 

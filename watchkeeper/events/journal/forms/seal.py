@@ -15,9 +15,9 @@ from hashlib import sha256
 import zstandard
 from cryptography.exceptions import InvalidTag
 
-from watchkeeper.events.journal import content
-from watchkeeper.events.journal.content import BadContent, Content
-from watchkeeper.events.journal.frame import MAX_BYTES, Block, Frame
+from watchkeeper.events.journal.forms import content
+from watchkeeper.events.journal.forms.content import BadContent, Content
+from watchkeeper.events.journal.forms.frame import MAX_BYTES, Block, Frame
 from watchkeeper.events.journal.subjects import SubjectKeys
 
 ENTRY_VERSION = b"\x02"

@@ -17,11 +17,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from watchkeeper.events.journal import closed
-from watchkeeper.events.journal import frame as frames
 from watchkeeper.events.journal import note as notes
-from watchkeeper.events.journal.closed import BadClosing
-from watchkeeper.events.journal.frame import BadFrame, Frame
+from watchkeeper.events.journal.forms import closed
+from watchkeeper.events.journal.forms import frame as frames
+from watchkeeper.events.journal.forms.closed import BadClosing
+from watchkeeper.events.journal.forms.frame import BadFrame, Frame
 from watchkeeper.events.journal.note import BadNote
 from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.tree import Tree, leaf_hashes

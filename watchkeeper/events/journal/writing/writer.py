@@ -18,10 +18,10 @@ from pathlib import Path
 
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Invalid, Unavailable, WatchkeeperError
-from watchkeeper.events.journal.log import Log
+from watchkeeper.events.journal.forms.seal import Pending
 from watchkeeper.events.journal.model import JournalSettings, Position
-from watchkeeper.events.journal.seal import Pending
 from watchkeeper.events.journal.segments import NotWritten
+from watchkeeper.events.journal.writing.log import Log
 from watchkeeper.events.model import Event, Severity, encode, new_event
 
 MAX_RECORD = 16 * 1024 * 1024

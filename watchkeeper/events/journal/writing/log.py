@@ -20,14 +20,14 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Invalid, Unavailable, Untrusted, WatchkeeperError
 from watchkeeper.core.files import Lock, make_private_folder, write_private
 from watchkeeper.core.keys import SigningKey
-from watchkeeper.events.journal import frame as frames
 from watchkeeper.events.journal import note as notes
-from watchkeeper.events.journal.closed import is_closed
+from watchkeeper.events.journal.forms import frame as frames
+from watchkeeper.events.journal.forms.closed import is_closed
+from watchkeeper.events.journal.forms.seal import Pending, Sealer
 from watchkeeper.events.journal.mark import DurableMark
 from watchkeeper.events.journal.model import JournalSettings
 from watchkeeper.events.journal.note import Signer
-from watchkeeper.events.journal.scan import Damage, Scan
-from watchkeeper.events.journal.seal import Pending, Sealer
+from watchkeeper.events.journal.reading.scan import Damage, Scan
 from watchkeeper.events.journal.segments import SegmentWriter, segments_in, sync_file
 from watchkeeper.events.journal.subjects import SubjectKeys
 from watchkeeper.events.journal.tree import Tree, leaf_hashes

@@ -1,0 +1,1 @@
+"""Writing a log: opening and continuing it, committing, and telling whoever waits."""
