@@ -23,7 +23,9 @@ from watchkeeper.operators import Acting
 from watchkeeper.web.model import Neighbours, RecordedEvent
 
 _EXPORTS = 2
-_COUNTED = ("kind", "outcome", "server", "target", "actor", "severity", "method", "rule", "label", "claimed", "era")
+_COUNTED = (
+    "kind", "outcome", "server", "target", "actor", "severity", "rule", "finding", "method", "label", "claimed", "era",
+)  # fmt: skip
 
 
 class EventsView:

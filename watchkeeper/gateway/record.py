@@ -271,7 +271,8 @@ def _of_request(call: Call, captured: Spoken, *, keeps_version: bool) -> dict[st
     body["asked"] = _asked(ruling, ruling.told, spoken, shown)
     if keeps_version and (version := message.version or call.request.version):
         body["version"] = _short(version)
-    if (session := call.request.session) and not call.request.via:  # a member's is not what the client knows
+    client = call.request.origin or call.request  # at an endpoint the client knows its own session, not the member's
+    if session := client.session:
         body["session"] = session_digest(session)
     if call.ending:
         body["ending"] = call.ending

@@ -14,8 +14,10 @@ from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.events.lake.search import Search
 from watchkeeper.events.lake.table import lake_folder
 from watchkeeper.events.model import Event, Severity, new_event
-from watchkeeper.events.search import ask
+from watchkeeper.events.query.model import Is, Pattern
+from watchkeeper.events.search import ask, scans
 from watchkeeper.events.search.counting import Counts, Facet, count
+from watchkeeper.events.search.tally import Tally
 
 T = 1_790_000_000_000_000
 HOUR = 3_600_000_000
@@ -105,6 +107,64 @@ def test_of_thousands_of_values_the_most_frequent_are_told_and_the_rest_is_said(
     record(tmp_path, [*many, *(new_event(T, "gateway.request.decided", target="often") for _ in range(3))])
     facet = next(f for f in counted(tmp_path, fields=["target"], top=5).facets if f.field == "target")
     assert (facet.values[0].value, facet.values[0].count, len(facet.values), facet.others) == ("often", 3, 5, 2996)
+
+
+@pytest.mark.behaviour("stats.about-is-said")
+def test_of_too_many_combinations_a_part_is_counted_and_that_is_said(
+    tmp_path: Path, record: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(record)
+    monkeypatch.setattr(scans, "CROWD", 500)
+    monkeypatch.setattr(scans, "COMBINATIONS", 200)
+    targets = ["often" if at % 2 else f"t{at}" for at in range(4000)]
+    record(tmp_path, [new_event(T + at, "gateway.request.decided", target=one) for at, one in enumerate(targets)])
+    with LakeReader(tmp_path) as lake:
+        lake.fill()
+    counts = counted(tmp_path, fields=["target", "kind"])
+    facets = {facet.field: facet for facet in counts.facets}
+    assert (counts.total, counts.sampled) == (4000, 8)
+    assert (facets["kind"].is_about, facets["kind"].values[0].count) == (False, 4000)
+    assert (facets["target"].is_about, facets["target"].is_cut) == (True, True)
+    assert facets["target"].values[0].value == "often"
+    assert facets["target"].values[0].count == pytest.approx(2000, rel=0.2)
+    monkeypatch.setattr(scans, "COMBINATIONS", 4000)
+    exact = counted(tmp_path, fields=["target"])
+    assert (exact.sampled, exact.facets[0].values[0].count, exact.facets[0].others) == (0, 2000, 1991)
+
+
+@pytest.mark.behaviour("stats.findings")
+@pytest.mark.parametrize("in_lake", [False, True], ids=["journal", "lake"])
+def test_findings_are_counted_by_the_events_that_narrowing_finds(
+    tmp_path: Path, record: object, monkeypatch: pytest.MonkeyPatch, *, in_lake: bool
+) -> None:
+    assert callable(record)
+    labels = [("secret",), ("secret", "secret"), ('a "b" \\', "hidden_instruction"), (), ("\u00fc",)]
+    bodies = [{"findings": [{"label": one} for one in some], "said": '"label":"no"'} for some in labels]
+    record(tmp_path, [new_event(T, "gateway.request.decided", body=body) for body in bodies])
+    if in_lake:
+        with LakeReader(tmp_path) as lake:
+            lake.fill()
+    found = values(counted(tmp_path, fields=["finding"]), "finding")
+    assert found == {"secret": 2, 'a "b" \\': 1, "hidden_instruction": 1, "\u00fc": 1}
+    for value, number in found.items():
+        where = Is("finding", (Pattern(value),))
+        assert len(Search(tmp_path).events(unbounded=True, where=where)) == number
+    if in_lake:
+        monkeypatch.setattr(scans, "BODIES", 2)
+        part = counted(tmp_path, fields=["finding"])
+        assert (part.sampled, part.facets[0].is_about) == (2, True)
+
+
+@pytest.mark.behaviour("stats.bounded")
+def test_however_many_moments_and_values_there_are_the_tally_stays_small() -> None:
+    tally = Tally(["target"], T)
+    for at in range(120_000):
+        tally.row(
+            {"time": T + at * 3_600_000_000, "outcome": "", "server": "", "target": f"t{at}", "duration_us": None}
+        )
+    assert len(tally.times) <= 17_000
+    assert sum(tally.times.values()) == 120_000
+    assert (len(tally.facets["target"]) <= 100_000, tally.cut) == (True, {"target"})
 
 
 @pytest.mark.behaviour("stats.future")

@@ -34,6 +34,24 @@ async def test_a_session_serves_its_principal_alone_and_ends_for_all_members(mak
     assert kinds == ["gateway.session.opened", "gateway.session.closed"]
 
 
+@pytest.mark.behaviour("aggregate.session-digest")
+async def test_what_a_client_does_through_an_endpoint_has_one_digest_whoever_answers(make_company: Make) -> None:
+    company = await make_company(a="legacy", b="legacy")
+    digests = []
+    for session in (await company.begin(), await company.begin()):
+        for name in ("a__t", "b__t"):
+            await company.legacy(session, "tools/call", name=name)
+        await company.legacy(session, "ping")
+        events = [e for e in company.events("gateway.request.decided") if e.body["method"] in ("tools/call", "ping")]
+        digests.append([event.body.get("session") for event in events[-3:]])
+        assert session not in "".join(str(event.body) for event in company.events(""))
+    assert [len(set(found)) for found in digests] == [1, 1]
+    assert digests[0][0] != digests[1][0]
+    assert all(isinstance(found[0], str) and len(found[0]) == 20 for found in digests)
+    told = [e.body.get("session") for e in company.events() if e.body.get("method") == "notifications/initialized"]
+    assert set(told) == {digests[0][0], digests[1][0]}
+
+
 @pytest.mark.behaviour("aggregate.initialized-to-all")
 async def test_initialized_and_roots_changes_are_told_to_every_member(make_company: Make) -> None:
     company = await make_company(a="legacy", b="legacy")

@@ -61,7 +61,8 @@ def _tell(counts: Counts) -> None:
         click.echo(f"note: {counts.future:,} of them are later than now: some clock is wrong", err=True)
     _histogram(counts.spans, counts.span)
     for facet in counts.facets:
-        click.echo(f"\n{facet.field}")
+        about = f"  (about: one of {counts.sampled:,} events was looked at)" if facet.is_about else ""
+        click.echo(f"\n{facet.field}{about}")
         _bars(facet.values)
         if facet.others:
             click.echo(f"  … and {facet.others:,}{' or more' if facet.is_cut else ''} other values; --top shows more")

@@ -19,12 +19,22 @@ def query(delta: DeltaTable, select: exp.Select) -> Iterator[dict[str, Any]]:
 
     Raises `Unavailable` when a file is damaged or gone.
     """
+    for names, columns in _batches(delta, select):
+        for values in zip(*columns, strict=True):
+            yield dict(zip(names, values, strict=True))
+
+
+def rows(delta: DeltaTable, select: exp.Select) -> Iterator[tuple[Any, ...]]:
+    """The same without names, in the order that was selected."""
+    for _, columns in _batches(delta, select):
+        yield from zip(*columns, strict=True)
+
+
+def _batches(delta: DeltaTable, select: exp.Select) -> Iterator[tuple[list[str], list[list[Any]]]]:
     try:
         for batch in QueryBuilder().register(TABLE, delta).execute(select.sql(dialect="postgres")):
             names = batch.schema.names
-            columns = [_plain(name, batch[name]).to_pylist() for name in names]
-            for values in zip(*columns, strict=True):
-                yield dict(zip(names, values, strict=True))
+            yield names, [_plain(name, batch[name]).to_pylist() for name in names]
     except Exception as error:  # the engine raises bare `Exception` while it reads
         raise Unavailable(
             f"the lake cannot be read: {error}", hint="restart the service; it is filled again"

@@ -50,7 +50,7 @@ _ALL = (
     Field("duration", "duration", "duration_us", "how long it took: 250us, 30ms, 2s"),
     Field("duration_us", "number", "duration_us", "how long it took, in microseconds"),
     Field("version", "number", "v", "version of the event model"),
-    Field("finding", "member", "label", "what an inspector noticed: secret, hidden_instruction"),
+    Field("finding", "member", "label", "what an inspector noticed: secret, hidden_instruction", True),
     Field("session", "member", "session", "the session of the older era, as a digest"),
     Field("correlation", "member", "correlation", "the id that the client was told with a refusal"),
     Field("approval", "member", "approval", "the approval it belongs to"),

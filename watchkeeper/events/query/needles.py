@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 import msgspec
+import re2
 
 from watchkeeper.events.query.model import Pattern
 
@@ -44,6 +45,12 @@ def member(name: str, value: Pattern) -> str:
     if re.fullmatch(r"-?[0-9]{1,30}(\.[0-9]{1,30})?|true|false|null", value.text):
         found.append(rf"{_escape(value.text)}[,}}\]]")
     return f"{head}(?:{'|'.join(found)})"
+
+
+def members(name: str, text: str) -> list[str]:
+    """The texts that the member has somewhere in JSON text, at any depth: those that `member` finds it by."""
+    found = re2.findall(_escape(f'"{_inside(name)}":') + rf'"({_STRING})"', text)
+    return [msgspec.json.decode(f'"{one}"', type=str) for one in found]
 
 
 def present(name: str) -> str:

@@ -93,7 +93,7 @@ class Party:
         """What the members have asked the client."""
         self._open_requests: dict[_Key, tuple[Member, ...]] = {}
         self._initialize = turn.message
-        self._template = turn.request
+        self._template = msgspec.structs.replace(turn.request, session=self.id)  # events of what we ask have it
         self.standing: Strands | None = None
         """The client's standing stream, while it has one."""
         self._heard = heard
