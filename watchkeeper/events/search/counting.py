@@ -90,7 +90,7 @@ def count(
 ) -> Counts:
     """Count what `wanted` finds. Raises `Invalid` for a field that has no values to count."""
     chosen = tuple(facet_named(name) for name in fields)
-    options = Options(chosen, buckets, clock.now(), with_latency)
+    options = Options(chosen, buckets, clock.now(), with_latency, top)
     snapshot = search.snapshot()
     try:
         tally, span, sampled = _counted(search, snapshot, wanted, options)
@@ -106,7 +106,7 @@ def count(
         span=span,
         spans=spans,
         facets=tuple(_facet(tally, name, top) for name in chosen),
-        latencies=latencies(tally.took, top),
+        latencies=latencies(tally.took, tally.busiest(top)),
         future=tally.future,
         unreadable=tally.unreadable,
         sampled=sampled,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -28,16 +29,17 @@ def step_of(microseconds: int) -> int:
     return round(math.log(microseconds) / STEP)
 
 
-def latencies(took: Steps, top: int) -> tuple[Latency, ...]:
-    """The `top` tools with the most calls."""
-    by_tool: dict[tuple[str, str], Counter[int]] = {}
+def latencies(took: Steps, tools: Sequence[tuple[str, str]]) -> tuple[Latency, ...]:
+    """Of these tools, those with the most calls first."""
+    by_tool: dict[tuple[str, str], Counter[int]] = {tool: Counter() for tool in tools}
     for (server, target, step), number in took.items():
-        by_tool.setdefault((server, target), Counter())[step] += number
+        if (server, target) in by_tool:
+            by_tool[server, target][step] += number
     found = [
         Latency(*tool, sum(steps.values()), *(_percentile(steps, part) for part in (0.5, 0.9, 0.99)))
         for tool, steps in by_tool.items()
     ]
-    return tuple(sorted(found, key=lambda one: (-one.count, one.server, one.target))[:top])
+    return tuple(sorted(found, key=lambda one: (-one.count, one.server, one.target)))
 
 
 def _percentile(steps: Counter[int], part: float) -> int:

@@ -1,6 +1,6 @@
 """The lake's share of the counts, in few scans: fields are grouped together where few combinations of them occur.
 
-One scan is over time, outcome and what we name ourselves; one over server, tool and duration; one over what clients
+One scan is over time, outcome and what we name ourselves; one over server and tool; one over what clients
 say of themselves. The groups are added up here. What clients choose may have as many values as there are events: of
 more than a million events it is first estimated how many combinations there are, and when they are too many a part of
 the events is counted, and said to be so.
@@ -8,6 +8,7 @@ the events is counted, and said to be so.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -28,8 +29,9 @@ COMBINATIONS = 250_000
 BODIES = 100_000
 """Bodies that are read for a member, at most about so many; of more a part."""
 _OURS = ("outcome", "severity", "kind", "era", "label", "rule")
-_TOOLS = ("server", "target")
+TOOLS = ("server", "target")
 _CLIENTS = ("actor", "claimed", "method", "status")
+_HAS_TAKEN = exp.and_(exp.column("duration_us") > exp.Literal.number(0), exp.column("server").neq(literal("")))
 _PRIME, _FACTOR = 1_000_003, 48_271
 
 
@@ -40,6 +42,8 @@ class Options(msgspec.Struct, frozen=True):
     buckets: int
     now: int
     with_latency: bool
+    top: int
+    """Tools that are told of."""
 
 
 class LakeShare:
@@ -63,14 +67,14 @@ class LakeShare:
         self._over_time(tally, span)
         if not self._total:
             return 0
-        if self._options.with_latency or self._chosen(_TOOLS):
+        if self._options.with_latency or self._chosen(TOOLS):
             self._tools(tally)
         if clients := self._chosen(_CLIENTS):
             self._values(tally, clients)
         for name in self._options.fields:
             if FIELDS[name].type == "member":
                 self._members(tally, name)
-            elif name not in (*_OURS, *_TOOLS, *_CLIENTS):
+            elif name not in (*_OURS, *TOOLS, *_CLIENTS):
                 self._values(tally, [name])
         return self._sampled
 
@@ -95,17 +99,25 @@ class LakeShare:
             self._add(tally, names, values, number)
 
     def _tools(self, tally: Tally) -> None:
-        names = self._chosen(_TOOLS)
-        where, times = self._part(("server", "target"))
-        has_taken = exp.and_(exp.column("duration_us") > exp.Literal.number(0), exp.column("server").neq(literal("")))
-        steps = call("round", exp.Div(this=call("ln", exp.column("duration_us")), expression=exp.Literal.number(STEP)))
-        step = exp.case().when(has_taken, call("arrow_cast", steps, literal("Int64"))).else_(exp.null())
-        keys = [exp.column("server"), exp.column("target"), step.as_("step")]
-        for server, target, took, number in self._grouped(where, keys, [_all().as_("n")]):
-            if self._options.with_latency and took is not None:
-                tally.took[server, target, took] += number * times
+        """How many calls each tool had; then how long they took, of those that are told of alone."""
+        names = self._chosen(TOOLS)
+        where, times = self._part(TOOLS)
+        taken = exp.case().when(_HAS_TAKEN.copy(), exp.Literal.number(1)).else_(exp.Literal.number(0))
+        keys = [exp.column("server"), exp.column("target")]
+        for server, target, number, calls in self._grouped(where, keys, [_all().as_("n"), call("sum", taken).as_("c")]):
+            tally.called(server, target, calls * times)
             self._add(tally, names, [server if name == "server" else target for name in names], number * times)
         self._say(tally, names, times)
+        tools = tally.busiest(self._options.top) if self._options.with_latency else []
+        if not tools:
+            return
+        steps = call("round", exp.Div(this=call("ln", exp.column("duration_us")), expression=exp.Literal.number(STEP)))
+        told = exp.or_(
+            *(exp.and_(exp.column("server").eq(literal(s)), exp.column("target").eq(literal(t))) for s, t in tools)
+        )
+        keys.append(call("arrow_cast", steps, literal("Int64")).as_("step"))
+        for server, target, step, number in self._grouped(exp.and_(where, told, _HAS_TAKEN), keys, [_all().as_("n")]):
+            tally.took[server, target, step] += number * times
 
     def _values(self, tally: Tally, names: Sequence[str]) -> None:
         where, times = self._part([FIELDS[name].column for name in names])
@@ -118,13 +130,22 @@ class LakeShare:
         column = FIELDS[name].column
         has_it = call("contains", exp.column("body"), literal(f'"{column}":"'))
         where, times = exp.and_(self._where.copy(), has_it), 1
-        if self._total > BODIES:
+        found, number = self._bodies(_select(where, exp.column("body")).limit(BODIES + 1), column)
+        if number > BODIES:
             ((number,),) = self._rows(_select(where, _all().as_("n")))
-            times = max(1, -(-number // BODIES))
-            where = where if times == 1 else exp.and_(where, _one_of(times))
-        for (body,) in self._rows(_select(where, exp.column("body"))):
-            tally.values(name, set(members(column, body)), times)
+            times = -(-number // BODIES)
+            found, _ = self._bodies(_select(exp.and_(where, _one_of(times)), exp.column("body")), column)
+        for value, count in found.items():
+            tally.values(name, (value,), count * times)
         self._say(tally, [name], times)
+
+    def _bodies(self, select: exp.Select, column: str) -> tuple[Counter[str], int]:
+        found: Counter[str] = Counter()
+        number = 0
+        for (body,) in self._rows(select):
+            found.update(set(members(column, body)))
+            number += 1
+        return found, number
 
     def _part(self, columns: Sequence[str]) -> tuple[Any, int]:
         """What is looked at, and how many events each of these stands for."""

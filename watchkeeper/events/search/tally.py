@@ -38,6 +38,8 @@ class Tally:
         self.about: set[str] = set()
         """Fields counted in a part of the events."""
         self.took: Steps = Counter()
+        """Of the journal's share every tool's, of the lake's the busiest tools'."""
+        self._calls: Counter[tuple[str, str]] = Counter()
         self.oldest: int | None = None
         self.newest: int | None = None
         self.future = 0
@@ -55,6 +57,19 @@ class Tally:
             self.values(name, values_of(name, row), 1)
         if self._with_latency and row["server"] and (row["duration_us"] or 0) > 0:
             self.took[row["server"], row["target"], step_of(row["duration_us"])] += 1
+            self.called(row["server"], row["target"], 1)
+
+    def called(self, server: str, target: str, count: int) -> None:
+        """So many calls of a tool, of which it is known how long they took."""
+        if count:
+            self._calls[server, target] += count
+        if len(self._calls) > _HELD:
+            self._calls = Counter(dict(self._calls.most_common(GROUPS)))
+            self.took = Counter({key: number for key, number in self.took.items() if key[:2] in self._calls})
+
+    def busiest(self, top: int) -> list[tuple[str, str]]:
+        """The tools with the most calls."""
+        return sorted(self._calls, key=lambda tool: (-self._calls[tool], tool))[:top]
 
     def moment(self, start: int, outcome: str, count: int, extent: tuple[int, int]) -> None:
         """So many events of one span; `extent` is the first and the last of their times."""
