@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
+import subprocess
+import sys
 import tempfile
+import textwrap
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from arro3.core import Schema
+from deltalake import DeltaTable, write_deltalake
+from deltalake import Schema as DeltaSchema
 
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.errors import Invalid, Unavailable
 from watchkeeper.events.journal import Journal
 from watchkeeper.events.journal.subjects import SubjectKeys
 from watchkeeper.events.lake.reader import LakeReader
+from watchkeeper.events.lake.schema import SCHEMA, to_batch, to_row
 from watchkeeper.events.lake.sql.model import Limits, Range
 from watchkeeper.events.lake.sql.running import Cancelled, Lake, Progress
 from watchkeeper.events.lake.table import lake_folder
 from watchkeeper.events.model import Event, new_event
 
+ROOT = Path(__file__).resolve().parents[2]
 T = 1_790_000_000_000_000
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -73,6 +84,26 @@ def test_without_a_lake_the_journal_answers_and_it_is_said(tmp_path: Path) -> No
     lake = Lake(tmp_path, "b")
     answer = lake.run(lake.prepare("SELECT tenant, time FROM events", ALL))
     assert (answer.rows, answer.plan.note) == ((("b", "2026-09-21T14:13:20.000001Z"),), "there is no lake yet")
+
+
+@pytest.mark.behaviour("sql.older-lake")
+def test_a_lake_of_an_older_version_is_left_out_and_the_journal_answers_for_it(tmp_path: Path) -> None:
+    event = call(T, target="old")
+    record(tmp_path, [event, call(T + 1, tenant="b")])
+    older = [field for field in SCHEMA if field.name not in ("retention", "result")]
+    schema = DeltaSchema.from_arrow(Schema(older))
+    table = DeltaTable.create(lake_folder(tmp_path), schema=schema, name="watchkeeper events")
+    rows = to_batch([to_row(event, "gateway", 0)]).select([field.name for field in older])
+    write_deltalake(table, rows, mode="append")
+    lake = Lake(tmp_path)
+    query = lake.prepare("SELECT target, retention FROM events WHERE retention = 'traffic'", ALL)
+    answer = lake.run(query)
+    assert answer.rows == (("old", "traffic"),)
+    assert "older version, without result, retention" in answer.plan.note
+    assert "started" in lake.plan(query).note
+    fill(tmp_path)
+    again = lake.run(query)
+    assert (again.rows, again.plan.note, again.from_journal) == (answer.rows, "", 0)
 
 
 def test_an_empty_data_folder_has_no_events(tmp_path: Path) -> None:
@@ -185,6 +216,45 @@ def test_an_interrupt_ends_the_process_first(busy: Path) -> None:
         lake.run(lake.prepare(HEAVY, ALL), Limits(seconds=60))
     timer.join()
     assert time.monotonic() - begin < 30  # it did not wait for the query
+
+
+_ASKER = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from watchkeeper.events.lake.sql.model import Limits, Range
+    from watchkeeper.events.lake.sql.running import Lake
+    lake = Lake(Path(sys.argv[1]))
+    seen = []
+
+    def tell(progress):
+        seen.append(progress)
+        if len(seen) == 10:
+            print("asked", flush=True)
+
+    lake.run(lake.prepare(sys.argv[2], Range()), Limits(seconds=600), tell=tell)
+""")
+
+
+@pytest.mark.slow
+@pytest.mark.behaviour("sql.no-orphans")
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own word is Linux'")
+def test_whoever_asks_is_killed_and_the_query_ends_though_the_engine_is_busy(busy: Path) -> None:
+    asker = subprocess.Popen([sys.executable, "-c", _ASKER, str(busy), HEAVY], cwd=ROOT, stdout=subprocess.PIPE)
+    assert asker.stdout is not None
+    assert asker.stdout.readline() == b"asked\n"
+    children = Path(f"/proc/{asker.pid}/task/{asker.pid}/children").read_text().split()
+    handles = [os.pidfd_open(int(child)) for child in children]
+    assert len(handles) == 1
+    asker.send_signal(signal.SIGKILL)
+    asker.wait()
+    asker.stdout.close()
+    try:
+        assert select.select(handles, [], [], 20)[0] == handles  # the query itself would take minutes
+    finally:
+        for handle in handles:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            os.close(handle)
 
 
 def test_a_damaged_lake_is_an_error_and_no_empty_answer(tmp_path: Path) -> None:

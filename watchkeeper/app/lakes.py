@@ -12,6 +12,7 @@ from watchkeeper.core.secrets import SecretReader
 from watchkeeper.events.lake.places import Place, place_of
 from watchkeeper.events.lake.search import Search
 from watchkeeper.events.lake.settings import LakeSettings
+from watchkeeper.events.lake.sql.running import Lake
 
 
 def lake_place(data_dir: Path) -> Place:
@@ -26,6 +27,11 @@ def lake_place(data_dir: Path) -> Place:
 def search_in(data_dir: Path) -> Search:
     """Searches that folder's journal and its lake, wherever that lies. Raises `Misconfigured`."""
     return Search(data_dir, place=lake_place(data_dir))
+
+
+def lake_in(data_dir: Path, tenant: str) -> Lake:
+    """One tenant's SQL to that folder's journal and its lake, wherever that lies. Raises `Misconfigured`."""
+    return Lake(data_dir, tenant, place=lake_place(data_dir))
 
 
 def leave_word(data_dir: Path, settings: LakeSettings) -> Place:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from watchkeeper.app.lakes import lake_in
 from watchkeeper.app.settings import data_folder, require_journal
 from watchkeeper.cli import options, output
 from watchkeeper.cli.querying import answer, options_of_a_query, range_of
@@ -20,7 +21,6 @@ from watchkeeper.detect.hunts.parameters import from_words, samples, values
 from watchkeeper.detect.hunts.trials import test_hunt
 from watchkeeper.events.lake.sql import dialects
 from watchkeeper.events.lake.sql.rewriting import prepare, rewrite
-from watchkeeper.events.lake.sql.running import Lake
 
 _folder = click.option(
     "--folder",
@@ -118,7 +118,7 @@ def run(
     """Run one hunt over the lake and the journal's newest."""
     folder, now = data_folder(data), SystemClock().now()
     hunt = find(_hunts(folders), name)
-    lake = Lake(folder, tenant)
+    lake = lake_in(folder, tenant)
     said = values(hunt, from_words(hunt, words))
     prepared = lake.prepare(hunt.sql, range_of(since or ("" if until else hunt.range), until, now), dict(said))
     require_journal(folder)

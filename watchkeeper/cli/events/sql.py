@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
+from watchkeeper.app.lakes import lake_in
 from watchkeeper.app.settings import data_folder, require_journal
 from watchkeeper.cli import options
 from watchkeeper.cli.querying import answer, options_of_a_query, range_of
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.events.lake.sql.running import Lake
 
 
 @click.command()
@@ -39,7 +39,7 @@ def sql(query: str, since: str, until: str, tenant: str, data: Path | None, aske
     """
     folder, now = data_folder(data), SystemClock().now()
     text = sys.stdin.read() if query == "-" else query
-    lake = Lake(folder, tenant)
+    lake = lake_in(folder, tenant)
     prepared = lake.prepare(text, range_of(since, until, now))
     require_journal(folder)
     answer(lake, prepared, asked)

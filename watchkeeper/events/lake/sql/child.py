@@ -2,17 +2,21 @@
 
 The engine has no cap on its memory and nothing that stops it, so both are done to a process that may die:
 1. The limit of memory is set before the engine is loaded (a join that eats the host).
-2. When whoever asked is gone, its end of the pipe closes, and this ends (a query that nobody waits for).
+2. When whoever asked is gone, however it went, this ends, and in any case a little after the query's time. The kernel
+   sees to both: the engine keeps Python waiting, and a thread would look too late (a query that nobody waits for).
 3. Rows leave as they come, counted and weighed; what is over the limits is never read (an answer that fills memory).
-It reads the files it was told of, by names that the query was rewritten to, and writes nothing.
+It reads the tables it was told of, by names that the query was rewritten to, and writes nothing. What opens an object
+store comes on standard input with the query: a command line or an environment could be read by others.
 """
 
 from __future__ import annotations
 
+import ctypes
 import datetime
 import json
 import os
 import resource
+import signal
 import struct
 import sys
 import threading
@@ -20,10 +24,17 @@ from collections.abc import Iterator
 from typing import Any
 
 _BATCH = 500
+_PARENT_DEATH_SIGNAL = 1
+"""`PR_SET_PDEATHSIG`."""
 
 
 def main() -> None:
-    request = json.loads(sys.stdin.buffer.readline())
+    _die_with(int(sys.argv[1]))
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return  # stopped before it was asked
+    request = json.loads(line)
+    signal.alarm(int(request["seconds"]) + 10)
     _limit(int(request["memory"]), float(request["seconds"]))
     threading.Thread(target=_end_with_the_asker, daemon=True).start()
     try:
@@ -42,6 +53,14 @@ def _limit(memory: int, seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
 
 
+def _die_with(asker: int) -> None:
+    """From now on the kernel kills this process when `asker` is gone; only Linux can, elsewhere it is the pipe."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != asker:
+        os._exit(1)  # it was gone before
+
+
 def _end_with_the_asker() -> None:
     sys.stdin.buffer.read()
     os._exit(1)
@@ -52,7 +71,7 @@ def _answer(request: dict[str, Any]) -> None:
 
     builder = QueryBuilder(request["config"])
     for name, table in request["tables"].items():
-        builder.register(name, DeltaTable(table["uri"], version=table["version"]))
+        builder.register(name, DeltaTable(table["uri"], version=table["version"], storage_options=table["options"]))
     _send({"loaded": True})
     reader = builder.execute(request["sql"])
     kinds = {name: _kind(str(reader.schema.field(name).type)) for name in reader.schema.names}

@@ -25,6 +25,7 @@ import msgspec
 
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Invalid, Unavailable
+from watchkeeper.events.lake.places import Place
 from watchkeeper.events.lake.sql import dialects
 from watchkeeper.events.lake.sql.checking import Value
 from watchkeeper.events.lake.sql.model import Answer, Limits, Plan, Range
@@ -56,7 +57,7 @@ class Progress(msgspec.Struct, frozen=True):
 
     seconds: float
     bytes_read: int | None
-    """From files, as far as the system tells."""
+    """From files, as far as the system tells; `None` also for an object store."""
     rows: int
     """Of the answer, so far."""
 
@@ -67,10 +68,14 @@ _Tell = Callable[[Progress], None]
 class Lake:
     """One tenant's questions to a data folder; writes nothing into it, so any process may."""
 
-    def __init__(self, data_dir: Path, tenant: str = "default", clock: Clock = _SYSTEM) -> None:
+    def __init__(
+        self, data_dir: Path, tenant: str = "default", clock: Clock = _SYSTEM, *, place: Place | None = None
+    ) -> None:
+        """`place` is where the lake lies, by default in the data folder."""
         self._data_dir = data_dir
         self._tenant = tenant
         self._clock = clock
+        self._place = place
 
     def prepare(self, sql: str, asked: Range | None = None, parameters: dict[str, Value] | None = None) -> Prepared:
         """The query checked, bounded and bound to the tenant. Raises `Invalid`."""
@@ -78,7 +83,7 @@ class Lake:
 
     def plan(self, prepared: Prepared) -> Plan:
         """What it would read; nothing is read for it but the table's log. Raises `Unavailable`."""
-        with Snapshot(self._data_dir) as snapshot:
+        with Snapshot(self._data_dir, self._place) as snapshot:
             return plan(snapshot.table, prepared, snapshot.note)
 
     def run(
@@ -91,7 +96,7 @@ class Lake:
     ) -> Answer:
         """The rows. Raises `Invalid` when the engine cannot do it, `Unavailable` when it was stopped."""
         begin = time.monotonic()
-        with Snapshot(self._data_dir) as snapshot, _Child() as child:
+        with Snapshot(self._data_dir, self._place) as snapshot, _Child(snapshot.is_local) as child:
             frames = _Frames(child, limits, begin, tell, cancel)
             sources = snapshot.sources(prepared.tenant, prepared.span, frames.look)
             tables = {f"rows_{secrets.token_hex(8)}": source for source in sources}
@@ -123,9 +128,12 @@ class Lake:
 class _Child:
     """The process, from before it has been told anything; gone when the context ends, however that ends."""
 
+    def __init__(self, is_local: bool) -> None:
+        self._is_local = is_local
+
     def __enter__(self) -> _Child:
         self.process = subprocess.Popen(  # noqa: S603 — our own file, run by our own interpreter
-            [sys.executable, "-I", str(_CHILD)],
+            [sys.executable, "-I", str(_CHILD), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -153,6 +161,8 @@ class _Child:
             self.process.stdin.flush()
 
     def bytes_read(self) -> int | None:
+        if not self._is_local:
+            return None  # what comes from the network is not counted there
         try:
             told = Path(f"/proc/{self.process.pid}/io").read_text(encoding="ascii")
             return int(told.split("rchar:")[1].split()[0])
@@ -281,7 +291,8 @@ def _engine_said(frame: dict[str, Any], tables: tuple[str, ...], frames: _Frames
         return _out_of_memory(frames._limits)
     if any(word in text.lower() for word in _PLANNING):
         return Invalid(f"the engine cannot run this query: {first}", hint="the SQL page says what can be written")
-    return Unavailable(f"the lake cannot be read: {first}", hint="restart the service; the lake is filled again")
+    hint = "restart the service; a damaged lake is filled again, and of an object store it says what is wrong"
+    return Unavailable(f"the lake cannot be read: {first}", hint=hint)
 
 
 def _out_of_memory(limits: Limits) -> Unavailable:

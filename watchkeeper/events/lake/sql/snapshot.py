@@ -19,9 +19,11 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events.journal.reading.reader import JournalReader
-from watchkeeper.events.lake.schema import SCHEMA, to_batch, to_row
+from watchkeeper.events.lake.disk import DiskPlace
+from watchkeeper.events.lake.places import Place, lake_folder
+from watchkeeper.events.lake.schema import COLUMNS, SCHEMA, to_batch, to_row
 from watchkeeper.events.lake.sql.model import Range
-from watchkeeper.events.lake.table import cursor_of, lake_folder
+from watchkeeper.events.lake.table import cursor_of
 from watchkeeper.events.model import Event
 
 _CHUNK = 4096
@@ -33,8 +35,9 @@ _FAST = WriterProperties(compression="SNAPPY")
 class Snapshot:
     """A context: what it wrote is gone afterwards."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._folder = lake_folder(data_dir)
+    def __init__(self, data_dir: Path, place: Place | None = None) -> None:
+        """`place` is where the lake lies, by default in the data folder."""
+        self._place = place or DiskPlace(lake_folder(data_dir))
         self._journal = JournalReader(data_dir)
         self._cursor: dict[str, int] = {}
         self._tail: Path | None = None
@@ -45,11 +48,21 @@ class Snapshot:
         self.unreadable = 0
         """Records beyond the cursor that nobody can read any more (erased)."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether all of it lies on this host."""
+        return self._place.is_local or self.table is None
+
     def __enter__(self) -> Self:
         writers = self._journal.writers()
         try:
-            self.table = DeltaTable(self._folder)
-            self._cursor = cursor_of(self.table, writers)
+            table = self._place.open()
+            self._cursor = cursor_of(table, writers)
+            missing = COLUMNS.keys() - {field.name for field in table.schema().fields}
+            if missing:
+                self._leave_out(missing)
+            else:
+                self.table = table
         except TableNotFoundError:
             self.note = "there is no lake yet"
         except (DeltaError, OSError) as error:
@@ -61,16 +74,25 @@ class Snapshot:
             shutil.rmtree(self._tail, ignore_errors=True)
             self._tail = None
 
+    def _leave_out(self, missing: set[str]) -> None:
+        """A table of an older version: a column read as NULL would make conditions find nothing, and say so of all."""
+        self._cursor = {}
+        self.note = (
+            f"the lake is of an older version, without {', '.join(sorted(missing))};"
+            " the service takes it over when it is started"
+        )
+
     def sources(self, tenant: str, span: Range, look: Callable[[], None]) -> list[dict[str, Any]]:
-        """Where a child finds the tables: folder and version, the lake first. `look` is called often, and may raise.
+        """Where a child finds the tables, the lake first: address, version, and for a store how it is reached, secrets
+        among it. `look` is called often, and may raise.
 
         Raises `Unavailable`.
         """
         found: list[dict[str, Any]] = []
         if self.table is not None:
-            found.append({"uri": str(self._folder), "version": self.table.version()})
+            found.append({"uri": self._place.uri, "version": self.table.version(), "options": self._place.options})
         if self._write_tail(tenant, span, look) or not found:
-            found.append({"uri": str(self._tail), "version": None})
+            found.append({"uri": str(self._tail), "version": None, "options": None})
         return found
 
     def _write_tail(self, tenant: str, span: Range, look: Callable[[], None]) -> bool:
