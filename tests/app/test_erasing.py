@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from watchkeeper.app.desk import Desk
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.core.errors import Denied, Invalid
 from watchkeeper.events import Event, JournalReader, new_event
+from watchkeeper.events.erasure.lake import LakeFile, in_folder, look_at
 from watchkeeper.events.erasure.scanning import values_of
 from watchkeeper.events.journal import verifier, verify
 from watchkeeper.events.lake.holds import Hold, Holds, Scope
@@ -173,11 +177,48 @@ def test_what_is_left_anywhere_is_never_called_absent(data: Path, pristine: Path
 
 
 @pytest.mark.behaviour("privacy.proof-of-absence")
-def test_a_lake_elsewhere_is_unread_and_not_absent(data: Path) -> None:
+def test_a_lake_elsewhere_that_cannot_be_reached_is_unread_and_not_absent(data: Path) -> None:
     erase(data)
-    (data / "watchkeeper.toml").write_text('[lake]\nurl = "s3://bucket/lake"\n')
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        store = f'endpoint = "http://127.0.0.1:{nobody.getsockname()[1]}"\nretries = 0\n'
+        keys = 'access_key = "env:PATH"\nsecret_key = "env:PATH"\n'
+        settings = data / "watchkeeper.toml"
+        settings.write_text(f'[lake]\nurl = "s3://bucket/lake"\n[lake.store]\n{store}{keys}')
+        said = report(data)
+        assert (said["is_absent"], found(said)["lake at s3://bucket/lake"]) == (False, "unread")
+        settings.write_text('[lake]\nurl = "s3://bucket/lake"\n[lake.store]\naccess_key = "env:NOT_SET_ANYWHERE"\n')
+        said = report(data)
+        assert (said["is_absent"], found(said)["lake at s3://bucket/lake"]) == (False, "unread")
+        settings.unlink()
+        (data / "lake" / "place.json").write_text("{")
+        said = report(data)
+        assert (said["is_absent"], found(said)["lake at noted in lake/place.json"]) == (False, "unread")
+
+
+@pytest.mark.behaviour("privacy.proof-of-absence")
+def test_a_file_that_must_be_unpacked_is_unread_wherever_it_lies(data: Path) -> None:
+    erase(data)
+    aside = data / "lake.old"
+    aside.mkdir()
+    (aside / "copy.bin").write_bytes(gzip.compress(f'{{"actor":"{ADA}"}}'.encode()))
     said = report(data)
-    assert (said["is_absent"], found(said)["lake in an object store"]) == (False, "unread")
+    assert (said["is_absent"], found(said)["folder: lake.old"]) == (False, "unread")
+    (aside / "copy.bin").write_text(f'{{"actor":"{ADA}"}}')
+    assert found(report(data))["folder: lake.old"] == "mentioned"
+
+
+@pytest.mark.behaviour("privacy.proof-of-absence")
+def test_files_that_go_while_they_are_looked_at_are_looked_for_again(data: Path) -> None:
+    listing = in_folder(data / "lake")
+    files = listing()
+    gone = [LakeFile(f"events/{n}.parquet", 1, lambda: nullcontext(data / "nothing")) for n in range(20)]
+    rounds = iter([[gone[0], *files[:1]], files])
+    assert [p.own for p in look_at("lake", lambda: next(rounds), ADA) if p.store == "lake: files"] == [
+        p.own for p in look_at("lake", listing, ADA) if p.store == "lake: files"
+    ]
+    endless = iter([one] for one in gone)
+    assert [p.verdict for p in look_at("lake", lambda: next(endless), ADA)][-1] == "unread"
 
 
 @pytest.mark.behaviour("privacy.proof-of-absence")

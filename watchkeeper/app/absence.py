@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.erasing import DONE, holds_on
+from watchkeeper.app.lakes import places_of
 from watchkeeper.app.settings import STATE, current_operator, load
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import NotFound
 from watchkeeper.events import JournalReader
 from watchkeeper.events.erasure.ground import Underway
 from watchkeeper.events.erasure.journal import logs_of
+from watchkeeper.events.erasure.lake import Listing, in_store
 from watchkeeper.events.erasure.looking import Tables, is_absent, look
 from watchkeeper.events.erasure.model import UNREAD, Absence, Place, checked_subject
 from watchkeeper.events.erasure.statement import signed
@@ -81,12 +83,16 @@ def planned(data_dir: Path, subject: str) -> dict[str, Any]:
 
 
 def _places(data_dir: Path, subject: str) -> list[Place]:
-    """What is where; a lake that lies elsewhere is said to be unread, for its files are not looked into from here."""
-    places = look(data_dir, subject, TABLES)
-    if url := load(None, data_dir).settings.lake.url:
-        why = f"it lies at {url}: its files are not looked into from here, so nothing is said of them"
-        places.append(Place(store="lake in an object store", verdict=UNREAD, method="none", why=why))
-    return places
+    """What is where, in the lake's object store too; a store that cannot be looked into is said to be unread."""
+    listings: dict[str, Listing] = {}
+    unread: list[Place] = []
+    for url, place in places_of(data_dir, load(None, data_dir).settings.lake).items():
+        name = f"lake at {url}"
+        if isinstance(place, str):
+            unread.append(Place(store=name, verdict=UNREAD, method="none", why=place))
+        else:
+            listings[name] = in_store(place.everything, place.copy)
+    return look(data_dir, subject, TABLES, listings) + unread
 
 
 def erasures(data_dir: Path) -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper.app.settings import environment
+from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import make_private_folder, write_private
 from watchkeeper.core.secrets import SecretReader
-from watchkeeper.events.lake.places import Place, place_of
+from watchkeeper.events.lake.places import ObjectPlace, Place, place_of
 from watchkeeper.events.lake.search import Search
 from watchkeeper.events.lake.settings import LakeSettings
 from watchkeeper.events.lake.sql.running import Lake
@@ -22,6 +23,33 @@ def lake_place(data_dir: Path) -> Place:
     except (OSError, msgspec.MsgspecError):
         settings = LakeSettings()
     return place_of(data_dir, settings, SecretReader(environment()))
+
+
+def places_of(data_dir: Path, wanted: LakeSettings) -> dict[str, ObjectPlace | str]:
+    """URL → every object store in which the lake may lie: that of the settings, and that of whoever filled it.
+
+    A place that cannot be reached as noted has the reason instead: nobody may take it for one that is not there.
+    """
+    found: dict[str, ObjectPlace | str] = {}
+    for settings in (wanted, _noted(data_dir)):
+        if isinstance(settings, str):
+            found["noted in lake/place.json"] = settings
+        elif settings.url:
+            try:
+                place = place_of(data_dir, settings, SecretReader(environment()))
+            except WatchkeeperError as error:
+                found[settings.url] = error.reason
+            else:
+                found[settings.url] = place if isinstance(place, ObjectPlace) else "it is no object store"
+    return found
+
+
+def _noted(data_dir: Path) -> LakeSettings | str:
+    path = data_dir / "lake" / "place.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=LakeSettings) if path.exists() else LakeSettings()
+    except (OSError, msgspec.MsgspecError) as error:
+        return f"where it lies cannot be read: {error}"
 
 
 def search_in(data_dir: Path) -> Search:

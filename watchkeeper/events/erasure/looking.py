@@ -1,8 +1,7 @@
 """Looking for a subject in every store of a data folder. Reads only; whatever cannot be read is said to be unread.
 
-The lake is looked at in every value of every column of every file that lies there, whether the table still knows the
-file or not, and in its log, whose statistics name actors. Databases are looked at row by row and byte by byte: what was
-deleted and not overwritten is in no row.
+Databases are looked at row by row and byte by byte: what was deleted and not overwritten is in no row. The lake has a
+module of its own.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ import msgspec
 
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.events.erasure.journal import held_of
+from watchkeeper.events.erasure.lake import Listing, in_folder, look_at
 from watchkeeper.events.erasure.model import FOUND, KEPT, MENTIONED, UNREAD, Place, verdict_of
-from watchkeeper.events.erasure.scanning import Needle, texts_in, values_of
+from watchkeeper.events.erasure.scanning import Needle, packed_as, texts_in
 
 _ROWS = 1000
 
@@ -31,13 +31,14 @@ class Tables(msgspec.Struct, frozen=True):
     """Table → why rows of the subject stay."""
 
 
-def look(data_dir: Path, subject: str, tables: Tables) -> list[Place]:
-    """What is where. A store that is not there has no entry."""
+def look(data_dir: Path, subject: str, tables: Tables, lakes: Mapping[str, Listing]) -> list[Place]:
+    """What is where; `lakes` are those that lie elsewhere. A store that is not there has no entry."""
     needle = Needle(subject)
+    lakes = {"lake": in_folder(data_dir / "lake"), **lakes}
     return [
         _journal(data_dir, subject),
         _keys(data_dir, needle),
-        *_lake(data_dir / "lake", subject, needle),
+        *(place for name, listing in lakes.items() for place in look_at(name, listing, subject)),
         *_state(data_dir / "state.db", needle, tables),
         *_rest(data_dir, needle),
     ]
@@ -74,98 +75,6 @@ def _keys(data_dir: Path, needle: Needle) -> Place:
         return Place(store="journal keys", verdict=UNREAD, method="every row", why=str(error))
     place = _bytes_of("journal keys", path, needle, loose)
     return msgspec.structs.replace(place, own=own, verdict=FOUND) if own else place
-
-
-def _lake(folder: Path, subject: str, needle: Needle) -> Iterator[Place]:
-    if not folder.is_dir():
-        return
-    sets = {"lake": folder / "events", "lake, set aside": None}
-    for store, top in sets.items():
-        aside = [path for path in folder.iterdir() if path.is_dir() and path.name != "events"]
-        tops = [top] if top is not None else aside
-        logs = [path for one in tops for path in one.rglob("*") if "_delta_log" in path.parts and path.is_file()]
-        files = [path for one in tops for path in one.rglob("*.parquet") if "_delta_log" not in path.parts]
-        if not logs and not files:
-            continue
-        yield _data(f"{store}: files", files, subject, needle)
-        yield _log(f"{store}: log", logs, subject, needle)
-
-
-def _data(store: str, files: list[Path], subject: str, needle: Needle) -> Place:
-    own = mentions = size = looked = 0
-    unread: list[str] = []
-    for path in files:
-        try:
-            size += path.stat().st_size
-            for name, value in values_of(path):
-                if name == "actor":
-                    own += value == subject
-                else:
-                    mentions += sum(needle.count(text.encode("utf-8", "replace")) for text in texts_in(value))
-            looked += 1
-        except (ValueError, OSError) as error:
-            if path.exists():  # merged meanwhile: what was in it is in another one
-                unread.append(str(error))
-    method = "every page of every column unpacked; the column `actor` compared, all others searched for the name"
-    verdict = UNREAD if unread else verdict_of(own, mentions)
-    why = "; ".join(unread[:3])
-    return Place(
-        store=store, verdict=verdict, method=method, files=looked, bytes=size, own=own, mentions=mentions, why=why
-    )
-
-
-def _log(store: str, files: list[Path], subject: str, needle: Needle) -> Place:
-    own = mentions = size = looked = 0
-    unread: list[str] = []
-    for path in files:
-        try:
-            size += path.stat().st_size
-            for text in _texts_of_log(path):
-                here = needle.count(text.encode("utf-8", "replace"))
-                of_actor = _as_actor(text, subject) if here else 0
-                own, mentions = own + of_actor, mentions + here - of_actor
-            looked += 1
-        except (ValueError, OSError) as error:
-            if path.exists():
-                unread.append(str(error))
-    method = "every entry as text, every checkpoint unpacked; statistics of `actor` and predicates told apart"
-    verdict = UNREAD if unread else verdict_of(own, mentions)
-    return Place(
-        store=store,
-        verdict=verdict,
-        method=method,
-        files=looked,
-        bytes=size,
-        own=own,
-        mentions=mentions,
-        why="; ".join(unread[:3]),
-    )
-
-
-def _texts_of_log(path: Path) -> Iterator[str]:
-    if path.suffix == ".parquet":
-        for _, value in values_of(path):
-            yield from texts_in(value)
-        return
-    for line in path.read_bytes().splitlines():
-        try:
-            yield from texts_in(msgspec.json.decode(line))
-        except msgspec.DecodeError:
-            yield line.decode("utf-8", "replace")
-
-
-def _as_actor(text: str, subject: str) -> int:
-    """How often a text of the table's log names it as an actor: a statistic of that column, or a predicate about it."""
-    if "actor = " in text or "actor=" in text:
-        return Needle(subject).count(text.encode("utf-8", "replace"))
-    try:
-        stats = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return 0
-    if not isinstance(stats, dict):
-        return 0
-    bounds = (stats.get("minValues"), stats.get("maxValues"))
-    return sum(isinstance(bound, dict) and bound.get("actor") == subject for bound in bounds)
 
 
 def _state(path: Path, needle: Needle, tables: Tables) -> Iterator[Place]:
@@ -231,14 +140,11 @@ def _bytes_of(store: str, path: Path, needle: Needle, in_rows: int) -> Place:
     )
 
 
-_LOOKED_AT = ("state.db", "lake")
-
-
 def _rest(data_dir: Path, needle: Needle) -> Iterator[Place]:
     """Whatever else lies in the folder, by its first name there."""
     for top in sorted(data_dir.iterdir()):
-        if top.name.startswith(_LOOKED_AT):
-            continue
+        if top.name == "lake" or top.name.startswith("state.db"):
+            continue  # looked at above
         paths = [path for path in ([top] if top.is_file() else sorted(top.rglob("*"))) if path.is_file()]
         if top.name == "keys":
             paths = [path for path in paths if not path.name.startswith("subjects.db")]
@@ -251,6 +157,9 @@ def _raw(store: str, paths: list[Path], needle: Needle) -> Place:
     unread: list[str] = []
     for path in paths:
         try:
+            if packed := packed_as(path):
+                unread.append(f"{path.name}: {packed}, which a look at its bytes would not see through")
+                continue
             count, length = needle.count_file(path)
             found, size, looked = found + count, size + length, looked + 1
         except FileNotFoundError:

@@ -68,6 +68,24 @@ class Needle:
         return found + self.count(kept), size
 
 
+_PACKED = {
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "packed by gzip",
+    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"\xfd7zXZ\x00": "packed by xz",
+    b"BZh": "packed by bzip2",
+    b"PK\x03\x04": "a zip",
+}
+"""First bytes of what must be unpacked to be looked at."""
+
+
+def packed_as(path: Path) -> str:
+    """What a file is that its bytes do not tell; empty for all others. Raises `OSError`."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
+
+
 def values_of(path: Path) -> Iterator[tuple[str, Any]]:
     """(column, value) of everything in a Parquet file, read alone. Raises `ValueError` when it cannot be read."""
     from arro3.core import DataType  # noqa: PLC0415 — the query engine, for who looks into the lake only

@@ -165,6 +165,10 @@ class DiskPlace:
         """A data file under another name. Raises `OSError`."""
         shutil.copyfile(self.folder / unquote(name), target)
 
+    def drop_aside(self) -> int:
+        """Delete the folders beside the table; returns how many. Raises `OSError`."""
+        return drop_folders(self.folder.parent, keep=self.folder.name)
+
     def _durable(self) -> int:
         try:
             return int(msgspec.json.decode(self._mark.read_bytes())["version"])
@@ -182,6 +186,16 @@ class DiskPlace:
 
     def _entry(self, version: int) -> Path:
         return self.folder / _LOG / f"{version:020d}.json"
+
+
+def drop_folders(above: Path, *, keep: str = "") -> int:
+    """Delete every folder in there but one; returns how many. Raises `OSError`."""
+    folders = [path for path in above.iterdir() if path.is_dir() and path.name != keep] if above.is_dir() else []
+    for folder in folders:
+        shutil.rmtree(folder)
+    if folders:
+        sync_folder(above)
+    return len(folders)
 
 
 def check_parquet(path: Path) -> None:

@@ -13,13 +13,14 @@ rows in again. In this order, each step of which may be repeated after a crash:
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import msgspec
+from deltalake.exceptions import DeltaError
 from sqlglot import exp
 
-from watchkeeper.core.files import sync_folder
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.events.lake.disk import drop_folders
 from watchkeeper.events.lake.holds import Holds
 from watchkeeper.events.lake.table import LakeTable
 
@@ -33,7 +34,7 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
     """Entries of the table's log, and checkpoints."""
     aside: int
-    """Folders that were set aside, and went."""
+    """Folders that were set aside, in a store their files, and went."""
     left: tuple[str, ...] = ()
     """What could not go, and why."""
 
@@ -43,12 +44,13 @@ def erase(table: LakeTable, data_dir: Path, actor: str) -> Erased:
     rows = table.delete(exp.column("actor").eq(exp.Literal.string(actor)))
     files = table.purge()
     entries = table.drop_log()
-    above = data_dir / "lake"
-    folders = [path for path in above.iterdir() if path.is_dir() and path.name != "events"]
-    if folders and Holds(data_dir).in_force():
-        left = (f"{len(folders)} folders that were set aside: a legal hold is in force",)
+    if Holds(data_dir).in_force():
+        left = ("what was set aside, if anything was: a legal hold is in force",)
         return Erased(rows=rows, files=files, entries=entries, aside=0, left=left)
-    for folder in folders:
-        shutil.rmtree(folder)
-    sync_folder(above)
-    return Erased(rows=rows, files=files, entries=entries, aside=len(folders))
+    try:
+        aside = table.place.drop_aside()
+        if not table.place.is_local:  # what lay on this host before the table moved to the store
+            aside += drop_folders(data_dir / "lake")
+    except (DeltaError, OSError) as error:
+        raise Unavailable(f"what was set aside cannot be deleted: {error}", hint="check the lake's place") from error
+    return Erased(rows=rows, files=files, entries=entries, aside=aside)

@@ -20,6 +20,8 @@ from watchkeeper.core.secrets import SecretReader
 from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.settings import LakeSettings
 
+_REACHED = "check [lake] url, its endpoint and its credentials"
+
 
 class Place(Protocol):
     """What the table needs of where it lies."""
@@ -66,6 +68,10 @@ class Place(Protocol):
     def fetch(self, name: str, target: Path) -> None:
         """A data file under another name on this host. Raises `OSError`."""
 
+    def drop_aside(self) -> int:
+        """Delete what was set aside or put away beside the table; returns how many folders or files. Raises
+        `OSError`."""
+
 
 class ObjectPlace:
     """A prefix of a bucket."""
@@ -87,7 +93,7 @@ class ObjectPlace:
         except (OSError, DeltaError) as error:
             raise Unavailable(
                 f"the lake at {self.uri} cannot be reached: {_first_line(error)}",
-                hint="check [lake] url, its endpoint and its credentials",
+                hint=_REACHED,
             ) from error
         if names and not any("_delta_log" in name for name in names):
             raise Misconfigured(
@@ -136,8 +142,25 @@ class ObjectPlace:
 
     def fetch(self, name: str, target: Path) -> None:
         store = DeltaFileSystemHandler(self._above, options=self._options)
-        source = store.open_input_file(f"events/{name}")
-        target.write_bytes(source.read(source.size()))
+        _copy(store, f"events/{name}", target)
+
+    def everything(self) -> list[tuple[str, int]]:
+        """(name, bytes) of every object under the prefix, known to the table or not. Raises `Unavailable`."""
+        try:
+            return [(info.path, info.size) for info in self._files("") if info.size is not None]
+        except (OSError, DeltaError) as error:
+            raise Unavailable(f"{self._above} cannot be listed: {_first_line(error)}", hint=_REACHED) from error
+
+    def copy(self, name: str, target: Path) -> None:
+        """An object, by its name in `everything`. Raises `OSError`."""
+        _copy(DeltaFileSystemHandler(self._above, options=self._options), name, target)
+
+    def drop_aside(self) -> int:
+        store = DeltaFileSystemHandler(self._above, options=self._options)
+        names = [info.path for info in self._files("damaged") if info.size is not None]
+        for name in names:
+            store.delete_file(name)
+        return len(names)
 
     def _files(self, under: str) -> Sequence[Any]:
         store = DeltaFileSystemHandler(self._above, options=self._options)
@@ -171,6 +194,11 @@ def place_of(data_dir: Path, settings: LakeSettings, secrets: SecretReader) -> P
 def lake_folder(data_dir: Path) -> Path:
     """Where a data folder's table of events lies, unless the settings name an object store."""
     return data_dir / "lake" / "events"
+
+
+def _copy(store: DeltaFileSystemHandler, name: str, target: Path) -> None:
+    source = store.open_input_file(name)
+    target.write_bytes(source.read(source.size()))
 
 
 def _first_line(error: Exception) -> str:
