@@ -21,7 +21,7 @@ from tests.app.conftest import command
 from watchkeeper.app.absence import absence_of, erasures, planned
 from watchkeeper.app.desk import Desk
 from watchkeeper.app.platform import Platform, opened
-from watchkeeper.core.errors import Denied, Invalid
+from watchkeeper.core.errors import Denied, Invalid, Untrusted
 from watchkeeper.events import Event, JournalReader, new_event
 from watchkeeper.events.erasure.lake import LakeFile, in_folder, look_at
 from watchkeeper.events.erasure.scanning import values_of
@@ -259,6 +259,20 @@ def test_a_register_of_holds_that_cannot_be_read_forbids_everything(data: Path) 
     with pytest.raises(Exception, match="damaged"):
         erase(data)
     assert len(actors(data)) == 60
+
+
+@pytest.mark.behaviour("privacy.hold-wins")
+@pytest.mark.behaviour("lake.holds.do-not-vanish")
+def test_a_hold_whose_register_is_gone_still_forbids_the_erasure(data: Path) -> None:
+    hold = Hold(name="case-7", reason="court", by="operator:lea", placed_at=T, scope=Scope(actor=ADA))
+    Holds(data).place(hold)
+    (data / "lake" / "holds.json").unlink()
+    with pytest.raises(Untrusted, match="is gone"):
+        erase(data)
+    assert len(actors(data)) == 60
+    Holds(data).restore()
+    with pytest.raises(Denied):
+        erase(data)
 
 
 @pytest.mark.behaviour("privacy.name-is-forgotten")

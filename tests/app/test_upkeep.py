@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from watchkeeper.app.upkeep import guards_of, note_all, registering
-from watchkeeper.core.errors import Unavailable, WatchkeeperError
-from watchkeeper.events.journal.upkeep import Register
+from watchkeeper.core.clock import SECOND, ManualClock
+from watchkeeper.core.errors import Unavailable, Untrusted, WatchkeeperError
+from watchkeeper.events import Journal, JournalReader, JournalSettings, new_event
+from watchkeeper.events.journal.upkeep import Keeper, Register, RetentionSettings
 from watchkeeper.events.lake.holds import Hold, Holds, Scope
 
 
@@ -24,6 +26,35 @@ def test_the_lakes_holds_are_asked_and_a_damaged_register_stops_removal(tmp_path
     (tmp_path / "lake" / "holds.json").write_bytes(b"{")
     with pytest.raises(WatchkeeperError):
         guards.is_held(0, 1)
+
+
+@pytest.mark.behaviour("journal.retention-waits-for-holds-and-readers")
+@pytest.mark.behaviour("lake.holds.do-not-vanish")
+def test_a_journal_is_pruned_when_nothing_is_held_and_nobody_doubts_that(tmp_path: Path) -> None:
+    clock = ManualClock()
+    journal = Journal.open(tmp_path, "gateway", clock, JournalSettings(segment_bytes=8192))
+    for number in range(60):
+        event = new_event(
+            clock.now(), "gateway.request.decided", actor="agent:ada", body={"id": number, "text": "x" * 200}
+        )
+        journal.wait(journal.append(event))
+    keeper = Keeper(journal, RetentionSettings(days=1), clock, guards_of(tmp_path))
+    assert keeper.turn()[1] == []
+    clock.advance(3 * 86_400 * SECOND)
+    scope = Scope(actor="agent:ada")
+    Holds(tmp_path).place(Hold(name="case-7", reason="a case", by="operator:olga", placed_at=1, scope=scope))
+    assert keeper.turn()[1] == []
+    assert {ruling.reason for ruling in keeper.rulings()} == {"under a legal hold"}
+    (tmp_path / "lake" / "holds.json").unlink()
+    with pytest.raises(Untrusted, match="is gone"):
+        keeper.turn()
+    assert JournalReader(tmp_path).removed("gateway") == []
+    Holds(tmp_path).restore()
+    assert keeper.turn()[1] == []
+    Holds(tmp_path).lift("case-7")
+    assert len(keeper.turn()[1]) > 1
+    assert JournalReader(tmp_path).removed("gateway") != []
+    journal.close()
 
 
 def test_readers_are_registered_while_they_are_there_and_forgotten_afterwards(tmp_path: Path) -> None:

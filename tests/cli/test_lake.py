@@ -77,6 +77,23 @@ def test_a_hold_that_covers_everything_or_an_incident_that_there_is_not_is_refus
     assert recorded(estate) == []
 
 
+@pytest.mark.behaviour("lake.holds.do-not-vanish")
+def test_holds_whose_register_is_gone_are_told_and_restored(run: Command, estate: Path) -> None:
+    run("lake", "retention", "--dry-run", "--data", estate)
+    hold = ("--reason", "court", "--actor", "agent:1", "--data", estate)
+    assert run("lake", "hold", "add", "case-7", *hold).exit_code == 0
+    (estate / "lake" / "holds.json").unlink()
+    told = run("lake", "status", "--data", estate)
+    assert (told.exit_code, "NOTHING IS DELETED" in told.stdout, "lake hold restore" in told.stdout) == (1, True, True)
+    standing = json.loads(run("lake", "status", "--json", "--data", estate).stdout)
+    assert (standing["holds"], "is gone" in standing["doubt"]) == (None, True)
+    for command in (("lake", "hold", "list"), ("lake", "retention")):
+        assert run(*command, "--data", estate).exit_code not in (0, 1)
+    assert "case-7" in run("lake", "hold", "restore", "--reason", "removed", "--data", estate).stdout
+    assert run("lake", "status", "--data", estate).exit_code == 0
+    assert "lake.hold.restored" in recorded(estate)
+
+
 def test_status_names_damage_and_tidying_mends_it(run: Command, estate: Path) -> None:
     assert run("lake", "tidy", "--data", estate).exit_code == 0
     standing = json.loads(run("lake", "status", "--data", estate, "--json").stdout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,79 @@ def test_a_damaged_register_is_an_error_and_not_an_empty_one(tmp_path: Path, con
             ask()
     with pytest.raises(Untrusted):
         Holds(tmp_path).place(hold("other", actor="agent:a"))
+
+
+def _gone(lake: Path, _earlier: bytes) -> None:
+    shutil.rmtree(lake)
+
+
+def _older(lake: Path, earlier: bytes) -> None:
+    (lake / "holds.json").write_bytes(earlier)
+
+
+def _other(lake: Path, _earlier: bytes) -> None:
+    register = lake / "holds.json"
+    register.write_bytes(register.read_bytes().replace(b"agent:b", b"agent:c"))
+
+
+def _damaged(lake: Path, _earlier: bytes) -> None:
+    (lake / "holds.json").write_bytes(b"{")
+
+
+@pytest.mark.behaviour("lake.holds.do-not-vanish")
+@pytest.mark.parametrize("harm", [_gone, _older, _other, _damaged])
+def test_a_register_that_is_not_what_was_written_forbids_all_until_it_is_restored(
+    tmp_path: Path, harm: Callable[[Path, bytes], None]
+) -> None:
+    holds, lake = Holds(tmp_path), tmp_path / "lake"
+    holds.place(hold("first", actor="agent:a"))
+    earlier = (lake / "holds.json").read_bytes()
+    holds.place(hold("second", actor="agent:b"))
+    assert holds.doubt() == ""
+    harm(lake, earlier)
+    assert holds.doubt()
+    for ask in (holds.covering, lambda: holds.lift("first"), lambda: holds.place(hold("third", actor="x"))):
+        with pytest.raises(Untrusted) as told:
+            ask()
+        assert "lake hold restore" in (told.value.hint or "")
+    assert names(holds.restore()) == ["first", "second"]
+    assert (holds.get("second"), holds.doubt()) == (hold("second", actor="agent:b"), "")
+    holds.lift("first")
+    assert names(holds.covering()) == ["second"]
+
+
+@pytest.mark.behaviour("lake.holds.do-not-vanish")
+def test_a_crash_between_register_and_copy_leaves_no_doubt_and_the_next_start_mends_it(tmp_path: Path) -> None:
+    holds, copy = Holds(tmp_path), tmp_path / "keys" / "holds.json"
+    holds.place(hold("first", actor="agent:a"))
+    before = copy.read_bytes()
+    holds.place(hold("second", actor="agent:b"))
+    copy.write_bytes(before)
+    assert (names(holds.covering()), holds.doubt()) == (["first", "second"], "")
+    holds.settle()
+    shutil.rmtree(tmp_path / "lake")
+    assert names(holds.restore()) == ["first", "second"]
+    copy.unlink()  # a register of a version that made no copy
+    holds.settle()
+    assert copy.is_file()
+
+
+@pytest.mark.behaviour("lake.holds.do-not-vanish")
+def test_a_lake_that_was_removed_after_the_last_hold_was_lifted_leaves_no_doubt(tmp_path: Path) -> None:
+    holds = Holds(tmp_path)
+    holds.place(hold(actor="agent:a"))
+    holds.lift("case-7")
+    shutil.rmtree(tmp_path / "lake")
+    assert holds.covering() == ()
+    holds.place(hold("other", actor="agent:a"))
+    (tmp_path / "lake" / "holds.json").unlink()
+    assert holds.doubt()
+
+
+@pytest.mark.behaviour("lake.holds.do-not-vanish")
+def test_without_register_and_copy_nothing_can_be_restored_and_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        Holds(tmp_path).restore()
 
 
 @pytest.mark.behaviour("lake.holds.named-and-bounded")

@@ -147,6 +147,22 @@ def test_with_a_damaged_register_of_holds_retention_deletes_nothing(tmp_path: Pa
     assert Counter(rows(tmp_path)) == before
 
 
+@pytest.mark.behaviour("lake.holds.do-not-vanish")
+def test_without_the_register_of_a_hold_retention_deletes_nothing_and_the_status_says_so(tmp_path: Path) -> None:
+    estate(tmp_path)
+    scope = Scope(actor="agent:acme")
+    Holds(tmp_path).place(Hold(name="case-7", reason="court", by="operator:ada", placed_at=NOW, scope=scope))
+    with filler(tmp_path, retention=RetentionSettings(traffic=30)) as lake:
+        lake.fill()
+        before = Counter(rows(tmp_path))
+        assert lake.lag().doubt == ""
+        (tmp_path / "lake" / "holds.json").unlink()
+        with pytest.raises(Untrusted):
+            lake.retain()
+        assert "is gone" in lake.lag().doubt
+    assert Counter(rows(tmp_path)) == before
+
+
 @pytest.mark.behaviour("lake.retention.daily")
 def test_retention_runs_a_day_after_the_first_start_and_then_daily(tmp_path: Path) -> None:
     estate(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from watchkeeper.app.lakes import leave_word
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.settings import STATE, Loaded
 from watchkeeper.core import control
-from watchkeeper.core.errors import NotFound
+from watchkeeper.core.errors import NotFound, WatchkeeperError
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import JournalReader, Severity, new_event
 from watchkeeper.events.journal.reading.telling import telling_reader
@@ -52,6 +52,8 @@ class LakeKeeping:
         self._on = platform
         self._lake = lake
         self._holds = Holds(platform.data_dir)
+        with suppress(WatchkeeperError):  # whoever deletes is told
+            self._holds.settle()
 
     def acts(self) -> dict[str, Act]:
         """By name, each told who does it."""
@@ -60,6 +62,7 @@ class LakeKeeping:
             "lake.retention": self.retain,
             "lake.place_hold": self.place,
             "lake.lift_hold": self.lift,
+            "lake.restore_hold": self.restore,
         }
         return Access(self._on).admitted(acts)
 
@@ -87,6 +90,22 @@ class LakeKeeping:
         hold = self._holds.get(asked["name"])
         self._record("lake.hold.lifted", hold, asked["by"], {"reason": asked["reason"], "placed_by": hold.by})
         return self._holds.lift(asked["name"])
+
+    def restore(self, asked: dict[str, Any]) -> tuple[Hold, ...]:
+        why = self._holds.doubt()
+        holds = self._holds.restore()
+        body = {"reason": asked["reason"], "why": why, "holds": [hold.name for hold in holds]}
+        event = new_event(
+            self._on.clock.now(),
+            "lake.hold.restored",
+            actor=asked["by"],
+            target="lake",
+            outcome="success",
+            severity=Severity.HIGH if why else Severity.LOW,
+            body=body,
+        )
+        self._on.journal.record(event)
+        return holds
 
     def _about(self, scope: Scope) -> Scope:
         """The incident by its id, with its alerts and the events they were raised for. Raises `NotFound`."""

@@ -56,6 +56,7 @@ def _trouble(facts: dict[str, Any]) -> bool:
         facts.get("failure"),
         facts.get("recording"),
         facts.get("lake", {}).get("failure"),
+        facts.get("lake", {}).get("doubt"),
         facts.get("detect", {}).get("trouble"),
         facts.get("unreadable"),
     )
@@ -106,6 +107,7 @@ def _watch_detail(facts: dict[str, Any]) -> str:
         unreadable(facts),
         f"ended: {ended}" if ended else "",
         lake.get("failure", ""),
+        f"NOTHING IS DELETED: {lake['doubt']}" if lake.get("doubt") else "",
         detect.get("trouble", ""),
     ]
     trouble = "; ".join(filter(None, said))

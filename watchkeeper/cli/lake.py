@@ -38,7 +38,7 @@ def lake() -> None:
 def status(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Say where the lake lies, what it holds of each class, for how long, and whether it is whole.
 
-    Exit code 0 if there is a lake and no file of it is damaged; else 1.
+    Exit code 0 if there is a lake, no file of it is damaged and it is known what is held; else 1.
     """
     loaded = load(config, data_folder(data))
     require_journal(loaded.data_dir)
@@ -51,7 +51,7 @@ def status(config: Path | None, data: Path | None, as_json: bool) -> None:
         click.echo(_EMPTY)
     else:
         _show(found)
-    if found is None or found.damaged:
+    if found is None or found.damaged or found.doubt:
         sys.exit(1)
 
 
@@ -72,7 +72,11 @@ def _show(found: Standing) -> None:
         click.echo("`watchkeeper lake tidy` fills damaged files again from the journal, and says what is lost.")
     for name in found.aside:
         output.text(f"set aside: {name}; delete it once nobody needs it")
-    click.echo(f"{found.holds} legal holds in force")
+    if found.doubt:
+        output.text(f"NOTHING IS DELETED: {found.doubt}")
+        click.echo("`watchkeeper lake hold restore` puts the holds in force again that its copy names.")
+    else:
+        click.echo(f"{found.holds} legal holds in force")
 
 
 @lake.command()
@@ -201,6 +205,26 @@ def lift(name: str, reason: str, config: Path | None, data: Path | None, as_json
         output.as_json(lifted)
     else:
         output.text(f"lifted {lifted['name']}")
+
+
+@hold.command()
+@click.option("--reason", required=True, help="Why it is needed; goes into the journal.")
+@options.config
+@options.data
+@options.as_json
+@options.errors_told
+def restore(reason: str, config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Put the holds in force again when their register is gone, damaged or old.
+
+    What the register or its copy names is held afterwards, in doubt too much: look at the list, and lift what is over.
+    Exit code 66 if neither can be read.
+    """
+    loaded = load(config, data_folder(data))
+    restored = lake_act(loaded, "lake.restore_hold", reason=reason, by=current_operator())
+    if as_json:
+        output.as_json(restored)
+    else:
+        output.text(f"in force: {_names([one['name'] for one in restored])}")
 
 
 def _scope(one: Hold) -> str:

@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     # the lake
     "lake.hold.placed": "A legal hold is in force: what it covers is not deleted; the body has scope and reason.",
     "lake.hold.lifted": "A legal hold was lifted; the body has its scope and why it may be.",
+    "lake.hold.restored": "The register of legal holds was put right from its copy; the body has what is in force.",
     "lake.retention.applied": "Rows past their time were deleted from the lake; the body counts them by class.",
     "lake.file.mended": "A data file was damaged or gone; the body says what came back from the journal and what not.",
     "lake.table.rebuilt": "The table was set aside and filled anew; the body says why, and what neither has any more.",

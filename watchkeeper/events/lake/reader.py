@@ -20,6 +20,7 @@ from watchkeeper.core.files import Lock
 from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.erasure import Erased, erase
+from watchkeeper.events.lake.holds import Holds
 from watchkeeper.events.lake.keeping.keeper import Keeper, Tell
 from watchkeeper.events.lake.keeping.repair import Mended
 from watchkeeper.events.lake.keeping.retention import Applied
@@ -53,6 +54,8 @@ class Lag(msgspec.Struct, frozen=True):
     """Since the lake last held everything; 0 when it does."""
     failure: str = ""
     """Why it does not come further; empty while it does."""
+    doubt: str = ""
+    """Why nobody knows what legal holds are in force, so that nothing is deleted; empty while it is known."""
 
 
 class LakeReader:
@@ -72,6 +75,7 @@ class LakeReader:
         may be a reader that goes on behind damage."""
         self._data_dir = data_dir
         self._journal = journal or JournalReader(data_dir)
+        self._holds = Holds(data_dir)
         self._settings = settings
         self._clock = clock
         self._keeper = Keeper(
@@ -196,9 +200,9 @@ class LakeReader:
         seconds = (self._clock.now() - self._caught_up_at) / SECOND
         cursor = self._cursor
         if cursor is None:
-            return Lag(0, True, seconds, self._failure or "nobody fills it")
+            return Lag(0, True, seconds, self._failure or "nobody fills it", self._holds.doubt())
         waiting = self._waiting(cursor)
-        return Lag(waiting, waiting >= _COUNTED, seconds if waiting else 0.0, self._failure)
+        return Lag(waiting, waiting >= _COUNTED, seconds if waiting else 0.0, self._failure, self._holds.doubt())
 
     def _waiting(self, cursor: dict[str, int]) -> int:
         """Records beyond the cursor; where a log does not say how far it is durable, they are read and counted."""

@@ -38,6 +38,7 @@ MEANINGS: dict[str, Meaning] = {
     "privacy.erasure.refused": Meaning(EVENT_LOG, OTHER, estate.log, "Erasure refused"),
     "lake.hold.placed": Meaning(API, 1, calls.act("place legal hold")),
     "lake.hold.lifted": Meaning(API, 4, calls.act("lift legal hold")),
+    "lake.hold.restored": Meaning(API, 3, calls.act("restore legal holds")),
     "lake.retention.applied": Meaning(EVENT_LOG, 2, estate.lake),
     "lake.file.mended": Meaning(EVENT_LOG, OTHER, estate.lake, "Data file mended"),
     "lake.table.rebuilt": Meaning(EVENT_LOG, OTHER, estate.lake, "Table rebuilt"),

@@ -34,6 +34,14 @@ class Lifted(Held, frozen=True, kw_only=True):
     placed_by: Annotated[str, says("Who had placed it.")]
 
 
+class Restored(Body, frozen=True, kw_only=True):
+    """Holds that are in force again."""
+
+    holds: Annotated[list[str], says("Every hold that is in force now.")]
+    reason: Annotated[str, says("Why it was done.")]
+    why: Annotated[str, says("What was wrong with the register; empty when nothing was.")]
+
+
 class Cut(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One tenant's rows of one class."""
 
@@ -87,6 +95,7 @@ class Missed(Body, frozen=True, kw_only=True):
 KINDS = {
     "lake.hold.placed": Kind(body=Held, sets=ON_TARGET, outcomes=DONE),
     "lake.hold.lifted": Kind(body=Lifted, sets=ON_TARGET, outcomes=DONE),
+    "lake.hold.restored": Kind(body=Restored, sets=ON_TARGET, outcomes=DONE),
     "lake.retention.applied": Kind(body=Retained, sets=ON_TARGET, outcomes=DONE),
     "lake.file.mended": Kind(body=Mended, sets=ON_TARGET, outcomes=DONE),
     "lake.table.rebuilt": Kind(body=Rebuilt, sets=ON_TARGET, outcomes=DONE),

@@ -43,7 +43,10 @@ class Standing(msgspec.Struct, frozen=True):
     """Files that are gone, cut or torn; the next tidying mends them."""
     aside: tuple[str, ...]
     """Tables that were set aside, and files that were taken out; delete them once nobody needs them."""
-    holds: int
+    holds: int | None
+    """How many are in force; `None` while nobody knows."""
+    doubt: str = ""
+    """Why nobody knows what is held: then nothing is deleted."""
 
 
 def standing(place: Place, data_dir: Path, settings: RetentionSettings) -> Standing | None:
@@ -57,6 +60,8 @@ def standing(place: Place, data_dir: Path, settings: RetentionSettings) -> Stand
             f"the lake at {place.uri} cannot be read: {error}", hint="the service mends it when it starts"
         ) from error
     files = files_of(delta)
+    holds = Holds(data_dir)
+    doubt = holds.doubt()
     return Standing(
         where=place.uri,
         version=int(delta.version()),
@@ -67,7 +72,8 @@ def standing(place: Place, data_dir: Path, settings: RetentionSettings) -> Stand
         holdings=_holdings(files, settings),
         damaged=tuple(sorted(place.damaged([(file.path, file.size) for file in files]))),
         aside=tuple(sorted(path.name for path in (data_dir / "lake").glob("*damaged*"))),
-        holds=len(Holds(data_dir).in_force()),
+        holds=None if doubt else len(holds.in_force()),
+        doubt=doubt,
     )
 
 
