@@ -12,9 +12,12 @@ from click.testing import CliRunner, Result
 from deltalake import DeltaTable, QueryBuilder, convert_to_deltalake
 
 from watchkeeper.cli import main
+from watchkeeper.cli.querying import said, told
 from watchkeeper.core.clock import SECOND, SystemClock
 from watchkeeper.events import Journal, new_event
 from watchkeeper.events.lake.reader import LakeReader
+from watchkeeper.events.lake.sql.model import Plan, Range
+from watchkeeper.events.lake.sql.running import Progress
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +106,15 @@ def test_a_plan_reads_nothing_and_a_long_scan_is_asked_for_first(data: Path) -> 
     assert (held.exit_code, held.stdout) == (73, "")
     assert held.stderr.splitlines()[1].startswith("reads   ")
     assert ask(data, "events", "sql", CALLS, "--ask-above", "1K", "--yes").exit_code == 0
+
+
+@pytest.mark.behaviour("sql.tail")
+def test_a_plan_and_the_line_that_is_written_over_count_the_journals_records(data: Path) -> None:
+    plan = Plan(files=1, bytes=4_000_000, rows=5, days=1, of_files=1, references=1, range=Range(), is_default_range=False, journal=2_000)  # fmt: skip  # noqa: E501
+    assert "and 2,000 records of the journal that the lake does not hold" in said(plan)
+    assert told(Progress(3.2, 3_000_000, 0, (1_000, 2_000)), plan) == "3 s, 1,000 of 2,000 records of the journal"
+    assert told(Progress(4.2, 3_000_000, 0, (2_000, 2_000)), plan) == "4 s, 3 of at most 4 MB"
+    assert told(Progress(5.2, None, 0), plan) == "5 s"
 
 
 @pytest.mark.behaviour("sql.limits-are-said")

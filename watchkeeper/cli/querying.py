@@ -130,6 +130,8 @@ def said(plan: Plan) -> str:
         f"range   {begin} to {end}{default}",
         f"reads   {plan.files:,} of {plan.of_files:,} files, {plan.bytes / 1e6:,.1f} MB, {plan.rows:,} rows ({days})",
     ]
+    if plan.journal:
+        lines.append(f"        and {plan.journal:,} records of the journal that the lake does not hold")
     if plan.is_unbounded:
         lines.append("        no beginning: every day that the lake holds")
     if plan.references > 1:
@@ -146,14 +148,20 @@ def _teller(plan: Plan) -> Callable[[Progress], None] | None:
 
     def tell(progress: Progress) -> None:
         if progress.seconds > 1:
-            of = (
-                f", {progress.bytes_read / 1e6:,.0f} of at most {plan.bytes / 1e6:,.0f} MB"
-                if progress.bytes_read
-                else ""
-            )
-            click.echo(f"\r{progress.seconds:,.0f} s{of} (Ctrl-C ends it)\033[K", nl=False, err=True)
+            click.echo(f"\r{told(progress, plan)} (Ctrl-C ends it)\033[K", nl=False, err=True)
 
     return tell
+
+
+def told(progress: Progress, plan: Plan) -> str:
+    """How far it has come: first through the journal's part, then through the files."""
+    looked, of = progress.journal
+    words = [f"{progress.seconds:,.0f} s"]
+    if looked < of:
+        words.append(f"{looked:,} of {of:,} records of the journal")
+    elif progress.bytes_read and plan.bytes:
+        words.append(f"{progress.bytes_read / 1e6:,.0f} of at most {plan.bytes / 1e6:,.0f} MB")
+    return ", ".join(words)
 
 
 def _tell(found: Answer, asked: Asked) -> None:

@@ -67,6 +67,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The span that is read."""
     is_default_range: bool
     """Whether that is the last 24 hours, because nothing else was asked for."""
+    journal: int = 0
+    """Records of the journal that the lake does not hold: each is looked at, those of the range are read."""
     note: str = ""
     """Why the lake is left out, if it is."""
 

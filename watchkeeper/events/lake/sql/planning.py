@@ -16,7 +16,7 @@ _MILLISECOND = 1000
 """Delta keeps the greatest time of a file in whole milliseconds."""
 
 
-def plan(table: DeltaTable | None, prepared: Prepared, note: str = "") -> Plan:
+def plan(table: DeltaTable | None, prepared: Prepared, note: str = "", journal: int = 0) -> Plan:
     """Files, bytes, rows and days; a file that two references read counts twice."""
     files = _files(table) if table is not None else []
     mine = [file for file in files if file["tenant"] == prepared.tenant]
@@ -33,6 +33,7 @@ def plan(table: DeltaTable | None, prepared: Prepared, note: str = "") -> Plan:
         references=len(prepared.ranges),
         range=prepared.span,
         is_default_range=prepared.is_default_range,
+        journal=journal,
         note=note,
     )
 

@@ -60,6 +60,8 @@ class Progress(msgspec.Struct, frozen=True):
     """From files, as far as the system tells; `None` also for an object store."""
     rows: int
     """Of the answer, so far."""
+    journal: tuple[int, int] = (0, 0)
+    """Records of the journal that were looked at because the lake does not hold them, and of how many."""
 
 
 _Tell = Callable[[Progress], None]
@@ -84,7 +86,7 @@ class Lake:
     def plan(self, prepared: Prepared) -> Plan:
         """What it would read; nothing is read for it but the table's log. Raises `Unavailable`."""
         with Snapshot(self._data_dir, self._place) as snapshot:
-            return plan(snapshot.table, prepared, snapshot.note)
+            return plan(snapshot.table, prepared, snapshot.note, snapshot.tail.waiting())
 
     def run(
         self,
@@ -98,7 +100,7 @@ class Lake:
         begin = time.monotonic()
         with Snapshot(self._data_dir, self._place) as snapshot, _Child(snapshot.is_local) as child:
             frames = _Frames(child, limits, begin, tell, cancel)
-            sources = snapshot.sources(prepared.tenant, prepared.span, frames.look)
+            sources = snapshot.sources(prepared.tenant, prepared.span, frames.look_at_journal)
             tables = {f"rows_{secrets.token_hex(8)}": source for source in sources}
             text = dialects.write(rewrite(prepared, tuple(tables)), "datafusion")
             child.ask(
@@ -118,9 +120,9 @@ class Lake:
                 types=types,
                 rows=rows,
                 is_cut=is_cut,
-                plan=plan(snapshot.table, prepared, snapshot.note),
-                from_journal=snapshot.tail_rows,
-                unreadable=snapshot.unreadable,
+                plan=plan(snapshot.table, prepared, snapshot.note, frames.journal[1]),
+                from_journal=snapshot.tail.rows,
+                unreadable=snapshot.tail.unreadable,
                 seconds=time.monotonic() - begin,
             )
 
@@ -187,6 +189,7 @@ class _Frames:
     ) -> None:
         self._child, self._limits, self._begin, self._tell, self._cancel = child, limits, begin, tell, cancel
         self.rows = 0
+        self.journal = (0, 0)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         assert self._child.process.stdout is not None
@@ -207,6 +210,11 @@ class _Frames:
                     if "end" in frame or "error" in frame:
                         return
 
+    def look_at_journal(self, looked: int, of: int) -> None:
+        """`look`, while the journal's part is put aside."""
+        self.journal = (looked, of)
+        self.look()
+
     def look(self) -> None:
         """Raises when the time is over or somebody cancelled; tells how far it has come."""
         seconds = time.monotonic() - self._begin
@@ -218,7 +226,7 @@ class _Frames:
                 hint="narrow the range (--since 1h), ask for fewer columns or groups, or give it more time (--timeout)",
             )
         if self._tell is not None:
-            self._tell(Progress(seconds, self._child.bytes_read(), self.rows))
+            self._tell(Progress(seconds, self._child.bytes_read(), self.rows, self.journal))
 
     def _ended(self) -> Unavailable:
         code = self._child.process.wait()
