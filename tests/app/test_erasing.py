@@ -350,6 +350,7 @@ def test_by_command_with_a_report_that_anybody_checks(data: Path, tmp_path: Path
         [sys.executable, verifier.__file__, str(proof), "--key", str(key)], check=False, capture_output=True, text=True
     )
     assert (checked.returncode, "SIGNED" in checked.stdout) == (0, True), checked.stderr
+    assert "all 20 erased entries are in the tree" in checked.stdout
     said = json.loads(proof.read_text())
     proof.write_text(json.dumps(said | {"statement": said["statement"].replace('"own":0', '"own":1', 1)}))
     forged = subprocess.run(

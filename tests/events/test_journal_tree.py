@@ -63,13 +63,27 @@ def test_the_root_is_that_of_rfc_9162_however_the_leaves_come(sizes: list[int]) 
 def test_the_path_is_that_of_rfc_9162_for_every_leaf(sizes: list[int], data: st.DataObject) -> None:
     leaves = leaves_of(sum(sizes) + 1)
     watch = data.draw(st.integers(0, len(leaves) - 1))
-    tree, taken = Tree(watch), 0
+    tree, taken = Tree((watch,)), 0
     for size in [*sizes, 1]:
         tree.extend(leaves[taken : taken + size])
         taken += size
         if taken > watch:
-            assert tree.path() == naive_path(watch, leaves[:taken])
-            assert is_included(leaves[watch], watch, taken, tree.path(), tree.root())
+            assert tree.path(watch) == naive_path(watch, leaves[:taken])
+            assert is_included(leaves[watch], watch, taken, tree.path(watch), tree.root())
+
+
+@given(batches, st.data())
+def test_the_paths_of_many_leaves_come_from_one_pass(sizes: list[int], data: st.DataObject) -> None:
+    leaves = leaves_of(sum(sizes) + 1)
+    watch = data.draw(st.sets(st.integers(0, len(leaves) - 1)))
+    tree, taken = Tree(watch), 0
+    for size in [*sizes, 1]:
+        tree.extend(leaves[taken : taken + size])
+        taken += size
+    assert [tree.path(index) for index in watch] == [naive_path(index, leaves) for index in watch]
+    for other in {*range(len(leaves))} - watch:
+        with pytest.raises(ValueError, match="not in the tree"):
+            tree.path(other)
 
 
 @given(st.integers(1, 70), st.data())
@@ -98,7 +112,7 @@ def test_a_copy_grows_apart() -> None:
 
 
 def test_a_leaf_that_is_not_there_has_no_path() -> None:
-    tree = Tree(watch=3)
+    tree = Tree(watch=(3,))
     tree.extend(leaves_of(3))
     with pytest.raises(ValueError, match="not in the tree"):
-        tree.path()
+        tree.path(3)

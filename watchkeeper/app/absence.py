@@ -12,9 +12,10 @@ from watchkeeper.app.erasing import DONE, holds_on
 from watchkeeper.app.lakes import places_of
 from watchkeeper.app.settings import STATE, current_operator, load
 from watchkeeper.core.clock import Clock, SystemClock
-from watchkeeper.core.errors import NotFound
+from watchkeeper.core.errors import NotFound, WatchkeeperError
 from watchkeeper.events import JournalReader
 from watchkeeper.events.erasure.ground import Underway
+from watchkeeper.events.erasure.inclusion import inclusions_of
 from watchkeeper.events.erasure.journal import logs_of
 from watchkeeper.events.erasure.lake import Listing, in_store
 from watchkeeper.events.erasure.looking import Tables, is_absent, look
@@ -55,18 +56,29 @@ def absence_of(data_dir: Path, subject: str, erasure: str = "", clock: Clock | N
     places, logs = _places(data_dir, subject), logs_of(data_dir, before)
     is_under_way = any(pending.subject == subject for pending in Underway(data_dir).all())
     is_intact = all(log["code"] == 0 and log.get("is_unchanged", True) for log in logs)
+    is_intact &= set(before) <= {log["writer"] for log in logs}
+    inclusions, why_none = _inclusions(data_dir, done.get("positions", {}))
     absence = Absence(
         subject=subject,
         at=(clock or SystemClock()).now(),
         by=current_operator(),
-        is_absent=is_absent(places) and is_intact and not is_under_way,
+        is_absent=is_absent(places) and is_intact and not is_under_way and not why_none,
         is_under_way=is_under_way,
         places=tuple(places),
         logs=logs,
         erasure=done,
+        inclusions=inclusions,
+        why_none=why_none,
         out_of_reach=OUT_OF_REACH,
     )
     return signed(data_dir, _signer(data_dir), absence)
+
+
+def _inclusions(data_dir: Path, positions: dict[str, Any]) -> tuple[tuple[dict[str, Any], ...], str]:
+    try:
+        return inclusions_of(data_dir, positions), ""
+    except WatchkeeperError as error:
+        return (), error.reason
 
 
 def planned(data_dir: Path, subject: str) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def verify(subject: str, tenant: str, erasure: str, out: Path | None, data: Path
     """Look for SUBJECT in every file of the data folder, and sign what was found.
 
     Exit codes: 0 nothing of its own is left, and every log verifies · 1 something is, or could not be looked at.
-    Anybody checks the signature: `watchkeeper journal verifier > verifier.py`, then `python verifier.py REPORT`.
+    Anybody checks the signature, and that the erased records' entries still stand in the signed logs: `watchkeeper
+    journal verifier > verifier.py`, then `python verifier.py REPORT`.
     """
     folder, name = data_folder(data), _named(subject, tenant)
     require_journal(folder)
@@ -137,6 +138,10 @@ def _tell(said: dict[str, Any]) -> None:
         same = "" if "is_unchanged" not in log else ", as before" if log["is_unchanged"] else ", CHANGED"
         state = "verifies" if log["code"] == 0 else f"does not verify: {log['reason']}"
         output.text(f"log {log['writer']}: {log['size']} records, {log['erased']} erased, {state}{same}")
+    for one in said["inclusions"]:
+        output.text(f"log {one['writer']}: {len(one['entries'])} paths of erased entries are in the report")
+    if said["why_none"]:
+        output.text(f"no paths of the erased entries: {said['why_none']}")
     if said["is_under_way"]:
         output.text("An erasure of it is under way: the watch finishes it, or the next `privacy erase`.")
     for what in said["out_of_reach"]:

@@ -66,6 +66,10 @@ class Absence(msgspec.Struct, frozen=True, kw_only=True):
     """An erasure of it has begun and is not finished."""
     erasure: dict[str, Any] = {}
     """The erasure that this is about, as it was recorded."""
+    inclusions: tuple[dict[str, Any], ...] = ()
+    """For each log that has erased records: its checkpoint, and the paths of their entries, or of a sample of them."""
+    why_none: str = ""
+    """Why there are no paths, where the erasure had records."""
     out_of_reach: tuple[str, ...] = ()
 
 

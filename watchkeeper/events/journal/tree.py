@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 EMPTY_ROOT = sha256(b"").digest()
@@ -26,15 +27,16 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 class Tree:
     """The frontier of a growing tree: the root of each complete subtree, by level.
 
-    With `watch`, also gathers the inclusion path of that leaf on the way, so that a proof needs one pass and no
-    memory to speak of.
+    With `watch`, also gathers the inclusion paths of those leaves on the way, so that proofs need one pass and no
+    memory but for the paths.
     """
 
-    def __init__(self, watch: int = -1) -> None:
+    def __init__(self, watch: Collection[int] = ()) -> None:
         self.size = 0
         self._peaks: list[bytes] = []
-        self._watch = watch
-        self._path: list[bytes] = []
+        self._watch = sorted(watch)
+        self._siblings: dict[tuple[int, int], bytes] = {}
+        """(level, index there) → root of the complete subtree beside a watched leaf's."""
 
     def extend(self, leaves: Sequence[bytes]) -> None:
         """Append leaf hashes, level by level: one list per level instead of one loop per leaf."""
@@ -49,8 +51,8 @@ class Tree:
                 base -= 1
             if len(nodes) & 1:
                 self._peaks[level] = nodes[-1]
-            if self._watch >= 0:
-                self._note_sibling(level, base, nodes)
+            if self._watch:
+                self._note_siblings(level, base, nodes)
             halves = iter(nodes)
             nodes = [sha256(b"\x01" + left + right).digest() for left, right in zip(halves, halves, strict=False)]
             level += 1
@@ -72,7 +74,7 @@ class Tree:
     def copy(self) -> Tree:
         """The same frontier, apart: a commit grows a copy and keeps it only once it is durable."""
         twin = Tree(self._watch)
-        twin.size, twin._peaks, twin._path = self.size, list(self._peaks), list(self._path)
+        twin.size, twin._peaks, twin._siblings = self.size, list(self._peaks), dict(self._siblings)
         return twin
 
     def root(self) -> bytes:
@@ -83,28 +85,33 @@ class Tree:
                 root = node_hash(peak, root) if root else peak
         return root or EMPTY_ROOT
 
-    def path(self) -> list[bytes]:
-        """The inclusion path (RFC 9162, 2.1.3.1) of the watched leaf in the tree as it stands."""
-        if not 0 <= self._watch < self.size:
+    def path(self, index: int) -> list[bytes]:
+        """The inclusion path (RFC 9162, 2.1.3.1) of a watched leaf in the tree as it stands."""
+        at = bisect_left(self._watch, index)
+        if not 0 <= index < self.size or self._watch[at : at + 1] != [index]:
             raise ValueError("the watched leaf is not in the tree")
-        path, right, is_inside = list(self._path), b"", False
+        path, right, is_inside = list[bytes](), b"", False
+        while (sibling := self._siblings.get((len(path), (index >> len(path)) ^ 1))) is not None:
+            path.append(sibling)
         for level, peak in enumerate(self._peaks):
             if not self.size >> level & 1:
                 continue
             first = ((self.size >> level) - 1) << level
             if is_inside:
                 path.append(peak)
-            elif first <= self._watch:
+            elif first <= index:
                 is_inside = True
                 if right:
                     path.append(right)
             right = node_hash(peak, right) if right else peak
         return path
 
-    def _note_sibling(self, level: int, base: int, nodes: list[bytes]) -> None:
-        sibling = (self._watch >> level) ^ 1
-        if base <= sibling and (sibling | 1) < base + len(nodes):
-            self._path.append(nodes[sibling - base])
+    def _note_siblings(self, level: int, base: int, nodes: list[bytes]) -> None:
+        """Of pairs that are complete now; each becomes so once."""
+        end = (base + (len(nodes) & ~1)) << level
+        for at in range(bisect_left(self._watch, base << level), bisect_left(self._watch, end)):
+            sibling = (self._watch[at] >> level) ^ 1
+            self._siblings[level, sibling] = nodes[sibling - base]
 
 
 def is_included(entry_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:

@@ -2,6 +2,7 @@
 """Check a Watchkeeper journal proof, or a log's tiles. One file, the Python standard library, nothing else.
 
     python verifier.py PROOF.json [--key KEY]
+    python verifier.py REPORT.json [--key KEY ...]
     python verifier.py --tiles URL_OR_FOLDER --key KEY [--from OLD.note ...] [--save NEW.note] [--all] [PROOF.json]
 
 Shows, step by step, that the record is the one its entry was made from, that the entry is a leaf of the Merkle tree
@@ -10,6 +11,10 @@ Shows, step by step, that the record is the one its entry was made from, that th
 
 KEY is the log's public key as you know it from elsewhere: the text itself (`NAME+HASH+BASE64`) or a file that holds
 it. Without it, the key inside the proof is used, which shows only that the proof fits together.
+
+A REPORT of `watchkeeper privacy verify` is checked by its signature; if it is about an erasure, also that the entries
+of the erased records, or of a sample of them, are leaves of the trees that their logs' keys signed. Each log has a key
+of its own, so --key may be given more than once.
 
 With --tiles, the log's checkpoint is fetched and its signature checked, and the root is computed again from the tiles
 (c2sp.org/tlog-tiles). With --from, so is the root at the size of a checkpoint that you kept earlier: the log only grew
@@ -206,9 +211,17 @@ def check(proof: dict[str, Any], key: str = "") -> list[str]:
 # ── a report that somebody's data is not there ──
 
 
-def check_absence(report: dict[str, Any], key: str = "") -> list[str]:
-    """What the report says, one sentence a line, if it is signed. What it says is true is the signer's word."""
-    name, key_hash, public = read_key(key or _text(report, "key"))
+def check_absence(report: dict[str, Any], keys: list[str]) -> list[str]:
+    """What the report says, one sentence a line, if it is signed and its erased entries are in the signed logs.
+
+    `keys` are those known from elsewhere, of the signer and of other logs. That what the report says of stores is true
+    is the signer's word.
+    """
+    known = {read_key(key)[0]: key for key in keys}
+    signer = _text(report, "key")
+    if keys:
+        signer = known.get(read_key(signer)[0], keys[0])
+    name, key_hash, public = read_key(signer)
     text, data = _text(report, "statement"), _bytes(_text(report, "signature"))
     if data[:4] != key_hash or not ed25519_is_valid(public, data[4:], f"{ABSENCE}\n{text}\n".encode()):
         raise Refused("the report is not signed by this key")
@@ -218,7 +231,33 @@ def check_absence(report: dict[str, Any], key: str = "") -> list[str]:
         for one in said["places"]
     ]
     verdict = "absent" if said["is_absent"] is True else "NOT absent"
-    return [f"subject     {ascii(said['subject'])[1:-1]}: {verdict}", *places, f"signature   by {name}"]
+    paths = [line for one in said.get("inclusions", ()) for line in _check_erased(said, one, known)]
+    if said.get("why_none") or (said.get("erasure", {}).get("positions") and not paths):
+        paths = [f"inclusion   none shown: {ascii(said.get('why_none', ''))[1:-1]}"]
+    return [f"subject     {ascii(said['subject'])[1:-1]}: {verdict}", *places, *paths, f"signature   by {name}"]
+
+
+def _check_erased(said: dict[str, Any], log: dict[str, Any], known: dict[str, str]) -> list[str]:
+    """The entries at the erased positions of a log are leaves of the tree that its key signed."""
+    named = _text(log, "key")
+    key = known.get(read_key(named)[0], named)
+    size, root = check_note(_text(log, "checkpoint"), key)
+    ranges = said["erasure"]["positions"][_text(log, "writer")]
+    seen: set[int] = set()
+    for one in log["entries"]:
+        index, path = one["index"], one["path"]
+        if type(index) is not int or not isinstance(path, list) or index in seen:
+            raise Unreadable("the report has something that is no path of an entry")
+        if not any(first <= index <= last for first, last in ranges):
+            raise Refused(f"entry {index} is none that the erasure names")
+        leaf = hashlib.sha256(b"\x00" + _bytes(one["entry"])).digest()
+        if root_from_path(leaf, index, size, [_bytes(sibling) for sibling in path]) != root:
+            raise Refused(f"the path of entry {index} does not lead to the signed root")
+        seen.add(index)
+    total = sum(last - first + 1 for first, last in ranges)
+    by = read_key(key)[0] + ("" if read_key(named)[0] in known else ", whose key only the report says")
+    how_many = f"all {total}" if len(seen) == total else f"{len(seen)} of {total}, a sample,"
+    return [f"inclusion   {how_many} erased entries are in the tree of {size} (RFC 9162), signed by {by}"]
 
 
 # ── tiles, c2sp.org/tlog-tiles ──
@@ -434,7 +473,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """The command."""
     parser = argparse.ArgumentParser(description="Check a Watchkeeper journal proof, or a log's tiles.")
     parser.add_argument("proof", type=Path, nargs="?", help="the proof, a JSON file")
-    parser.add_argument("--key", default="", help="the log's public key as known from elsewhere, or a file with it")
+    parser.add_argument(
+        "--key", action="append", default=[], help="a log's public key as known from elsewhere, or a file with it"
+    )
     parser.add_argument("--tiles", default="", help="URL or folder of the log's tiles")
     parser.add_argument("--from", dest="kept", type=Path, action="append", default=[], help="a checkpoint kept earlier")
     parser.add_argument("--save", type=Path, help="keep the checkpoint that was checked in this file")
@@ -453,14 +494,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _run(options: argparse.Namespace) -> NoReturn:
-    key = options.key
-    if key and "+" not in key:
-        key = Path(key).read_text(encoding="utf-8")
+    keys = [key if "+" in key else Path(key).read_text(encoding="utf-8") for key in options.key]
+    key = keys[0] if keys else ""
     proof: dict[str, Any] = json.loads(options.proof.read_bytes()) if options.proof is not None else {}
     if not isinstance(proof, dict):
         raise Unreadable("the proof is not a JSON object")
     if proof.get("format") == ABSENCE:
-        steps = check_absence(proof, key)
+        steps = check_absence(proof, keys)
         warning = "" if key else "\nNOTE: checked with the key inside the report. Give --key with the key you know."
         _say(0, "\n".join((*steps, f"SIGNED{warning}")))
     about = [describe(proof["record"])] if options.proof is not None else []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,7 +59,7 @@ class Scan:
         *,
         every_signature: bool = True,
         trust_closed: bool = False,
-        watch: int = -1,
+        watch: Collection[int] = (),
         patience: float = 0.0,
     ) -> None:
         """`patience` is how long a bad tail is given to become whole: a writer may be in the middle of a commit.

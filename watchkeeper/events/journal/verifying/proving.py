@@ -42,7 +42,7 @@ def prove_position(data_dir: Path, position: Position, progress: Progress | None
     writer, index = position.writer, position.index
     public = public_key_of(data_dir, writer)
     origin = origin_of(writer, public)
-    scan = Scan(data_dir / "journal" / writer, origin, public, watch=index, patience=PATIENCE)
+    scan = Scan(data_dir / "journal" / writer, origin, public, watch=(index,), patience=PATIENCE)
     keys = SubjectKeys(data_dir)
     try:
         content = _content_at(scan, index, Opener(writer, keys), progress, writer)
@@ -68,7 +68,7 @@ def prove_position(data_dir: Path, position: Position, progress: Progress | None
         "salt": _b64(salt),
         "entry": _b64(entry),
         "size": scan.tree.size,
-        "path": [_b64(sibling) for sibling in scan.tree.path()],
+        "path": [_b64(sibling) for sibling in scan.tree.path(index)],
         "checkpoint": scan.last_note.decode(),
         "key": verifier_key(origin, public),
     }
