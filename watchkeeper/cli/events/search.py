@@ -79,9 +79,9 @@ def search(
 def notes(note: str, unreadable: int) -> None:
     """What one must know of a search, beside what programs read."""
     if note and note != NO_LAKE:
-        output.text(f"note: {note}; the journal answered alone", err=True)
+        output.text(f"note: {note}", err=True)
     if unreadable:
-        click.echo(f"note: {unreadable} records cannot be read any more (erased)", err=True)
+        click.echo(f"note: {unreadable} records cannot be read (erased, or corrupt)", err=True)
 
 
 def row(event: Event, now: int) -> list[str]:

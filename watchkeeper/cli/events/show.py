@@ -86,7 +86,7 @@ def conversation(key: str, tenant: str, data: Path | None, as_json: bool) -> Non
         output.as_json(whole)
         return
     if whole.note and whole.note != NO_LAKE:
-        output.text(f"note: {whole.note}; the journal answered alone", err=True)
+        output.text(f"note: {whole.note}", err=True)
     output.text(
         f"{whole.how}\n{whole.requests} requests, {whole.stopped} stopped; {output.moment(whole.since)} and after"
     )

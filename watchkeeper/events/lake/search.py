@@ -19,6 +19,7 @@ from sqlglot import exp
 from watchkeeper.core.clock import SECOND, Clock, SystemClock
 from watchkeeper.core.errors import Invalid, NotFound, Unavailable
 from watchkeeper.events.journal.model import Position, Record
+from watchkeeper.events.journal.reading.missing import Missing
 from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.engine import TABLE, query
@@ -57,9 +58,9 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     from_journal: int
     """How many of `events` came from where."""
     unreadable: int
-    """Records of the journal's part that nobody can read any more (erased)."""
+    """Records of the journal's part that nobody can read (erased, or corrupt)."""
     note: str = ""
-    """Why the lake was left out, if it was; the journal answered alone."""
+    """Why the lake was left out, if it was and the journal answered alone; what of the journal cannot be read."""
     next: str = ""
     """The cursor of the next page; empty when there is none. Events that arrive meanwhile do not move it."""
 
@@ -101,11 +102,21 @@ class Snapshot(msgspec.Struct):
 
     table: Any = None
     cursor: dict[str, int] = {}
-    note: str = ""
+    without_lake: str = ""
+    """Why the lake is left out."""
+    missing: str = ""
+    """What of the journal could not be read, once it was."""
+
+    @property
+    def note(self) -> str:
+        """What whoever reads the answer must know; that there is no lake only where that is all."""
+        if self.without_lake in ("", NO_LAKE):
+            return self.missing or self.without_lake
+        return "; ".join(part for part in (self.without_lake, "the journal answered alone", self.missing) if part)
 
     def failed(self, why: str) -> None:
         """From here on the journal answers for the lake, from its beginning."""
-        self.note, self.cursor, self.table = why, {}, None
+        self.without_lake, self.cursor, self.table = why, {}, None
 
 
 class _Tail(msgspec.Struct):
@@ -121,7 +132,7 @@ class Search:
     def __init__(self, data_dir: Path, clock: Clock = _SYSTEM, *, place: Place | None = None) -> None:
         """`place` is where the lake lies, by default in the data folder."""
         self._place = place or DiskPlace(lake_folder(data_dir))
-        self._journal = JournalReader(data_dir)
+        self._journal = JournalReader(data_dir, pass_over_corrupt=True)
         self._clock = clock
 
     def events(
@@ -148,7 +159,7 @@ class Search:
         page = _Page(limit + 1, newest_first, Cursor.of(after).key if after else None)
         snapshot = self.snapshot()
         lake = self._tried(snapshot, condition(wanted), page)
-        tail = self._from_journal(snapshot.cursor, wanted, page)
+        tail = self._from_journal(snapshot, wanted, page)
         both = [(key, event, True) for key, event in lake] + [(key, event, False) for key, event in tail.rows]
         best = _first(limit + 1, both, newest_first)
         kept = best[:limit]
@@ -182,7 +193,9 @@ class Search:
             event_of = record.event
             if event_of is not None and event_of.id == event_id and tenant in ("", event_of.tenant or "default"):
                 return record.position, event_of
-        raise NotFound(f"no event has the id {event_id}", hint="`watchkeeper events search` lists ids")
+        where_else = f"it may be among what cannot be read: {snapshot.missing}" if snapshot.missing else ""
+        hint = where_else or "`watchkeeper events search` lists ids"
+        raise NotFound(f"no event that can be read has the id {event_id}", hint=hint)
 
     def snapshot(self) -> Snapshot:
         """The lake as it is now."""
@@ -191,16 +204,22 @@ class Search:
             table = self._place.open()
             return Snapshot(table, cursor_of(table, writers))
         except TableNotFoundError:
-            return Snapshot(note=NO_LAKE)
+            return Snapshot(without_lake=NO_LAKE)
         except (DeltaError, OSError) as error:
-            return Snapshot(note=f"the lake cannot be read: {error}")
+            return Snapshot(without_lake=f"the lake cannot be read: {error}")
 
     def beyond(self, snapshot: Snapshot) -> Iterator[Record]:
-        """The journal's records that the snapshot does not hold, up to where the journal ends now."""
-        at = dict(snapshot.cursor)
+        """The journal's records that the snapshot does not hold, up to where the journal ends now.
+
+        Corrupt ones are absent; afterwards the snapshot's `missing` says which.
+        """
+        at, missing = dict(snapshot.cursor), Missing()
         while records := self._journal.read(at, limit=_CHUNK):
+            missing.saw(records)
             yield from records
             at |= {record.position.writer: record.position.index + 1 for record in records}
+        missing.stopped(self._journal.corrupt, at)
+        snapshot.missing = missing.said
 
     def lake_pages(self, snapshot: Snapshot, wanted: Filter, size: int = _CHUNK) -> Iterator[tuple[Event, ...]]:
         """What the snapshot holds, oldest first, page by page in bounded memory. Raises `Unavailable`."""
@@ -215,9 +234,9 @@ class Search:
             snapshot.failed(error.reason)
             return []
 
-    def _from_journal(self, cursor: dict[str, int], wanted: Filter, page: _Page) -> _Tail:
+    def _from_journal(self, snapshot: Snapshot, wanted: Filter, page: _Page) -> _Tail:
         tail, is_wanted = _Tail([], 0), matching(wanted)
-        for record in self.beyond(Snapshot(cursor=cursor)):
+        for record in self.beyond(snapshot):
             if record.event is None:
                 tail.unreadable += 1
             elif is_wanted(record.event):

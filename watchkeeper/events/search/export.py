@@ -116,7 +116,7 @@ def export(
         snapshot.failed(error.reason)
         gathered = Gathered(search, wanted, snapshot)
         size, digest = _written(gathered, to, form, progress)
-    notes = [f"{snapshot.note}; the journal answered alone"] if snapshot.note else []
+    notes = [f"{snapshot.note}."] if snapshot.note else []
     manifest = Manifest(
         format=form,
         tenant=wanted.tenant,

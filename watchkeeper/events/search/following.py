@@ -17,6 +17,7 @@ from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events.journal.mark import read_mark
 from watchkeeper.events.journal.model import Record
+from watchkeeper.events.journal.reading.missing import Missing
 from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.filters import Filter, matching
 from watchkeeper.events.lake.search import Search, Snapshot
@@ -32,7 +33,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
     events: tuple[Event, ...] = ()
     unreadable: int = 0
-    """Records that nobody can read (erased, or of a newer version)."""
+    """Records that nobody can read (erased, corrupt, or of a newer version)."""
     notes: tuple[str, ...] = ()
     """What one must know: a log began anew, the lake was left out."""
 
@@ -43,14 +44,15 @@ class Follower:
     def __init__(self, data_dir: Path, wanted: Filter, *, from_the_end: bool = True, clock: Clock = _SYSTEM) -> None:
         self._clock = clock
         self._data_dir = data_dir
-        self._journal = JournalReader(data_dir)
+        self._journal = JournalReader(data_dir, pass_over_corrupt=True)
+        self._said: set[str] = set()
         self._wanted = wanted
         self._is_wanted = matching(wanted)
         self._begins_at_end = from_the_end
         self._cursor: dict[str, int] | None = None
 
     def heard(self, stop: threading.Event, poll: float = _POLL) -> Iterator[Heard]:
-        """What comes, until `stop` is set or the search's range is over. Raises `Untrusted` for a changed journal."""
+        """What comes, until `stop` is set or the search's range is over; what is corrupt is passed over and named."""
         if self._cursor is None:
             if self._begins_at_end:
                 self._cursor = self._end()
@@ -62,6 +64,7 @@ class Follower:
             records = self._journal.read(self._cursor, limit=_CHUNK)
             for record in records:
                 self._cursor[record.position.writer] = record.position.index + 1
+            notes += self._missing(records, self._cursor)
             heard = self._sorted_out(records, notes)
             if heard is not None:
                 yield heard
@@ -88,6 +91,16 @@ class Follower:
         except Unavailable as error:
             self._cursor = {}
             yield Heard(notes=(f"{error.reason}; the journal is read from its beginning, events may come twice",))
+
+    def _missing(self, records: list[Record], cursor: dict[str, int]) -> tuple[str, ...]:
+        """What of the journal cannot be read, said once."""
+        missing = Missing()
+        missing.saw(records)
+        missing.stopped(self._journal.corrupt, cursor)
+        if not missing.said or missing.said in self._said:
+            return ()
+        self._said.add(missing.said)
+        return (missing.said,)
 
     def _sorted_out(self, records: list[Record], notes: tuple[str, ...]) -> Heard | None:
         events = tuple(r.event for r in records if r.event is not None and self._is_wanted(r.event))
