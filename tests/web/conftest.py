@@ -135,7 +135,7 @@ class _Listed(Search):
 
     def snapshot(self) -> Snapshot:
         self._desk.check()
-        return Snapshot(note=NO_LAKE)
+        return Snapshot(without_lake=NO_LAKE)
 
     def beyond(self, snapshot: Snapshot) -> Iterator[Record]:
         for index, event in enumerate(self._desk.events):
