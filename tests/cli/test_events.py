@@ -84,6 +84,13 @@ def test_pages_follow_each_other(place: tuple[Path, list[Event]], run: Command) 
     assert seen == [event.id for event in reversed(events)]
 
 
+@pytest.mark.behaviour("cli.events-query")
+def test_a_kind_that_does_not_exist_is_not_taken_for_a_quiet_day(place: tuple[Path, list[Event]], run: Command) -> None:
+    done = run("events", "search", "--data", place[0], "--kind", "gatway.request")
+    assert (done.exit_code, "no kind of event begins with 'gatway.request'" in done.stderr) == (0, True)
+    assert "no kind" not in run("events", "search", "--data", place[0], "--kind", "gateway.request").stderr
+
+
 @pytest.mark.behaviour("cli.events-future")
 def test_the_future_is_found_and_marked(place: tuple[Path, list[Event]], run: Command) -> None:
     done = run("events", "search", "--data", place[0])
@@ -114,7 +121,8 @@ def test_stats_count_and_draw(place: tuple[Path, list[Event]], run: Command) -> 
     told = json.loads(run("events", "stats", "--data", place[0], "--json", "--by", "server").stdout)
     assert [facet["field"] for facet in told["facets"]] == ["server"]
     assert told["future"] == 1
-    assert "nothing to count" in run("events", "stats", "--data", place[0], "server:none").stdout
+    none = run("events", "stats", "--data", place[0], "server:none", "--since", "7d").stdout
+    assert none == "Nothing matches in this range (7d until now). Widen it with --since all.\n"
     assert run("events", "stats", "--data", place[0], "--by", "body.x").exit_code == 65
 
 

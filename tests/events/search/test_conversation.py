@@ -63,6 +63,10 @@ def test_what_the_capture_policy_left_out_is_said() -> None:
     asked, _, answered = told([call(0, body={"capture": capture, "result": "res…"})])
     assert asked.detail == "[not kept by policy (metadata, secret, 91 bytes)]"
     assert answered.detail == "res…\n[512 of 2,048 bytes kept by policy (redacted, 2 masked)]"
+    longer = {"arguments": {"mode": "redacted", "kept": 286, "of": 282, "masked": 1}}
+    assert left_out(call(0, body={"capture": longer})) == (
+        ("arguments", "286 bytes kept in place of 282 by policy (redacted, 1 masked)"),
+    )
     assert (left_out(call(0)), left_out(call(0, body={"capture": [1]}))) == ((), ())
 
 

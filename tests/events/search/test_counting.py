@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,18 @@ def test_percentiles_are_within_one_per_cent(place: tuple[Path, list[Event]]) ->
     assert (one.server, one.target, one.count) == ("git", "tool-0", len(took))
     assert one.p50 == pytest.approx(took[(len(took) + 1) // 2 - 1], rel=0.011)
     assert one.p99 == pytest.approx(took[-1], rel=0.011)
+
+
+@pytest.mark.behaviour("stats.latency")
+def test_only_requests_are_calls(place: tuple[Path, list[Event]], record: Callable[..., None]) -> None:
+    data, _ = place
+    before = counted(data, "server:git").latencies
+    step = new_event(T + 1, "respond.step.completed", server="git", target="a-run", body={"duration_us": 99_000})
+    record(data, [step])
+    assert counted(data, "server:git").latencies == before
+    with LakeReader(data) as lake:
+        lake.fill()
+    assert counted(data, "server:git").latencies == before
 
 
 @pytest.mark.behaviour("stats.facets-bounded")

@@ -9,7 +9,7 @@ import click
 
 from watchkeeper.app.lakes import search_in
 from watchkeeper.cli import options, output
-from watchkeeper.cli.events.asking import asked_for, opened, options_of_a_search
+from watchkeeper.cli.events.asking import asked_for, nothing, opened, options_of_a_search
 from watchkeeper.events import Event
 from watchkeeper.events.lake.search import NO_LAKE, Found
 
@@ -70,7 +70,7 @@ def search(
         output.lines(found.events)
     else:
         rows = [row(event, now) for event in found.events]
-        output.table(HEADINGS, rows, empty=_nothing(chosen, asked.text), below=("event", "reason"))
+        output.table(HEADINGS, rows, empty=nothing(chosen, is_everything=not asked.text), below=("event", "reason"))
     _ending(found)
     if link:
         output.text(f"\nthe same search in the console: /events?{asked.link(now)}", err=True)
@@ -93,10 +93,16 @@ def row(event: Event, now: int) -> list[str]:
         event.kind,
         event.actor or "-",
         event.server or "-",
-        event.target or "-",
+        event.target or method(event) or "-",
         event.outcome or "-",
         reason,
     ]
+
+
+def method(event: Event) -> str:
+    """What was asked for where nothing has a name, in brackets: a list, a ping."""
+    said = event.body.get("method")
+    return f"({said})" if isinstance(said, str) and said else ""
 
 
 def _ending(found: Found) -> None:
@@ -105,11 +111,3 @@ def _ending(found: Found) -> None:
             f"\nThe first {len(found.events)} only; narrow the search, raise --limit, or go on: --after {found.next}",
             err=True,
         )
-
-
-def _nothing(chosen: dict[str, Any], text: str) -> str:
-    since, until = chosen["since"], chosen["until"] or "now"
-    if since == "all":
-        return "Nothing matches." + ("" if text else " Nothing is recorded yet: `watchkeeper demo` shows an attack.")
-    wider = "--since 7d, or --since all" if since == "24h" else "--since all"
-    return f"Nothing matches in this range ({since} until {until}). Widen it with {wider}."

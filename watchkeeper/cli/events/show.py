@@ -16,6 +16,7 @@ from watchkeeper.core.text import visible
 from watchkeeper.events import Event
 from watchkeeper.events.lake.search import NO_LAKE, Cursor, Search
 from watchkeeper.events.query.written import term
+from watchkeeper.events.search.conversation import Turn
 from watchkeeper.events.search.gathering import gather
 
 _AROUND = 30 * SECOND
@@ -90,12 +91,18 @@ def conversation(key: str, tenant: str, data: Path | None, as_json: bool) -> Non
     output.text(
         f"{whole.how}\n{whole.requests} requests, {whole.stopped} stopped; {output.moment(whole.since)} and after"
     )
+    if any(_is_exercise(turn) for turn in whole.turns):
+        output.text("⚑ is part of an exercise, not of real traffic")
     for turn in whole.turns:
-        mark = "⚑ " if "exercise" in turn.labels else ""
-        output.text(f"\n{output.moment(turn.time)[11:]}  {mark}{turn.who} {turn.role}: {turn.words}")
+        mark = "⚑ " if _is_exercise(turn) else ""
+        output.text(f"\n{output.moment(turn.time)}  {mark}{turn.who} {turn.role}: {turn.words}")
         if turn.rules:
             output.text(f"    rules: {', '.join(turn.rules)}")
-        if turn.detail:
-            output.text(f"    {visible(turn.detail, limit=_DETAIL)}")
+        for line in turn.detail.split("\n") if turn.detail else ():
+            output.text(f"    {visible(line, limit=_DETAIL)}")
     if whole.is_cut:
         click.echo("\nThis is only the beginning: there is more than is read at once.", err=True)
+
+
+def _is_exercise(turn: Turn) -> bool:
+    return "exercise" in turn.labels

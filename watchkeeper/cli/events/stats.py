@@ -10,7 +10,7 @@ import click
 
 from watchkeeper.app.lakes import search_in
 from watchkeeper.cli import options, output
-from watchkeeper.cli.events.asking import asked_for, opened, options_of_a_search
+from watchkeeper.cli.events.asking import asked_for, nothing, opened, options_of_a_search
 from watchkeeper.cli.events.search import notes
 from watchkeeper.core.clock import SECOND, to_iso
 from watchkeeper.core.text import visible
@@ -47,7 +47,7 @@ def stats(
         return
     notes(counts.note, counts.unreadable)
     if not counts.total:
-        click.echo("There is nothing to count in this range. Widen it with --since 7d, or --since all.")
+        click.echo(nothing(chosen, is_everything=not asked.text))
         return
     _tell(counts)
 

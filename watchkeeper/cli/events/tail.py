@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from watchkeeper.cli import options, output
-from watchkeeper.cli.events.asking import asked_for, opened, options_of_a_search
+from watchkeeper.cli.events.asking import asked_for, opened, options_of_following
 from watchkeeper.cli.events.search import row
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.events.lake.search import NO_LAKE
@@ -19,7 +19,7 @@ from watchkeeper.events.search.following import Follower, Heard
 
 
 @click.command()
-@options_of_a_search
+@options_of_following
 @click.option("--count", "most", default=0, type=click.IntRange(0), help="End after so many; default: with Ctrl-C.")
 @options.data
 @options.as_json
@@ -33,9 +33,8 @@ def tail(
     with Ctrl-C, and when whoever reads the output has seen enough. `--json` prints one event a line.
     """
     folder, now = opened(data)
-    was_given = click.get_current_context().get_parameter_source("since") is not click.core.ParameterSource.DEFAULT
-    asked = asked_for(query, now, since=since if was_given else "all", until=until, **chosen)
-    begins_at_end = not was_given and asked.since is None
+    asked = asked_for(query, now, since=since or "all", until=until, **chosen)
+    begins_at_end = not since and asked.since is None
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

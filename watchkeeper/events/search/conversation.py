@@ -82,6 +82,8 @@ def _left_out(said: object) -> str:
     kept, of = said.get("kept"), said.get("of")
     why = ", ".join(word for word in (_text(said.get("mode")), *_words(said.get("why"))) if word)
     masked = f", {said['masked']} masked" if isinstance(said.get("masked"), int) else ""
+    if isinstance(kept, int) and isinstance(of, int) and 0 < of <= kept and masked:  # masks may be longer
+        return f"{kept:,} bytes kept in place of {of:,} by policy ({why}{masked})"
     if isinstance(kept, int) and isinstance(of, int) and kept > 0:
         return f"{kept:,} of {of:,} bytes kept by policy ({why}{masked})"
     size = f", {of:,} bytes" if isinstance(of, int) else ""

@@ -20,7 +20,7 @@ from watchkeeper.events.query.fields import FIELDS
 from watchkeeper.events.query.needles import members
 from watchkeeper.events.query.sql import call, literal
 from watchkeeper.events.search.latency import STEP
-from watchkeeper.events.search.tally import Tally
+from watchkeeper.events.search.tally import REQUESTS, Tally
 
 CROWD = 1_000_000
 """Events from which on it is looked at how many combinations there are."""
@@ -31,7 +31,11 @@ BODIES = 100_000
 _OURS = ("outcome", "severity", "kind", "era", "label", "rule")
 TOOLS = ("server", "target")
 _CLIENTS = ("actor", "claimed", "method", "status")
-_HAS_TAKEN = exp.and_(exp.column("duration_us") > exp.Literal.number(0), exp.column("server").neq(literal("")))
+_HAS_TAKEN = exp.and_(
+    exp.column("duration_us") > exp.Literal.number(0),
+    exp.column("server").neq(literal("")),
+    call("starts_with", exp.column("kind"), literal(REQUESTS)),
+)
 _PRIME, _FACTOR = 1_000_003, 48_271
 
 

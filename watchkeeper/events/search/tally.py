@@ -15,6 +15,8 @@ from watchkeeper.events.query.fields import FIELDS
 from watchkeeper.events.query.needles import members
 from watchkeeper.events.search.latency import Steps, step_of
 
+REQUESTS = "gateway.request."
+"""Kinds that are calls; other events have a duration, too, such as a playbook's step."""
 GROUPS = 10_000
 """Values of one field that are looked at; of more, the rarest may be missing."""
 _HELD = 10 * GROUPS
@@ -55,7 +57,8 @@ class Tally:
         self.future += time > self._now
         for name in self.facets:
             self.values(name, values_of(name, row), 1)
-        if self._with_latency and row["server"] and (row["duration_us"] or 0) > 0:
+        is_call = row["server"] and (row["duration_us"] or 0) > 0 and row["kind"].startswith(REQUESTS)
+        if self._with_latency and is_call:
             self.took[row["server"], row["target"], step_of(row["duration_us"])] += 1
             self.called(row["server"], row["target"], 1)
 
