@@ -8,10 +8,13 @@ import sys
 import time
 from typing import Any
 
-from pyspark.sql import SparkSession
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""A Java that lives for a minute: what compiling well would win it never gets back."""
 
 
 def main() -> None:
+    from pyspark.sql import SparkSession  # not everywhere; the options above are read without it
+
     asked = json.load(sys.stdin)
     spark = (
         SparkSession.builder.master(asked["master"])
@@ -23,6 +26,9 @@ def main() -> None:
         .config("spark.cores.max", "2")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.adaptive.enabled", "false")  # it makes a job of every shuffle
+        .config("spark.driver.extraJavaOptions", SHORT_LIVED)
+        .config("spark.executor.extraJavaOptions", SHORT_LIVED)
         .config("spark.ui.enabled", "false")
         .getOrCreate()
     )
@@ -40,7 +46,7 @@ def main() -> None:
 
 def _executors(spark: Any) -> int:
     """How many there are once both are; the driver counts as one there."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while True:
         found = int(spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size()) - 1
         if found >= 2 or time.monotonic() > end:

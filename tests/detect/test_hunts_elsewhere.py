@@ -17,6 +17,7 @@ from deltalake import DeltaTable, QueryBuilder
 from sqlglot import exp
 
 from tests.detect import hunting_table  # type: ignore[import-not-found]
+from tests.detect.spark_child import SHORT_LIVED  # type: ignore[import-not-found]
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.content import content_folder
 from watchkeeper.detect.hunts.loading import load_hunts
@@ -34,7 +35,7 @@ HUNTS = load_hunts([content_folder("hunts")])
 HERE = Path(__file__).parent
 SAID: dict[str, dict[str, Value]] = {
     "actor_last_100": {"actor": "agent:O'Brien"},
-    "burst_within_a_minute": {"more_than": 5},
+    "burst_within_a_minute": {"more_than": 2},
     "literal_in_arguments": {"needle": "O'Brien"},
     "needles_in_arguments": {"needles": ("/etc/shadow", "\\\\", "日本", "$1", "%", "\u2028", "x | sh")},
 }
@@ -170,6 +171,9 @@ def test_embedded_clickhouse_reads_the_table_itself_and_finds_the_same_rows(here
     assert differences(here, answers) == []
 
 
+OPENED = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.lang", "java.nio", "java.util", "sun.nio.ch")]
+NO_REST = ["-Dspark.master.rest.enabled=false"]
+"""Its port would be a fixed one."""
 SPARK_TYPES = {"Utf8": "string", "Int32": "int", "Int64": "bigint", "Date32": "date", "Timestamp": "timestamp"}
 
 
@@ -187,21 +191,22 @@ def _schema() -> str:
 def cluster(folder: Path) -> Iterator[str]:
     """A standalone master and two workers on loopback, each a process of its own."""
     spark = Path(__import__("pyspark").__file__).parent
+    scala = next(spark.glob("jars/scala-library-*.jar")).stem.split("-")[2].rpartition(".")[0]
     with ExitStack() as stack:
 
         def start(*words: str) -> Path:
             log = folder / f"{words[0].rsplit('.', 1)[1]}-{len(list(folder.glob('*.log')))}.log"
             environment = os.environ | {
                 "SPARK_HOME": str(spark),
+                "SPARK_SCALA_VERSION": scala,
                 "SPARK_LOCAL_IP": "127.0.0.1",
                 "SPARK_WORKER_DIR": str(folder / "work"),
-                "SPARK_DAEMON_MEMORY": "256m",
-                "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",  # its port would be a fixed one
                 "TZ": "UTC",
             }
-            words = (str(spark / "bin" / "spark-class"), *words)
+            # Spark's own script would start a Java to find out how to start this one
+            command = ["java", *SHORT_LIVED.split(), *OPENED, "-Xmx256m", *NO_REST, "-cp", f"{spark}/jars/*", *words]
             with log.open("w") as out:
-                process = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT, env=environment)
+                process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
             stack.callback(process.wait, 30)
             stack.callback(process.terminate)
             return log
@@ -210,9 +215,9 @@ def cluster(folder: Path) -> Iterator[str]:
         log = start(f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
         url = _said_in(log, "Starting Spark master at ")
         worker = ["--host", "127.0.0.1", "--cores", "1", "--memory", "768m", "--webui-port", "0", url]
-        for log in [start(f"{deploy}.worker.Worker", *worker) for _ in range(2)]:
-            _said_in(log, "Successfully registered with master ")
-        yield url
+        for _ in range(2):
+            start(f"{deploy}.worker.Worker", *worker)
+        yield url  # the driver waits for both
 
 
 def _said_in(log: Path, words: str) -> str:
