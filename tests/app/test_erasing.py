@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import re
 import shutil
 import signal
 import socket
@@ -281,9 +283,36 @@ def test_the_name_is_in_no_event_of_the_erasure_and_no_file(data: Path) -> None:
     events = [r for r in JournalReader(data).read({}, limit=1000) if r.event and r.event.time > T + 1000]
     mine = [r for r in events if r.event and r.event.kind in ("journal.subject.erased", "privacy.erasure.completed")]
     assert len(mine) == 2
-    assert [r for r in mine if b"ada" in r.record] == []
+    assert [r for r in mine if re.search(rb"\bada\b", r.record)] == []
     assert list((data / "erasing").iterdir()) == []
     assert [one["erasure"] for one in erasures(data)] == [done["erasure"]]
+
+
+@pytest.mark.behaviour("privacy.found-by-mark")
+def test_an_erasure_is_found_by_the_name_and_by_no_other(data: Path) -> None:
+    assert report(data)["erasure"] == {}
+    first, bob = erase(data), erase(data, BOB)
+    with opened(data, "cli") as platform:
+        platform.journal.record(call(950, ADA))
+    second = erase(data)
+    found = report(data)["erasure"]
+    assert (found["erasure"], found["earlier"]) == (second["erasure"], [first["erasure"]])
+    assert report(data, BOB)["erasure"]["erasure"] == bob["erasure"]
+    assert report(data, "agent:ada2")["erasure"] == {}
+    assert report(data, erasure=first["erasure"])["erasure"]["erasure"] == first["erasure"]
+    with pytest.raises(Invalid, match="somebody else"):
+        report(data, BOB, erasure=first["erasure"])
+    assert len({first["mark"], bob["mark"]}) == 2
+    assert first["mark"] == second["mark"]
+    assert first["mark"] not in {hashlib.sha256(name.encode()).hexdigest() for name in (ADA, "ada")}
+    key = data / "keys" / "erasures.key"
+    key.chmod(0o644)
+    with pytest.raises(Untrusted):
+        report(data)
+    key.unlink()
+    assert report(data)["erasure"] == {}
+    assert report(data, erasure=first["erasure"])["is_absent"] is True
+    assert erase(data, "agent:ada2")["mark"]
 
 
 @pytest.mark.parametrize("subject", ["ada", "system:gateway", "", "agent:", "agent:a\nb"])
@@ -343,7 +372,7 @@ def test_by_command_with_a_report_that_anybody_checks(data: Path, tmp_path: Path
     assert [place["own"] for place in dry["places"] if place["store"] == "journal"] == [20]
     done = json.loads(command("privacy", "erase", ADA, "--yes", "--json", *at).stdout)
     proof = tmp_path / "report.json"
-    verified = command("privacy", "verify", ADA, "--erasure", done["erasure"], "--out", str(proof), *at)
+    verified = command("privacy", "verify", ADA, "--out", str(proof), *at)
     assert verified.returncode == 0, verified.stdout
     key = data / "journal" / "cli" / "public.vkey"
     checked = subprocess.run(

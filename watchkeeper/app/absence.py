@@ -12,13 +12,14 @@ from watchkeeper.app.erasing import DONE, holds_on
 from watchkeeper.app.lakes import places_of
 from watchkeeper.app.settings import STATE, current_operator, load
 from watchkeeper.core.clock import Clock, SystemClock
-from watchkeeper.core.errors import NotFound, WatchkeeperError
-from watchkeeper.events import JournalReader
+from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
+from watchkeeper.events import Event, JournalReader
 from watchkeeper.events.erasure.ground import Underway
 from watchkeeper.events.erasure.inclusion import inclusions_of
 from watchkeeper.events.erasure.journal import logs_of
 from watchkeeper.events.erasure.lake import Listing, in_store
 from watchkeeper.events.erasure.looking import Tables, is_absent, look
+from watchkeeper.events.erasure.marks import Marks
 from watchkeeper.events.erasure.model import UNREAD, Absence, Place, checked_subject
 from watchkeeper.events.erasure.statement import signed
 
@@ -49,9 +50,13 @@ OUT_OF_REACH = (
 
 
 def absence_of(data_dir: Path, subject: str, erasure: str = "", clock: Clock | None = None) -> dict[str, Any]:
-    """The signed report. Raises `Invalid` for what is no subject, `NotFound` for an erasure that there was not."""
+    """The signed report. Without an `erasure`, the subject's last one is found by its mark, if there was any.
+
+    Raises `Invalid` for what is no subject or not the erasure's, `NotFound` for an erasure that there was not.
+    """
     subject = checked_subject(subject)
-    done = _recorded(data_dir, erasure) if erasure else {}
+    mark = Marks(data_dir).of(subject)
+    done = _recorded(data_dir, erasure, mark) if erasure else _marked(data_dir, mark)
     before = {writer: (int(at["size"]), str(at["root"])) for writer, at in done.get("before", {}).items()}
     places, logs = _places(data_dir, subject), logs_of(data_dir, before)
     is_under_way = any(pending.subject == subject for pending in Underway(data_dir).all())
@@ -115,15 +120,33 @@ def erasures(data_dir: Path) -> list[dict[str, Any]]:
     return found + under
 
 
-def _recorded(data_dir: Path, erasure: str) -> dict[str, Any]:
+def _marked(data_dir: Path, mark: str) -> dict[str, Any]:
+    """The last erasure of that mark, with the ids of those before it; empty when there was none."""
+    found = [event for event in _events(data_dir) if mark and event.body.get("mark") == mark]
+    found.sort(key=lambda event: event.time)
+    if not found:
+        return {}
+    return _told(found[-1]) | {"earlier": [event.body["erasure"] for event in found[:-1]]}
+
+
+def _told(event: Event) -> dict[str, Any]:
+    return {**event.body, "at": event.time, "by": event.actor, "event": event.id}
+
+
+def _recorded(data_dir: Path, erasure: str, mark: str) -> dict[str, Any]:
     for event in _events(data_dir):
         if event.body.get("erasure") == erasure:
-            return {**event.body, "at": event.time, "by": event.actor, "event": event.id}
+            if mark and event.body.get("mark") not in (None, "", mark):
+                raise Invalid(
+                    f"the erasure {erasure} was about somebody else",
+                    hint="leave --erasure out",
+                )
+            return _told(event)
     raise NotFound(f"no erasure {erasure} was finished here", hint="`watchkeeper privacy erasures` lists them")
 
 
-def _events(data_dir: Path) -> list[Any]:
-    reader, cursor, found = JournalReader(data_dir), dict[str, int](), []
+def _events(data_dir: Path) -> list[Event]:
+    reader, cursor, found = JournalReader(data_dir), dict[str, int](), list[Event]()
     try:
         while records := reader.read(cursor, limit=10_000):
             for record in records:

@@ -24,6 +24,7 @@ from watchkeeper.core.ids import observed_id
 from watchkeeper.events import Severity, new_event
 from watchkeeper.events.erasure.ground import Underway
 from watchkeeper.events.erasure.journal import heads_of, held_of, keys_of
+from watchkeeper.events.erasure.marks import Marks
 from watchkeeper.events.erasure.model import Pending, checked_subject
 from watchkeeper.events.lake.holds import Hold, Holds
 from watchkeeper.gateway.caller import tenant_of
@@ -127,6 +128,7 @@ class Erasing:
         self.passed("lake")
         body = {
             "erasure": pending.id,
+            "mark": Marks(on.data_dir).made(subject),
             "keys": list(pending.keys),
             "positions": pending.positions,
             "before": {writer: {"size": size, "root": root} for writer, (size, root) in pending.before.items()},

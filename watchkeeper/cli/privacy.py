@@ -67,13 +67,13 @@ def erase(subject: str, tenant: str, dry_run: bool, yes: bool, data: Path | None
     output.text(f"erased {name}: {len(done['keys'])} keys of {records} records, {lake.get('rows', 0)} rows of the lake")
     for what in lake.get("left", ()):
         output.text(f"left: {what}")
-    output.text(f"proof of absence: watchkeeper privacy verify {name} --erasure {done['erasure']}")
+    output.text(f"erasure {done['erasure']}; proof of absence: watchkeeper privacy verify {name}")
 
 
 @privacy.command()
 @click.argument("subject")
 @click.option("--tenant", default="", help="The tenant of an agent, where SUBJECT does not say it.")
-@click.option("--erasure", default="", help="The erasure's id: its keys and positions, and the tree before, are in it.")
+@click.option("--erasure", default="", help="An erasure's id, for another than the subject's last one.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the signed report here.")
 @options.data
 @options.as_json
@@ -138,6 +138,10 @@ def _tell(said: dict[str, Any]) -> None:
         same = "" if "is_unchanged" not in log else ", as before" if log["is_unchanged"] else ", CHANGED"
         state = "verifies" if log["code"] == 0 else f"does not verify: {log['reason']}"
         output.text(f"log {log['writer']}: {log['size']} records, {log['erased']} erased, {state}{same}")
+    if said["erasure"]:
+        output.text(f"erasure {said['erasure']['erasure']} of {output.moment(said['erasure']['at'])}")
+    else:
+        output.text("no erasure of it was found, so nothing is said of keys and positions")
     for one in said["inclusions"]:
         output.text(f"log {one['writer']}: {len(one['entries'])} paths of erased entries are in the report")
     if said["why_none"]:

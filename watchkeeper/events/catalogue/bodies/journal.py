@@ -121,6 +121,7 @@ class ErasureDone(Body, frozen=True, kw_only=True):
     """An erasure; the name of the subject is nowhere in it."""
 
     erasure: Annotated[str, says("The erasure's id.")]
+    mark: Annotated[str, says("HMAC-SHA256 of the subject's name under the data folder's own key, hex.")] = ""
     keys: Annotated[list[str], says("Ids of the keys that were destroyed, hex.")]
     positions: Annotated[dict[str, list[list[int]]], says("Log → ranges (first, last) of the erased records.")]
     before: Annotated[dict[str, Root], says("Log → its size and root before.")]
