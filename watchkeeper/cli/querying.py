@@ -189,6 +189,8 @@ def _notes(found: Answer) -> None:
         output.text(f"note: {found.plan.note}; the journal answered alone", err=True)
     if found.unreadable:
         click.echo(f"note: {found.unreadable} records cannot be read any more (erased)", err=True)
+    if found.missing:
+        output.text(f"note: {found.missing}", err=True)
     if found.plan.is_default_range and found.plan.range.since is not None:
         click.echo(
             f"note: the last 24 hours (since {to_iso(found.plan.range.since)[:19]}Z); --since says more", err=True

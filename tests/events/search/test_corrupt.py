@@ -12,9 +12,12 @@ from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.errors import NotFound
 from watchkeeper.events.journal import Journal
 from watchkeeper.events.journal.forms.frame import MAGIC
+from watchkeeper.events.journal.reading.telling import telling_reader
 from watchkeeper.events.lake.filters import Filter
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.events.lake.search import Search
+from watchkeeper.events.lake.sql.model import Range
+from watchkeeper.events.lake.sql.running import Lake
 from watchkeeper.events.model import Event, new_event
 from watchkeeper.events.search.counting import count
 from watchkeeper.events.search.export import export
@@ -79,6 +82,28 @@ def test_what_the_lake_holds_already_is_not_missed(tmp_path: Path) -> None:
     file.write_bytes(bytes(content))
     found = Search(data).events(unbounded=True, kind="gateway.request")
     assert (len(found), found.note) == (1, "")
+
+
+@pytest.mark.behaviour("search.corrupt-range-is-named")
+def test_sql_answers_too_and_names_it(place: tuple[Path, list[Event], str]) -> None:
+    data, readable, words = place
+    lake = Lake(data)
+    answer = lake.run(lake.prepare("SELECT count(*) FROM events WHERE kind = 'gateway.request.decided'", Range()))
+    assert (answer.rows, answer.missing, answer.unreadable) == (((len(readable),),), words, 0)
+
+
+@pytest.mark.behaviour("search.corrupt-range-is-named")
+def test_what_the_lake_passed_over_is_named_by_everybody_later(tmp_path: Path) -> None:
+    data, recorded = tmp_path / "data", list[Event]()
+    damaged(data, at_the_end=False)
+    with LakeReader(data, journal=telling_reader(data, "lake", recorded.append, ManualClock(T))) as lake:
+        lake.fill()
+    words = "records 3 to 3 of the log gateway cannot be read"
+    found = Search(data).events(unbounded=True)
+    assert (found.from_journal, found.note) == (0, words)
+    sql = Lake(data)
+    assert sql.run(sql.prepare("SELECT count(*) FROM events", Range())).missing == words
+    assert len(recorded) == 1
 
 
 @pytest.mark.behaviour("search.corrupt-range-is-named")

@@ -21,6 +21,7 @@ from watchkeeper.core.errors import Invalid, NotFound, Unavailable
 from watchkeeper.events.journal.model import Position, Record
 from watchkeeper.events.journal.reading.missing import Missing
 from watchkeeper.events.journal.reading.reader import JournalReader
+from watchkeeper.events.journal.reading.telling import told
 from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.engine import TABLE, query
 from watchkeeper.events.lake.filters import Filter, condition, day, matching, moment
@@ -132,6 +133,7 @@ class Search:
     def __init__(self, data_dir: Path, clock: Clock = _SYSTEM, *, place: Place | None = None) -> None:
         """`place` is where the lake lies, by default in the data folder."""
         self._place = place or DiskPlace(lake_folder(data_dir))
+        self._data_dir = data_dir
         self._journal = JournalReader(data_dir, pass_over_corrupt=True)
         self._clock = clock
 
@@ -214,6 +216,7 @@ class Search:
         Corrupt ones are absent; afterwards the snapshot's `missing` says which.
         """
         at, missing = dict(snapshot.cursor), Missing()
+        missing.passed((one.range for one in told(self._data_dir, "lake")), at)
         while records := self._journal.read(at, limit=_CHUNK):
             missing.saw(records)
             yield from records

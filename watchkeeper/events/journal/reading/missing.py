@@ -30,6 +30,10 @@ class Missing:
             else:
                 self._ranges.append(Corrupt(writer, index, index + 1, ""))
 
+    def passed(self, told: Iterable[Corrupt], cursor: Mapping[str, int]) -> None:
+        """Of what the lake passed over in its time, what lies before its `cursor` is in no answer of it."""
+        self._ranges += [one for one in told if one.end is not None and one.end <= cursor.get(one.writer, 0)]
+
     def stopped(self, met: Iterable[Corrupt], cursor: Mapping[str, int]) -> None:
         """The pass is over and has come to `cursor`; of what the reader met, the logs that wait there are named."""
         self._ranges += [one for one in met if one.end is None and cursor.get(one.writer, 0) == one.first]

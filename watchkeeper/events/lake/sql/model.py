@@ -93,6 +93,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: int
     """Records of that part that nobody can read any more (erased)."""
     seconds: float
+    missing: str = ""
+    """Which records are damaged and were not asked; a sentence without its full stop."""
 
     def records(self) -> Iterator[dict[str, Any]]:
         for row in self.rows:

@@ -123,6 +123,7 @@ class Lake:
                 plan=plan(snapshot.table, prepared, snapshot.note, frames.journal[1]),
                 from_journal=snapshot.tail.rows,
                 unreadable=snapshot.tail.unreadable,
+                missing=snapshot.tail.missing,
                 seconds=time.monotonic() - begin,
             )
 

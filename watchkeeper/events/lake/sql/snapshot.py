@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from watchkeeper.events.journal.reading.reader import JournalReader
+from watchkeeper.events.journal.reading.telling import told
 from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.places import Place, lake_folder
 from watchkeeper.events.lake.schema import COLUMNS
@@ -27,7 +28,8 @@ class Snapshot:
     def __init__(self, data_dir: Path, place: Place | None = None) -> None:
         """`place` is where the lake lies, by default in the data folder."""
         self._place = place or DiskPlace(lake_folder(data_dir))
-        self._journal = JournalReader(data_dir)
+        self._data_dir = data_dir
+        self._journal = JournalReader(data_dir, pass_over_corrupt=True)
         self.table: DeltaTable | None = None
         self.note = ""
         """Why the lake is left out, if it is; the journal answers alone then."""
@@ -52,7 +54,8 @@ class Snapshot:
             self.note = "there is no lake yet"
         except (DeltaError, OSError) as error:
             self.note = f"the lake cannot be read: {error}"
-        self.tail = Tail(self._journal, cursor)
+        passed = [one.range for one in told(self._data_dir, "lake")] if self.table is not None else []
+        self.tail = Tail(self._journal, cursor, passed)
         return self
 
     def __exit__(self, *_: object) -> None:

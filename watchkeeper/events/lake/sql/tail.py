@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from deltalake.exceptions import DeltaError
 from watchkeeper.core.clock import SECOND, SystemClock
 from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.core.files import Lock
-from watchkeeper.events.journal.model import Record
+from watchkeeper.events.journal.model import Corrupt, Record
+from watchkeeper.events.journal.reading.missing import Missing
 from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.lake.columns import columns_of
 from watchkeeper.events.lake.loading import runs_of
@@ -55,14 +56,22 @@ Look = Callable[[int, int], None]
 class Tail:
     """The tenant's rows of the range, of what lies beyond the cursor."""
 
-    def __init__(self, journal: JournalReader, cursor: dict[str, int]) -> None:
+    def __init__(self, journal: JournalReader, cursor: dict[str, int], passed: Iterable[Corrupt] = ()) -> None:
+        """`passed` is what the lake passed over when it came to it."""
         self._journal = journal
         self._cursor = cursor
         self._folder: Path | None = None
         self._lock: Lock | None = None
+        self._missing = Missing()
+        self._missing.passed(passed, cursor)
         self.rows = 0
         self.unreadable = 0
         """Records that nobody can read any more (erased, removed), or that a newer version wrote."""
+
+    @property
+    def missing(self) -> str:
+        """Which damaged records no answer has, once the rows are written; empty when none are known."""
+        return self._missing.said
 
     def close(self) -> None:
         if self._folder is not None:
@@ -101,15 +110,17 @@ class Tail:
         while records := self._journal.read(at, limit=_CHUNK, decode=False):
             look(looked, max(of, looked))
             looked += len(records)
+            self._missing.saw(records)
             at |= {record.position.writer: record.position.index + 1 for record in records}
             for record in records:
-                if self._is_wanted(record.record, tenant, span):
+                if record.absent != "corrupt" and self._is_wanted(record.record, tenant, span):
                     held.append(record)
                     size += len(record.record)
             if len(held) >= _ROWS or size >= _BYTES:
                 yield held
                 held, size = [], 0
         look(looked, looked)
+        self._missing.stopped(self._journal.corrupt, at)
         if held:
             yield held
 
