@@ -15,11 +15,9 @@ from watchkeeper.events.catalogue.bodies import (
     response,
 )
 from watchkeeper.events.catalogue.kind import Kind
-from watchkeeper.events.kinds import KINDS
 
 ENTRIES: dict[str, Kind] = {
     kind: entry
     for domain in (journal, lake, calls, gateway, access, policies, registry, response, elsewhere, administration)
     for kind, entry in domain.KINDS.items()
-    if kind in KINDS
 }

@@ -8,7 +8,6 @@ import msgspec
 
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured, NotFound
-from watchkeeper.events.kinds import KINDS
 from watchkeeper.events.model import Event
 
 
@@ -21,7 +20,7 @@ def examples() -> dict[str, Event]:
             events = msgspec.json.decode(path.read_bytes(), type=list[Event])
         except (OSError, msgspec.MsgspecError) as error:
             raise Misconfigured(f"{path.name} holds no events: {error}", hint="reinstall watchkeeper") from error
-        found |= {event.kind: event for event in events if event.kind in KINDS}
+        found |= {event.kind: event for event in events}
     return found
 
 
