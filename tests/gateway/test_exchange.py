@@ -195,6 +195,8 @@ async def test_events_of_a_session_have_its_digest_and_never_the_session(house: 
     assert len(calls) == 4
     assert calls[0] == calls[1] != calls[2] == calls[3]
     assert all(isinstance(digest, str) and len(digest) == 20 for digest in calls)
+    opened = [event.body.get("session") for event in house.events("gateway.session.opened")]
+    assert opened == [calls[0], calls[2]]
     assert "s-secret" not in "".join(str(event.body) for event in house.events(""))
 
 

@@ -43,6 +43,8 @@ async def test_a_server_nobody_can_reach_is_not_asked_again_and_again(make_house
     assert manual.fuse.standing() == [{"principal": "", "state": "open", "seconds": 1.0}]
     endings = [event.body.get("ending") for event in house.events()]
     assert endings == ["upstream_failed", "upstream_failed", "upstream_busy", "upstream_busy"]
+    failed = house.events("gateway.upstream.failed")
+    assert [(event.outcome, event.severity, event.era != "") for event in failed] == [("failure", 3, True)] * 2
 
 
 @pytest.mark.behaviour("upstream.recovers")

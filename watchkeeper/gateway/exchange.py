@@ -308,7 +308,7 @@ class Exchange:
             call.ending = error.code
             self._answers.give_up(call, error)
             if not isinstance(error, UpstreamBusy):
-                self._chronicle.note("gateway.upstream.failed", actor=call.request.principal, reason=str(error))
+                self._chronicle.upstream_failed(call.request.principal, call.era, error)
             return await self._finish(call, replies.failed(call.message, error))
         self._visits.learn(call, out)
         return await self._finish(call, answer)

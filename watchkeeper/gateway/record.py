@@ -209,8 +209,29 @@ class Chronicle:
 
     def note(self, kind: str, *, actor: str, era: str = "", **body: Any) -> None:
         """A fact beside the exchanges; lost only if the journal fails, which the next call will notice."""
+        self._beside(self._event(kind, actor=actor, era=era, body=body))
+
+    def upstream_failed(self, actor: str, era: str, error: Unavailable) -> None:
+        """The server refused, hung or broke off; lost only as `note` is."""
+        body = {"reason": str(error)}
+        self._beside(
+            self._event(
+                "gateway.upstream.failed",
+                actor=actor,
+                era=era,
+                outcome="failure",
+                severity=Severity.MEDIUM,
+                body=body,
+            )
+        )
+
+    def session(self, kind: str, actor: str, session: str) -> None:
+        """A session of the older era began or ended; told with the digest that its requests have."""
+        self.note(kind, actor=actor, era="legacy", session=session_digest(session))
+
+    def _beside(self, event: Event) -> None:
         try:
-            self._append(self._event(kind, actor=actor, era=era, body=body), counted="other")
+            self._append(event, counted="other")
         except Unavailable:
             return
 

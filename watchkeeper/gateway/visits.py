@@ -73,7 +73,7 @@ class Visits:
         try:
             out = await self._upstream.send(inbound)
         except Unavailable as error:
-            self._chronicle.note("gateway.upstream.failed", actor=request.principal, reason=str(error))
+            self._chronicle.upstream_failed(request.principal, era, error)
             return replies.failed(None, error)
         try:
             index = self._chronicle.opened(request, era, out.status)
@@ -99,13 +99,13 @@ class Visits:
             minted = next((value for header, value in out.headers if header.lower() == _SESSION), b"")
             session = minted.decode("latin-1")
             if 0 < len(session) <= _LONGEST_SESSION and self._sessions.begin(name, session, principal, call.client):
-                self._chronicle.note("gateway.session.opened", actor=principal, era="legacy")
+                self._chronicle.session("gateway.session.opened", principal, session)
         elif out.status == 404 and call.request.session:
             self._end(call.request)
 
     def _end(self, request: Request) -> None:
         self._sessions.end(self._route.name, request.session)
-        self._chronicle.note("gateway.session.closed", actor=request.principal, era="legacy")
+        self._chronicle.session("gateway.session.closed", request.principal, request.session)
 
     def reject(self, request: Request, answer: Outbound, reason: str, code: int = INVALID_REQUEST) -> Outbound:
         self._refused(Refusal(answer.status, code, reason, (), request.principal))

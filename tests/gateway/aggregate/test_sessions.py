@@ -9,6 +9,7 @@ import pytest
 
 from tests.gateway.aggregate.conftest import Make, event, initialize, tool
 from tests.gateway.conftest import SSE_HEAD, call
+from watchkeeper.gateway.record import session_digest
 
 BOB = b"Bearer token-of-bob"
 LEFT_OUT = "watchkeeper/leftOut"
@@ -32,6 +33,8 @@ async def test_a_session_serves_its_principal_alone_and_ends_for_all_members(mak
     assert (await company.legacy(session, "ping")).status == 404
     kinds = [e.kind for e in company.events("gateway.session") if e.server == "all"]
     assert kinds == ["gateway.session.opened", "gateway.session.closed"]
+    ended = {e.body["session"] for e in company.events("gateway.session") if e.server == "all"}
+    assert ended == {session_digest(session)}
 
 
 @pytest.mark.behaviour("aggregate.session-digest")

@@ -133,7 +133,7 @@ class Aggregate:
 
     def _ended(self, party: Party) -> Outbound:
         self._company.parties.drop(party)
-        self._company.chronicle.note("gateway.session.closed", actor=party.principal, era="legacy")
+        self._company.chronicle.session("gateway.session.closed", party.principal, party.id)
         return Outbound(204, [])
 
     async def _follow(self, visit: Visit, party: Party) -> Outbound:

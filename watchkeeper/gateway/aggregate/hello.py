@@ -75,7 +75,7 @@ class Hello:
             company.parties.drop(party)
             return nobody(visit, [seat.said for seat in party.seats.values() if seat.said is not None], gone)
         company.parties.add(party)
-        company.chronicle.note("gateway.session.opened", actor=party.principal, era="legacy")
+        company.chronicle.session("gateway.session.opened", party.principal, party.id)
         greetings = [(seat.member, seat.greeting) for seat in sitting if seat.greeting is not None]
         result = initialized(company.endpoint.route.name, party.version, greetings, gone)
         out = whole(msgspec.json.encode({"jsonrpc": "2.0", "id": visit.message.id, "result": result}))

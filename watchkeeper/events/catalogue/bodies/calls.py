@@ -16,7 +16,6 @@ from watchkeeper.events.catalogue.kind import (
     Captured,
     Finding,
     Kind,
-    Nothing,
     says,
 )
 
@@ -168,6 +167,12 @@ class Collided(Body, frozen=True, kw_only=True):
     reason: Annotated[str, says("Why they cannot stand beside others.")]
 
 
+class Session(Body, frozen=True, kw_only=True):
+    """A session of the older era."""
+
+    session: Annotated[str, says("Digest of the session, as its requests have it.", min_length=20, max_length=20)]
+
+
 _CALL = ("actor", "claimed", "target", "era", "trace")
 KINDS = {
     "gateway.request.decided": Kind(
@@ -177,8 +182,8 @@ KINDS = {
         body=ServerMessage, sets=("server", "outcome"), may=("actor", "era"), outcomes=VERDICTS, labels=("shadow",)
     ),
     "gateway.request.refused": Kind(body=Refused, sets=("server", "outcome"), may=("actor", "era"), outcomes=DENIED),
-    "gateway.session.opened": Kind(body=Nothing, sets=(*AT_SERVER, "era")),
-    "gateway.session.closed": Kind(body=Nothing, sets=(*AT_SERVER, "era")),
+    "gateway.session.opened": Kind(body=Session, sets=(*AT_SERVER, "era")),
+    "gateway.session.closed": Kind(body=Session, sets=(*AT_SERVER, "era")),
     "gateway.loop.noticed": Kind(body=Loop, sets=(*AT_SERVER, "era")),
     "gateway.endpoint.narrowed": Kind(body=Narrowed, sets=(*AT_SERVER, "era")),
     "gateway.endpoint.collided": Kind(body=Collided, sets=(*AT_SERVER, "era")),

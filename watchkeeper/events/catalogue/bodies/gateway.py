@@ -117,7 +117,7 @@ KINDS = {
     "gateway.certificate.refused": Kind(body=Reason, sets=BY_ACTOR, outcomes=FAILED),
     "gateway.upstream.spawned": Kind(body=Spawned, sets=("server", "outcome"), may=("actor", "era"), outcomes=DONE),
     "gateway.upstream.exited": Kind(body=Exited, sets=("server", "outcome"), may=("actor", "era"), outcomes=EITHER),
-    "gateway.upstream.failed": Kind(body=Reason, sets=("server",), may=("actor", "era", "outcome"), outcomes=FAILED),
+    "gateway.upstream.failed": Kind(body=Reason, sets=("server", "outcome"), may=("actor", "era"), outcomes=FAILED),
     "gateway.breaker.opened": Kind(body=Breaker, sets=("actor", "server", "outcome"), may=("target",), outcomes=FAILED),
     "gateway.breaker.closed": Kind(body=Breaker, sets=("actor", "server", "outcome"), may=("target",), outcomes=DONE),
     "gateway.order.issued": Kind(body=Order, sets=ON_TARGET, may=("server",), outcomes=DONE),
