@@ -152,6 +152,15 @@ HEAVY = f"SELECT a.id FROM events AS a JOIN events AS b ON a.kind = b.kind JOIN 
 """10⁸ rows to sort by something new."""
 
 
+def children() -> set[str]:
+    """Processes that this one started and that are still there, dead ones that nobody waited for among them."""
+    found: set[str] = set()
+    for task in Path("/proc/self/task").glob("*"):
+        with suppress(OSError):  # a thread may end while we look
+            found |= set((task / "children").read_text().split())
+    return found
+
+
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("busy")
@@ -162,10 +171,11 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.behaviour("sql.limits-are-said")
 def test_a_query_that_takes_too_long_is_stopped_and_it_is_said_what_to_do(busy: Path) -> None:
-    lake = Lake(busy)
+    lake, before = Lake(busy), children()
     with pytest.raises(Unavailable, match="stopped after 1 s") as stopped:
         lake.run(lake.prepare(HEAVY, ALL), Limits(seconds=1.0))
     assert "--since" in stopped.value.hint
+    assert children() == before
 
 
 @pytest.mark.behaviour("sql.limits-are-said")
@@ -182,7 +192,7 @@ def test_a_query_is_cancelled_from_elsewhere_and_leaves_nothing_behind(
     busy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    lake, cancel, seen = Lake(busy), threading.Event(), list[Progress]()
+    lake, cancel, seen, before = Lake(busy), threading.Event(), list[Progress](), children()
 
     def told(progress: Progress) -> None:
         seen.append(progress)
@@ -193,6 +203,7 @@ def test_a_query_is_cancelled_from_elsewhere_and_leaves_nothing_behind(
         lake.run(lake.prepare(HEAVY, ALL), tell=told, cancel=cancel)
     assert len(seen) == 3
     assert list(tmp_path.iterdir()) == []
+    assert children() == before
 
 
 @pytest.mark.behaviour("sql.limits-are-said")
@@ -208,7 +219,7 @@ def test_the_journals_part_is_read_within_the_same_time(tmp_path: Path) -> None:
 
 @pytest.mark.behaviour("sql.cancel")
 def test_an_interrupt_ends_the_process_first(busy: Path) -> None:
-    lake = Lake(busy)
+    lake, before = Lake(busy), children()
     timer = threading.Timer(0.7, signal.raise_signal, [signal.SIGINT])
     timer.start()
     begin = time.monotonic()
@@ -216,6 +227,7 @@ def test_an_interrupt_ends_the_process_first(busy: Path) -> None:
         lake.run(lake.prepare(HEAVY, ALL), Limits(seconds=60))
     timer.join()
     assert time.monotonic() - begin < 30  # it did not wait for the query
+    assert children() == before
 
 
 _ASKER = textwrap.dedent("""
