@@ -341,3 +341,35 @@ def test_erased_records_are_skipped_and_counted(tmp_path: Path) -> None:
         lake.fill()
         assert (lake.unreadable, lake.lag().rows) == (2, 0)
     assert [e.actor for e in Search(tmp_path).events(since=T, until=T + HOUR)] == ["agent:stays"]
+
+
+@pytest.mark.behaviour("search.newest-days-first")
+@pytest.mark.parametrize("now", [T, T + 30 * 24 * HOUR, T + 400 * 24 * HOUR], ids=["all later", "in between", "old"])
+def test_pages_over_many_days_are_those_of_one_piece(tmp_path: Path, now: int) -> None:
+    events = [call(T + day * 24 * HOUR + at, target=str(at % 3)) for day in (0, 1, 2, 9, 10, 33, 60) for at in range(4)]
+    record(tmp_path, events)
+    fill(tmp_path)
+    search, seen, after = Search(tmp_path, ManualClock(now)), [], ""
+    while True:
+        page = search.events(unbounded=True, kind="gateway.request", target="0", limit=3, after=after)
+        seen += list(page)
+        after = page.next
+        if not after:
+            break
+    assert seen == [event for event in sorted(events, key=lambda e: -e.time) if event.target == "0"]
+    some = search.events(since=events[5].time, until=events[21].time, kind="gateway.request")
+    assert list(some) == list(reversed(events[5:21]))
+
+
+@pytest.mark.behaviour("search.newest-days-first")
+def test_a_page_of_the_newest_does_not_look_at_older_days(tmp_path: Path) -> None:
+    old, new = [call(T + at) for at in range(3)], [call(T + 5 * 24 * HOUR + at) for at in range(3)]
+    record(tmp_path, old)
+    fill(tmp_path)
+    for path in lake_folder(tmp_path).rglob("part-*.parquet"):
+        path.write_bytes(b"")  # whoever reads this fails
+    record(tmp_path, new)
+    fill(tmp_path)
+    search = Search(tmp_path, ManualClock(T + 5 * 24 * HOUR + 10))
+    page = search.events(unbounded=True, kind="gateway.request", limit=2)
+    assert (list(page), page.from_lake, page.note) == ([new[2], new[1]], 2, "")

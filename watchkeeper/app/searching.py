@@ -1,14 +1,16 @@
-"""The console's searches, over the same rooms as the command line's: one tenant, two exports at a time."""
+"""The console's searches, over the same rooms as the command line's: one tenant, in turns, two exports at a time."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from watchkeeper.app.turns import Turns
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events.journal import prove_position
@@ -38,36 +40,45 @@ class EventsView:
         clock: Clock,
         require: Callable[[Acting], None],
         tenant: str = "default",
+        *,
+        turns: Turns | None = None,
     ) -> None:
         self.require = require
         self._search = search
         self._data_dir = data_dir
         self._clock = clock
         self._tenant = tenant
+        self._turns = turns or Turns()
         self._exports = threading.BoundedSemaphore(_EXPORTS)
 
     def ask(self, text: str, since: str, until: str) -> Asked:
         return ask(text, self._clock.now(), since=since, until=until, tenant=self._tenant)
 
     def search(self, asked: Asked, after: str, limit: int) -> Found:
-        return self._search.events(
-            since=asked.since,
-            until=asked.until,
-            unbounded=True,
-            limit=limit,
-            after=after,
-            tenant=self._tenant,
-            where=asked.whole,
+        return self._turns.take(
+            partial(
+                self._search.events,
+                since=asked.since,
+                until=asked.until,
+                unbounded=True,
+                limit=limit,
+                after=after,
+                tenant=self._tenant,
+                where=asked.whole,
+            )
         )
 
     def count(self, asked: Asked) -> Counts:
-        return count(self._search, asked.filter, fields=_COUNTED, top=8, clock=self._clock)
+        return self._turns.take(partial(count, self._search, asked.filter, fields=_COUNTED, top=8, clock=self._clock))
 
     def find(self, event_id: str) -> RecordedEvent:
-        position, event = self._search.find(event_id, self._tenant)
+        position, event = self._turns.take(partial(self._search.find, event_id, self._tenant))
         return RecordedEvent(event, position.writer, position.index)
 
     def around(self, found: RecordedEvent, number: int) -> Neighbours:
+        return self._turns.take(partial(self._around, found, number))
+
+    def _around(self, found: RecordedEvent, number: int) -> Neighbours:
         cursor = str(Cursor(max(0, found.event.time), found.writer, found.index or 0))
         sides = [
             self._search.events(
@@ -78,7 +89,7 @@ class EventsView:
         return Neighbours(earlier=tuple(reversed(sides[0])), later=sides[1])
 
     def conversation(self, key: str) -> Conversation:
-        return gather(self._search, key, self._clock.now(), self._tenant)
+        return self._turns.take(partial(gather, self._search, key, self._clock.now(), self._tenant))
 
     def export(self, asked: Asked, form: str) -> Iterator[bytes]:
         """Takes its turn when its first bytes are asked for."""
@@ -93,5 +104,5 @@ class EventsView:
             self._exports.release()
 
     def proof(self, event_id: str) -> bytes:
-        position, _ = self._search.find(event_id, self._tenant)
+        position, _ = self._turns.take(partial(self._search.find, event_id, self._tenant))
         return msgspec.json.format(msgspec.json.encode(prove_position(self._data_dir, position)), indent=2) + b"\n"

@@ -20,6 +20,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable, Untrusted, WatchkeeperError
 from watchkeeper.events.query import BadQuery
+from watchkeeper.web.attention import Attention
 from watchkeeper.web.guard import API, HOOKS, Doors, Guard, cookie_name, set_headers
 from watchkeeper.web.operators import TooMany
 from watchkeeper.web.pages import (
@@ -88,7 +89,7 @@ def build(services: Services, doors: Doors, settings: ConsoleSettings, clock: Cl
             asset,
             nowhere,
         ],
-        middleware=[Guard(settings, doors)],
+        middleware=[Guard(settings, doors), Attention()],
         before_send=[set_headers],
         exception_handlers={HTTPException: _http_error, WatchkeeperError: _our_error, Exception: _unknown_error},
         openapi_config=None,

@@ -10,6 +10,7 @@ from deltalake import DeltaTable, QueryBuilder
 from sqlglot import exp
 
 from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.patience import GaveUp, go_on
 
 TABLE = "events"
 
@@ -32,9 +33,13 @@ def rows(delta: DeltaTable, select: exp.Select) -> Iterator[tuple[Any, ...]]:
 
 def _batches(delta: DeltaTable, select: exp.Select) -> Iterator[tuple[list[str], list[list[Any]]]]:
     try:
+        go_on()
         for batch in QueryBuilder().register(TABLE, delta).execute(select.sql(dialect="postgres")):
+            go_on()
             names = batch.schema.names
             yield names, [_plain(name, batch[name]).to_pylist() for name in names]
+    except GaveUp:
+        raise
     except Exception as error:  # the engine raises bare `Exception` while it reads
         raise Unavailable(
             f"the lake cannot be read: {error}", hint="restart the service; it is filled again"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -18,6 +18,7 @@ from sqlglot import exp
 
 from watchkeeper.core.clock import SECOND, Clock, SystemClock
 from watchkeeper.core.errors import Invalid, NotFound, Unavailable
+from watchkeeper.core.patience import go_on
 from watchkeeper.events.journal.model import Position, Record
 from watchkeeper.events.journal.reading.missing import Missing
 from watchkeeper.events.journal.reading.reader import JournalReader
@@ -32,6 +33,7 @@ from watchkeeper.events.lake.table import cursor_of
 from watchkeeper.events.model import Event
 
 DEFAULT_RANGE = 24 * 3600 * SECOND
+_DAY = 24 * 3600 * SECOND
 _CHUNK = 4096
 _SYSTEM = SystemClock()
 _MOST = 100_000
@@ -160,7 +162,7 @@ class Search:
         wanted = Filter(since=since, until=until, **narrow)
         page = _Page(limit + 1, newest_first, Cursor.of(after).key if after else None)
         snapshot = self.snapshot()
-        lake = self._tried(snapshot, condition(wanted), page)
+        lake = self._tried(snapshot, map(condition, stretches(wanted, page, self._clock.now())), page)
         tail = self._from_journal(snapshot, wanted, page)
         both = [(key, event, True) for key, event in lake] + [(key, event, False) for key, event in tail.rows]
         best = _first(limit + 1, both, newest_first)
@@ -189,7 +191,7 @@ class Search:
         where: Any = exp.column("id").eq(exp.Literal.string(event_id))
         if tenant:
             where = exp.and_(where, exp.column("tenant").eq(exp.Literal.string(tenant)))
-        for (_, writer, index), event in self._tried(snapshot, where, _Page(1)):
+        for (_, writer, index), event in self._tried(snapshot, [where], _Page(1)):
             return Position(writer, index), event
         for record in self.beyond(snapshot):
             event_of = record.event
@@ -218,6 +220,7 @@ class Search:
         at, missing = dict(snapshot.cursor), Missing()
         missing.passed((one.range for one in told(self._data_dir, "lake")), at)
         while records := self._journal.read(at, limit=_CHUNK):
+            go_on()
             missing.saw(records)
             yield from records
             at |= {record.position.writer: record.position.index + 1 for record in records}
@@ -229,10 +232,16 @@ class Search:
         for rows in lake_pages(snapshot, wanted, size):
             yield tuple(to_event(row) for row in rows)
 
-    def _tried(self, snapshot: Snapshot, where: Any, page: _Page) -> list[tuple[_Key, Event]]:
-        """The lake's part; when the lake fails, nothing, and the journal answers for it from the beginning."""
+    def _tried(self, snapshot: Snapshot, wheres: Iterable[Any], page: _Page) -> list[tuple[_Key, Event]]:
+        """The lake's part, from one stretch after the other until there is enough; when the lake fails, nothing, and
+        the journal answers for it from the beginning."""
+        found: list[tuple[_Key, Event]] = []
         try:
-            return _lake_part(snapshot, where, page)
+            for where in wheres:
+                found += _lake_part(snapshot, where, msgspec.structs.replace(page, limit=page.limit - len(found)))
+                if len(found) >= page.limit:
+                    break
+            return found
         except Unavailable as error:
             snapshot.failed(error.reason)
             return []
@@ -279,6 +288,27 @@ class _Page(msgspec.Struct, frozen=True):
             )
         bound = exp.LTE if self.newest_first else exp.GTE
         return exp.and_(bound(this=exp.column("time"), expression=moment(time)), exp.or_(*ways))
+
+
+def stretches(wanted: Filter, page: _Page, now: int) -> Iterator[Filter]:
+    """The range in pieces, the newest first: a page of the newest events need not look at the older days at all.
+
+    Each is twice as many days as the one before it, and the last is all the rest, so that what is rare costs little
+    more than in one piece. Pages that begin with the oldest are not cut: nobody knows where the lake begins.
+    """
+    if not page.newest_first:
+        yield wanted
+        return
+    end = wanted.until
+    if page.after is not None:
+        end = page.after[0] + 1 if end is None else min(end, page.after[0] + 1)
+    begin = (now if end is None else max(0, end - 1)) // _DAY * _DAY
+    for days in (2, 4, 8, 16):
+        if begin <= max(0, wanted.since or 0):
+            break
+        yield msgspec.structs.replace(wanted, since=begin, until=end)
+        begin, end = begin - days * _DAY, begin
+    yield msgspec.structs.replace(wanted, until=end)
 
 
 def _lake_part(snapshot: Snapshot, where: Any, page: _Page) -> list[tuple[_Key, Event]]:
