@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from bench._receivers import Bulk, Hec, Otlp, Receiver, Served
+from bench._receivers import Bulk, Hec, Ocsf, Otlp, Receiver, Served
 from tests.app.conftest import FREE, Running, command
 from tests.events.sinks.conftest import Shipping, authority, data_dir, numbered, serve, server_tls, settings_for, write
 from tests.gateway.certificates import Authority
 from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.app.sinks import Sinks, at_rest, check_all, sink_of, try_sink
 from watchkeeper.core.errors import Misconfigured, NotFound
-from watchkeeper.events import Event, JournalReader
+from watchkeeper.events import Event, Journal, JournalReader, new_event
 from watchkeeper.events.sinks import Ledger, SinkSettings
 from watchkeeper.events.sinks.hand import replay, try_out
 from watchkeeper.events.sinks.model import Dead
@@ -65,6 +65,29 @@ def watch(data_dir: Path) -> Iterator[Callable[..., Watch]]:
     yield start
     for one in running:
         one.stop()
+
+
+@pytest.mark.behaviour("sinks.ocsf-counted")
+@pytest.mark.parametrize("kind", ["ocsf_http", "file"])
+def test_status_says_how_many_events_ocsf_had_no_words_for(
+    kind: str, watch: Callable[..., Watch], serve: Serve, authority: Authority, tmp_path: Path
+) -> None:
+    journal = Journal.open(tmp_path / "data", "gateway")
+    journal.record(new_event(1, "govern.control.tested"))  # a newer version's
+    journal.record(new_event(2, "gateway.order.acknowledged", actor="system:gateway", target="1", outcome="success"))
+    journal.close()
+    path = str(tmp_path / "events.jsonl")
+    file = SinkSettings(type="file", path=path, format="ocsf", start="beginning", flush_seconds=0.05)
+    url = f"https://127.0.0.1:{serve(Ocsf()).port}"
+    running = watch(it=file if kind == "file" else settings_for("ocsf_http", url, authority.path))
+    stop = threading.Event()
+    for _ in range(600):
+        (standing,) = running.act("sinks.status")
+        if standing.tally.sent >= 2 and not standing.waiting:
+            break
+        stop.wait(0.05)
+    assert "1 of a kind that this version does not know" in standing.ocsf
+    assert "with a body that is not as the catalogue says" in standing.ocsf
 
 
 @pytest.mark.behaviour("sinks.apart")

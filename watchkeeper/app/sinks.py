@@ -24,7 +24,7 @@ from watchkeeper.events.sinks import Ground, Ledger, Shipper, Sink, SinkSettings
 from watchkeeper.events.sinks.file import FileSink, recorded
 from watchkeeper.events.sinks.hand import TEST, Replayed, Tried, replay, try_out
 from watchkeeper.events.sinks.http.elastic import ElasticSink
-from watchkeeper.events.sinks.http.ocsf import OcsfSink, ocsf
+from watchkeeper.events.sinks.http.ocsf import OcsfLine, OcsfSink
 from watchkeeper.events.sinks.http.splunk import SplunkSink
 from watchkeeper.events.sinks.http.wire import Wire
 from watchkeeper.events.sinks.lines.cef import cef
@@ -71,6 +71,7 @@ class Sinks:
         self._loaded = loaded
         self._record = record
         self._clock = clock
+        self._made: dict[str, Sink] = {}
         self._shippers = {name: self._shipper(name) for name, sink in self._named().items() if sink.enabled}
         self._replays = threading.Lock()
 
@@ -102,7 +103,10 @@ class Sinks:
         }
 
     def status(self) -> list[Standing]:
-        running = {name: shipper.standing() for name, shipper in self._shippers.items()}
+        running = {
+            name: msgspec.structs.replace(shipper.standing(), ocsf=_marked(self._made[name]))
+            for name, shipper in self._shippers.items()
+        }
         return [running.get(name) or at_rest(self._loaded, name) for name in self._named()]
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -147,7 +151,8 @@ class Sinks:
         folder = self._loaded.data_dir
         reader = telling_reader(folder, f"sink.{name}", self._record, self._clock)
         on = Ground(reader, Ledger(folder, name), self._clock, self._record)
-        return Shipper(name, self._named()[name], sink_of(self._loaded, name, self.counts), on)
+        sink = self._made[name] = sink_of(self._loaded, name, self.counts)
+        return Shipper(name, self._named()[name], sink, on)
 
 
 def try_sink(loaded: Loaded, name: str, now: int) -> Tried:
@@ -164,6 +169,12 @@ def at_rest(loaded: Loaded, name: str) -> Standing:
     if state is None:
         return nothing
     return msgspec.structs.replace(nothing, tally=state.tally, last_sent_at=state.last_sent_at)
+
+
+def _marked(sink: Sink) -> str:
+    """What OCSF had no words for; empty for sinks that do not speak it."""
+    line = sink.line if isinstance(sink, OcsfSink | FileSink) else None
+    return line.mapper.counts.said if isinstance(line, OcsfLine) else ""
 
 
 def _known(loaded: Loaded, name: str) -> str:
@@ -231,7 +242,7 @@ def _otlp(loaded: Loaded, name: str, sink: SinkSettings, counts: Counts | None) 
 
 
 def _file(_: Loaded, __: str, sink: SinkSettings) -> Sink:
-    line = ocsf if sink.format == "ocsf" else recorded
+    line = OcsfLine() if sink.format == "ocsf" else recorded
     return FileSink(Path(sink.path), line, rotate_bytes=sink.rotate_bytes, keep=sink.keep_files)
 
 

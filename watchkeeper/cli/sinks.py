@@ -77,6 +77,8 @@ def status(config: Path | None, data: Path | None, as_json: bool) -> None:
         for row in rows:
             if row["hint"]:
                 output.text(f"  {row['name']}: what to do: {row['hint']}", err=True)
+            if row["ocsf"]:
+                output.text(f"  {row['name']}: {row['ocsf']}", err=True)
             if row["put_aside"]:
                 said = (
                     f"  {row['name']}: {row['put_aside']} events were refused; `watchkeeper sinks replay {row['name']}`"

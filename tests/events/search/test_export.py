@@ -16,6 +16,7 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder, convert_to_deltalake
 
 from watchkeeper.core.errors import Conflict, Unavailable
+from watchkeeper.events.journal import Journal
 from watchkeeper.events.lake.filters import Filter
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.events.lake.schema import COLUMNS
@@ -95,6 +96,18 @@ def test_ocsf_is_the_events_in_its_words(place: tuple[Path, list[Event]], tmp_pa
     write(data, tmp_path / "out.jsonl", "ocsf")
     told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     assert [one["metadata"]["uid"] for one in told] == [event.id for event in events]
+
+
+@pytest.mark.behaviour("sinks.ocsf-counted")
+def test_an_export_in_ocsf_says_how_many_events_it_had_no_words_for(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "data", "gateway")
+    journal.record(new_event(T, "govern.control.tested"))
+    journal.close()
+    search = Search(tmp_path / "data")
+    wanted = Filter(kind="govern")
+    manifest = export(search, wanted, tmp_path / "out.jsonl", form="ocsf", query="", now=T)
+    assert (manifest.events, "1 of a kind that this version does not know" in manifest.note) == (1, True)
+    assert "not know" not in export(search, wanted, tmp_path / "two.jsonl", form="jsonl", query="", now=T).note
 
 
 @pytest.mark.behaviour("export.parquet")

@@ -23,6 +23,17 @@ class Counts(msgspec.Struct):
     cut: int = 0
     """Too large or too deep to go out whole; `metadata.is_truncated`."""
 
+    @property
+    def said(self) -> str:
+        """What a person should know of them; empty when there is nothing."""
+        parts = (
+            (self.unknown, "of a kind that this version does not know"),
+            (self.misfits, "with a body that is not as the catalogue says"),
+            (self.cut, "cut, for they were too large or too deep"),
+        )
+        told = ", ".join(f"{count} {what}" for count, what in parts if count)
+        return f"of {self.mapped} events in OCSF's words {told}; all went out" if told else ""
+
 
 class Mapper:
     """Maps and counts. Every event goes out."""

@@ -22,6 +22,7 @@ from watchkeeper.events.lake.filters import Filter, matching
 from watchkeeper.events.lake.pages import lake_pages
 from watchkeeper.events.lake.schema import COLUMNS, to_row
 from watchkeeper.events.lake.search import Search, Snapshot
+from watchkeeper.events.ocsf import Mapper
 from watchkeeper.events.search.formats import CSV_NOTE, pieces
 
 PAGE = 5000
@@ -111,12 +112,12 @@ def export(
     snapshot = search.snapshot()
     try:
         gathered = Gathered(search, wanted, snapshot)
-        size, digest = _written(gathered, to, form, progress)
+        size, digest = _written(gathered, to, form, progress, mapper := Mapper())
     except LakeFailed as error:
         snapshot.failed(error.reason)
         gathered = Gathered(search, wanted, snapshot)
-        size, digest = _written(gathered, to, form, progress)
-    notes = [f"{snapshot.note}."] if snapshot.note else []
+        size, digest = _written(gathered, to, form, progress, mapper := Mapper())
+    notes = [f"{said}." for said in (snapshot.note, mapper.counts.said) if said]
     manifest = Manifest(
         format=form,
         tenant=wanted.tenant,
@@ -139,13 +140,13 @@ def export(
     return manifest
 
 
-def _written(gathered: Gathered, to: Path, form: str, progress: Progress | None) -> tuple[int, str]:
+def _written(gathered: Gathered, to: Path, form: str, progress: Progress | None, mapper: Mapper) -> tuple[int, str]:
     """Size and digest of the file, which is there whole or not at all."""
     size, digest, part = 0, hashlib.sha256(), None
     try:
         with tempfile.NamedTemporaryFile(dir=to.parent, prefix=f".{to.name[:100]}.", delete=False) as file:
             part = Path(file.name)
-            for piece in pieces(form, gathered.pages(progress), to.parent):
+            for piece in pieces(form, gathered.pages(progress), to.parent, mapper):
                 file.write(piece)
                 size += len(piece)
                 digest.update(piece)

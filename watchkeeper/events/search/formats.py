@@ -26,7 +26,7 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.text import visible
 from watchkeeper.events.lake.schema import COLUMNS, SCHEMA, to_batch, to_event
 from watchkeeper.events.model import encode
-from watchkeeper.events.ocsf import to_ocsf
+from watchkeeper.events.ocsf import Mapper
 
 Row = Mapping[str, Any]
 Pages = Iterable[list[Row]]
@@ -45,12 +45,12 @@ CSV_NOTE = (
 )
 
 
-def pieces(name: str, pages: Pages, scratch: Path) -> Iterator[bytes]:
+def pieces(name: str, pages: Pages, scratch: Path, mapper: Mapper | None = None) -> Iterator[bytes]:
     """The file's bytes. `scratch` is a folder with room for it: Parquet is made there before its first byte goes out.
 
-    Raises `Unavailable` when that disk fails, and what `pages` raises.
+    `mapper` counts what OCSF had no words for. Raises `Unavailable` when that disk fails, and what `pages` raises.
     """
-    return _PIECES[name](pages, scratch)
+    return _ocsf(pages, mapper or Mapper()) if name == "ocsf" else _PIECES[name](pages, scratch)
 
 
 def _jsonl(pages: Pages, _: Path) -> Iterator[bytes]:
@@ -58,10 +58,10 @@ def _jsonl(pages: Pages, _: Path) -> Iterator[bytes]:
         yield b"".join(encode(to_event(row)) + b"\n" for row in page)
 
 
-def _ocsf(pages: Pages, _: Path) -> Iterator[bytes]:
+def _ocsf(pages: Pages, mapper: Mapper) -> Iterator[bytes]:
     encode_json = msgspec.json.Encoder().encode
     for page in pages:
-        yield b"".join(encode_json(to_ocsf(to_event(row))) + b"\n" for row in page)
+        yield b"".join(encode_json(mapper(to_event(row))) + b"\n" for row in page)
 
 
 def _csv(pages: Pages, _: Path) -> Iterator[bytes]:
@@ -178,5 +178,4 @@ _PIECES: Mapping[str, Callable[[Pages, Path], Iterator[bytes]]] = {
     "jsonl": _jsonl,
     "csv": _csv,
     "parquet": _parquet,
-    "ocsf": _ocsf,
 }

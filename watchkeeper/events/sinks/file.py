@@ -27,13 +27,13 @@ class FileSink:
 
     def __init__(self, path: Path, line: Callable[[Record], bytes], *, rotate_bytes: int, keep: int) -> None:
         self._path = path
-        self._line = line
+        self.line = line
         self._rotate_bytes = rotate_bytes
         self._keep = keep
         self._handle = -1
 
     def render(self, record: Record) -> bytes:
-        return self._line(record) + b"\n"
+        return self.line(record) + b"\n"
 
     def send(self, entries: Sequence[Entry]) -> Receipt:
         try:

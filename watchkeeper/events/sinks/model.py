@@ -150,6 +150,8 @@ class Standing(msgspec.Struct, frozen=True):
     said: str = ""
     """What the receiver answered last."""
     last_sent_at: int = 0
+    ocsf: str = ""
+    """Of a sink in OCSF's words, since the watch began: how many events went out with a mark, and why."""
 
 
 def place_of(entry: Entry) -> tuple[str, int]:
