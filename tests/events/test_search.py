@@ -12,11 +12,11 @@ from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.events.journal import Journal
 from watchkeeper.events.journal.subjects import SubjectKeys
-from watchkeeper.events.lake.filters import Filter, matches
+from watchkeeper.events.lake.filters import Filter, can_match, matches
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.events.lake.search import Search
 from watchkeeper.events.lake.table import lake_folder
-from watchkeeper.events.model import Event, Severity, new_event
+from watchkeeper.events.model import Event, Severity, encode, new_event
 from watchkeeper.events.query import Expr, read
 from watchkeeper.events.query.language import parse_time
 from watchkeeper.events.query.model import All, AnyOf, Compare, Contains, Has, Is, Not, Pattern
@@ -233,6 +233,30 @@ def test_what_an_agent_wrote_stands_for_no_member_of_the_body(tmp_path: Path) ->
     fill(tmp_path)
     assert len(Search(tmp_path).events(unbounded=True, where=asked)) == 0
     assert len(Search(tmp_path).events(unbounded=True, where=read("session:mine", T).where)) == 1
+
+
+_ODD = st.text('aKk1 ._-"\\/\n\x1f,{}:\u212a\u0130ß', max_size=6)
+_PARTS = st.fixed_dictionaries(
+    {}, optional={"arguments": _ODD | st.just({"k": "a"}), "result": _ODD, "a": _ODD, "k1": st.lists(_ODD, max_size=2)}
+)
+
+
+@pytest.mark.behaviour("search.lake-equals-journal")
+@given(_PARTS, _ODD, _ODD, st.text("aAKk1._ -", min_size=1, max_size=3), st.booleans())
+def test_what_is_passed_over_by_its_bytes_is_nothing_that_would_have_been_found(
+    body: dict[str, object], actor: str, target: str, text: str, is_query: bool
+) -> None:
+    event = new_event(T, "k.a1.x", actor=actor, target=target, body=body)
+    wanted = Filter(
+        where=All((Contains(text), Not(Contains("no")))) if is_query else None, text="" if is_query else text
+    )
+    assert can_match(wanted)(encode(event)) or not matches(wanted, event)
+
+
+@pytest.mark.behaviour("search.lake-and-tail")
+def test_a_record_without_the_text_is_passed_over_by_its_bytes() -> None:
+    event = encode(new_event(T, "k.a1.x", actor="agent:Ada"))
+    assert [can_match(Filter(text=text))(event) for text in ("ADA", "bob", "", 'b"b')] == [True, False, True, True]
 
 
 @pytest.mark.behaviour("search.pages")

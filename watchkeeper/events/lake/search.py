@@ -25,7 +25,7 @@ from watchkeeper.events.journal.reading.reader import JournalReader
 from watchkeeper.events.journal.reading.telling import told
 from watchkeeper.events.lake.disk import DiskPlace
 from watchkeeper.events.lake.engine import TABLE, query
-from watchkeeper.events.lake.filters import Filter, condition, day, matching, moment
+from watchkeeper.events.lake.filters import Filter, can_match, condition, day, matching, moment
 from watchkeeper.events.lake.pages import lake_pages
 from watchkeeper.events.lake.places import Place, lake_folder
 from watchkeeper.events.lake.schema import COLUMNS, to_event
@@ -247,11 +247,11 @@ class Search:
             return []
 
     def _from_journal(self, snapshot: Snapshot, wanted: Filter, page: _Page) -> _Tail:
-        tail, is_wanted = _Tail([], 0), matching(wanted)
+        tail, is_wanted, can_be = _Tail([], 0), matching(wanted), can_match(wanted)
         for record in self.beyond(snapshot):
             if record.event is None:
                 tail.unreadable += 1
-            elif is_wanted(record.event):
+            elif can_be(record.record) and is_wanted(record.event):
                 key = (record.event.time, record.position.writer, record.position.index)
                 if page.holds(key):
                     tail.rows.append((key, record.event))
