@@ -96,7 +96,7 @@ def test_each_place_for_copies_is_told_and_none_is_said_too() -> None:
 
 @pytest.mark.behaviour("capture.reload")
 def test_servers_whose_texts_are_kept_in_full_are_named() -> None:
-    known = {"known": True, "why": "", "servers": {"git": {"results": "full, 9 bytes"}}, "full": ["git"]}
+    known = {"known": True, "why": "", "servers": {"git": {"results": "full, 9 bytes"}}, "full": ["git"], "blinded": []}
     assert said(capture=known) == ["capture IN FULL, secrets apart: git; see `watchkeeper config capture`"]
     assert said(capture={**known, "full": []}) == ["capture nothing in full; see `watchkeeper config capture`"]
     assert said(capture=SILENT) == ["capture not known: no gateway runs"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.administration import WATCH
+from watchkeeper.app.blinding import blinded
 from watchkeeper.app.bundle_status import policies_in_force
 from watchkeeper.app.settings import current_operator
 from watchkeeper.app.standing import GATEWAY, PATIENCE
@@ -38,7 +39,7 @@ def overview(data_dir: Path, services: _Rows, now: int) -> dict[str, Any]:
         "canary": canary(data_dir, facts, silent),
         "sinks": sinks(data_dir),
         "anchors": anchors(services),
-        "capture": capture(facts, silent),
+        "capture": capture(facts, silent, _reads(services)),
     }
 
 
@@ -100,13 +101,20 @@ def policies(data_dir: Path, gateways: list[str], silent: list[str]) -> dict[str
     return {"known": True, "why": "", "alike": is_alike, "gateways": rows}
 
 
-def capture(gateways: _Rows, silent: list[str]) -> dict[str, Any]:
-    """What of others' words events keep, by server, and of which servers more than what is redacted."""
+def capture(gateways: _Rows, silent: list[str], reads: dict[str, list[str]] | None) -> dict[str, Any]:
+    """What of others' words events keep, by server, of which servers more than what is redacted, and which rules read
+    what is not kept: `blinded`, or none when nobody knows the rules."""
     if not gateways:
-        return _unknown("; ".join(silent) or "no gateway runs") | {"servers": {}, "full": []}
+        return _unknown("; ".join(silent) or "no gateway runs") | {"servers": {}, "full": [], "blinded": None}
     servers = {name: kept for one in gateways for name, kept in sorted(one.get("capture", {}).items())}
     full = sorted(name for name, kept in servers.items() if any(said.startswith("full") for said in kept.values()))
-    return {"known": True, "why": "; ".join(silent), "servers": servers, "full": full}
+    blind = None if reads is None else blinded(servers, reads)
+    return {"known": True, "why": "; ".join(silent), "servers": servers, "full": full, "blinded": blind}
+
+
+def _reads(services: _Rows) -> dict[str, list[str]] | None:
+    facts = next((row["facts"] for row in services if row["service"] == WATCH), None)
+    return facts.get("reads") if facts else None
 
 
 def canary(data_dir: Path, gateways: _Rows, silent: list[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import msgspec
 
 from watchkeeper.app.administration import WATCH
 from watchkeeper.app.anchoring import keeper_of
+from watchkeeper.app.blinding import body_reads
 from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.ingesting import ingest_handlers, ingest_of
 from watchkeeper.app.labelling import journal_class
@@ -122,9 +123,11 @@ def _status(
         unreadable = [one for one in told(data_dir) if is_there(data_dir, one)]
         return {"lake": lake.lag(), "detect": detector.progress(), "unreadable": unreadable}
 
+    reads = body_reads(detector.rules)
+
     async def status(_: dict[str, Any]) -> Any:
         anchors = keeper.state() if keeper is not None else []
-        facts = {"readers": readers.alive(), "anchors": anchors, **await asyncio.to_thread(counted)}
+        facts = {"readers": readers.alive(), "anchors": anchors, "reads": reads, **await asyncio.to_thread(counted)}
         return msgspec.to_builtins(facts)
 
     return status

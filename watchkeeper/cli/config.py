@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from watchkeeper.app.blinding import blinded, reads_of
 from watchkeeper.app.capturing import captures
 from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.reading import check_thoroughly
@@ -65,15 +66,22 @@ def show(config: Path | None, data: Path | None, as_json: bool) -> None:
 def capture(config: Path | None, data: Path | None, as_json: bool) -> None:
     """Say what of others' words events keep, for each server and class of text.
 
-    Secrets are never kept. What an event left out is said in it, in `body.capture`.
+    Secrets are never kept. What an event left out is said in it, in `body.capture`. A detection rule that reads what a
+    server's events do not keep cannot fire there, and is named.
     """
     loaded = load(config, data_folder(data))
     kept = captures(loaded, check_quickly(loaded))
+    blind = blinded(kept, reads_of(loaded))
     if as_json:
-        output.as_json(kept)
+        output.as_json({"servers": kept, "blinded": blind})
         return
     rows = [[server, name, said] for server, classes in kept.items() for name, said in classes.items()]
     output.table(["server", "text", "kept"], rows, empty="No server is configured, so nothing is kept.")
     full = sorted({server for server, _, said in rows if said.startswith("full")})
     if full:
         output.text(f"In full, secrets apart: {', '.join(full)}. Personal data stays readable there.", err=True)
+    for one in blind:
+        where = f"{one['text']} of {one['server']}"
+        output.text(
+            f"The rule {one['rule']} reads {one['field']}, and {where} are not kept: it is blind there.", err=True
+        )

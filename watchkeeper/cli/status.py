@@ -93,9 +93,13 @@ def _set(row: dict[str, Any]) -> str:
 def _capture(found: dict[str, Any]) -> str:
     if not found["known"]:
         return f"not known: {found['why']}"
-    if found["full"]:
-        return f"IN FULL, secrets apart: {', '.join(found['full'])}; see `watchkeeper config capture`"
-    return "nothing in full; see `watchkeeper config capture`"
+    said = f"IN FULL, secrets apart: {', '.join(found['full'])}" if found["full"] else "nothing in full"
+    if found["blinded"] is None:
+        said += "; which rules cannot see is not known: the watch does not run"
+    elif found["blinded"]:
+        rules = sorted({one["rule"] for one in found["blinded"]})
+        said += f"; {len(rules)} detection rules read what is NOT KEPT: {', '.join(rules)}"
+    return f"{said}; see `watchkeeper config capture`"
 
 
 def _canary(found: dict[str, Any]) -> list[str]:

@@ -42,6 +42,13 @@ def compile_condition(node: Any) -> Test:
     raise Unsupported(f"the condition holds {type(node).__name__}, which is not supported")
 
 
+def fields_of(node: Any) -> frozenset[str]:
+    """The fields that the condition reads, as dotted paths; `*` for keywords, which read all of an event."""
+    if isinstance(node, ConditionAND | ConditionOR | ConditionNOT):
+        return frozenset().union(*map(fields_of, node.args))
+    return frozenset({node.field if isinstance(node, ConditionFieldEqualsValueExpression) else "*"})
+
+
 def kinds_of(node: Any) -> frozenset[str] | None:
     """The kinds without which the condition cannot be true; `None` when it may be true for any."""
     if isinstance(node, ConditionAND):

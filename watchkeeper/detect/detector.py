@@ -117,6 +117,11 @@ class Detector:
             self.saved = dict(self._cursor)
             self._saved_at = self._clock.now()
 
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """In force."""
+        return self._rules
+
     def progress(self) -> Progress:
         """Counted now."""
         waiting = len(self._reader.read(dict(self._cursor), limit=_COUNTED)) if self._cursor is not None else 0

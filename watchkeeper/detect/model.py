@@ -30,6 +30,8 @@ class Rule:
     """The kinds of event it looks at; `None` for all of `domain`."""
     domain: str
     """The first part of the kinds it looks at (Sigma's category); empty for all."""
+    reads: frozenset[str]
+    """The fields that its condition reads, as dotted paths; `*` for all of them."""
     holds: Callable[[Fields], bool]
     match: tuple[Event, ...]
     """Events that it must match."""

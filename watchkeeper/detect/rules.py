@@ -18,7 +18,7 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.detect.conditions import compile_condition, kinds_of
+from watchkeeper.detect.conditions import compile_condition, fields_of, kinds_of
 from watchkeeper.detect.model import Rule
 from watchkeeper.detect.values import Unsupported
 from watchkeeper.events import Event, Severity
@@ -118,6 +118,7 @@ def _rule(document: dict[str, Any], sigma: SigmaRule, ours: _Ours, source: str) 
         version=hashlib.sha256(msgspec.json.encode(decides, order="deterministic")).hexdigest()[:16],
         kinds=kinds,
         domain=domain,
+        reads=fields_of(tree),
         holds=holds,
         match=_examples(ours.tests.match),
         clean=_examples(ours.tests.clean),
