@@ -50,6 +50,11 @@ def test_without_a_lake_it_is_said_what_would_fill_it(run: Command, estate: Path
     assert "lake hold add" in run("lake", "hold", "list", "--data", estate).stdout
 
 
+def test_a_folder_that_is_not_there_is_not_one_without_holds(run: Command, tmp_path: Path) -> None:
+    said = run("lake", "hold", "list", "--data", tmp_path / "mistyped")
+    assert (said.exit_code, "nothing ever ran" in said.stderr) == (66, True)
+
+
 def test_retention_counts_first_then_deletes_and_a_hold_goes_before(run: Command, estate: Path) -> None:
     dry = json.loads(run("lake", "retention", "--dry-run", "--data", estate, "--json").stdout)
     assert [(cut["retention"], cut["deleted"], cut["held"]) for cut in dry["cuts"]] == [("traffic", 5, 0)]

@@ -148,8 +148,9 @@ def test_a_hunt_is_listed_shown_and_run(data: Path) -> None:
     assert shown.rstrip().endswith("LIMIT 1000")
     found = ask(data, "hunts", "run", "literal_in_arguments", "--json")
     assert [json.loads(line)["arguments"] for line in found.stdout.splitlines()] == ['{"path":"/etc/shadow"}']
-    other = ask(data, "hunts", "run", "literal_in_arguments", "--param", "needle=nowhere")
-    assert (other.exit_code, "Nothing matches" in other.stdout) == (0, True)
+    assert "note: needle is /etc/shadow" in found.stderr
+    other = ask(data, "hunts", "run", "literal_in_arguments", "--param", "needle=nowhere", "--since", "7d")
+    assert (other.exit_code, "Nothing matches since 20" in other.stdout, "note" in other.stderr) == (0, True, False)
     missing = ask(data, "hunts", "run", "actor_last_100")
     assert (missing.exit_code, "--param actor=" in missing.stderr) == (65, True)
     assert ask(data, "hunts", "run", "nothing").exit_code == 66

@@ -119,7 +119,10 @@ def run(
     folder, now = data_folder(data), SystemClock().now()
     hunt = find(_hunts(folders), name)
     lake = lake_in(folder, tenant)
-    said = values(hunt, from_words(hunt, words))
+    said = values(hunt, given := from_words(hunt, words))
+    for key, one in hunt.parameters.items():
+        if key not in given and not asked.only_plan:
+            output.text(f"note: {key} is {_default(one.default)}; --param {key}=… says another", err=True)
     prepared = lake.prepare(hunt.sql, range_of(since or ("" if until else hunt.range), until, now), dict(said))
     require_journal(folder)
     answer(lake, prepared, asked)

@@ -178,7 +178,9 @@ def add(name: str, reason: str, config: Path | None, data: Path | None, as_json:
 @options.errors_told
 def list_(data: Path | None, as_json: bool) -> None:
     """List the holds in force."""
-    holds = Holds(data_folder(data)).in_force()
+    folder = data_folder(data)
+    require_journal(folder)
+    holds = Holds(folder).in_force()
     if as_json:
         output.as_json(holds)
         return

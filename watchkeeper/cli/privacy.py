@@ -96,7 +96,8 @@ def verify(subject: str, tenant: str, erasure: str, out: Path | None, data: Path
     else:
         _tell(said)
         if out is not None:
-            output.text(f"wrote {out}, signed")
+            writer = report["key"].partition("+")[0].rpartition("/")[2]
+            output.text(f"wrote {out}, signed by the log {writer}: its key is journal/{writer}/public.vkey")
     sys.exit(0 if said["is_absent"] else _NOT_ABSENT)
 
 
@@ -156,7 +157,7 @@ def _tell(said: dict[str, Any]) -> None:
 
 def _tell_places(places: list[dict[str, Any]]) -> None:
     output.table(
-        ["store", "found", "own", "mentions", "files", "bytes", "why"],
+        ["store", "found", "own", "mentions", "looked at", "bytes", "why"],
         [[p["store"], p["verdict"], p["own"], p["mentions"], p["files"], p["bytes"], p["why"] or "-"] for p in places],
         empty="Nothing is there to look at.",
         below=("why",),

@@ -220,7 +220,7 @@ def _nothing(plan: Plan) -> str:
     return (
         "Nothing matches."
         if plan.is_unbounded
-        else "Nothing matches in this range. Widen it with --since 7d, or --since all."
+        else f"Nothing matches since {output.moment(plan.range.since or 0)}. Widen the range with --since all."
     )
 
 
