@@ -447,3 +447,18 @@ def test_the_documented_query_runs(tmp_path: Path, capsys: pytest.CaptureFixture
     example = DOCUMENT.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     exec(example.replace("watchkeeper-data", str(tmp_path)))
     assert "files" in capsys.readouterr().out
+
+
+@pytest.mark.behaviour("search.erased-are-counted")
+def test_the_lake_goes_on_after_an_erasure_of_an_actor_who_came_often(tmp_path: Path) -> None:
+    """The table's log is cut then, and the handle that stays open must not look for what it began with."""
+    with LakeReader(tmp_path) as lake:
+        for number in range(6):
+            record(tmp_path, calls(2, 10 * number, actor=f"agent:{'ab'[number % 2]}"), "watch")
+            record(tmp_path, calls(2, 10 * number), "gateway")
+            lake.fill()
+        assert lake.erase("agent:a").rows == 6
+        record(tmp_path, calls(3, 100))
+        assert lake.fill() == 4  # and that the log was opened
+        record(tmp_path, calls(2, 200), "import")
+        assert lake.fill() == 3

@@ -114,6 +114,7 @@ class LakeTable:
         try:
             return cursor_of(self.delta, writers)
         except (DeltaError, OSError) as error:
+            self._reload()  # whoever tries again is not held up by entries that went meanwhile
             raise Unavailable(f"the lake cannot be read: {error}", hint="check where it lies") from error
 
     def append(self, batch: RecordBatch, moves: Mapping[str, tuple[int, int]]) -> None:
@@ -173,6 +174,7 @@ class LakeTable:
             self._place.seal_log()
             self._checkpoint = self.version
             self.delta.cleanup_metadata()
+            self.delta = self._place.open()  # as in `drop_log`
 
     def vacuum(self, grace_hours: int) -> int:
         """Drop files that no snapshot of the last hours needs; returns how many. Raises the engine's errors."""
@@ -251,7 +253,9 @@ class LakeTable:
         Raises `Unavailable`.
         """
         with self._writing("purged"):
-            return self._place.drop_log(f"{self.version:020d}")
+            dropped = self._place.drop_log(f"{self.version:020d}")
+            self.delta = self._place.open()  # the handle reads cursors from the entries that it began with
+            return dropped
 
     def _reload(self) -> None:
         with suppress(DeltaError, OSError):
