@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from watchkeeper.app.anchoring import anchors_of, places_of, with_anchors
 from watchkeeper.app.settings import Loaded, Settings, load
-from watchkeeper.cli.journal import journal
+from watchkeeper.cli import main
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.events import Journal, JournalReader, JournalSettings, new_event
 from watchkeeper.events.anchors.model import Compared, read_name
@@ -85,7 +85,7 @@ class Folder:
 
     def ask(self, *command: str) -> tuple[int, dict[str, object]]:
         options = ["--data", str(self.data), "--config", str(self.config), "--json"]
-        done = CliRunner().invoke(journal, [*command, *options], catch_exceptions=False)
+        done = CliRunner().invoke(main, ["journal", *command, *options], catch_exceptions=False)
         return done.exit_code, json.loads(done.stdout)
 
     def sizes(self, writer: str) -> list[int]:
@@ -113,7 +113,7 @@ def test_the_command_line_says_whether_a_log_fits_its_copies(folder: Folder) -> 
     code, said = folder.ask("verify", "--anchors")
     assert (code, said["code"], said["logs"][0]["code"]) == (1, 1, 0)
     assert "rewritten" in said["anchors"][0]["contradictions"][0]["reason"]
-    words = CliRunner().invoke(journal, ["anchors", "--data", str(folder.data), "--config", str(folder.config)])
+    words = CliRunner().invoke(main, ["journal", "anchors", "--data", str(folder.data), "--config", str(folder.config)])
     assert (words.exit_code, "CONTRADICTED" in words.output) == (1, True)
 
 

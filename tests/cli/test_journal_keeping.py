@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from watchkeeper.cli.journal import journal
+from watchkeeper.cli import main
 from watchkeeper.events import Journal, JournalSettings, new_event
 from watchkeeper.events.journal.upkeep import Register
 
@@ -34,7 +34,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def run(data: Path, *words: str) -> Any:
-    done = CliRunner().invoke(journal, [*words, "--data", str(data), "--json"])
+    done = CliRunner().invoke(main, ["journal", *words, "--data", str(data), "--json"])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -70,7 +70,7 @@ def test_a_plan_says_who_keeps_what(data: Path) -> None:
     rulings = run(data, "prune", "--days", "30", "--dry-run")[0]["rulings"]
     assert rulings[0]["is_removed"]
     assert rulings[-1]["loses"]["sink.siem"] > 0
-    told = CliRunner().invoke(journal, ["prune", "--data", str(data), "--days", "30", "--dry-run"]).output
+    told = CliRunner().invoke(main, ["journal", "prune", "--data", str(data), "--days", "30", "--dry-run"]).output
     assert "would lose its records: past its time; sink.siem has not read" in told
 
 
@@ -87,4 +87,4 @@ def test_a_log_in_use_is_left_to_its_process(data: Path) -> None:
 
 def test_where_there_is_no_journal_it_says_so(tmp_path: Path) -> None:
     for command in ("status", "seal", "prune"):
-        assert CliRunner().invoke(journal, [command, "--data", str(tmp_path / "none")]).exit_code == 66
+        assert CliRunner().invoke(main, ["journal", command, "--data", str(tmp_path / "none")]).exit_code == 66

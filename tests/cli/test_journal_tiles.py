@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from watchkeeper.cli.journal import journal
+from watchkeeper.cli import main
 from watchkeeper.events import Journal, new_event
 
 
@@ -25,11 +25,11 @@ def test_a_log_is_written_as_files_and_what_is_new_is_added(tmp_path: Path) -> N
     data, folder = tmp_path / "data", tmp_path / "tiles"
     command = ["tiles", "--export", str(folder), "--data", str(data), "--json"]
     record(data, 255)
-    first = json.loads(CliRunner().invoke(journal, command).output)
+    first = json.loads(CliRunner().invoke(main, ["journal", *command]).output)
     assert first == [{"writer": "gateway", "size": 256, "folder": str(folder / "gateway")}]
     before = (folder / "gateway" / "tile" / "0" / "000").stat()
     record(data, 9)
-    assert json.loads(CliRunner().invoke(journal, command).output)[0]["size"] == 266
+    assert json.loads(CliRunner().invoke(main, ["journal", *command]).output)[0]["size"] == 266
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     assert files == [
         "gateway/checkpoint",
@@ -45,5 +45,7 @@ def test_a_log_is_written_as_files_and_what_is_new_is_added(tmp_path: Path) -> N
 
 
 def test_where_nothing_was_recorded_it_says_so(tmp_path: Path) -> None:
-    done = CliRunner().invoke(journal, ["tiles", "--export", str(tmp_path / "t"), "--data", str(tmp_path / "none")])
+    done = CliRunner().invoke(
+        main, ["journal", "tiles", "--export", str(tmp_path / "t"), "--data", str(tmp_path / "none")]
+    )
     assert done.exit_code == 66

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from watchkeeper.events import Event
-from watchkeeper.events.lake.search import Found
-from watchkeeper.events.search import Asked
-from watchkeeper.events.search.conversation import Conversation
-from watchkeeper.events.search.counting import Counts
 from watchkeeper.operators.model import Acting
 from watchkeeper.web.inbox import Held, Inbox
 from watchkeeper.web.model import (
@@ -33,6 +29,12 @@ from watchkeeper.web.model import (
     TrafficQuery,
     Writer,
 )
+
+if TYPE_CHECKING:  # the lake's engine: whoever only reads settings or runs a gateway must not wait for it
+    from watchkeeper.events.lake.search import Found
+    from watchkeeper.events.search import Asked
+    from watchkeeper.events.search.conversation import Conversation
+    from watchkeeper.events.search.counting import Counts
 
 
 class Events(Protocol):
