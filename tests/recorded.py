@@ -14,6 +14,8 @@ from watchkeeper.events import Event, Journal, JournalReader
 from watchkeeper.events.catalogue import ENTRIES, problems
 
 HERE = str(Path(__file__).parent)
+_MADE_UP = (HERE, str(Path(__file__).parents[1] / "bench"))
+"""Where events are made to be tried with: in tests, and in benchmarks that tests run."""
 _JOURNAL = str(Path(sys.modules[Journal.__module__].__file__ or "").parent)
 _append = Journal.append
 
@@ -60,4 +62,4 @@ def _is_made_by_test(frame: FrameType | None) -> bool:
     """Whether the first caller outside of the journal's own rooms is a test."""
     while frame is not None and frame.f_code.co_filename.startswith(_JOURNAL):
         frame = frame.f_back
-    return frame is not None and frame.f_code.co_filename.startswith(HERE)
+    return frame is not None and frame.f_code.co_filename.startswith(_MADE_UP)

@@ -120,6 +120,9 @@ def test_a_watch_sees_what_is_behind_a_hole_and_says_the_hole_once_over_restarts
         try:
             watch.until(lambda: told(KIND, "reader") == READERS and told("detect.alert.raised", "name") == alerts)
             watch.until(watch.is_idle)
+            watch.until(
+                lambda: watch.status()["lake"]["failure"] == ""
+            )  # a lake that is not open yet has nothing waiting
             facts = watch.status()
             done = subprocess.run(
                 [*COMMAND, "status", "--data", str(watch.data)], capture_output=True, env=ENVIRONMENT, check=False
