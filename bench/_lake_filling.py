@@ -300,7 +300,7 @@ def run(folder: Path, *, quick: bool) -> list[Result]:
     count, rounds = (100_000, 3) if quick else (400_000, 5)
     results = measure_ingest(folder, count, rounds)
     results += measure_journal(folder / "journal", count // 2)
-    results += measure_freshness(folder / "fresh", 5_000, 200, 60 if quick else 180)
+    results += measure_freshness(folder / "fresh", 5_000, 80 if quick else 200, 30 if quick else 180)
     return results
 
 
