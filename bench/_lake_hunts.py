@@ -21,6 +21,7 @@ import importlib
 import json
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -128,15 +129,30 @@ def measure(folder: Path, rows: int = ROWS, rounds: int = 3) -> dict[str, Any]:
     return figures
 
 
+def results(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Our figures, each with ClickHouse's beside it where it has one."""
+    rows: list[dict[str, Any]] = []
+    for name, value in figures.items():
+        if name.startswith(("clickhouse_", "duckdb_")):
+            continue
+        row: dict[str, Any] = {"metric": name, "value": value, "unit": "s" if name.endswith("_s") else "count"}
+        if (peer := figures.get(f"clickhouse_{name}")) is not None:
+            row |= {"peer": "embedded ClickHouse", "peer_value": peer, "ratio": round(value / peer, 3)}
+        rows.append(row)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, required=True, help="where the table is kept")
+    parser.add_argument("--folder", type=Path, help="where the table is kept; without it, a temporary one that is not")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="two hundred thousand events, two rounds")
     asked = parser.parse_args()
-    figures = measure(asked.folder, 200_000, 2) if asked.quick else measure(asked.folder)
+    with tempfile.TemporaryDirectory(prefix="watchkeeper-bench-") as aside:
+        folder = asked.folder or Path(aside)
+        figures = measure(folder, 200_000, 2) if asked.quick else measure(folder)
     if asked.json:
-        print(json.dumps(figures, indent=2))
+        print(json.dumps({"name": "hunts", "results": results(figures)}))
         return
     for name, value in figures.items():
         print(f"{name:44} {value:>12}")

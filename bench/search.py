@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,11 +47,23 @@ def measured(rounds: int, work: Callable[[], object]) -> tuple[float, float]:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--folder", type=Path, required=True)
+    options.add_argument("--folder", type=Path, help="where the table is kept; without it, a temporary one that is not")
     options.add_argument("--rows", type=int, default=150_000)
     options.add_argument("--json", action="store_true")
     options.add_argument("--quick", action="store_true")
     chosen = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="watchkeeper-bench-") as aside:
+        chosen.folder = chosen.folder or Path(aside)
+        found = _figures(chosen)
+    if chosen.json:
+        units = {name: "s" if name.endswith("_s") else "count" for name in found}
+        rows = [{"metric": name, "value": value, "unit": units[name]} for name, value in found.items()]
+        print(json.dumps({"name": "search", "results": rows}))
+    else:
+        print("\n".join(f"{name:28} {value}" for name, value in found.items()))
+
+
+def _figures(chosen: argparse.Namespace) -> dict[str, float]:
     _lake_table.DAYS = 1
     chosen.folder.mkdir(parents=True, exist_ok=True)
     _lake_table.build(chosen.folder, chosen.rows)
@@ -67,7 +80,7 @@ def main() -> None:
     for name, work in works.items():
         wall, processor = measured(1 if chosen.quick else 5, work)
         found |= {name: round(wall, 4), name.replace("_s", "_processor_s"): round(processor, 4)}
-    print(json.dumps(found) if chosen.json else "\n".join(f"{name:28} {value}" for name, value in found.items()))
+    return found
 
 
 if __name__ == "__main__":

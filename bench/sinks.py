@@ -273,6 +273,21 @@ def _judged(got: list[Got], state: State, events: int, wanted: int, kills: int, 
     return Outcome(wanted, wanted - len(different), len(got) - len(different), in_order(got), exact, kills, outage)
 
 
+def results(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """One receiver's figures, a metric each."""
+    of = row["type"]
+    units = {"events_per_second": "events/s"}
+    return [
+        {
+            "metric": f"{of}_{name}",
+            "value": value,
+            "unit": units.get(name, "yes" if isinstance(value, bool) else "events"),
+        }
+        for name, value in row.items()
+        if name != "type"
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer events, a short outage")
@@ -298,7 +313,7 @@ def main() -> None:
         if not asked.json:
             print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     if asked.json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps({"name": "sinks", "results": [one for row in rows for one in results(row)]}))
     if any(row["lost"] or not row["in_order"] or not row["exact"] for row in rows):
         sys.exit(1)
 
