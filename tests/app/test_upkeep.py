@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from watchkeeper.app import watch
+from watchkeeper.app.platform import opened
+from watchkeeper.app.settings import load
 from watchkeeper.app.upkeep import guards_of, note_all, registering
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Unavailable, Untrusted, WatchkeeperError
@@ -73,3 +76,14 @@ def test_a_reader_whose_place_is_not_known_keeps_its_old_one(tmp_path: Path) -> 
     register.note("lake", {"gateway": 7})
     note_all(Register(tmp_path), {"lake": broken})
     assert register.cursors("gateway") == {"lake": 7}
+
+
+def test_whatever_follows_the_journal_in_the_watch_is_asked_how_far_it_has_come(tmp_path: Path) -> None:
+    """An alert that response has not read yet must not be removed."""
+    loaded = load(None, tmp_path)
+    with opened(tmp_path, "watch") as platform:
+        detector, respond, lake = watch._parts(loaded, platform)
+        respond.intake.save_cursor({"watch": 7})
+        cursors = watch._cursors(lake, detector, respond)
+        assert set(cursors) == {"lake", "detect", "respond"}
+        assert cursors["respond"]() == {"watch": 7}

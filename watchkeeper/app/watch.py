@@ -57,7 +57,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         sinks = Sinks(loaded, platform.journal.record, platform.clock)
         desk = Desk(platform, lambda actor: msgspec.to_builtins(lake.erase(actor)))
         own = {"lake": lake.run, "detect": detector.run, "respond": respond.run, "privacy": desk.erasing.run}
-        noting = {"register": registering(loaded.data_dir, _cursors(lake, detector) | sinks.cursors)}
+        noting = {"register": registering(loaded.data_dir, _cursors(lake, detector, respond) | sinks.cursors)}
         readers = Readers({**own, **telling, **taking, **sinks.runs, **noting})
         handlers = _handlers(desk.acts | sinks.acts()) | {
             "status": _status(loaded.data_dir, readers, lake, detector, keeper)
@@ -75,8 +75,9 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
     return keeper
 
 
-def _cursors(lake: LakeReader, detector: Detector) -> dict[str, Cursor]:
-    return {"lake": lambda: lake.cursor, "detect": lambda: detector.saved}
+def _cursors(lake: LakeReader, detector: Detector, respond: RespondService) -> dict[str, Cursor]:
+    """How far each reader has come: what one of them has not seen is not removed by retention."""
+    return {"lake": lambda: lake.cursor, "detect": lambda: detector.saved, "respond": respond.intake.cursor}
 
 
 def _parts(loaded: Loaded, platform: Platform) -> tuple[Detector, RespondService, LakeReader]:
