@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper.app.settings import environment
-from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.core.errors import Misconfigured, WatchkeeperError
 from watchkeeper.core.files import make_private_folder, write_private
 from watchkeeper.core.secrets import SecretReader
 from watchkeeper.events.lake.places import ObjectPlace, Place, place_of
@@ -17,11 +17,11 @@ from watchkeeper.events.lake.sql.running import Lake
 
 
 def lake_place(data_dir: Path) -> Place:
-    """Where the lake of this folder lies, as whoever fills it left word. Raises `Misconfigured`."""
-    try:
-        settings = msgspec.json.decode((data_dir / "lake" / "place.json").read_bytes(), type=LakeSettings)
-    except (OSError, msgspec.MsgspecError):
-        settings = LakeSettings()
+    """Where the lake of this folder lies, as whoever fills it left word. Raises `Misconfigured`: a word that cannot be
+    read is not taken for none, or a search would look into another lake and find nothing."""
+    settings = _noted(data_dir)
+    if isinstance(settings, str):
+        raise Misconfigured(f"lake/place.json: {settings}", hint="restart the watch, which writes it anew")
     return place_of(data_dir, settings, SecretReader(environment()))
 
 
