@@ -15,7 +15,7 @@ import msgspec
 
 from watchkeeper.core.files import make_private_folder, write_private
 from watchkeeper.events.ingest.lines import Line, Lines
-from watchkeeper.events.ingest.model import Malformed, Reader
+from watchkeeper.events.ingest.model import Reader
 from watchkeeper.events.ingest.recorder import Intake
 
 CHUNK = 256 * 1024
@@ -86,16 +86,8 @@ class Followed:
             self._handle = -1
 
     def _one(self, line: Line) -> None:
-        if line.is_too_long:
-            self._intake.tally.refuse("too long")
-            return
-        try:
-            told = self._reader.read(line.data)
-        except Malformed as error:
-            self._intake.tally.refuse(str(error))
-            return
-        self._intake.tally.passed_over += not told
-        self._note(self._intake.take(told, f"{self._inode}:{line.end}:{sha256(line.data).hexdigest()[:16]}"))
+        place = f"{self._inode}:{line.end}:{sha256(line.data).hexdigest()[:16]}"
+        self._note(self._intake.take_line(self._reader, line, place))
 
     def _note(self, index: int | None) -> None:
         self.unsaved = self.unsaved if index is None else index

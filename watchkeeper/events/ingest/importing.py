@@ -12,8 +12,8 @@ from typing import BinaryIO, cast
 import zstandard
 
 from watchkeeper.core.errors import Invalid
-from watchkeeper.events.ingest.lines import Line, Lines
-from watchkeeper.events.ingest.model import Malformed, Reader
+from watchkeeper.events.ingest.lines import Lines
+from watchkeeper.events.ingest.model import Reader
 from watchkeeper.events.ingest.recorder import Intake, Tally
 
 _CHUNK = 256 * 1024
@@ -38,7 +38,7 @@ class Importing:
             with _opened(path) as (file, at):
                 while chunk := file.read(_CHUNK):
                     for line in lines.feed(chunk):
-                        index = self._one(line)
+                        index = self._intake.take_line(self._reader, line)
                         last, since = (last, since) if index is None else (index, since + 1)
                         if last is not None and since >= _WAIT_EVERY:
                             wait(last)
@@ -49,24 +49,12 @@ class Importing:
                 f"{path} does not unpack: {error}", hint="what was read before is recorded; get the file again"
             ) from error
         if (rest := lines.last()) is not None:
-            index = self._one(rest)
+            index = self._intake.take_line(self._reader, rest)
             last = last if index is None else index
         index = self._intake.take(self._reader.end(), "")
         last = last if index is None else index
         if last is not None:
             wait(last)
-
-    def _one(self, line: Line) -> int | None:
-        if line.is_too_long:
-            self._intake.tally.refuse("too long")
-            return None
-        try:
-            told = self._reader.read(line.data)
-        except Malformed as error:
-            self._intake.tally.refuse(str(error))
-            return None
-        self._intake.tally.passed_over += not told
-        return self._intake.take(told)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import msgspec
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events.ingest.formats.otlp import LOGS, TRACES, read_json, read_protobuf
-from watchkeeper.events.ingest.lines import Line, Lines
+from watchkeeper.events.ingest.lines import Lines
 from watchkeeper.events.ingest.model import Malformed, Reader
 from watchkeeper.events.ingest.pace import Pace
 from watchkeeper.events.ingest.recorder import Intake, Tally
@@ -57,8 +57,6 @@ class Receiver:
         self._durable = durable
         self._largest = largest
         self._longest = longest
-        self.unknown = 0
-        """Requests without a known token."""
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,7 +76,6 @@ class Receiver:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         door = self._doors.get(hashlib.sha256(token.strip().encode("utf-8", "replace")).digest())
         if scheme.lower() != "bearer" or door is None:
-            self.unknown += 1
             raise _Refused(401, "no token of a source; see [ingest.sources] in the settings")
         return door
 
@@ -98,10 +95,9 @@ class Receiver:
         if wait := door.pace.seconds_to_wait(time.monotonic()):
             raise _Refused(429, "more than this source may send in a second", wait)
         data = await self._body(headers, receive)
-        before = msgspec.convert(msgspec.to_builtins(door.intake.tally), Tally)
         if is_otlp:
             return await self._take_otlp(door, _SIGNALS[path], data, kind)
-        return await self._take_lines(door, data, before)
+        return await self._take_lines(door, data)
 
     async def _take_otlp(self, door: Door, signal: str, data: bytes, kind: str) -> bytes:
         try:
@@ -116,18 +112,19 @@ class Receiver:
             await self._durable(last)
         return b"" if kind == _PROTOBUF else b'{"partialSuccess":{}}'
 
-    async def _take_lines(self, door: Door, data: bytes, before: Tally) -> bytes:
+    async def _take_lines(self, door: Door, data: bytes) -> bytes:
+        before = msgspec.convert(msgspec.to_builtins(door.intake.tally), Tally)
         lines, last, count = Lines(0, self._longest), None, 0
         found = [*lines.feed(data), *filter(None, (lines.last(),))]
         for line in found:
-            index = self._line(door, line)
+            index = door.intake.take_line(door.reader, line)
             last, count = (last if index is None else index), count + 1
         left = door.intake.take(door.reader.end())
         last = last if left is None else left
         door.pace.spend(count)
+        now = msgspec.convert(msgspec.to_builtins(door.intake.tally), Tally)  # before others get a turn while we wait
         if last is not None:
             await self._durable(last)
-        now = door.intake.tally
         refused = {
             why: n - before.refused.get(why, 0) for why, n in now.refused.items() if n > before.refused.get(why, 0)
         }
@@ -135,20 +132,6 @@ class Receiver:
         if refused and sum(refused.values()) == count:
             raise _Refused(400, f"no line could be read: {', '.join(refused)}")
         return msgspec.json.encode(told | {"passed_over": now.passed_over - before.passed_over})
-
-    def _line(self, door: Door, line: Line) -> int | None:
-        tally = door.intake.tally
-        if line.is_too_long:
-            tally.refuse("too long")
-            return None
-        try:
-            told = door.reader.read(line.data)
-        except Malformed as error:
-            tally.refuse(str(error))
-            return None
-        if not told:
-            tally.passed_over += 1
-        return door.intake.take(told)
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         encoding = headers.get("content-encoding", "identity").lower()

@@ -7,7 +7,6 @@ in it is kept. Nothing here is believed: not the time, not the name of who acted
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +14,8 @@ import msgspec
 
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.ids import derived_id, observed_id
-from watchkeeper.events.ingest.model import Observation
+from watchkeeper.events.ingest.lines import Line
+from watchkeeper.events.ingest.model import Malformed, Observation, Reader
 from watchkeeper.events.ingest.recent import Recent
 from watchkeeper.events.ingest.settings import SourceSettings
 from watchkeeper.events.journal.writing.writer import Journal
@@ -54,13 +54,6 @@ class Tally(msgspec.Struct):
 
     def refuse(self, why: str, count: int = 1) -> None:
         self.refused[why] = self.refused.get(why, 0) + count
-
-    def add(self, other: Tally) -> None:
-        self.taken += other.taken
-        self.passed_over += other.passed_over
-        self.doubled += other.doubled
-        self.flagged += other.flagged
-        self.refused = dict(Counter(self.refused) + Counter(other.refused))
 
 
 class Intake:
@@ -101,6 +94,19 @@ class Intake:
             self.tally.taken += 1
             self.tally.flagged += "findings" in event.body
         return last
+
+    def take_line(self, reader: Reader, line: Line, place: str = "") -> int | None:
+        """What a line of a stream tells, taken; one that is too long, of no interest or none of its format, counted."""
+        if line.is_too_long:
+            self.tally.refuse("too long")
+            return None
+        try:
+            told = reader.read(line.data)
+        except Malformed as error:
+            self.tally.refuse(str(error))
+            return None
+        self.tally.passed_over += not told
+        return self.take(told, place)
 
     def event_of(self, one: Observation, place: str = "") -> Event:
         """The event that an observation becomes."""
