@@ -20,7 +20,7 @@ from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.detect._store import Cursors
 from watchkeeper.detect.alerts import FAILED, RAISED, alert_for, failure_for
-from watchkeeper.detect.fields import Fields
+from watchkeeper.detect.conditions.fields import Fields
 from watchkeeper.detect.model import Rule
 from watchkeeper.detect.settings import DetectSettings
 from watchkeeper.events import Event, Journal, JournalReader, Position

@@ -1,31 +1,62 @@
-"""A rule as the engine holds it, and its own tests. No I/O."""
+"""A rule as the engine holds it, its own tests, and what is found by one. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from watchkeeper.detect.fields import Fields
-from watchkeeper.events import Event, Severity
+from watchkeeper.detect.conditions.fields import Fields
+from watchkeeper.events import Event, Position, Severity
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """One Sigma rule, compiled."""
+class Heading:
+    """What an alert says about what raised it: a rule about one event, a correlation, a baseline, an indicator."""
 
     id: str
     name: str
     """A short name that people and playbooks use."""
     title: str
     level: Severity
-    tags: tuple[str, ...]
-    falsepositives: tuple[str, ...]
-    playbook: str
+    tags: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ()
+    response: str = ""
+    """What to do first, in a sentence; empty where nobody wrote it."""
+    playbook: str = ""
     """The playbook that applies to its alerts; empty for none."""
+    version: str
+    """Hash of what decides."""
+    source: str = ""
+    """The file's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection:
+    """Something that was found, before it is an alert."""
+
+    by: Heading
+    event: Event
+    """The one that completed it."""
+    position: Position
+    """Where that event stands."""
+    group: str
+    """What it is about, e.g. `files/read_file`."""
+    key: tuple[str | int, ...]
+    """What makes it this detection and no other of the same rule and group: its id is derived from them."""
+    severity: Severity
+    evidence: tuple[tuple[Position, str], ...] = ()
+    """Where the events stand that led to it, with their ids: the newest last, bounded."""
+    found: dict[str, Any] = field(default_factory=dict)
+    """What was found, for people and for response: a count, a baseline with what was expected, an indicator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(Heading):
+    """One Sigma rule about single events, compiled."""
+
     group: tuple[str, ...]
     """The members of the event whose values together name what the alert is about."""
-    version: str
-    """Hash of what decides: log source, detection and group."""
     kinds: frozenset[str] | None
     """The kinds of event it looks at; `None` for all of `domain`."""
     domain: str
@@ -37,8 +68,6 @@ class Rule:
     """Events that it must match."""
     clean: tuple[Event, ...]
     """Events that it must not match."""
-    source: str
-    """The file's name."""
 
     def sees(self, kind: str) -> bool:
         """Whether an event of this kind can match at all."""

@@ -18,9 +18,9 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.detect.conditions import compile_condition, fields_of, kinds_of
+from watchkeeper.detect.conditions.compiling import compile_condition, fields_of, kinds_of
+from watchkeeper.detect.conditions.values import Unsupported
 from watchkeeper.detect.model import Rule
-from watchkeeper.detect.values import Unsupported
 from watchkeeper.events import Event, Severity
 from watchkeeper.events.kinds import KINDS
 

@@ -30,7 +30,7 @@ from sigma.types import (
 )
 
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.detect.fields import Fields, Path, Scalar, is_field
+from watchkeeper.detect.conditions.fields import Fields, Path, Scalar, is_field
 
 Test = Callable[[Fields], bool]
 TextTest = Callable[[str], bool]

@@ -16,8 +16,8 @@ from sigma.conditions import (
 )
 from sigma.types import SigmaString
 
-from watchkeeper.detect.fields import is_field
-from watchkeeper.detect.values import Test, Unsupported, field_test, keyword_test
+from watchkeeper.detect.conditions.fields import is_field
+from watchkeeper.detect.conditions.values import Test, Unsupported, field_test, keyword_test
 
 
 def compile_condition(node: Any) -> Test:
