@@ -1,4 +1,4 @@
-"""Writes docs/reference from the code: settings, commands, events, inspector rules' and policies' ids. `make
+"""Writes docs/reference from the code: settings, commands, events, the protocol's lines, detection rules. `make
 reference` runs it.
 
 With `--check`, writes nothing and fails when a page is stale.
@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import click
 import msgspec
+import yaml
 
 from watchkeeper.app.settings import Settings
 from watchkeeper.cli import main
@@ -25,6 +26,7 @@ from watchkeeper.events.ocsf import meanings_of
 from watchkeeper.events.retention import retention_class
 
 HERE = Path(__file__).parent
+RULES = HERE.parents[1] / "content"
 LINES = HERE.parents[1] / "tests" / "behaviours" / "protocol_lines.toml"
 SECTIONS = {
     "A": "Two eras on one port",
@@ -180,11 +182,46 @@ def _line(line: dict[str, Any]) -> str:
     return f"| {line['id']} | {line['era']} | {line['asks']} ({line['source']}) | {kept} | {behaviours} |"
 
 
+def detections_page() -> str:
+    parts = [
+        NOTE,
+        "# Detection rules\n",
+        "The rules that come with Watchkeeper, by folder of `content`: tactics of SAFE-MCP, and `record`, on",
+        "the product's own record. Each file holds what the rule cannot see, when it errs, and its tests.",
+        "[Detection](../concepts/detection.md) explains them.\n",
+    ]
+    for folder, rules in _rules_by_folder().items():
+        parts += [
+            f"## `{folder}`\n",
+            "| rule | level | SAFE-MCP | what it says | first step |",
+            "|---|---|---|---|---|",
+        ]
+        parts += [*map(_rule, rules), ""]
+    return "\n".join(parts)
+
+
+def _rules_by_folder() -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(RULES.glob("detections/*/*.yml")):
+        rule = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 — a safe loader, in C where it is built
+        found.setdefault(str(path.parent.relative_to(RULES)), []).append(rule)
+    return found
+
+
+def _rule(rule: dict[str, Any]) -> str:
+    techniques = ", ".join(tag.rpartition(".")[2].upper() for tag in rule["tags"] if tag.startswith("safe-mcp."))
+    response = rule["watchkeeper"].get("response", "").strip()
+    cells = (f"`{rule['name']}`", rule["level"], techniques, rule["title"], response)
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PAGES = {
     "settings.md": settings_page,
     "events.md": events_page,
     "commands.md": commands_page,
     "protocol.md": protocol_page,
+    "detections.md": detections_page,
 }
 
 

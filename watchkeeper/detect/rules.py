@@ -1,7 +1,7 @@
 """Reading Sigma rules: one file, one rule, its tests inside. A rule that could never fire is refused.
 
 The file stays plain Sigma for other tools: what is ours stands under the custom key `watchkeeper`
-(`playbook`, `group`, `tests.match`, `tests.clean`).
+(`playbook`, `group`, `response`, `tests.match`, `tests.clean`).
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class _Ours(msgspec.Struct, forbid_unknown_fields=True):
 
     playbook: str = ""
     group: tuple[str, ...] = ("server", "target")
+    response: str = ""
     tests: _Tests = msgspec.field(default_factory=_Tests)
 
 
@@ -113,6 +114,7 @@ def _rule(document: dict[str, Any], sigma: SigmaRule, ours: _Ours, source: str) 
         level=Severity[str(sigma.level).upper()],
         tags=tuple(str(tag) for tag in sigma.tags),
         falsepositives=tuple(sigma.falsepositives),
+        response=ours.response.strip(),
         playbook=ours.playbook,
         group=ours.group,
         version=hashlib.sha256(msgspec.json.encode(decides, order="deterministic")).hexdigest()[:16],
