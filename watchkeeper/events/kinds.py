@@ -126,4 +126,5 @@ KINDS: dict[str, str] = {
     "admin.service.stopped": "A service process ended.",
     # emulation
     "exercise.step.seen": "A demo or drill step and whether its expected outcome was seen.",
+    "exercise.attack.executed": "An attack went through the gateway in earnest; the body says which rules spoke of it.",
 }

@@ -157,6 +157,7 @@ MEANINGS: dict[str, Meaning] = {
     "admin.service.started": Meaning(LIFECYCLE, 3, estate.ours),
     "admin.service.stopped": Meaning(LIFECYCLE, 4, estate.ours),
     "exercise.step.seen": Meaning(BASE, OTHER, estate.nothing_more, "Exercise step"),
+    "exercise.attack.executed": Meaning(BASE, OTHER, estate.nothing_more, "Attack executed"),
 }
 
 _CHOICES: dict[str, Callable[[Event], Meaning]] = {

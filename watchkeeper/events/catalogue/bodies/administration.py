@@ -126,6 +126,29 @@ class Seen(Body, frozen=True, kw_only=True):
     detail: Annotated[str, says("The evidence, or why it was not seen.")]
 
 
+class SpokeOf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule that raised an alert for an attack."""
+
+    rule: Annotated[str, says("The rule's id.")]
+    name: Annotated[str, says("Its short name.")]
+    alert: Annotated[str, says("Id of the alert.")]
+    ms: Annotated[float, says("Milliseconds from the event that it matched to the alert, by their times.", ge=0)]
+
+
+class Attacked(Body, frozen=True, kw_only=True):
+    """An attack that was run, and what became of it; its name is the target."""
+
+    title: Annotated[str, says("What was done, in a sentence.")]
+    techniques: Annotated[list[str], says("What it is an example of, as rules' tags: `safe-mcp.t1001`, …")]
+    expected: Annotated[list[str], says("Names of the rules that should speak of it.")]
+    detected: Annotated[list[SpokeOf], says("The rules that did.")]
+    stopped: Annotated[bool, says("Whether the gateway refused or held it.")]
+    ms: Annotated[
+        float, says("Milliseconds from its first act to the last expected alert, or to the wait's end.", ge=0)
+    ]
+    detail: Annotated[str, says("What the attacker got to see, or why nothing came of it.", max_length=512)]
+
+
 KINDS = {
     "operators.person.invited": Kind(body=Role, sets=ON_TARGET, outcomes=DONE),
     "operators.role.changed": Kind(body=NewRole, sets=ON_TARGET, outcomes=DONE),
@@ -144,4 +167,7 @@ KINDS = {
     "admin.service.started": Kind(body=Nothing, sets=ON_TARGET, outcomes=DONE),
     "admin.service.stopped": Kind(body=Nothing, sets=ON_TARGET, outcomes=DONE),
     "exercise.step.seen": Kind(body=Seen, sets=ON_TARGET, outcomes=EITHER, labels=("exercise",)),
+    "exercise.attack.executed": Kind(
+        body=Attacked, sets=ON_TARGET, may=("server",), outcomes=EITHER, labels=("exercise",)
+    ),
 }
