@@ -11,7 +11,7 @@ from tests.app.conftest import command
 from watchkeeper.app.blinding import MEMBERS, blinded, body_reads
 from watchkeeper.app.overview import capture
 from watchkeeper.cli.status import said_of
-from watchkeeper.detect.rules import parse_rule
+from watchkeeper.detect.sigma.rules import parse_rule
 from watchkeeper.gateway.capture.model import Capture
 from watchkeeper.gateway.capture.settings import CaptureSettings, OwnCaptureSettings, ToolCapture
 

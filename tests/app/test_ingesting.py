@@ -8,7 +8,7 @@ import pytest
 
 from watchkeeper.app.ingesting import import_file
 from watchkeeper.core.content import content_folder
-from watchkeeper.detect.rules import load_rules
+from watchkeeper.detect.sigma.rules import load_rules
 from watchkeeper.events import JournalReader
 from watchkeeper.events.ingest import SourceSettings
 

@@ -10,7 +10,7 @@ from sigma.collection import SigmaCollection
 from watchkeeper.core.content import content_folder
 from watchkeeper.detect.check import check
 from watchkeeper.detect.check import test_rules as run_rule_tests
-from watchkeeper.detect.rules import load_rules, parse_rule
+from watchkeeper.detect.sigma.rules import load_rules, parse_rule
 
 FOLDER = content_folder("detections")
 

@@ -24,7 +24,7 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.detect import DetectSettings, Rule
 from watchkeeper.detect.alerts import alert_for
 from watchkeeper.detect.detector import Detector
-from watchkeeper.detect.rules import load_rules, parse_rule
+from watchkeeper.detect.sigma.rules import load_rules, parse_rule
 from watchkeeper.events import Event, Journal, JournalReader, Position, Severity, new_event
 
 T = 1_790_000_000_000_000
@@ -297,7 +297,7 @@ KILLED = textwrap.dedent("""
     from watchkeeper.core.database import Database
     from watchkeeper.detect import DetectSettings, detector as detector_module
     from watchkeeper.detect.detector import Detector
-    from watchkeeper.detect.rules import load_rules
+    from watchkeeper.detect.sigma.rules import load_rules
     from watchkeeper.events import Journal, JournalReader
     data = Path(sys.argv[1])
     journal = Journal.open(data, "watch")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.detect import Rule
-from watchkeeper.detect.rules import parse_rule
+from watchkeeper.detect.sigma.rules import parse_rule
 from watchkeeper.events import Event
 
 KINDS = ["gateway.request.decided", "gateway.message.decided", "registry.pin.changed"]

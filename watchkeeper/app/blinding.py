@@ -23,7 +23,7 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
 
 def reads_of(loaded: Loaded) -> dict[str, list[str]]:
     """Rule → the fields of a body that it reads, of all rules that the settings name. Raises `Misconfigured`."""
-    from watchkeeper.detect.rules import load_rules  # noqa: PLC0415 — a second of imports, for who asks this only
+    from watchkeeper.detect.sigma.rules import load_rules  # noqa: PLC0415 — a second of imports, for who asks this only
 
     folders = [content_folder("detections")]
     if loaded.settings.detect.rules:

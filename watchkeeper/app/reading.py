@@ -8,7 +8,7 @@ from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.parts import engine_of
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.content import content_folder
-from watchkeeper.detect.rules import load_rules
+from watchkeeper.detect.sigma.rules import load_rules
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.respond.service import load_actions, load_shelf
 

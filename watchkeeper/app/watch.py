@@ -28,7 +28,7 @@ from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import socket_path
 from watchkeeper.detect.detector import Detector
-from watchkeeper.detect.rules import load_rules
+from watchkeeper.detect.sigma.rules import load_rules
 from watchkeeper.events.anchors.keeper import Keeper
 from watchkeeper.events.journal.reading.telling import is_there, telling_reader, told
 from watchkeeper.events.lake.reader import LakeReader

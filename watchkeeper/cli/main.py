@@ -29,6 +29,7 @@ COMMANDS = (
     "privacy",
     "quarantine",
     "reload",
+    "rules",
     "scan",
     "service",
     "sinks",

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper.detect.model import Rule
-from watchkeeper.detect.rules import load_rules
+from watchkeeper.detect.sigma.rules import load_rules
 
 
 class Outcome(msgspec.Struct, frozen=True):

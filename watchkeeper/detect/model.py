@@ -68,6 +68,8 @@ class Rule(Heading):
     """Events that it must match."""
     clean: tuple[Event, ...]
     """Events that it must not match."""
+    alone: bool = True
+    """Whether it raises alerts by itself; false where only a correlation asks for it."""
 
     def sees(self, kind: str) -> bool:
         """Whether an event of this kind can match at all."""

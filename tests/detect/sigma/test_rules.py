@@ -10,7 +10,7 @@ import pytest
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.detect import Rule
 from watchkeeper.detect.check import test_rules as run_rule_tests
-from watchkeeper.detect.rules import load_rules, parse_rule
+from watchkeeper.detect.sigma.rules import load_rules, parse_rule
 from watchkeeper.events import Severity, new_event
 
 HEAD = """

@@ -1,0 +1,38 @@
+"""`watchkeeper rules list` and `show` as a person and a program read them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from watchkeeper.cli import main
+from watchkeeper.core.content import content_folder
+
+
+@pytest.mark.behaviour("rules.listed")
+def test_every_rule_is_listed_by_its_name() -> None:
+    told = CliRunner().invoke(main, ["rules", "list", "--json"])
+    rules = [json.loads(line) for line in told.output.splitlines()]
+    assert told.exit_code == 0
+    assert [rule["name"] for rule in rules] == sorted(path.stem for path in content_folder("detections").rglob("*.yml"))
+    words = CliRunner().invoke(main, ["rules", "list"]).output
+    assert [line.split()[0] for line in words.splitlines()[1:]] == [rule["name"] for rule in rules]
+
+
+@pytest.mark.behaviour("rules.listed")
+def test_one_rule_is_shown_as_it_stands_in_its_file() -> None:
+    told = CliRunner().invoke(main, ["rules", "show", "secret_leaving", "--json"])
+    rule = json.loads(told.output)
+    assert told.exit_code == 0
+    assert rule["text"] == Path(rule["source"]).read_text(encoding="utf-8")
+    assert rule["reads"] == ["body.findings.label", "kind", "outcome"]
+    words = CliRunner().invoke(main, ["rules", "show", rule["id"]])
+    assert "# looks at gateway, gateway.request.decided\n" in words.output
+
+
+def test_an_unknown_rule_is_answered_with_the_nearest() -> None:
+    told = CliRunner().invoke(main, ["rules", "show", "secret_leavin"])
+    assert (told.exit_code, "did you mean secret_leaving?" in told.stderr) == (66, True)

@@ -1,0 +1,36 @@
+"""Which rules a command speaks of: ours, and those of a folder that the settings or the command line name."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import click
+
+from watchkeeper.core.content import content_folder
+from watchkeeper.core.errors import NotFound
+from watchkeeper.detect.model import Rule
+from watchkeeper.detect.sigma.rules import load_rules
+
+folders_option = click.option(
+    "--folder",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder of your own rules beside ours; may be repeated.",
+)
+
+
+def rules_in(folders: tuple[Path, ...]) -> tuple[Rule, ...]:
+    """Ours and those of the folders, by name. Raises `Misconfigured`."""
+    return tuple(sorted(load_rules([content_folder("detections"), *folders]), key=lambda rule: rule.name))
+
+
+def find(rules: tuple[Rule, ...], wanted: str) -> Rule:
+    """The rule of this name or id. Raises `NotFound`."""
+    for rule in rules:
+        if wanted in (rule.name, rule.id):
+            return rule
+    near = difflib.get_close_matches(wanted, [rule.name for rule in rules], n=1)
+    hint = f"did you mean {near[0]}?" if near else "see `watchkeeper rules list`"
+    raise NotFound(f"there is no rule {wanted[:80]!a}", hint=hint)
