@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from watchkeeper.detect.conditions.fields import Fields
+from watchkeeper.detect.conditions.model import Condition
 from watchkeeper.events import Event, Position, Severity
 
 
@@ -63,7 +64,9 @@ class Rule(Heading):
     """The first part of the kinds it looks at (Sigma's category); empty for all."""
     reads: frozenset[str]
     """The fields that its condition reads, as dotted paths; `*` for all of them."""
+    condition: Condition
     holds: Callable[[Fields], bool]
+    """The condition, read plainly."""
     match: tuple[Event, ...]
     """Events that it must match."""
     clean: tuple[Event, ...]

@@ -1,7 +1,6 @@
-"""One value of a Sigma rule as a test of one field. What Sigma calls a modifier has been applied by pySigma before.
+"""One comparison as a test of a record's fields, read plainly: what the fast matcher is held against.
 
-Text compares without regard to case unless `cased`; regular expressions run on RE2, which cannot be made to hang;
-nothing that is not understood passes: it raises `Unsupported`.
+Text compares without regard to case unless `cased`; a field with several values matches when one of them does.
 """
 
 from __future__ import annotations
@@ -11,216 +10,121 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-import re2
-from sigma.types import (
-    CompareOperators,
-    SigmaBool,
-    SigmaCasedString,
-    SigmaCIDRExpression,
-    SigmaCompareExpression,
-    SigmaExists,
-    SigmaExpansion,
-    SigmaFieldReference,
-    SigmaNull,
-    SigmaNumber,
-    SigmaRegularExpression,
-    SigmaRegularExpressionFlag,
-    SigmaString,
-    SpecialChars,
-)
-
-from watchkeeper.core.errors import Misconfigured
-from watchkeeper.detect.conditions.fields import Fields, Path, Scalar, is_field
+from watchkeeper.detect.conditions.fields import Fields, Scalar
+from watchkeeper.detect.conditions.model import Comparison, Operator
+from watchkeeper.detect.conditions.patterns import TextTest, like, regex
+from watchkeeper.detect.conditions.times import part_of
 
 Test = Callable[[Fields], bool]
-TextTest = Callable[[str], bool]
 
 
-class Unsupported(Misconfigured):
-    """The rule says something this engine does not carry out."""
+def comparison_test(said: Comparison) -> Test:
+    """The test that a comparison stands for. Raises `Unsupported` for a pattern that cannot run."""
+    if said.operator in (Operator.EXISTS, Operator.ABSENT):
+        return _existence(said.field, wanted=said.operator is Operator.EXISTS)
+    if said.operator in _REFERENCES:
+        return _reference(said.field, str(said.value), _REFERENCES[said.operator])
+    if said.part:
+        return _time_part(said)
+    if said.operator in _COMPARES:
+        return _compare(said.field, _COMPARES[said.operator], said.value)
+    if said.operator is Operator.EQUALS and is_number(said.value):
+        return _number(said.field, said.value)
+    return _text(said)
 
 
-def field_test(path: Path, value: Any) -> Test:
-    """The test that `field: value` stands for. Raises `Unsupported`."""
-    maker = _MAKERS.get(type(value))
-    if maker is None:
-        raise Unsupported(f"the field {'.'.join(path)} is compared with {_name(value)}, which is not supported")
-    return maker(path, value)
-
-
-def keyword_test(value: Any) -> Test:
-    """The test that a value without a field stands for: somewhere in any text of the event. Raises `Unsupported`."""
-    if type(value) is SigmaExpansion:
-        tests = [keyword_test(inner) for inner in value.values]
-        return lambda fields: any(test(fields) for test in tests)
-    if type(value) is SigmaRegularExpression:
-        found = _regex(value)
-        return lambda fields: any(found(text) for text in fields.everything())
-    if type(value) is SigmaNumber:
-        needle = str(value.number)
-        return lambda fields: any(needle in text for text in fields.everything())
-    if type(value) not in (SigmaString, SigmaCasedString):
-        raise Unsupported(f"a keyword is {_name(value)}, which is not supported")
-    wrapped = SpecialChars.WILDCARD_MULTI + value + SpecialChars.WILDCARD_MULTI
-    if type(value) is SigmaCasedString:
-        cased = text_test(wrapped.s)
-        return lambda fields: any(cased(text) for text in fields.everything())
-    test = text_test(_fold(wrapped.s))
-    return lambda fields: any(test(text.casefold()) for text in fields.everything())
-
-
-def text_test(parts: list[Any]) -> TextTest:
-    """The test of a text with `*` and `?`. Raises `Unsupported` for placeholders."""
-    star = SpecialChars.WILDCARD_MULTI
-    for part in parts:
-        if not isinstance(part, (str, SpecialChars)):
-            raise Unsupported(f"the placeholder %{getattr(part, 'name', part)}% (modifier expand) is not supported")
-    literals = [part for part in parts if isinstance(part, str)]
-    shape = ["text" if isinstance(part, str) else part for part in parts]
-    if shape in ([], ["text"]):
-        wanted = "".join(literals)
-        return lambda text: text == wanted
-    if all(part is star for part in shape):
-        return lambda text: True
-    if shape in (["text", star], [star, "text"], [star, "text", star]):
-        literal = literals[0]
-        if shape[0] == "text":
-            return lambda text: text.startswith(literal)
-        if shape[-1] == "text":
-            return lambda text: text.endswith(literal)
+def text_test(said: Comparison) -> TextTest:
+    """The test of one text, case-folded before unless the comparison is cased."""
+    if said.operator is Operator.REGEX:
+        return regex(str(said.value), said.flags)
+    if said.operator is Operator.LIKE:
+        return like(said.parts)
+    if said.operator is Operator.CIDR:
+        return _inside(str(said.value))
+    literal = truth(said.value) if isinstance(said.value, bool) else str(said.value)
+    if said.operator is Operator.CONTAINS:
         return lambda text: literal in text
-    pattern = "".join(re2.escape(p) if isinstance(p, str) else ".*" if p is star else "." for p in parts)
-    compiled = re2.compile(f"(?s){pattern}")
-    return lambda text: compiled.fullmatch(text) is not None
+    if said.operator is Operator.STARTS_WITH:
+        return lambda text: text.startswith(literal)
+    if said.operator is Operator.ENDS_WITH:
+        return lambda text: text.endswith(literal)
+    return lambda text: text == literal
 
 
-def _fold(parts: list[Any]) -> list[Any]:
-    return [part.casefold() if isinstance(part, str) else part for part in parts]
+def _text(said: Comparison) -> Test:
+    field, test = said.field, text_test(said)
+    as_written = said.cased or said.operator in (Operator.REGEX, Operator.CIDR)
+    if not field and as_written:
+        return lambda fields: any(test(text) for text in fields.everything())
+    if not field:
+        return lambda fields: any(test(text.casefold()) for text in fields.everything())
+    if as_written:
+        return lambda fields: any(test(text) for text in fields.texts(field))
+    return lambda fields: any(test(text) for text in fields.folded(field))
 
 
-def _text(path: Path, value: SigmaString) -> Test:
-    if not "".join(str(part) for part in value.s):
-        return lambda fields: not fields.values(path)
-    if all(isinstance(part, str) for part in value.s):
-        wanted = "".join(_fold(value.s))
-        return lambda fields: wanted in fields.folded(path)
-    test = text_test(_fold(value.s))
-    return lambda fields: any(test(text) for text in fields.folded(path))
+def _existence(field: str, *, wanted: bool) -> Test:
+    if not field:
+        return lambda fields: bool(fields.everything()) is wanted
+    return lambda fields: bool(fields.values(field)) is wanted
 
 
-def _cased(path: Path, value: SigmaCasedString) -> Test:
-    test = text_test(value.s)
-    return lambda fields: any(test(text) for text in fields.texts(path))
-
-
-def _regular(path: Path, value: SigmaRegularExpression) -> Test:
-    found = _regex(value)
-    return lambda fields: any(found(text) for text in fields.texts(path))
-
-
-def _regex(value: SigmaRegularExpression) -> TextTest:
-    letters = {
-        SigmaRegularExpressionFlag.IGNORECASE: "i",
-        SigmaRegularExpressionFlag.MULTILINE: "m",
-        SigmaRegularExpressionFlag.DOTALL: "s",
-    }
-    flags = "".join(sorted(letters[flag] for flag in value.flags))
-    source = str(value.regexp)
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        compiled = re2.compile(f"(?{flags}){source}" if flags else source, options)
-    except re2.error as error:
-        raise Unsupported(
-            f"the regular expression {source!r} cannot run on RE2: {error}",
-            hint="look-around and back-references are not supported; write it without them",
-        ) from error
-    return lambda text: compiled.search(text) is not None
-
-
-def _number(path: Path, value: SigmaNumber) -> Test:
-    wanted = value.number
+def _number(field: str, wanted: Any) -> Test:
     as_text = str(wanted)
-    return lambda fields: any(v == wanted if _is_number(v) else v == as_text for v in fields.values(path))
+    return lambda fields: any(v == wanted if is_number(v) else v == as_text for v in fields.values(field))
 
 
-def _truth(path: Path, value: SigmaBool) -> Test:
-    wanted = "true" if value.boolean else "false"
-    return lambda fields: wanted in fields.folded(path)
+def _compare(field: str, holds: Callable[[Any, Any], bool], limit: Any) -> Test:
+    return lambda fields: any(is_number(v) and holds(v, limit) for v in fields.values(field))
 
 
-def _null(path: Path, _: SigmaNull) -> Test:
-    return lambda fields: not fields.values(path)
+def _time_part(said: Comparison) -> Test:
+    holds = operator.eq if said.operator is Operator.EQUALS else _COMPARES[said.operator]
+    field, part, limit = said.field, said.part, said.value
+
+    def test(value: Scalar) -> bool:
+        found = part_of(part, value)
+        return found is not None and holds(found, limit)
+
+    return lambda fields: any(test(value) for value in fields.values(field))
 
 
-def _exists(path: Path, value: SigmaExists) -> Test:
-    wanted = bool(value.exists)
-    return lambda fields: bool(fields.values(path)) is wanted
+def _reference(field: str, other: str, holds: Callable[[str, str], bool]) -> Test:
+    return lambda fields: any(holds(a, b) for a in fields.folded(field) for b in fields.folded(other))
 
 
-def _cidr(path: Path, value: SigmaCIDRExpression) -> Test:
-    network = value.network
+def _inside(network: str) -> TextTest:
+    inside = ipaddress.ip_network(network)
 
-    def is_inside(text: str) -> bool:
+    def test(text: str) -> bool:
         try:
-            return ipaddress.ip_address(text) in network
+            return ipaddress.ip_address(text) in inside
         except ValueError:
             return False
 
-    return lambda fields: any(is_inside(text) for text in fields.texts(path))
+    return test
 
 
-_OPERATORS: dict[CompareOperators, Callable[[Any, Any], bool]] = {
-    CompareOperators.LT: operator.lt,
-    CompareOperators.LTE: operator.le,
-    CompareOperators.GT: operator.gt,
-    CompareOperators.GTE: operator.ge,
-    CompareOperators.NEQ: operator.ne,
-}
-
-
-def _compare(path: Path, value: SigmaCompareExpression) -> Test:
-    holds, limit = _OPERATORS[value.op], value.number.number
-    return lambda fields: any(_is_number(v) and holds(v, limit) for v in fields.values(path))
-
-
-def _reference(path: Path, value: SigmaFieldReference) -> Test:
-    other = tuple(value.field.split("."))
-    if not is_field(other):
-        raise Unsupported(f"fieldref names {value.field}, which no event has")
-    holds: Callable[[str, str], bool] = operator.eq
-    if value.starts_with and value.ends_with:
-        holds = operator.contains
-    elif value.starts_with:
-        holds = str.startswith
-    elif value.ends_with:
-        holds = str.endswith
-    return lambda fields: any(holds(a, b) for a in fields.folded(path) for b in fields.folded(other))
-
-
-def _expansion(path: Path, value: SigmaExpansion) -> Test:
-    tests = [field_test(path, inner) for inner in value.values]
-    return lambda fields: any(test(fields) for test in tests)
-
-
-def _is_number(value: Scalar) -> bool:
+def is_number(value: Any) -> bool:
+    """Truth is no number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _name(value: Any) -> str:
-    return type(value).__name__.removeprefix("Sigma")
+def truth(value: bool) -> str:
+    """As JSON writes it."""
+    return "true" if value else "false"
 
 
-_MAKERS: dict[type, Callable[[Path, Any], Test]] = {
-    SigmaString: _text,
-    SigmaCasedString: _cased,
-    SigmaRegularExpression: _regular,
-    SigmaNumber: _number,
-    SigmaBool: _truth,
-    SigmaNull: _null,
-    SigmaExists: _exists,
-    SigmaCIDRExpression: _cidr,
-    SigmaCompareExpression: _compare,
-    SigmaFieldReference: _reference,
-    SigmaExpansion: _expansion,
+_COMPARES: dict[Operator, Callable[[Any, Any], bool]] = {
+    Operator.LESS: operator.lt,
+    Operator.LESS_EQUAL: operator.le,
+    Operator.GREATER: operator.gt,
+    Operator.GREATER_EQUAL: operator.ge,
+    Operator.NOT_EQUAL: operator.ne,
+}
+_REFERENCES: dict[Operator, Callable[[str, str], bool]] = {
+    Operator.SAME_AS: operator.eq,
+    Operator.SAME_START: str.startswith,
+    Operator.SAME_END: str.endswith,
+    Operator.SAME_PART: operator.contains,
 }

@@ -13,13 +13,17 @@ from typing import Any
 
 import msgspec
 import yaml
-from sigma.conditions import ConditionIdentifier, ConditionOR, ConditionSelector
+from sigma.conditions import ConditionIdentifier, ConditionSelector
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.detect.conditions.compiling import compile_condition, fields_of, kinds_of
-from watchkeeper.detect.conditions.values import Unsupported
+from watchkeeper.detect.conditions.compiling import compile_condition
+from watchkeeper.detect.conditions.fields import is_field
+from watchkeeper.detect.conditions.model import Condition
+from watchkeeper.detect.conditions.patterns import Unsupported
+from watchkeeper.detect.conditions.reading import either, read_condition
+from watchkeeper.detect.conditions.scope import fields_of, kinds_of
 from watchkeeper.detect.model import Rule
 from watchkeeper.events import Event, Severity
 from watchkeeper.events.kinds import KINDS
@@ -97,10 +101,10 @@ def parse_rule(text: str, source: str) -> Rule:
 
 def _rule(document: dict[str, Any], sigma: SigmaRule, ours: _Ours, source: str) -> Rule:
     domain = _domain(sigma)
-    trees = [condition.parse() for condition in sigma.detection.parsed_condition]
+    condition = either(read_condition(one.parse()) for one in sigma.detection.parsed_condition)
     _refuse_unused(sigma)
-    tree = trees[0] if len(trees) == 1 else ConditionOR(trees)
-    holds, kinds = compile_condition(tree), kinds_of(tree)
+    _refuse_unknown_fields(condition)
+    kinds = kinds_of(condition)
     _refuse_dead(kinds, domain)
     if sigma.id is None or sigma.level is None:
         raise Misconfigured("a rule needs an id (a UUID) and a level")
@@ -120,8 +124,9 @@ def _rule(document: dict[str, Any], sigma: SigmaRule, ours: _Ours, source: str) 
         version=hashlib.sha256(msgspec.json.encode(decides, order="deterministic")).hexdigest()[:16],
         kinds=kinds,
         domain=domain,
-        reads=fields_of(tree),
-        holds=holds,
+        reads=fields_of(condition),
+        condition=condition,
+        holds=compile_condition(condition),
         match=_examples(ours.tests.match),
         clean=_examples(ours.tests.clean),
         source=source,
@@ -147,6 +152,15 @@ def _refuse_unused(sigma: SigmaRule) -> None:
     unused = set(sigma.detection.detections) - used
     if unused:
         raise Unsupported(f"the condition does not use {', '.join(sorted(unused))}", hint="name it, or remove it")
+
+
+def _refuse_unknown_fields(condition: Condition) -> None:
+    unknown = sorted(name for name in fields_of(condition) - {"*"} if not is_field(name))
+    if unknown:
+        raise Unsupported(
+            f"there is no field {unknown[0]}",
+            hint="fields are the members of an event, or body.NAME; see the concept page",
+        )
 
 
 def _named(node: Any, sigma: SigmaRule) -> set[str]:

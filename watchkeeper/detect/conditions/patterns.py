@@ -1,0 +1,66 @@
+"""Regular expressions of rules, on RE2: it takes time that grows with the text only, and refuses what would need more.
+
+Look-around and back-references are refused when the rule is read. None of the 171 expressions of SigmaHQ's own rules
+needs them, and an engine that can run them can be made to hang by a text that an agent writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import re2
+
+from watchkeeper.core.errors import Misconfigured
+from watchkeeper.detect.conditions.model import Literal, Wild
+
+TextTest = Callable[[str], bool]
+
+_LONGEST = 20_000
+_FLAGS = frozenset("ims")
+
+
+class Unsupported(Misconfigured):
+    """The rule says something this engine does not carry out."""
+
+
+def regex(source: str, flags: str = "") -> TextTest:
+    """Whether the expression is found anywhere in a text. Raises `Unsupported`."""
+    if len(source) > _LONGEST or not _FLAGS.issuperset(flags):
+        raise Unsupported(f"a regular expression has at most {_LONGEST} characters, and the flags i, m and s")
+    try:
+        compiled = re2.compile(f"(?{flags}){source}" if flags else source, _options())
+    except (re2.error, UnicodeEncodeError) as error:
+        raise Unsupported(
+            f"the regular expression {source!r} cannot run on RE2: {error}",
+            hint="look-around and back-references are not supported; write it without them",
+        ) from error
+    return _tolerant(compiled.search)
+
+
+def like(parts: tuple[Literal | Wild, ...]) -> TextTest:
+    """Whether a whole text has this shape. Raises `Unsupported` when there is too much of it."""
+    pattern = "".join(re2.escape(p.text) if isinstance(p, Literal) else "." if p.one else ".*" for p in parts)
+    try:
+        compiled = re2.compile(f"(?s){pattern}", _options())
+    except (re2.error, UnicodeEncodeError) as error:
+        raise Unsupported(f"a value with wildcards is too long: {len(pattern)} characters") from error
+    return _tolerant(compiled.fullmatch)
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
+def _tolerant(match: Callable[[str], Any]) -> TextTest:
+    """Half a surrogate pair, which JSON can hold and UTF-8 cannot, is read as a question mark."""
+
+    def test(text: str) -> bool:
+        try:
+            return match(text) is not None
+        except UnicodeEncodeError:
+            return match(text.encode(errors="replace").decode()) is not None
+
+    return test
