@@ -1,0 +1,22 @@
+"""From what was found to what people are told: exceptions, grouping, throttling, what is known about it, how bad it is.
+
+`admission` is what the stream asks; `raising` and `telling` word the events. Nothing here is ever dropped: what is held
+back is counted, and the count is told. Above: the stream (`detector`), which commits this memory with its cursor, and
+response, which tails the alerts.
+"""
+
+from watchkeeper.detect.alerts.model import EXCEPTED, FAILED, RAISED, REPEATED, THROTTLED
+from watchkeeper.detect.alerts.plain import PlainAdmission
+from watchkeeper.detect.alerts.raising import alert_for, alert_of, failure_for
+
+__all__ = [
+    "EXCEPTED",
+    "FAILED",
+    "RAISED",
+    "REPEATED",
+    "THROTTLED",
+    "PlainAdmission",
+    "alert_for",
+    "alert_of",
+    "failure_for",
+]
