@@ -88,6 +88,9 @@ KINDS: dict[str, str] = {
     "registry.pin.approved": "A person approved a definition.",
     # detection and response
     "detect.alert.raised": "A rule matched; derived id.",
+    "detect.alert.repeated": "The same was seen again: how often, at 10, 100 and so on, and when its window ends.",
+    "detect.alert.excepted": "A rule matched, and an exception holds the alert back; the body says which.",
+    "detect.alert.throttled": "A rule raised too many alerts without news; the body counts those held back.",
     "detect.rule.failed": "A rule could not be evaluated.",
     "respond.incident.opened": "Alerts became an incident.",
     "respond.incident.updated": "An incident got another alert or another state.",

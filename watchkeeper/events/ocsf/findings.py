@@ -62,6 +62,45 @@ def data_alert(event: Event, out: Out) -> None:
     }
 
 
+def excepted(event: Event, out: Out) -> None:
+    """A rule's match that an exception holds back."""
+    alert(event, out)
+    out["is_alert"] = False
+    out["status_id"], out["status"] = 3, "Suppressed"
+    if because := text(event.body, "because"):
+        out["comment"] = sentence(because)
+
+
+def repeated(event: Event, out: Out) -> None:
+    """An alert of which there was more."""
+    counted(event, out, "count", text(event.body, "alert"))
+    _subject(event, out)
+
+
+def throttled(event: Event, out: Out) -> None:
+    """What a rule found and was not told one by one."""
+    counted(event, out, "held", "")
+    out["evidences"] = [{"data": {"event": name(event.id)}}]
+
+
+def counted(event: Event, out: Out, member: str, finding: str) -> None:
+    """How often, from when to when, and the last one."""
+    body = event.body
+    title = text(body, "title") or text(body, "rule") or "unknown rule"
+    info = _info(event, title, text(body, "rule") or "unknown", text(body, "name"))
+    info["uid"] = name(finding or event.id)
+    for ours, theirs in (("since", "first_seen_time"), ("until", "last_seen_time")):
+        if (seen := number(body, ours)) is not None:
+            info[theirs] = seen // 1000
+    last = body.get("last")
+    if isinstance(last, dict) and isinstance(of := last.get("event"), str):
+        info["related_events"] = [{"uid": name(of), "type": "last"}]
+    if (many := number(body, member)) is not None:
+        out["count"] = many
+    out["finding_info"] = info
+    out["status_id"], out["status"] = (1, "New") if finding else (3, "Suppressed")
+
+
 def noticed(title: str, rule: str) -> Any:
     """Something that the gateway or the registry notices by itself, without a rule of detection."""
 

@@ -27,6 +27,20 @@ class Place(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     index: Annotated[int, says("The entry's number in it.", ge=0)]
 
 
+class Evidence(Place, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An event, and where it stands."""
+
+    event: Annotated[str, says("The event's id.")]
+
+
+class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one source says of an alert's subject."""
+
+    known: Annotated[bool, says("Whether it has an answer; none is never good news.")]
+    says: Annotated[dict[str, Any], says("The answer, of the source's own shape.")] | UnsetType = UNSET
+    why: Annotated[str, says("Why it is not known.")] | UnsetType = UNSET
+
+
 class Alert(Body, frozen=True, kw_only=True):
     """A rule's match."""
 
@@ -44,6 +58,59 @@ class Alert(Body, frozen=True, kw_only=True):
     principal: Annotated[str, says("Who caused that event; empty when unknown.")]
     playbook: Annotated[str, says("The playbook that the rule's author wants; may be empty.")]
     summary: Annotated[str, says("One line for a list.")]
+    response: Annotated[str, says("What to do first, as the rule's author says.")] | UnsetType = UNSET
+    reasons: Annotated[list[str], says("Why `severity` is, or is not, what `level` says.")] | UnsetType = UNSET
+    context: Annotated[dict[str, Known], says("Source → what was known of server, tool and principal.")] | UnsetType = (
+        UNSET
+    )
+    news: Annotated[list[str], says("What is new against what was told before: `severity`, `outcome`, …")] | (
+        UnsetType
+    ) = UNSET
+    first: Annotated[str, says("Id of the alert that this one escalates.")] | UnsetType = UNSET
+    evidence: Annotated[list[Evidence], says("The events that led to it, the newest last.")] | UnsetType = UNSET
+    found: Annotated[dict[str, Any], says("What was found, of a shape of its own: a count, an indicator.")] | (
+        UnsetType
+    ) = UNSET
+
+
+class Excepted(Alert, frozen=True, kw_only=True):
+    """A match that an exception held back."""
+
+    exception: Annotated[str, says("The exception's id.")]
+    because: Annotated[str, says("Its reason.")]
+
+
+class Repeated(Body, frozen=True, kw_only=True):
+    """How often the same was seen again."""
+
+    alert: Annotated[str, says("Id of the alert that was recorded for the first one.")]
+    rule: Annotated[str, says("The rule's id.")]
+    name: Annotated[str, says("Its short name.")]
+    title: Annotated[str, says("Its title.")]
+    group: Annotated[str, says("What matches of this rule are told apart by.")]
+    count: Annotated[int, says("Matches so far, those that have an alert of their own among them.", ge=2)]
+    escalations: Annotated[int, says("Of these, alerts that told something new.", ge=0)]
+    since: Annotated[int, says("When the first of them happened, microseconds.")]
+    until: Annotated[int, says("When the last of them happened, microseconds.")]
+    last: Annotated[Evidence, says("The last of them.")]
+    over: Annotated[str, says("Why the count is final: `time`, or `room` when too many were open; empty while not.")]
+    exception: Annotated[str, says("The exception that holds them back; empty for none.")]
+
+
+class Throttled(Body, frozen=True, kw_only=True):
+    """Matches without anything new that were not told one by one."""
+
+    rule: Annotated[str, says("The rule's id.")]
+    name: Annotated[str, says("Its short name.")]
+    title: Annotated[str, says("Its title.")]
+    held: Annotated[int, says("Matches held back so far in this period.", ge=1)]
+    raised: Annotated[int, says("Alerts of the rule in this period.", ge=0)]
+    limit: Annotated[int, says("Alerts that a rule may raise in a period without anything new.", ge=1)]
+    since: Annotated[int, says("When the period began, microseconds.")]
+    until: Annotated[int, says("When the last one held back happened, microseconds.")]
+    groups: Annotated[dict[str, int], says("What they are about → how many; the first twenty.")]
+    last: Annotated[Evidence, says("The last of them.")]
+    over: Annotated[bool, says("Whether the period is over and the count final.")]
 
 
 class RuleFailed(Body, frozen=True, kw_only=True):
@@ -162,14 +229,13 @@ class NotHeard(Body, frozen=True, kw_only=True):
 
 
 _DRILL = ("exercise", "shadow")
+_ABOUT = ("claimed", "server", "target", "era", "trace", "outcome")
+_ANY = ("allow", "modify", "ask", "deny", "success", "failure")
 KINDS = {
-    "detect.alert.raised": Kind(
-        body=Alert,
-        sets=("actor",),
-        may=("claimed", "server", "target", "era", "trace", "outcome"),
-        outcomes=("allow", "modify", "ask", "deny", "success", "failure"),
-        labels=_DRILL,
-    ),
+    "detect.alert.raised": Kind(body=Alert, sets=("actor",), may=_ABOUT, outcomes=_ANY, labels=_DRILL),
+    "detect.alert.excepted": Kind(body=Excepted, sets=("actor",), may=_ABOUT, outcomes=_ANY, labels=_DRILL),
+    "detect.alert.repeated": Kind(body=Repeated, sets=BY_ACTOR, may=("server", "target"), outcomes=DONE, labels=_DRILL),
+    "detect.alert.throttled": Kind(body=Throttled, sets=BY_ACTOR, outcomes=DONE, labels=_DRILL),
     "detect.rule.failed": Kind(body=RuleFailed, sets=BY_ACTOR, may=("server", "target"), outcomes=FAILED),
     "respond.incident.opened": Kind(body=Incident, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
     "respond.incident.updated": Kind(body=Incident, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
