@@ -7,8 +7,12 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "backtest": "backtesting",
+    "coverage": "covering",
     "list": "listing",
     "show": "showing",
+    "simulate": "simulating",
+    "test": "testing",
 }
 """Name of a command, and the module here that has it as `command`."""
 

@@ -1,8 +1,11 @@
-"""Catalogues of techniques, attacks that were executed, and what of the one the rules and the others cover. No I/O."""
+"""Matches in the past; catalogues of techniques, attacks that were executed, and what of them is covered. No I/O."""
 
 from __future__ import annotations
 
 import msgspec
+
+from watchkeeper.detect.model import Rule
+from watchkeeper.events import Event, Position
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -98,3 +101,15 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def gaps(self) -> tuple[Covered, ...]:
         return tuple(row for row in self.rows if row.is_gap)
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A recorded event that a rule matches."""
+
+    rule: Rule
+    event: Event
+    position: Position
+    alert: str
+    """The id of the alert that the stream would raise, or raised."""
+    group: str
+    """What it is about."""

@@ -1,0 +1,176 @@
+"""Rules asked about the past say what the stream said; a simulation counts it, and silence is never good news."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from watchkeeper.core.clock import ManualClock
+from watchkeeper.core.database import Database
+from watchkeeper.detect.detector import Detector
+from watchkeeper.detect.model import Rule
+from watchkeeper.detect.proving.backtest import Backtest
+from watchkeeper.detect.proving.past import DAY, Past, Reach, kinds_of
+from watchkeeper.detect.proving.simulation import calls, sentence, simulate, sparkline
+from watchkeeper.detect.sigma.rules import parse_rule
+from watchkeeper.events import Event, Journal, JournalReader, new_event
+from watchkeeper.events.lake.reader import LakeReader
+from watchkeeper.events.lake.search import Search
+
+T = 1_790_000_000_000_000
+HOUR = 3_600_000_000
+_RULE = """
+title: {name}
+id: 0a9b3f1c-5b0a-4a57-9d2e-4f0a4f3a9c0{number}
+name: {name}
+logsource: {{product: mcp, service: watchkeeper{category}}}
+level: high
+detection:
+  s: {{{said}}}
+  condition: s
+watchkeeper: {{group: [server, target]}}
+"""
+
+
+def rule(name: str, number: int, said: str, category: str = "") -> Rule:
+    return parse_rule(_RULE.format(name=name, number=number, said=said, category=category), f"{name}.yml")
+
+
+DENIED = rule("denied", 1, "kind: gateway.request.decided, outcome: deny")
+WORDY = rule("wordy", 2, "target|contains: ead", ", category: gateway")
+HELD = rule("held", 3, "kind: registry.pin.held")
+EVERYTHING = rule("everything", 4, "actor: agent:a")
+RULES = (DENIED, WORDY, HELD, EVERYTHING)
+
+
+def call(at: int, outcome: str = "deny", **fields: object) -> Event:
+    return new_event(
+        T + at, "gateway.request.decided", **{"outcome": outcome, "server": "s", "target": "read"} | fields
+    )
+
+
+def record(data: Path, events: list[Event]) -> None:
+    journal = Journal.open(data, "gateway")
+    for event in events:
+        last = journal.append(event)
+    journal.wait(last)
+    journal.close()
+
+
+def streamed(data: Path, rules: tuple[Rule, ...]) -> set[str]:
+    """Ids of the alerts that the stream raises."""
+    database = Database.at(data / "state.db")
+    database.create_missing_tables()
+    watch = Journal.open(data, "watch")
+    detector = Detector(rules, watch, JournalReader(data), database, clock=ManualClock(T))
+    while detector.step():
+        pass
+    watch.close()
+    database.close()
+    found = Search(data).events(kind="detect.alert.raised", unbounded=True, limit=10_000)
+    return {event.id for event in found}
+
+
+events_of = st.lists(
+    st.builds(
+        lambda kind, at, **said: new_event(T + at, kind, **said),
+        st.sampled_from(["gateway.request.decided", "registry.pin.held", "gateway.process.started"]),
+        st.integers(0, 3 * HOUR),
+        outcome=st.sampled_from(["allow", "deny", ""]),
+        server=st.sampled_from(["s", "", "evil/../s"]),
+        target=st.sampled_from(["read", "\x1b[2Jlead", ""]),
+        actor=st.sampled_from(["agent:a", "agent:b", ""]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@pytest.mark.behaviour("proving.backtest-is-stream")
+@settings(max_examples=6)
+@given(events=events_of, in_lake=st.integers(0, 12))
+def test_a_backtest_finds_the_very_alerts_that_the_stream_raised(events: list[Event], in_lake: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        if events[:in_lake]:
+            record(data, events[:in_lake])
+            with LakeReader(data) as lake:
+                lake.fill()
+        if events[in_lake:]:
+            record(data, events[in_lake:])
+        run = Backtest(RULES)
+        found = list(run.run(Past(Search(data), 0, T + DAY).facts(kinds_of(RULES))))
+        assert {hit.alert for hit in found} == streamed(data, RULES)
+        assert len({hit.alert for hit in found}) == len(found)
+
+
+@pytest.mark.behaviour("proving.backtest")
+def test_only_what_the_rules_look_at_is_read_and_only_one_tenants(tmp_path: Path) -> None:
+    record(tmp_path, [call(0), call(1, "allow"), call(2, tenant="other"), new_event(T + 3, "registry.pin.held")])
+    past = Past(Search(tmp_path), T, T + DAY)
+    run = Backtest((DENIED,))
+    assert [hit.event.time for hit in run.run(past.facts(kinds_of((DENIED,))))] == [T]
+    assert (run.events, run.seen_by(DENIED), run.counts[DENIED.id]) == (2, 2, 1)
+    assert kinds_of(RULES) is None
+    assert kinds_of((DENIED, WORDY)) == {"gateway.request.decided", "gateway"}
+
+
+@pytest.mark.behaviour("proving.backtest")
+def test_a_rule_that_fails_is_counted_and_the_others_go_on(tmp_path: Path) -> None:
+    def fails(_: object) -> bool:
+        raise RecursionError
+
+    object.__setattr__(broken := rule("broken", 5, "outcome: deny"), "holds", fails)
+    record(tmp_path, [call(0)])
+    run = Backtest((broken, DENIED))
+    assert [hit.rule.name for hit in run.run(Past(Search(tmp_path), T, T + DAY).facts(None))] == ["denied"]
+    assert run.failures == {broken.id: 1}
+
+
+@pytest.mark.behaviour("proving.simulation")
+def test_the_volume_is_counted_by_day_and_a_call_by_the_silence_before_it(tmp_path: Path) -> None:
+    day = DAY - T % DAY
+    times = [0, 1, HOUR, 3 * HOUR, day + 1]
+    record(tmp_path, [*(call(at) for at in times), call(2, target="send"), call(3, labels=("exercise",))])
+    past = Past(Search(tmp_path), T - DAY, T + 2 * DAY)
+    run = Backtest((DENIED, HELD))
+    found = simulate(run, (DENIED, HELD), run.run(past.facts(None)), past.reach())
+    denied, held = found.volumes
+    assert (denied.days, denied.matches, denied.drills) == ((0, 5, 1, 0), 6, 1)
+    assert (denied.wakes, denied.groups, denied.top) == (4, 2, (("s/read", 5), ("s/send", 1)))
+    assert (held.is_known, held.matches) == (False, 0)
+    assert sentence(found) == (
+        "Would have woken someone 4 times in 3 days; 2 groups. The records reach back only 2.0 days of them."
+    )
+
+
+@pytest.mark.behaviour("proving.simulation-no-data")
+def test_no_data_is_said_and_is_not_quiet(tmp_path: Path) -> None:
+    record(tmp_path, [call(0, "allow")])
+
+    def said(rules: tuple[Rule, ...], since: int) -> str:
+        past, run = Past(Search(tmp_path), since, T + DAY), Backtest(rules)
+        return sentence(simulate(run, rules, run.run(past.facts(None)), past.reach()))
+
+    assert said((HELD,), T).startswith("No data: no event that these rules look at")
+    assert said((DENIED,), T + 5).startswith("No data: nothing was recorded")
+    assert said((DENIED,), T) == "Would have woken nobody in 1 day."
+    assert said((DENIED,), T - 13 * DAY).endswith("The records reach back only 1.0 days of them.")
+    assert Reach(None, 0, DAY).is_short
+
+
+@pytest.mark.behaviour("proving.simulation")
+@pytest.mark.parametrize(
+    ("times", "expected"), [([], 0), ([5], 1), ([5, 5, 6], 1), ([0, 11, 22], 3), ([22, 0, 11], 3), ([0, 10, 20], 1)]
+)
+def test_a_call_comes_again_after_a_silence_whatever_the_order(times: list[int], expected: int) -> None:
+    assert calls(times, 10) == expected
+
+
+def test_an_empty_day_is_told_from_a_quiet_one() -> None:
+    assert sparkline([0, 1, 50, 100]) == "·▁▄█"
+    assert sparkline([]) == ""

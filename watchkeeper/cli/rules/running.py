@@ -1,0 +1,39 @@
+"""What `rules backtest` and `rules simulate` share: the past of an estate, and progress while it is read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from watchkeeper.app.lakes import search_in
+from watchkeeper.app.settings import require_journal
+from watchkeeper.cli import output
+from watchkeeper.detect.proving.past import Past, Tell
+
+
+def past_of(folder: Path, since: int, until: int, tenant: str) -> Past:
+    """Raises `NotFound` where nothing ever ran: an empty answer would pass for a quiet time."""
+    require_journal(folder)
+    return Past(search_in(folder), since, until, tenant)
+
+
+@contextmanager
+def progress() -> Iterator[Tell | None]:
+    """A line that is written over, on a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    yield lambda looked: click.echo(f"\r\x1b[K{looked:,} events", nl=False, err=True)
+    click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def notes(past: Past) -> None:
+    """What one must know to read the answer rightly; beside it."""
+    if past.note and past.note != "there is no lake yet":
+        output.text(f"note: {past.note}", err=True)
+    if past.unreadable:
+        output.text(f"note: {past.unreadable} records cannot be read any more (erased)", err=True)

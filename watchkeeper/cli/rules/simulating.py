@@ -1,0 +1,80 @@
+"""`watchkeeper rules simulate`: how loud rules would have been, before one of them may wake anyone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from watchkeeper.cli import options, output
+from watchkeeper.cli.rules.given import now, rules_given, settings_of, tenant_option
+from watchkeeper.cli.rules.running import notes, past_of, progress
+from watchkeeper.core.clock import SECOND
+from watchkeeper.detect.proving.backtest import Backtest
+from watchkeeper.detect.proving.past import DAY, kinds_of
+from watchkeeper.detect.proving.simulation import Simulated, Volume, sentence, simulate, sparkline
+
+_MOST = 20
+
+
+@click.command("simulate")
+@click.argument("rules", nargs=-1, metavar="[RULE|FILE|FOLDER]…")
+@click.option("--days", type=click.IntRange(1, 3_650), default=14, show_default=True, help="So far back.")
+@tenant_option
+@options.config
+@options.data
+@options.as_json
+@options.errors_told
+def command(
+    rules: tuple[str, ...],
+    days: int,
+    tenant: str,
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Count the alerts that rules would have raised, day by day, and how often somebody would have been called.
+
+    Without a name, all rules of this estate. Somebody is called by the first alert of a group, and again after a
+    silence that ends an incident (`respond.window_seconds`). Drills are counted apart.
+    """
+    loaded, until = settings_of(config, data), now()
+    chosen = rules_given(rules, loaded)
+    past = past_of(loaded.data_dir, until - days * DAY, until, tenant)
+    run, reach = Backtest(chosen, kept=0), past.reach()
+    with progress() as tell:
+        hits = run.run(past.facts(kinds_of(chosen), tell))
+        found = simulate(run, chosen, hits, reach, loaded.settings.respond.window_seconds * SECOND)
+    notes(past)
+    if as_json:
+        output.as_json({"sentence": sentence(found), **msgspec.to_builtins(found)})
+    else:
+        _tell(found)
+
+
+def _tell(found: Simulated) -> None:
+    loud = [volume for volume in found.volumes if volume.matches or volume.failures]
+    for volume in loud[:_MOST]:
+        _tell_rule(volume)
+    if len(loud) > _MOST:
+        output.text(f"… and {len(loud) - _MOST} more that match; --json has them all")
+    drills = sum(volume.drills for volume in found.volumes)
+    blind = [volume.name for volume in found.volumes if not volume.is_known]
+    if drills:
+        output.text(f"Matches of exercises, not counted: {drills:,}")
+    if blind and found.is_known:
+        named = ", ".join(blind[:5]) + (f" and {len(blind) - 5} more" if len(blind) > 5 else "")
+        output.text(f"No data for {len(blind)} of {len(found.volumes)} rules, whose events nothing recorded: {named}")
+    output.text(sentence(found))
+
+
+def _tell_rule(volume: Volume) -> None:
+    output.text(
+        f"{volume.name}  {sparkline(volume.days)}  {volume.matches:,} alerts, "
+        f"{volume.wakes} calls, {volume.groups} groups ({volume.level})"
+    )
+    for group, count in volume.top:
+        output.text(f"  {count:6,}  {group}")
+    if volume.failures:
+        output.text(f"  could not be evaluated on {volume.failures:,} events")
