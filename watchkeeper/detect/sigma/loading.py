@@ -1,0 +1,71 @@
+"""Folders of any Sigma files as one rulebook. Tolerant: what cannot be loaded is listed with its reason, never silent.
+
+A document is a rule (`detection`), a correlation, a filter, or an action of older Sigma's collections (`global`,
+`reset`, `repeat`). References go over all files, by id or by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from watchkeeper.core.errors import Invalid, Misconfigured
+from watchkeeper.detect.sigma.collections import flattened
+from watchkeeper.detect.sigma.documents import Document, documents_of
+from watchkeeper.detect.sigma.model import ReadRule, Refused, Rulebook
+from watchkeeper.detect.sigma.placeholders import Lists
+from watchkeeper.detect.sigma.single import read_rule
+
+NO_LISTS: Lists = {}
+
+
+def files_of(paths: Iterable[Path]) -> list[Path]:
+    """Every `*.yml` and `*.yaml` there, in order; a file that is named is taken whatever it is called."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            found |= dict.fromkeys(sorted(p for p in path.rglob("*") if p.suffix in (".yml", ".yaml") and p.is_file()))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise Invalid(f"there are no rules at {path}", hint="name a folder of Sigma files, or a file")
+    return list(found)
+
+
+def load(paths: Iterable[Path], lists: Lists = NO_LISTS, *, told: Callable[[int], None] = lambda _: None) -> Rulebook:
+    """What the files hold; `told` hears how many files are done."""
+    documents: list[Document] = []
+    refused: list[Refused] = []
+    files = files_of(paths)
+    for done, path in enumerate(files, 1):
+        documents += _documents(path, refused)
+        told(done)
+    rules = _read(documents, lists, refused)
+    return Rulebook(rules=tuple(rules), refused=tuple(refused), files=len(files))
+
+
+def _documents(path: Path, refused: list[Refused]) -> Iterator[Document]:
+    try:
+        yield from flattened(documents_of(path))
+    except Misconfigured as error:
+        refused.append(Refused(source=str(path), reason=f"the file {error.reason}", hint=error.hint))
+
+
+def _read(documents: Iterable[Document], lists: Lists, refused: list[Refused]) -> Iterator[ReadRule]:
+    for document in documents:
+        try:
+            yield read_rule(document, lists)
+        except Misconfigured as error:
+            refused.append(refusal(document, error))
+
+
+def refusal(document: Document, error: Misconfigured) -> Refused:
+    """Why a document was not loaded, with what it calls itself."""
+    return Refused(
+        source=document.source,
+        line=document.line,
+        id=str(document.content.get("id") or "")[:100],
+        title=str(document.content.get("title") or "")[:200],
+        reason=error.reason,
+        hint=error.hint,
+    )
