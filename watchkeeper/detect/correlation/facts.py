@@ -1,0 +1,70 @@
+"""What correlations read of an event, cut to size: the values of a few fields, groups, combinations. Pure.
+
+Whoever writes an event must not decide how much is remembered of it: a long text is kept as its beginning and its hash,
+a long list as its first items. Nothing that is left out makes two values equal that are not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from itertools import islice, product
+from typing import Any
+
+from watchkeeper.detect.conditions.fields import Fields, Record, text_of
+
+LONGEST = 128
+"""Characters of one value that are kept as they are."""
+MOST = 16
+"""Values of one field, and combinations of fields, of one event."""
+_BEGINNING = 48
+
+Facts = dict[str, tuple[Any, ...]]
+Group = tuple[str | None, ...]
+
+
+def facts_of(record: Record, names: Iterable[str]) -> Facts:
+    """The values of these fields that are there; texts and numbers."""
+    fields = Fields(record)
+    facts: Facts = {}
+    for name in names:
+        values = fields.values(name)
+        if values:
+            facts[name] = tuple(map(_cut, values[:MOST]))
+    return facts
+
+
+def groups_of(facts: Mapping[str, tuple[Any, ...]], names: tuple[str, ...], scope: str) -> list[Group]:
+    """The groups that an event belongs to, one for each combination; that a field is not there is a value as well."""
+    each: list[list[str | None]] = [[text_of(v) for v in facts[name]] if name in facts else [None] for name in names]
+    if all(len(values) == 1 for values in each):
+        return [(scope, *[values[0] for values in each])]
+    return list(islice(dict.fromkeys((scope, *one) for one in product(*each)), MOST))
+
+
+def texts_of(facts: Mapping[str, tuple[Any, ...]], names: tuple[str, ...]) -> list[str]:
+    """The values that are counted; none where a field is not there."""
+    if len(names) == 1:
+        return [text_of(value) for value in facts.get(names[0], ())]
+    each = [[text_of(value) for value in facts.get(name, ())] for name in names]
+    return ["\x1f".join(f"{len(part)}:{part}" for part in one) for one in islice(product(*each), MOST)]
+
+
+def digest_of(group: Group) -> str:
+    """A group's name in a memory."""
+    digest = hashlib.blake2b(digest_size=12)
+    for part in group:
+        data = b"-" if part is None else b"+" + part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(4, "big") + data)
+    return digest.hexdigest()
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        if len(value) <= LONGEST:
+            return value
+        hashed = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return f"{value[:_BEGINNING]}…{hashed}"
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:  # beyond what is stored; never so large by chance
+        return _cut(text_of(value))
+    return value
