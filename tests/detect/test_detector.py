@@ -17,14 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from watchkeeper.core.clock import ManualClock
+from watchkeeper.core.clock import Clock, ManualClock, SystemClock
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.detect import DetectSettings, Rule
+from watchkeeper.detect import Rule
 from watchkeeper.detect.alerts import alert_for
-from watchkeeper.detect.detector import Detector
+from watchkeeper.detect.detector import Detector, Place
 from watchkeeper.detect.sigma.rules import load_rules, parse_rule
+from watchkeeper.detect.stream.judging import Court
+from watchkeeper.detect.stream.loop import Loop
 from watchkeeper.events import Event, Journal, JournalReader, Position, Severity, new_event
 
 T = 1_790_000_000_000_000
@@ -87,6 +89,18 @@ def alerts(data: Path) -> list[Event]:
     return [event for event in everything(data) if event.kind == "detect.alert.raised"]
 
 
+def detector_on(
+    data: Path,
+    journal: Journal,
+    database: Database,
+    these: tuple[Rule, ...] | None = None,
+    *,
+    clock: Clock | None = None,
+) -> Detector:
+    court = Court(Loop(rules() if these is None else these))
+    return Detector(court, Place(journal, JournalReader(data), database), clock=clock or SystemClock())
+
+
 def drain(detector: Detector) -> None:
     while detector.step():
         pass
@@ -100,7 +114,7 @@ def test_a_match_becomes_an_alert_that_says_what_where_and_who(
     event = call(1, actor="agent:laptop", labels=("exercise", "probe"), trace=TRACE, claimed="client")
     position = gateway.record(event)
     gateway.record(call(2, outcome="allow"))
-    drain(Detector(rules(), watch, JournalReader(tmp_path), database, clock=clock))
+    drain(detector_on(tmp_path, watch, database, clock=clock))
     (alert,) = alerts(tmp_path)
     (rule,) = rules()
     assert alert == Event(
@@ -160,10 +174,10 @@ def test_a_restart_raises_nothing_twice_and_misses_nothing(
 ) -> None:
     for i in range(5):
         gateway.record(call(i))
-    first = Detector(rules(), watch, JournalReader(tmp_path), database)
+    first = detector_on(tmp_path, watch, database)
     drain(first)  # the cursor was not saved: the process died here
     gateway.record(call(5))
-    drain(Detector(rules(), watch, JournalReader(tmp_path), database))
+    drain(detector_on(tmp_path, watch, database))
     found = Counter(alert.body["event"] for alert in alerts(tmp_path))
     assert len(found) == 6
     assert set(found.values()) == {1}
@@ -173,10 +187,10 @@ def test_a_saved_cursor_is_where_the_next_one_begins(
     tmp_path: Path, gateway: Journal, watch: Journal, database: Database
 ) -> None:
     gateway.record(call(0))
-    first = Detector(rules(), watch, JournalReader(tmp_path), database)
+    first = detector_on(tmp_path, watch, database)
     drain(first)
     first.save()
-    second = Detector(rules(), watch, JournalReader(tmp_path), database)
+    second = detector_on(tmp_path, watch, database)
     assert second.step() == 0
 
 
@@ -189,7 +203,7 @@ def test_events_of_a_restored_shorter_journal_are_looked_at(tmp_path: Path, watc
         for i in range(3 if not alerts(tmp_path) else 1):
             gateway.record(call(i))
         gateway.close()
-        detector = Detector(rules(), watch, JournalReader(tmp_path), database)
+        detector = detector_on(tmp_path, watch, database)
         drain(detector)
         detector.save()
     assert len({alert.id for alert in alerts(tmp_path)}) == len(alerts(tmp_path)) == 4
@@ -199,8 +213,13 @@ class FailingJournal:
     """A journal whose disk fills up between appending and syncing, `failures` times."""
 
     def __init__(self, journal: Journal, failures: int) -> None:
+        self.writer = journal.writer
         self._journal = journal
         self._failures = failures
+
+    @property
+    def durable_index(self) -> int:
+        return self._journal.durable_index
 
     def append(self, event: Event) -> int:
         return self._journal.append(event)
@@ -218,11 +237,11 @@ def test_a_full_disk_holds_the_cursor_and_doubles_no_alert(
 ) -> None:
     for i in range(3):
         gateway.record(call(i))
-    detector = Detector(rules(), FailingJournal(watch, 2), JournalReader(tmp_path), database)  # type: ignore[arg-type]
+    detector = detector_on(tmp_path, FailingJournal(watch, 2), database)  # type: ignore[arg-type]
     for _ in range(2):
         with pytest.raises(Unavailable):
             detector.step()
-    assert detector.progress().events == 0
+    assert detector.progress().alerts == 0
     drain(detector)
     assert len({alert.body["event"] for alert in alerts(tmp_path)}) == len(alerts(tmp_path)) == 3
 
@@ -234,7 +253,7 @@ def test_alerts_and_responses_raise_no_alerts(
     everything_rule = parse_rule(RULE.replace("{kind: gateway.request.decided, outcome: deny}", "{id: '*'}"), "all.yml")
     gateway.record(call(0))
     gateway.record(new_event(T, "respond.incident.opened", server="files"))
-    drain(Detector((everything_rule,), watch, JournalReader(tmp_path), database))
+    drain(detector_on(tmp_path, watch, database, (everything_rule,)))
     matched = {alert.body["event_kind"] for alert in alerts(tmp_path)}
     assert matched == {"gateway.request.decided", "journal.writer.opened"}
 
@@ -249,7 +268,7 @@ def test_a_rule_that_fails_is_recorded_once_a_minute_and_stops_no_other(
     (good,) = rules()
     bad = replace(good, id="bad", title="Broken", holds=broken)
     clock = ManualClock()
-    detector = Detector((bad, good), watch, JournalReader(tmp_path), database, clock=clock)
+    detector = detector_on(tmp_path, watch, database, (bad, good), clock=clock)
     for i in range(4):
         gateway.record(call(i))
     drain(detector)
@@ -278,7 +297,7 @@ def test_a_running_detector_raises_the_alert_while_the_event_is_fresh(
             if seen:
                 raised.set()
 
-    detector = Detector(rules(), watch, JournalReader(tmp_path), database)
+    detector = detector_on(tmp_path, watch, database)
     threads = [threading.Thread(target=detector.run, args=(stop,)), threading.Thread(target=listen)]
     for thread in threads:
         thread.start()
@@ -288,7 +307,7 @@ def test_a_running_detector_raises_the_alert_while_the_event_is_fresh(
     for thread in threads:
         thread.join(20)
     assert len(seen) == 1
-    assert Detector(rules(), watch, JournalReader(tmp_path), database).step() <= 1  # it saved where it stopped
+    assert detector_on(tmp_path, watch, database).step() <= 1  # it saved where it stopped
 
 
 KILLED = textwrap.dedent("""
@@ -296,14 +315,17 @@ KILLED = textwrap.dedent("""
     from pathlib import Path
     from watchkeeper.core.database import Database
     from watchkeeper.detect import DetectSettings, detector as detector_module
-    from watchkeeper.detect.detector import Detector
+    from watchkeeper.detect.detector import Detector, Place
     from watchkeeper.detect.sigma.rules import load_rules
+    from watchkeeper.detect.stream.judging import Court
+    from watchkeeper.detect.stream.loop import Loop
     from watchkeeper.events import Journal, JournalReader
     data = Path(sys.argv[1])
     journal = Journal.open(data, "watch")
     database = Database.at(data / "state.db")
     settings = DetectSettings(save_seconds=0.01)
-    detector = Detector(load_rules([data / "rules"]), journal, JournalReader(data), database, settings=settings)
+    court, place = Court(Loop(load_rules([data / "rules"]))), Place(journal, JournalReader(data), database)
+    detector = Detector(court, place, settings=settings)
     detector_module._CHUNK = 37
     while True:
         if detector.step():
@@ -337,7 +359,7 @@ def test_a_detector_killed_at_random_moments_loses_and_doubles_no_alert(
         process.stdout.close()
         raised.append(len(alerts(tmp_path)))
     watch = Journal.open(tmp_path, "watch")
-    drain(Detector(load_rules([tmp_path / "rules"]), watch, JournalReader(tmp_path), database))
+    drain(detector_on(tmp_path, watch, database, load_rules([tmp_path / "rules"])))
     watch.close()
     assert any(0 < count < 300 * at for at, count in enumerate(raised, 1)), "no kill came in the middle"
     found = Counter(alert.body["event"] for alert in alerts(tmp_path))
@@ -349,7 +371,7 @@ def test_the_products_rules_load_and_route_by_kind(
     tmp_path: Path, gateway: Journal, watch: Journal, database: Database
 ) -> None:
     loaded = load_rules([content_folder("detections")])
-    detector = Detector(loaded, watch, JournalReader(tmp_path), database, settings=DetectSettings())
+    detector = detector_on(tmp_path, watch, database, loaded)
     gateway.record(new_event(T, "registry.pin.changed", actor="system:registry", server="files", target="read"))
     drain(detector)
     (alert,) = alerts(tmp_path)

@@ -13,6 +13,7 @@ from watchkeeper.app.administration import WATCH
 from watchkeeper.app.anchoring import keeper_of
 from watchkeeper.app.blinding import body_reads
 from watchkeeper.app.desk import Act, Desk
+from watchkeeper.app.detecting import detector_of
 from watchkeeper.app.ingesting import ingest_handlers, ingest_of
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
@@ -24,11 +25,9 @@ from watchkeeper.app.threads import Readers
 from watchkeeper.app.upkeep import Cursor, registering
 from watchkeeper.app.webhooks import outbox_of
 from watchkeeper.core import control
-from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import socket_path
 from watchkeeper.detect.detector import Detector
-from watchkeeper.detect.sigma.rules import load_rules
 from watchkeeper.events.anchors.keeper import Keeper
 from watchkeeper.events.journal.reading.telling import is_there, telling_reader, told
 from watchkeeper.events.lake.reader import LakeReader
@@ -82,11 +81,7 @@ def _cursors(lake: LakeReader, detector: Detector, respond: RespondService) -> d
 
 def _parts(loaded: Loaded, platform: Platform) -> tuple[Detector, RespondService, LakeReader]:
     settings, journal = loaded.settings, platform.journal
-    folders = [content_folder("detections")]
-    if settings.detect.rules:
-        folders.append(Path(settings.detect.rules))
-    reader = telling_reader(loaded.data_dir, "detect", journal.record, platform.clock)
-    detector = Detector(load_rules(folders), journal, reader, platform.database, settings=settings.detect)
+    detector = detector_of(loaded, platform)
     connections = Connections(
         database=platform.database,
         journal=journal,

@@ -1,87 +1,88 @@
 """Follows the journal and raises alerts, each exactly once whatever happens to the process.
 
-1. Alerts are made durable before the cursor moves past their events (a lost alert).
-2. An alert's id follows from its rule and its event. On start, the ids recorded since the saved cursor are read back,
-   and an alert that is among them is not recorded again (a doubled alert).
+1. How far it has come, what its stages remember and the events it owes are committed at once, before one of these
+   events is published (a lost alert, a count that is off by what came after).
+2. What is owed is published once (`stream.outbox`), also after a crash and after an older state was put back.
 3. A cursor beyond the end of a journal that was restored begins anew (events never looked at).
 4. What detection and response record themselves is never matched (a loop).
-5. A rule that fails on an event is recorded, at most once a minute, and the others go on (one bad rule stops all).
+5. Whatever fails on an event is recorded, at most once a minute, and the others go on (one bad rule stops all).
+6. An event that comes twice is looked at once; one that is late, or from a wrong clock, is counted
+   (`stream.watermark`).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from watchkeeper.core.clock import SECOND, Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
-from watchkeeper.detect._store import Cursors
-from watchkeeper.detect.alerts import FAILED, RAISED, alert_for, failure_for
-from watchkeeper.detect.conditions.fields import Fields
+from watchkeeper.detect.alerts.model import RAISED
 from watchkeeper.detect.model import Rule
 from watchkeeper.detect.settings import DetectSettings
-from watchkeeper.events import Event, Journal, JournalReader, Position
+from watchkeeper.detect.stream._store import Commit, State
+from watchkeeper.detect.stream.counts import Counts, Progress, Rate
+from watchkeeper.detect.stream.duplicates import Duplicates
+from watchkeeper.detect.stream.judging import At, Court, Judge
+from watchkeeper.detect.stream.memories import Loss, Memories
+from watchkeeper.detect.stream.outbox import Outbox
+from watchkeeper.detect.stream.records import memory_lost
+from watchkeeper.detect.stream.spans import is_there, one_log
+from watchkeeper.detect.stream.watermark import Watermark
+from watchkeeper.events import Event, Journal, JournalReader, Position, Record
+from watchkeeper.events.model import VERSION
 
 _OWN = ("detect.", "respond.")
 _CHUNK = 4096
 """Records of one look: as many as the journal commits at once."""
-_COUNTED = 500
-_QUIET = 60 * SECOND
-"""Between two records of one rule's failure."""
+_KNOWN_AGAIN = 16_384
+"""Events whose ids are known again."""
+_NOTHING: At = (Event(v=VERSION, id="", time=0, kind=""), Position("", 0))
 _SETTINGS = DetectSettings()
 _SYSTEM = SystemClock()
 _log = logging.getLogger(__name__)
 
 
-class Progress(msgspec.Struct, frozen=True):
-    """What detection has done since this process began."""
+@dataclass(frozen=True)
+class Place:
+    """Where a detector reads, writes and remembers."""
 
-    events: int
-    alerts: int
-    failures: int
-    unreadable: int
-    """Records that nobody can read any more (erased)."""
-    corrupt: int
-    """Damaged records that it passed over; each range is recorded."""
-    waiting: int
-    """Records of the journal it has not looked at yet; at most 500 are counted."""
-    trouble: str
-    """Why it stands still; empty while it does not."""
+    journal: Journal
+    reader: JournalReader
+    database: Database
+    name: str = "detect"
+    """What its state is kept under."""
 
 
 class Detector:
-    """One per data folder, in the process that owns `journal`."""
+    """One per name and data folder, in the process that owns the journal it writes."""
 
     def __init__(
-        self,
-        rules: tuple[Rule, ...],
-        journal: Journal,
-        reader: JournalReader,
-        database: Database,
-        *,
-        clock: Clock = _SYSTEM,
-        settings: DetectSettings = _SETTINGS,
+        self, court: Court, place: Place, *, clock: Clock = _SYSTEM, settings: DetectSettings = _SETTINGS
     ) -> None:
-        self._rules = rules
-        self._routes: dict[str, tuple[Rule, ...]] = {}
-        self._journal = journal
-        self._reader = reader
-        self._cursors = Cursors(database, "detect")
+        self._court = court
+        self._place = place
         self._clock = clock
         self._settings = settings
+        self._state = State(place.database, place.name)
+        self._outbox = Outbox(place.journal, place.reader)
+        self._time = Watermark(settings)
+        self._memories = Memories((self._time, *court.stages, court.admission))
+        self._duplicates = Duplicates(_KNOWN_AGAIN)
+        self._counts = Counts()
+        self._rate = Rate()
+        self._judge = Judge(court, clock, self._counts)
         self._cursor: dict[str, int] | None = None
         self.saved: dict[str, int] | None = None
         """The cursor as it is durable; `None` before the first look."""
         self._saved_at = 0
-        self._recorded: set[str] = set()
-        """Ids recorded for events that the cursor has not passed."""
-        self._owed = -1
-        """Index in our own log that must be durable before the cursor moves."""
-        self._failing: dict[str, tuple[int, int]] = {}
-        self._counts = {"events": 0, "alerts": 0, "failures": 0, "unreadable": 0, "corrupt": 0}
+        self._last: At = _NOTHING
+        """What was looked at last."""
         self._trouble = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -95,91 +96,125 @@ class Detector:
     def step(self) -> int:
         """Deal with what the journal has now, up to 4096 records; returns how many. Raises `Unavailable`."""
         cursor = self._started()
-        records = self._reader.read(cursor, limit=_CHUNK)
-        alerts: list[Event] = []
-        for record in records:
-            if record.event is None:
-                self._counts["corrupt" if record.absent == "corrupt" else "unreadable"] += 1
-            elif not record.event.kind.startswith(_OWN):
-                alerts += self._judge(record.event, record.position)
-        self._record(alerts)
-        self._recorded.difference_update(alert.id for alert in alerts)
-        cursor |= {record.position.writer: record.position.index + 1 for record in records}
-        self._counts["events"] += len(records)
-        if records and self._clock.now() - self._saved_at >= self._settings.save_seconds * SECOND:
+        self._publish()
+        if self._outbox.has_gathered:  # a commit failed
             self.save()
+        records = self._place.reader.read(cursor, limit=_CHUNK)
+        self._take(records)
+        self._pass_time(is_idle=not records)
+        is_due = self._clock.now() - self._saved_at >= self._settings.save_seconds * SECOND
+        if self._outbox.has_gathered or (is_due and (records or self._outbox.published)):
+            self.save()
+        self._rate.note(len(records), self._clock.now())
         return len(records)
 
     def save(self) -> None:
-        """Make the cursor durable. Raises `Unavailable`."""
-        if self._cursor is not None:
-            self._cursors.save(self._cursor)
-            self.saved = dict(self._cursor)
-            self._saved_at = self._clock.now()
+        """Make durable how far it has come and all that follows, then publish what is owed. Raises `Unavailable`."""
+        if self._cursor is None:
+            return
+        saved = self.saved or {}
+        owed = self._outbox.gathered
+        commit = Commit(
+            cursor={writer: index for writer, index in self._cursor.items() if saved.get(writer) != index},
+            changes=self._memories.changes(),
+            owed=owed,
+            published=self._outbox.published,
+            emptied=self._memories.emptied,
+        )
+        self._state.commit(commit)
+        self._memories.committed()
+        self._outbox.committed(owed)
+        self.saved = dict(self._cursor)
+        self._saved_at = self._clock.now()
+        self._publish()
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """In force."""
-        return self._rules
+        return self._court.matcher.rules
 
     def progress(self) -> Progress:
         """Counted now."""
-        waiting = len(self._reader.read(dict(self._cursor), limit=_COUNTED)) if self._cursor is not None else 0
-        return Progress(**self._counts, waiting=waiting, trouble=self._trouble)
+        waits = self._place.reader.waiting(dict(self._cursor)).values() if self._cursor is not None else ()
+        return Progress(
+            **msgspec.structs.asdict(self._counts),
+            waiting=sum(one.records for one in waits),
+            watermark=self._time.now,
+            rate=self._rate.value(self._clock.now()),
+            trouble=self._trouble,
+        )
+
+    # ── one batch ──
+
+    def _take(self, records: Sequence[Record]) -> None:
+        cursor, now = self._started(), self._clock.now()
+        heard = {r.position.writer for r in records if r.event is not None and not r.event.kind.startswith(_OWN)}
+        self._time.hear(heard, now)
+        for record in records:
+            if record.event is None:
+                self._counts.corrupt += record.absent == "corrupt"
+                self._counts.unreadable += record.absent != "corrupt"
+            elif not record.event.kind.startswith(_OWN):
+                self._look(record.event, record.position, now)
+            cursor[record.position.writer] = record.position.index + 1
+            self._counts.events += 1
+
+    def _look(self, event: Event, position: Position, now: int) -> None:
+        if self._duplicates.has_seen(event.id):
+            self._counts.duplicates += 1
+            return
+        timed = self._time.take(event, position.writer, now)
+        self._counts.late += timed.is_late
+        self._counts.skewed += timed.is_skewed
+        self._last = (event, position)
+        self._owe(self._judge.judge(event, position, timed), self._last)
+        self._pass_time()
+
+    def _pass_time(self, *, is_idle: bool = False) -> None:
+        watermark = self._time.advance(self._clock.now(), is_idle=is_idle)
+        if watermark:
+            self._owe(self._judge.pass_time(watermark, self._last), self._last)
+
+    def _owe(self, derived: Sequence[Event], at: At) -> None:
+        for event in derived:
+            if not self._outbox.owe(event):
+                for failure in self._judge.unrecordable(event, at):
+                    self._outbox.owe(failure)
+
+    def _publish(self) -> None:
+        self._counts.alerts += sum(event.kind == RAISED for event in self._outbox.publish())
+
+    # ── the start ──
 
     def _started(self) -> dict[str, int]:
-        """The cursor; on the first call, loaded, with the ids of what was recorded since it was saved."""
+        """The cursor; on the first call, everything is as it was committed last."""
         if self._cursor is None:
-            saved = self._cursors.load()
-            cursor = {writer: index for writer, index in saved.items() if self._is_in_journal(saved, writer, index - 1)}
-            at = dict(cursor)
-            while records := self._reader.read(at, limit=_CHUNK):
-                at |= {record.position.writer: record.position.index + 1 for record in records}
-                self._recorded |= {r.event.id for r in records if r.event and r.event.kind in (RAISED, FAILED)}
+            kept = self._state.load()
+            cursor = {writer: at for writer, at in kept.cursor.items() if is_there(self._place.reader, writer, at - 1)}
+            lost = self._memories.restore(kept.memories, kept.damaged)
+            unsent = self._outbox.recover(kept.owed, cursor)
+            if unsent:
+                lost.append(Loss("outbox", unsent, len(kept.owed) - unsent, "rows are not as they were written"))
+            self._know_again(cursor)
+            self._tell(lost)
             self._cursor = cursor
         return self._cursor
 
-    def _is_in_journal(self, cursor: dict[str, int], writer: str, index: int) -> bool:
-        """Whether a record stands there; in a journal restored from an older copy it may not."""
-        records = self._reader.read(cursor | {writer: index}, limit=1 + len(cursor))
-        return any(record.position == Position(writer, index) for record in records)
+    def _tell(self, lost: Sequence[Loss]) -> None:
+        for loss in lost:
+            self._counts.forgotten += loss.rows
+            _log.error("what detection remembered is lost in part", extra=msgspec.structs.asdict(loss))
+            self._outbox.owe(memory_lost(self._place.name, loss, self._clock.now()))
 
-    def _judge(self, event: Event, position: Position) -> list[Event]:
-        rules = self._routes.get(event.kind)
-        if rules is None:
-            rules = self._routes[event.kind] = tuple(rule for rule in self._rules if rule.sees(event.kind))
-        if not rules:
-            return []
-        fields = Fields(event)
-        raised = []
-        for rule in rules:
-            try:
-                if rule.holds(fields):
-                    raised.append(alert_for(rule, event, position, self._clock.now()))
-            except Exception as error:  # noqa: BLE001 — the outermost loop of a rule: its fault must not silence the others
-                raised += self._failure(rule, event, position, type(error).__name__)
-        return raised
+    def _know_again(self, cursor: dict[str, int]) -> None:
+        """The ids of what was looked at last, from the journal itself."""
+        share = _KNOWN_AGAIN // max(1, len(cursor))
+        for writer, index in cursor.items():
+            for record in one_log(self._place.reader, writer, max(0, index - share), index):
+                if record.event is not None and not record.event.kind.startswith(_OWN):
+                    self._duplicates.has_seen(record.event.id)
 
-    def _failure(self, rule: Rule, event: Event, position: Position, why: str) -> list[Event]:
-        now = self._clock.now()
-        self._counts["failures"] += 1
-        last, silent = self._failing.get(rule.id, (-_QUIET, 0))
-        if now - last < _QUIET:
-            self._failing[rule.id] = (last, silent + 1)
-            return []
-        self._failing[rule.id] = (now, 0)
-        return [failure_for(rule, event, position, now, why=why, silent=silent)]
-
-    def _record(self, alerts: list[Event]) -> None:
-        """Append what is not recorded yet, and return when it is durable."""
-        for alert in alerts:
-            if alert.id not in self._recorded:
-                self._owed = self._journal.append(alert)
-                self._recorded.add(alert.id)
-                self._counts["alerts"] += alert.kind == RAISED
-        if self._owed >= 0:
-            self._journal.wait(self._owed)
-            self._owed = -1
+    # ── the outermost loop ──
 
     def _step_or_say_why(self) -> int:
         try:

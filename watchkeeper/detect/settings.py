@@ -26,3 +26,22 @@ class DetectSettings(msgspec.Struct, frozen=True):
             gt=0,
         ),
     ] = 1.0
+    lateness_seconds: Annotated[
+        float,
+        Meta(description="How late an event may come and still be counted in its own time by a correlation.", ge=0),
+    ] = 5.0
+    idle_seconds: Annotated[
+        float,
+        Meta(
+            description="A log in which nothing has been written for so many seconds holds event time back no longer.",
+            ge=0.1,
+        ),
+    ] = 5.0
+    skew_seconds: Annotated[
+        float,
+        Meta(
+            description="How far beyond the moment of its record an event's time is believed; what lies further ahead "
+            "is taken as of that moment, and counted.",
+            ge=0,
+        ),
+    ] = 60.0

@@ -92,6 +92,8 @@ KINDS: dict[str, str] = {
     "detect.alert.excepted": "A rule matched, and an exception holds the alert back; the body says which.",
     "detect.alert.throttled": "A rule raised too many alerts without news; the body counts those held back.",
     "detect.rule.failed": "A rule could not be evaluated.",
+    "detect.stage.failed": "A stage of detection (correlation, intelligence …) failed on an event; the others went on.",
+    "detect.memory.lost": "What a stage of detection remembered could not be read, and began anew.",
     "respond.incident.opened": "Alerts became an incident.",
     "respond.incident.updated": "An incident got another alert or another state.",
     "respond.playbook.started": "A playbook run began.",

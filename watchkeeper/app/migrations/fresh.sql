@@ -8,6 +8,23 @@ CREATE TABLE detect_cursors (
 	"index" INTEGER NOT NULL,
 	PRIMARY KEY (reader, writer)
 );
+CREATE TABLE detect_memories (
+	reader VARCHAR(64) NOT NULL,
+	memory VARCHAR(32) NOT NULL,
+	"key" TEXT NOT NULL,
+	value BLOB NOT NULL,
+	sum BLOB NOT NULL,
+	PRIMARY KEY (reader, memory, "key")
+);
+CREATE TABLE detect_outbox (
+	id VARCHAR(36) NOT NULL,
+	reader VARCHAR(64) NOT NULL,
+	seq INTEGER NOT NULL,
+	writer VARCHAR(128) NOT NULL,
+	since BIGINT NOT NULL,
+	record BLOB NOT NULL,
+	PRIMARY KEY (id)
+);
 CREATE TABLE gateway_approvals (
 	tenant VARCHAR(64) NOT NULL,
 	id VARCHAR(64) NOT NULL,
@@ -338,6 +355,7 @@ CREATE TABLE web_sessions (
 	PRIMARY KEY (secret_hash)
 );
 CREATE INDEX gateway_values_news ON gateway_values (tenant, generation);
+CREATE INDEX ix_detect_outbox_reader ON detect_outbox (reader);
 CREATE INDEX ix_gateway_approvals_binding ON gateway_approvals (binding);
 CREATE INDEX ix_gateway_approvals_state ON gateway_approvals (state);
 CREATE INDEX ix_operators_tokens_operator ON operators_tokens (operator);
@@ -359,4 +377,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0011');
+INSERT INTO alembic_version (version_num) VALUES ('0012');

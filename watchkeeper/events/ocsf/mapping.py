@@ -127,6 +127,8 @@ MEANINGS: dict[str, Meaning] = {
     "detect.alert.excepted": Meaning(DETECTION, OTHER, findings.excepted, "Held back"),
     "detect.alert.throttled": Meaning(DETECTION, OTHER, findings.throttled, "Throttled"),
     "detect.rule.failed": Meaning(APP_ERROR, 1, estate.error),
+    "detect.stage.failed": Meaning(APP_ERROR, 1, estate.error),
+    "detect.memory.lost": Meaning(APP_ERROR, 1, estate.error),
     "respond.incident.opened": Meaning(INCIDENT, 1, findings.incident),
     "respond.incident.updated": Meaning(INCIDENT, 2, findings.incident),
     "respond.playbook.started": Meaning(REMEDIATION, OTHER, estate.run, "Playbook started"),

@@ -124,6 +124,26 @@ class RuleFailed(Body, frozen=True, kw_only=True):
     silent: Annotated[int, says("Failures before it that were not recorded.", ge=0)]
 
 
+class StageFailed(Body, frozen=True, kw_only=True):
+    """A stage of detection that could not look at an event, or be told the time."""
+
+    stage: Annotated[str, says("Its name.")]
+    why: Annotated[str, says("The kind of error.")]
+    event: Annotated[str, says("Id of the event that was looked at last; empty for none.")]
+    position: Annotated[Place, says("Where that event stands in the journal.")]
+    silent: Annotated[int, says("Failures before it that were not recorded.", ge=0)]
+
+
+class MemoryLost(Body, frozen=True, kw_only=True):
+    """What a stage of detection remembered and was not given back after a start."""
+
+    reader: Annotated[str, says("Whose memory: `detect`, or one of its workers.")]
+    memory: Annotated[str, says("Which one: a stage's name, `time`, or `outbox`.")]
+    rows: Annotated[int, says("How many rows are lost.", ge=0)]
+    kept: Annotated[int, says("How many are not.", ge=0)]
+    why: Annotated[str, says("What was wrong with it.")]
+
+
 class Incident(Body, frozen=True, kw_only=True):
     """An incident as it is now."""
 
@@ -237,6 +257,8 @@ KINDS = {
     "detect.alert.repeated": Kind(body=Repeated, sets=BY_ACTOR, may=("server", "target"), outcomes=DONE, labels=_DRILL),
     "detect.alert.throttled": Kind(body=Throttled, sets=BY_ACTOR, outcomes=DONE, labels=_DRILL),
     "detect.rule.failed": Kind(body=RuleFailed, sets=BY_ACTOR, may=("server", "target"), outcomes=FAILED),
+    "detect.stage.failed": Kind(body=StageFailed, sets=BY_ACTOR, may=("server", "target"), outcomes=FAILED),
+    "detect.memory.lost": Kind(body=MemoryLost, sets=ON_TARGET, outcomes=FAILED),
     "respond.incident.opened": Kind(body=Incident, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
     "respond.incident.updated": Kind(body=Incident, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
     "respond.playbook.started": Kind(body=Started, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
