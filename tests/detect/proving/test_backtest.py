@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.database import Database
-from watchkeeper.detect.detector import Detector
+from watchkeeper.detect.detector import Detector, Place
 from watchkeeper.detect.model import Rule
 from watchkeeper.detect.proving.backtest import Backtest
 from watchkeeper.detect.proving.past import DAY, Past, Reach, kinds_of
 from watchkeeper.detect.proving.simulation import calls, sentence, simulate, sparkline
 from watchkeeper.detect.sigma.rules import parse_rule
+from watchkeeper.detect.stream.judging import Court
+from watchkeeper.detect.stream.loop import Loop
 from watchkeeper.events import Event, Journal, JournalReader, new_event
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.events.lake.search import Search
@@ -66,7 +68,7 @@ def streamed(data: Path, rules: tuple[Rule, ...]) -> set[str]:
     database = Database.at(data / "state.db")
     database.create_missing_tables()
     watch = Journal.open(data, "watch")
-    detector = Detector(rules, watch, JournalReader(data), database, clock=ManualClock(T))
+    detector = Detector(Court(Loop(rules)), Place(watch, JournalReader(data), database), clock=ManualClock(T))
     while detector.step():
         pass
     watch.close()
