@@ -25,7 +25,6 @@ from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.detect.alerts.model import RAISED
 from watchkeeper.detect.model import Rule
 from watchkeeper.detect.settings import DetectSettings
-from watchkeeper.detect.stream._store import Commit, State
 from watchkeeper.detect.stream.counts import Counts, Progress, Rate
 from watchkeeper.detect.stream.duplicates import Duplicates
 from watchkeeper.detect.stream.judging import At, Court, Judge
@@ -33,6 +32,7 @@ from watchkeeper.detect.stream.memories import Loss, Memories
 from watchkeeper.detect.stream.outbox import Outbox
 from watchkeeper.detect.stream.records import memory_lost
 from watchkeeper.detect.stream.spans import is_there, one_log
+from watchkeeper.detect.stream.state import Commit, State
 from watchkeeper.detect.stream.watermark import Watermark
 from watchkeeper.events import Event, Journal, JournalReader, Position, Record
 from watchkeeper.events.model import VERSION

@@ -1,6 +1,6 @@
 """How detection follows the journal: what is durable when, event time, duplicates, and many workers.
 
-Rooms: `_store` holds a reader's state in one transaction, `memories` restores and gathers it, `outbox` publishes what
+Rooms: `state` holds a reader's state in one transaction, `memories` restores and gathers it, `outbox` publishes what
 is owed, `watermark` is event time, `duplicates` knows events again, `judging` asks rules, stages and admission,
 `partition` shares the work. `detector` above puts them together.
 """

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import msgspec
 
 from watchkeeper.core.errors import Invalid
-from watchkeeper.detect.stream._store import Owed
 from watchkeeper.detect.stream.spans import one_log
+from watchkeeper.detect.stream.state import Owed
 from watchkeeper.events import Event, Journal, JournalReader
 from watchkeeper.events.model import decode, encode
 
