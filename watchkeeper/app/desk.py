@@ -18,6 +18,7 @@ from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.staff import Staff
 from watchkeeper.core.errors import Conflict, NotFound
+from watchkeeper.detect.proving.coverage import EXECUTED
 from watchkeeper.events import JournalReader, new_event
 from watchkeeper.gateway.caller import DEFAULT, local_principal
 from watchkeeper.gateway.containment import AGENT
@@ -80,6 +81,7 @@ class Desk:
             "grants.put": self.put_grant,
             "grants.end": self.end_grant,
             "exercise.note": self.note_exercise,
+            "exercise.attacked": self.note_attack,
             **Approving(platform).acts,
             **Staff(platform).acts,
             **Bundling(platform).acts,
@@ -186,6 +188,19 @@ class Desk:
             outcome="success" if asked["seen"] else "failure",
             labels=(LABEL,),
             body={"title": asked["title"], "ms": asked["ms"], "detail": asked["detail"]},
+        )
+        self._on.journal.record(event)
+        return {"event": event.id}
+
+    def note_attack(self, asked: dict[str, Any]) -> dict[str, Any]:
+        event = new_event(
+            self._on.clock.now(),
+            EXECUTED,
+            actor=asked["by"],
+            target=asked["name"],
+            outcome="success" if asked["seen"] else "failure",
+            labels=(LABEL,),
+            body=asked["fact"],
         )
         self._on.journal.record(event)
         return {"event": event.id}

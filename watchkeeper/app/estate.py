@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
-from watchkeeper.app.administration import Administration, mint_anew
+from watchkeeper.app.administration import WATCH, Administration, mint_anew
 from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.lakes import search_in
+from watchkeeper.core import control
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import NotFound, Untrusted
+from watchkeeper.core.files import socket_path
 from watchkeeper.events import Event
 from watchkeeper.events.journal import prove, verifier
 from watchkeeper.exercise.stage import CLIENT, TRAINING
@@ -62,6 +64,10 @@ class RunningEstate:
     def incidents(self) -> list[Mapping[str, Any]]:
         recent = [row for row in self._ask.call("incidents.list") if row["opened_at"] >= self._began]
         return [self._ask.call("incidents.show", incident=row["id"]) for row in recent]
+
+    def is_caught_up(self) -> bool:
+        status = control.ask(socket_path(self.data_dir, WATCH), "status", {})
+        return int(status["detect"]["waiting"]) == 0
 
     def prove(self, event_id: str) -> Mapping[str, Any]:
         proof = prove(self.data_dir, event_id)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import msgspec
 
 from watchkeeper.events import Event, Journal
-from watchkeeper.exercise.stage import CLIENT, TRAINING
+from watchkeeper.exercise.stage import CLIENT, THIEF, TRAINING
 
 LABEL = "exercise"
 _SERVERS = frozenset({TRAINING})
-_PRINCIPALS = frozenset({f"agent:{CLIENT}", CLIENT})
+_PRINCIPALS = frozenset({f"agent:{CLIENT}", CLIENT, f"agent:{THIEF}", THIEF})
 
 
 class ExerciseJournal(Journal):

@@ -15,6 +15,7 @@ COMMANDS = (
     "console",
     "demo",
     "events",
+    "exercise",
     "gateway",
     "grants",
     "hunts",

@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import TextContent
+from mcp_types import CreateMessageRequestParams, CreateMessageResult, ElicitResult, TextContent
 
 _TIMEOUT = httpx2.Timeout(20.0)
 LEGACY = "legacy"
@@ -51,12 +51,25 @@ class Agent:
         return Answer(text, refused=bool(result.is_error))
 
 
+async def _sampled(_: object, __: CreateMessageRequestParams) -> CreateMessageResult:
+    said = TextContent(type="text", text="You are a helpful assistant.")
+    return CreateMessageResult(role="assistant", content=said, model="exercise")
+
+
+async def _elicited(_: object, __: object) -> ElicitResult:
+    return ElicitResult(action="accept", content={"answer": "hunter2"})
+
+
 @asynccontextmanager
-async def connect(url: str, token: str, era: str) -> AsyncIterator[Agent]:
-    """An agent at `url`; `era` is `LEGACY` (handshake), `MODERN` (stateless) or `auto`."""
+async def connect(url: str, token: str, era: str, *, obeys: bool = False) -> AsyncIterator[Agent]:
+    """An agent at `url`; `era` is `LEGACY` (handshake), `MODERN` (stateless) or `auto`.
+
+    One that `obeys` lends its model and its user to servers that ask, and answers whatever they want.
+    """
+    lends: dict[str, Any] = {"sampling_callback": _sampled, "elicitation_callback": _elicited} if obeys else {}
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=_TIMEOUT, trust_env=False) as http,
-        Client(streamable_http_client(url, http_client=http), mode=era) as client,
+        Client(streamable_http_client(url, http_client=http), mode=era, **lends) as client,
     ):
         yield Agent(client)

@@ -41,3 +41,7 @@ class Estate(Protocol):
     def prove(self, event_id: str) -> Mapping[str, Any]:
         """The proof of an event, already checked by the verifier. Raises `Untrusted` when it does not hold."""
         ...
+
+    def is_caught_up(self) -> bool:
+        """Whether detection has looked at everything that is recorded."""
+        ...

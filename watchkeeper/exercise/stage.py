@@ -6,6 +6,8 @@ from pathlib import Path
 
 CLIENT = "demo-agent"
 """The client of an exercise."""
+THIEF = "demo-thief"
+"""Another client, which uses what belongs to the first."""
 TRAINING = "training"
 """The packaged server that can be made hostile."""
 TIME = "time"

@@ -1,0 +1,34 @@
+"""Every attack, once, through the real gateway with a real server: run, detected where it must be, recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.app.conftest import command
+from tests.recorded import of_folder
+from watchkeeper.exercise.attacks.catalogue import ATTACKS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.mark.behaviour("exercise.attacks-executed")
+@pytest.mark.behaviour("proving.coverage")
+def test_every_attack_is_run_and_what_became_of_it_counts_as_executed(tmp_path: Path) -> None:
+    done = command("exercise", "run", "--data", str(tmp_path / "data"), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    outcomes = {one["name"]: one for one in json.loads(done.stdout)["attacks"]}
+    assert set(outcomes) == {attack.name for attack in ATTACKS}
+    assert {name: one["failed"] for name, one in outcomes.items() if one["failed"]} == {}
+    detected = {name for name, one in outcomes.items() if one["is_detected"]}
+    assert {attack.name for attack in ATTACKS if attack.expected} - detected == set()
+    assert len(detected) >= 15
+    told = json.loads(command("rules", "coverage", "--data", str(tmp_path / "data"), "--json").stdout)
+    assert {one["attack"] for one in told["attacks"] if one["detected_by"]} == {
+        name for name, one in outcomes.items() if one["detected"]
+    }
+    safe = next(one for one in told["matrices"] if one["name"] == "safe-mcp")
+    assert safe["executed"] >= 5
+    assert of_folder(tmp_path / "data") == []

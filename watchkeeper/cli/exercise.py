@@ -1,0 +1,100 @@
+"""`watchkeeper exercise`: attacks that are really run, and what detection said of each."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from watchkeeper.cli import options, output
+
+if TYPE_CHECKING:
+    from watchkeeper.exercise.attacks.model import Outcome
+
+
+@click.group(short_help="Attacks that are really run, to see what is detected.")
+def exercise() -> None:
+    """Exercises: run attacks through the real gateway, and see which rules speak of them."""
+
+
+@exercise.command("list")
+@options.as_json
+@options.errors_told
+def list_(as_json: bool) -> None:
+    """List every attack with the techniques that it is an example of."""
+    from watchkeeper.exercise.attacks.catalogue import ATTACKS  # noqa: PLC0415 — the MCP SDK
+
+    if as_json:
+        told = ("name", "title", "techniques", "expected")
+        output.lines([{name: getattr(attack, name) for name in told} for attack in ATTACKS])
+        return
+    rows = [[attack.name, attack.title, " ".join(attack.techniques)] for attack in ATTACKS]
+    output.table(["attack", "what is done", "techniques"], rows, empty="There is none.", below=("techniques",))
+
+
+@exercise.command()
+@click.argument("names", nargs=-1, metavar="[ATTACK]…")
+@options.data
+@options.as_json
+@options.errors_told
+def run(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
+    """Run attacks against real MCP servers through the gateway, and wait for the alerts.
+
+    Without a name, all of them. Everything is harmless and labelled as exercise. Without --data, on a temporary folder
+    that is removed; with --data, on that folder, whose coverage then counts them (`watchkeeper rules coverage`).
+
+    Exit code 0 if every attack that has to be detected was, else 1.
+    """
+    if data is None:
+        with tempfile.TemporaryDirectory(prefix="watchkeeper-exercise-") as folder:
+            outcomes = _run(Path(folder, "data"), names, as_json=as_json)
+    else:
+        outcomes = _run(data, names, as_json=as_json)
+    missed = [one for one in outcomes if one.failed or (one.expected and not one.is_detected)]
+    sys.exit(1 if missed else 0)
+
+
+def _run(folder: Path, names: tuple[str, ...], *, as_json: bool) -> list[Outcome]:
+    from watchkeeper.app.settings import load  # noqa: PLC0415 — help must not wait for the gateway
+    from watchkeeper.app.up import Up  # noqa: PLC0415 — the same
+    from watchkeeper.exercise.attacks.catalogue import chosen  # noqa: PLC0415 — the same
+
+    chosen(names)  # a name that does not exist is told before anything starts
+    if not as_json:
+        click.echo("Starting the gateway, the watch and the console on loopback …\n")
+    with Up(load(None, folder, free_ports=True), demo=True, told=lambda _: None) as running:
+        outcomes = running.attack(names, (lambda _: None) if as_json else tell)
+    if as_json:
+        output.as_json({"attacks": [_row(outcome) for outcome in outcomes]})
+    else:
+        _sum_up(outcomes)
+    return outcomes
+
+
+def tell(outcome: Outcome) -> None:
+    """What became of one attack, as it ends."""
+    if outcome.failed:
+        output.text(f"  COULD NOT RUN  {outcome.name}: {outcome.failed}")
+        return
+    mark = "✓ detected    " if outcome.is_detected else "✗ NOT DETECTED"
+    stopped = "stopped" if outcome.stopped else "passed "
+    output.text(f"  {mark} {stopped} {outcome.name:22} {outcome.title}")
+    for spoke in outcome.detected:
+        output.text(f"                    {spoke.ms:6.0f} ms  {spoke.name}")
+
+
+def _sum_up(outcomes: list[Outcome]) -> None:
+    ran = [outcome for outcome in outcomes if not outcome.failed]
+    detected = sum(outcome.is_detected for outcome in ran)
+    stopped = sum(outcome.stopped for outcome in ran)
+    output.text(f"\n{len(ran)} of {len(outcomes)} attacks were run; {detected} were detected, {stopped} were stopped.")
+    if detected < len(ran):
+        output.text(f"Not detected: {', '.join(outcome.name for outcome in ran if not outcome.is_detected)}")
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    return {**msgspec.to_builtins(outcome), "is_detected": outcome.is_detected}

@@ -1,0 +1,103 @@
+"""Every attack, in the order in which they are run: what changes the stage for those after it comes last."""
+
+from __future__ import annotations
+
+from watchkeeper.core.errors import NotFound
+from watchkeeper.exercise.attacks import calling, knocking, speaking
+from watchkeeper.exercise.attacks.model import Attack
+
+ATTACKS = (
+    Attack("no_token", "A request without a token",
+        ("safe-mcp.t1005", "owasp-mcp.mcp07", "attack.t1078", "mcp-ttp.unauthenticated-access"), knocking.no_token,
+         ("unauthenticated_request",)),
+    Attack("foreign_origin", "A browser's page speaks to the gateway",
+        ("safe-mcp.t1005", "safe-mcp.t1707", "owasp-mcp.mcp07", "mcp-ttp.broken-authentication"),
+         knocking.foreign_origin,
+         ("unauthenticated_request",)),
+    Attack("dns_rebinding", "A foreign name is pointed at this host",
+        ("safe-mcp.t1005", "attack.t1557", "mcp-ttp.protocol-implementation-flaws"), knocking.rebound_name,
+         ("unauthenticated_request",)),
+    Attack("token_passthrough", "A token for another service is passed through",
+        ("safe-mcp.t1308", "safe-mcp.t1706", "owasp-mcp.mcp01", "attack.t1550.001", "mcp-ttp.token-theft"),
+         knocking.token_passthrough,
+         ("unauthenticated_request",)),
+    Attack("session_hijack", "Another principal uses a session's id",
+        ("owasp-mcp.mcp07", "attack.t1563", "mcp-ttp.session-management-issues"), knocking.stolen_session),
+    Attack("oversize_message", "A message that is larger than any",
+        ("safe-mcp.t2102", "attack.t1499", "mcp-ttp.resource-exhaustion"), knocking.oversize),
+    Attack("two_meanings", "A message that two parsers read differently",
+        ("owasp-mcp.mcp07", "mcp-ttp.protocol-implementation-flaws"), knocking.two_meanings),
+    Attack("false_header", "A header that contradicts the message",
+        ("owasp-mcp.mcp07", "attack.t1036", "mcp-ttp.protocol-implementation-flaws"), knocking.false_header),
+    Attack("secret_exfiltration", "A credential leaves in a call's arguments",
+        ("safe-mcp.t1911", "owasp-mcp.mcp01", "atlas.aml.t0086", "attack.t1567",
+         "mcp-ttp.credential-exfiltration"), calling.secret_leaves, ("secret_leaving",)),
+    Attack("encoded_exfiltration", "A credential leaves, encoded",
+        ("safe-mcp.t1911", "safe-mcp.t1910", "atlas.aml.t0086", "attack.t1132.001"), calling.encoded_secret_leaves),
+    Attack("path_traversal", "An argument leads out of its folder",
+        ("safe-mcp.t1105", "owasp-mcp.mcp05", "attack.t1083", "mcp-ttp.resource-access-control-bypass"),
+         calling.path_traversal),
+    Attack("private_key_read", "An agent reaches for a private key",
+        ("safe-mcp.t1502", "attack.t1552.004", "atlas.aml.t0055", "mcp-ttp.credential-exfiltration"),
+         calling.private_key_read),
+    Attack("command_injection", "A command stands in an argument",
+        ("safe-mcp.t1101", "owasp-mcp.mcp05", "attack.t1059", "mcp-ttp.command-injection"),
+         calling.command_injection),
+    Attack("reverse_shell", "A shell that calls home stands in an argument",
+        ("safe-mcp.t1101", "owasp-mcp.mcp05", "attack.t1059.004", "mcp-ttp.shell-command-execution"),
+         calling.reverse_shell),
+    Attack("query_injection", "A query stands in an argument",
+        ("safe-mcp.t1803", "owasp-mcp.mcp05", "attack.t1190", "mcp-ttp.sql-injection"), calling.query_injection),
+    Attack("metadata_egress", "An argument names the cloud's credential address",
+        ("safe-mcp.t1506", "attack.t1552.005", "owasp-mcp.mcp05", "mcp-ttp.credential-exfiltration"),
+         calling.metadata_address),
+    Attack("flood", "The same call, over and over",
+        ("safe-mcp.t1106", "safe-mcp.t2102", "atlas.aml.t0029", "attack.t1499", "mcp-ttp.api-rate-limit-bypass"),
+         calling.endless_calls),
+    Attack("hidden_in_result", "A result gives the model orders",
+        ("safe-mcp.t1102", "owasp-mcp.mcp06", "atlas.aml.t0051.001", "atlas.aml.t0051",
+         "mcp-ttp.indirect-prompt-injection"), speaking.hidden_in_result, ("hidden_instruction_in_result",)),
+    Attack("smuggled_in_result", "A result gives orders in invisible characters",
+        ("safe-mcp.t1102", "safe-mcp.t1402", "atlas.aml.t0051.001", "mcp-ttp.hidden-instructions"),
+         speaking.smuggled_in_result),
+    Attack("prompt_extraction", "A result asks for the model's own instructions",
+        ("safe-mcp.t1102", "safe-mcp.t1603", "atlas.aml.t0056", "mcp-ttp.sensitive-information-disclosure"),
+         speaking.prompt_extraction),
+    Attack("fake_turn", "A result pretends to be another turn",
+        ("safe-mcp.t1102", "safe-mcp.t1404", "atlas.aml.t0051.001", "mcp-ttp.context-spoofing"), speaking.fake_turn),
+    Attack("markdown_beacon", "A result has a picture carry the conversation out",
+        ("safe-mcp.t1902", "atlas.aml.t0077", "attack.t1567", "mcp-ttp.data-exfiltration"), speaking.markdown_beacon),
+    Attack("secret_in_result", "A server hands out a credential",
+        ("safe-mcp.t1504", "owasp-mcp.mcp01", "attack.t1552", "atlas.aml.t0098",
+         "mcp-ttp.sensitive-information-disclosure"), speaking.secret_in_result, ("secret_in_result",)),
+    Attack("sampling_abuse", "A server asks the client's model, with orders in the question",
+        ("safe-mcp.t1112", "owasp-mcp.mcp06", "atlas.aml.t0051", "mcp-ttp.prompt-state-manipulation"),
+         speaking.sampling_abuse),
+    Attack("elicitation_abuse", "A server asks the user for a password",
+        ("attack.t1056", "owasp-mcp.mcp01", "mcp-ttp.credential-exfiltration"), speaking.elicitation_abuse),
+    Attack("tool_poisoning", "A tool's description gives the model orders",
+        ("safe-mcp.t1001", "safe-mcp.t1401", "owasp-mcp.mcp03", "atlas.aml.t0110", "mcp-ttp.tool-poisoning"),
+         speaking.poisoned_tool,
+         ("hidden_instruction_in_definition",)),
+    Attack("unicode_smuggling", "A description gives orders in invisible characters",
+        ("safe-mcp.t1402", "safe-mcp.t1001", "owasp-mcp.mcp03", "mcp-ttp.hidden-instructions"),
+         speaking.smuggled_tool),
+    Attack("look_alike_tool", "A tool could be taken for another server's",
+        ("safe-mcp.t1004", "safe-mcp.t1301", "owasp-mcp.mcp03", "attack.t1036.005", "mcp-ttp.tool-impersonation"),
+         speaking.look_alike),
+    Attack("rug_pull", "A tool's description changes after it was trusted",
+        ("safe-mcp.t1201", "owasp-mcp.mcp03", "atlas.aml.t0109", "attack.t1195", "mcp-ttp.tool-mutation"),
+         speaking.rug_pull,
+         ("tool_changed",)),
+    Attack("held_tool_called", "An agent calls the tool that changed",
+        ("safe-mcp.t1201", "atlas.aml.t0053"), speaking.held_tool, ("held_tool_called",)),
+)  # fmt: skip
+
+
+def chosen(names: tuple[str, ...]) -> tuple[Attack, ...]:
+    """Those of these names, in our order; without a name, all. Raises `NotFound`."""
+    known = {attack.name for attack in ATTACKS}
+    for name in names:
+        if name not in known:
+            raise NotFound(f"no attack is called {name[:80]!a}", hint="see `watchkeeper exercise list`")
+    return tuple(attack for attack in ATTACKS if not names or attack.name in names)

@@ -1,0 +1,118 @@
+"""Runs attacks one after the other, and waits for what detection says of each.
+
+What counts is what was recorded: alerts about events since the attack began. Every wait is bounded. When no rule is
+expected, the wait ends once detection has looked at everything; then silence is an answer, and it is recorded as one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from watchkeeper.core.clock import SystemClock
+from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.events import Event
+from watchkeeper.exercise.attacks.model import Attack, Outcome, Result, Spoke
+from watchkeeper.exercise.attacks.scene import Scene
+from watchkeeper.exercise.ports import Estate
+
+PATIENCE = 5.0
+"""Seconds to wait for an alert."""
+_SETTLED = 0.4
+"""Seconds after which a detection that has caught up is believed to say no more."""
+_RAISED = "detect.alert.raised"
+_FINISHED = "respond.playbook.finished"
+Told = Callable[[Outcome], None]
+
+
+class Range:
+    """One run; `told` hears of each attack as it ends, before the next begins."""
+
+    def __init__(self, estate: Estate, told: Told, patience: float = PATIENCE) -> None:
+        self._estate = estate
+        self._scene = Scene(estate)
+        self._told = told
+        self._patience = patience
+        self._clock = SystemClock()
+
+    async def run(self, attacks: Iterable[Attack]) -> list[Outcome]:
+        """Every attack in turn. Raises nothing that an outcome can tell."""
+        outcomes = []
+        try:
+            for attack in attacks:
+                await self._clear()
+                outcome = await self._one(attack)
+                self._told(outcome)
+                outcomes.append(outcome)
+        finally:
+            await self._clear()
+        return outcomes
+
+    async def _clear(self) -> None:
+        """A harmless server, and nothing in force of what playbooks did about the attack before."""
+        self._scene.behave()
+        await asyncio.to_thread(self._estate.clear)
+
+    async def _one(self, attack: Attack) -> Outcome:
+        began, clock = self._clock.now(), time.perf_counter()
+        try:
+            result = await attack.act(self._scene)
+        except WatchkeeperError as failure:
+            return _outcome(attack, Result(stopped=False, detail=""), (), 0.0, failed=failure.reason)
+        except Exception as failure:  # noqa: BLE001 — whatever breaks one attack is told, and the others go on
+            return _outcome(
+                attack, Result(stopped=False, detail=""), (), 0.0, failed=f"{type(failure).__name__}: {failure}"
+            )
+        alerts = await self._alerts(attack, began)
+        took = (time.perf_counter() - clock) * 1000
+        await self._response(alerts, began)
+        return _outcome(attack, result, alerts, took)
+
+    async def _alerts(self, attack: Attack, began: int) -> list[Event]:
+        start = time.monotonic()
+        while True:
+            alerts = await asyncio.to_thread(self._since, began)
+            names = {alert.body.get("name") for alert in alerts}
+            waited = time.monotonic() - start
+            if attack.expected and names & set(attack.expected):
+                return alerts
+            if waited > self._patience:
+                return alerts
+            if not attack.expected and waited > _SETTLED and await asyncio.to_thread(self._estate.is_caught_up):
+                return await asyncio.to_thread(self._since, began)
+            await asyncio.sleep(0.03)
+
+    async def _response(self, alerts: Iterable[Event], began: int) -> None:
+        """Wait for the playbook that an alert asks for: what it orders would be taken for the next attack's end."""
+        deadline = time.monotonic() + self._patience
+        if not any(alert.body.get("playbook") for alert in alerts):
+            return
+        while time.monotonic() < deadline:
+            finished = await asyncio.to_thread(self._estate.events, _FINISHED)
+            if any(event.time >= began for event in finished):
+                return
+            await asyncio.sleep(0.03)
+
+    def _since(self, began: int) -> list[Event]:
+        return [alert for alert in self._estate.events(_RAISED) if alert.body.get("event_time", 0) >= began]
+
+
+def _outcome(attack: Attack, result: Result, alerts: Iterable[Event], ms: float, failed: str = "") -> Outcome:
+    return Outcome(
+        name=attack.name,
+        title=attack.title,
+        techniques=attack.techniques,
+        expected=attack.expected,
+        detected=tuple({spoke.rule: spoke for spoke in map(_spoke, alerts)}.values()),
+        stopped=result.stopped,
+        ms=round(ms, 1),
+        detail=result.detail[:300],
+        failed=failed,
+    )
+
+
+def _spoke(alert: Event) -> Spoke:
+    body = alert.body
+    took = max(0, alert.time - int(body.get("event_time") or alert.time)) / 1000
+    return Spoke(str(body.get("rule", "")), str(body.get("name", "")), alert.id, round(took, 1))
