@@ -1,0 +1,104 @@
+"""Which rules match a record: the front door of the fast matcher.
+
+The caller says how a record is routed: a key of its log source, and the rules that look at records of that key. Keys
+are few and are made by us (a kind of event, a log source), never of what a record says freely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from watchkeeper.detect.conditions.fields import Record
+from watchkeeper.detect.conditions.model import Condition
+from watchkeeper.detect.matching.judging import Judged
+from watchkeeper.detect.matching.table import Table
+from watchkeeper.detect.matching.views import Names, View
+
+
+class Conditioned(Protocol):
+    """A rule, as far as the matcher knows it."""
+
+    @property
+    def condition(self) -> Condition: ...
+
+
+R = TypeVar("R", bound=Conditioned)
+Failed = Callable[[R, Exception], None]
+
+
+class Counts(msgspec.Struct):
+    """What a matcher has done."""
+
+    records: int = 0
+    candidates: int = 0
+    """Conditions that were run."""
+    matches: int = 0
+    cut: int = 0
+    """Records that had too much of something, of which a part was looked at."""
+
+
+class Matcher(Generic[R]):
+    """Rules, indexed by what they need. Belongs to one thread."""
+
+    def __init__(
+        self,
+        rules_of: Callable[[Hashable], Iterable[R]],
+        route: Callable[[Any], Hashable],
+        failed: Failed[R] | None = None,
+        learn_after: int = 256,
+    ) -> None:
+        """`failed` is told of a rule that could not be judged; without it the error goes to the caller.
+
+        A table learns first from `learn_after` records.
+        """
+        self._rules_of = rules_of
+        self._route = route
+        self._failed = failed
+        self._learn_after = learn_after
+        self._names = Names()
+        self._known: dict[int, Judged[R]] = {}
+        self._tables: dict[tuple[type, Hashable], Table[R]] = {}
+        self.counts = Counts()
+
+    @classmethod
+    def of(cls, rules: Sequence[R], learn_after: int = 256) -> Matcher[R]:
+        """All of these rules for every record."""
+        return cls(lambda _: rules, lambda _: None, learn_after=learn_after)
+
+    def match(self, record: Record) -> list[R]:
+        """The rules that match, in the order in which they were given."""
+        counts = self.counts
+        counts.records += 1
+        key = type(record), self._route(record)
+        table = self._tables.get(key) or self._table(key)
+        candidates = table.candidates(record)
+        if not candidates:
+            return []
+        counts.candidates += len(candidates)
+        view = View(record, self._names)
+        found = [one.rule for one in candidates if self._holds(one, view)]
+        counts.matches += len(found)
+        return found
+
+    def _holds(self, one: Judged[R], view: View) -> bool:
+        if self._failed is None:
+            return one.holds(view)
+        try:
+            return one.holds(view)
+        except Exception as error:  # noqa: BLE001 — the outermost loop of a rule: its fault must not silence the others
+            self._failed(one.rule, error)
+            return False
+
+    def _table(self, key: tuple[type, Hashable]) -> Table[R]:
+        judged = [self._judged(rule) for rule in self._rules_of(key[1])]
+        table = self._tables[key] = Table(judged, self._names, key[0], self._learn_after)
+        return table
+
+    def _judged(self, rule: R) -> Judged[R]:
+        known = self._known.get(id(rule))
+        if known is None:
+            known = self._known[id(rule)] = Judged(rule, rule.condition, self._names)
+        return known

@@ -1,0 +1,92 @@
+"""The rules of one log source, and what each record of it asks first.
+
+A record's values name the rules that may match (`index`); only their conditions run. After the first records, and ever
+more seldom later, the table chooses anew what it looks for, by what it saw. What it chooses changes the time a record
+takes, never an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+from watchkeeper.detect.conditions.fields import Record
+from watchkeeper.detect.matching.everywhere import Everywhere
+from watchkeeper.detect.matching.index import Probe, atoms_by_field
+from watchkeeper.detect.matching.judging import Judged
+from watchkeeper.detect.matching.learning import Experience, choose
+from watchkeeper.detect.matching.reaching import Reach, reach_for
+from watchkeeper.detect.matching.views import Names
+
+R = TypeVar("R")
+
+_SAMPLE = 128
+_PLANS = 4096
+
+
+class Table(Generic[R]):
+    """One log source. Belongs to one thread."""
+
+    def __init__(self, judged: Sequence[Judged[R]], names: Names, kind: type, first: int) -> None:
+        self._judged = judged
+        self._names = names
+        self._kind = kind
+        """Of the records: plain dicts, or events of our own."""
+        self._sample: list[Record] = []
+        self._next = first
+        """Records before the next choice; eight times as many before the one after it."""
+        self._skip = self._until = max(first // _SAMPLE, 1)
+        self._seen = 0
+        self._choose(Experience())
+
+    def candidates(self, record: Any) -> tuple[Judged[R], ...]:
+        """The rules that can match this record; the others cannot."""
+        self._until -= 1
+        if not self._until:
+            self._look_closer(record)
+        marks = self._always
+        for reach, memo, probe in self._probes:
+            value = reach(record)
+            if value is None:
+                continue
+            kind = type(value)
+            if kind is str or kind is int:
+                found = memo.get(value)
+                marks |= probe.learn(value) if found is None else found
+            else:
+                marks |= probe.find_other(value, record)
+        if self._everywhere is not None:
+            marks |= self._everywhere.find(record)
+        if not marks:
+            return ()
+        plan = self._plans.get(marks)
+        return self._plan(marks) if plan is None else plan
+
+    def _plan(self, marks: int) -> tuple[Judged[R], ...]:
+        if len(self._plans) >= _PLANS:
+            self._plans.clear()
+        plan = self._plans[marks] = tuple(one for bit, one in enumerate(self._judged) if marks >> bit & 1)
+        return plan
+
+    def _choose(self, experience: Experience) -> None:
+        """Decide what each rule is looked for by."""
+        clauses = choose([one.condition for one in self._judged], experience)
+        by_field, self._always = atoms_by_field(clauses)
+        everywhere = by_field.pop("", None)
+        self._everywhere = Everywhere(everywhere.items()) if everywhere else None
+        probes = [Probe(field, atoms.items()) for field, atoms in sorted(by_field.items())]
+        self._probes: tuple[tuple[Reach, dict[str | int, int], Probe], ...] = tuple(
+            (reach_for(self._kind, probe.field), probe.memo, probe) for probe in probes
+        )
+        self._plans: dict[int, tuple[Judged[R], ...]] = {}
+
+    def _look_closer(self, record: Record) -> None:
+        """Keep a record to learn from; when there are enough, learn."""
+        self._sample.append(record)
+        self._seen += self._skip
+        if self._seen >= self._next:
+            self._choose(Experience(self._sample))
+            self._sample.clear()
+            self._next *= 8
+            self._skip = max(self._next // _SAMPLE, 1)
+        self._until = self._skip
