@@ -46,7 +46,7 @@ def arrive(engine: Engine, happened: list[dict[str, Any]]) -> list[Found]:
     coming = sorted(enumerate(happened), key=lambda one: (one[1]["time"] + one[1]["delay"], -one[0]))
     for at, event in coming:
         record = {name: event[name] for name in ("u", "n") if event[name] is not None}
-        engine.take(Mark(event["time"], "w", at, f"id-{at}"), record, tuple(sorted(event["rules"])))
+        engine.take(Mark(event["time"], "w", at, f"id-{at}"), record, tuple(sorted(event["rules"])), record)
         newest = max(newest, event["time"])
         found += engine.advance(newest - LATENESS)
     return found + engine.advance(10_000)

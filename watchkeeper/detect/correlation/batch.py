@@ -45,6 +45,6 @@ def correlate(
     for index, match in enumerate(matches):
         ids = tuple(rule for rule in match.rules if rule in engine.routes.named)
         if ids:
-            engine.take(Mark(match.time, "", index, match.id), match.record, ids)
+            engine.take(Mark(match.time, "", index, match.id), match.record, ids, match.record)
         last = max(last, match.time)
     return found + engine.advance((last if until is None else until) + 1)

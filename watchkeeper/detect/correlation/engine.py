@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from watchkeeper.detect.conditions.fields import Record
 from watchkeeper.detect.correlation.bounds import Bounds
 from watchkeeper.detect.correlation.facts import Group, digest_of, facts_of, groups_of
 from watchkeeper.detect.correlation.model import Correlation
@@ -63,6 +64,8 @@ class Counts:
     """Groups that found no place, or were cut off."""
     duplicates: int = 0
     """Events that came twice."""
+    late: int = 0
+    """Events that came when event time had passed them."""
     hurried: int = 0
     """Events that were dealt with before event time had passed them, for too many waited."""
     quiet: dict[str, int] = field(default_factory=dict)
@@ -91,11 +94,12 @@ class Engine:
         self._entries = [0] * len(self.plans)
         self._timers: list[tuple[int, int, str, Held]] = []
         self._owns = owns
-        self._owner = self.routes.owners()
+        self.owners = self.routes.owners()
+        """For each correlation, by what its worker is chosen: see `Routes.owners`."""
 
-    def take(self, mark: Mark, record: Any, ids: Ids) -> None:
-        """An event that matched these rules, not before `time`; `record` is kept, with the fields asked for."""
-        self.waiting.add(Occurrence(mark, facts_of(record, self.routes.needs(ids)), record), ids)
+    def take(self, mark: Mark, record: Record, ids: Ids, kept: Record) -> None:
+        """An event that matched these rules, not before `time`; of it, `kept` and the fields asked for are held."""
+        self.waiting.add(Occurrence(mark, facts_of(record, self.routes.needs(ids)), kept), ids)
 
     def advance(self, time: int) -> list[Found]:
         """What holds by now: there will be no more events before `time`."""
@@ -142,8 +146,11 @@ class Engine:
                         self._tell(Found(*self._what(number, group, told, seen, seen.mark[0])), agenda, found)
 
     def _what(self, number: int, group: Group, told: Told, last: Occurrence, time: int) -> tuple[Any, ...]:
-        evidence = told.evidence[-EVIDENCE:]
-        return self.routes.correlations[number], time, group, last, evidence, told.found
+        correlation = self.routes.correlations[number]
+        found = dict(told.found)
+        if "rules" in found:
+            found["rules"] = [correlation.rules[rule] for rule in found["rules"]]
+        return correlation, time, group, last, told.evidence[-EVIDENCE:], found
 
     def _tell(self, one: Found, agenda: _Agenda, found: list[Found]) -> None:
         """A detection, which is an occurrence for the correlations that name it."""
@@ -201,7 +208,7 @@ class Engine:
     def _begin(self, number: int, group: Group) -> Held | None:
         """A new group, if it is this worker's."""
         digest = digest_of(group)
-        owner, is_whole = self._owner[number]
+        owner, is_whole = self.owners[number]
         if not self._owns(owner, "" if is_whole else digest):
             return None
         return Held(number, group, digest, self.plans[number].begin())

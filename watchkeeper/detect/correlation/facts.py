@@ -59,12 +59,18 @@ def digest_of(group: Group) -> str:
     return digest.hexdigest()
 
 
+def cut(text: str, longest: int = LONGEST) -> str:
+    """A text as it is when it is short, else its beginning and its hash."""
+    if len(text) > longest:
+        hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        text = f"{text[:_BEGINNING]}…{hashed}"
+    # half of a character can be neither stored nor told
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def _cut(value: Any) -> Any:
     if isinstance(value, str):
-        if len(value) <= LONGEST:
-            return value
-        hashed = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        return f"{value[:_BEGINNING]}…{hashed}"
+        return cut(value)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:  # beyond what is stored; never so large by chance
-        return _cut(text_of(value))
+        return cut(text_of(value))
     return value

@@ -86,7 +86,7 @@ class Correlation(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...]
     """What it counts or awaits, in the order of the file."""
     missing: tuple[str, ...] = ()
-    """Of an absence: what should have come. The same id in both means a sign of life that stops."""
+    """Of an absence: what should have come. The same as `rules`: a sign of life (any of them) that stops."""
     timespan: int
     """Microseconds, more than none."""
     group_by: tuple[str, ...] = ()
@@ -105,5 +105,7 @@ class Correlation(msgspec.Struct, frozen=True, kw_only=True):
     generates: bool = False
     """Whether the rules it refers to raise alerts of their own as well. Several correlations may name one rule: it
     raises when any of them says so; `Rule.alone` has the answer."""
+    alone: bool = True
+    """Whether it raises alerts by itself; false where only another correlation asks for it."""
     group: tuple[str, ...] = ()
     """The members of the completing event that name what the alert is about, where `group_by` does not."""

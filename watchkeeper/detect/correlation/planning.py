@@ -112,6 +112,8 @@ def _order(correlation: Correlation) -> Plan:
 def _terms(correlation: Correlation) -> tuple[Term, ...]:
     rules = correlation.rules
     if correlation.type is Type.ABSENCE:
+        if set(rules) == set(correlation.missing):  # a sign of life: any of them
+            return tuple(Term(frozenset({at}), frozenset()) for at in range(len(rules)))
         return (Term(frozenset(range(len(rules))), frozenset()),)
     if correlation.expression is not None:
         terms = terms_of(correlation.expression, {rule: at for at, rule in enumerate(rules)})
