@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from watchkeeper.core.database import Base
 from watchkeeper.detect import detector
+from watchkeeper.detect.alerts.exceptions import book as exceptions
+from watchkeeper.detect.alerts.queue import book as alerts
 from watchkeeper.gateway import identity, orders
 from watchkeeper.gateway.approvals import book as approvals
 from watchkeeper.gateway.bundles import book as bundles
@@ -18,6 +20,7 @@ from watchkeeper.web import operators
 
 METADATA = Base.metadata
 ROOMS = (
+    *(alerts, exceptions),
     *(approvals, bundles, detector, flow, grants, identity, orders, pins),
     *(incidents, operators, roster, values, webhooks),
 )

@@ -90,6 +90,7 @@ KINDS: dict[str, str] = {
     "detect.alert.raised": "A rule matched; derived id.",
     "detect.alert.repeated": "The same was seen again: how often, at 10, 100 and so on, and when its window ends.",
     "detect.alert.excepted": "A rule matched, and an exception holds the alert back; the body says which.",
+    "detect.alert.assessed": "An operator took an alert on, or said what it was; the body has the disposition.",
     "detect.alert.throttled": "A rule raised too many alerts without news; the body counts those held back.",
     "detect.rule.failed": "A rule could not be evaluated.",
     "detect.stage.failed": "A stage of detection (correlation, intelligence …) failed on an event; the others went on.",
@@ -127,6 +128,8 @@ KINDS: dict[str, str] = {
     "admin.config.refused": "Settings were read again and not taken; those that were in force still are.",
     "admin.capture.widened": "Texts are kept in full from now on, secrets apart; the body says of which servers.",
     "admin.suppressions.loaded": "Findings are let be from now on; the body says which, why, by whom and until when.",
+    "admin.exception.added": "An operator decided which alerts nobody need be woken for, why and until when.",
+    "admin.exception.ended": "An operator took such an exception back; the body says how many alerts it had held.",
     "admin.service.started": "A service process began.",
     "admin.service.stopped": "A service process ended.",
     # emulation

@@ -2,11 +2,77 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL,
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
+CREATE TABLE detect_alerts (
+	id VARCHAR(64) NOT NULL,
+	tenant VARCHAR(64) NOT NULL,
+	kind VARCHAR(16) NOT NULL,
+	rule VARCHAR(128) NOT NULL,
+	outcome VARCHAR(16) NOT NULL,
+	first VARCHAR(64) NOT NULL,
+	event_kind VARCHAR(64) NOT NULL,
+	writer VARCHAR(128) NOT NULL,
+	event_writer VARCHAR(128) NOT NULL,
+	exception VARCHAR(36) NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	assignee VARCHAR(128) NOT NULL,
+	disposition VARCHAR(32) NOT NULL,
+	assessed_by VARCHAR(128) NOT NULL,
+	name TEXT NOT NULL,
+	title TEXT NOT NULL,
+	server TEXT NOT NULL,
+	target TEXT NOT NULL,
+	principal TEXT NOT NULL,
+	"group" TEXT NOT NULL,
+	labels TEXT NOT NULL,
+	news TEXT NOT NULL,
+	event TEXT NOT NULL,
+	note TEXT NOT NULL,
+	time BIGINT NOT NULL,
+	count BIGINT NOT NULL,
+	last_time BIGINT NOT NULL,
+	event_time BIGINT NOT NULL,
+	"index" BIGINT NOT NULL,
+	event_index BIGINT NOT NULL,
+	assessed_at BIGINT NOT NULL,
+	severity INTEGER NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE TABLE detect_assessments (
+	event VARCHAR(64) NOT NULL,
+	alert VARCHAR(64) NOT NULL,
+	time BIGINT NOT NULL,
+	"by" VARCHAR(128) NOT NULL,
+	act VARCHAR(16) NOT NULL,
+	was VARCHAR(16) NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	assignee VARCHAR(128) NOT NULL,
+	disposition VARCHAR(32) NOT NULL,
+	note TEXT NOT NULL,
+	PRIMARY KEY (event)
+);
 CREATE TABLE detect_cursors (
 	reader VARCHAR(64) NOT NULL,
 	writer VARCHAR(128) NOT NULL,
 	"index" INTEGER NOT NULL,
 	PRIMARY KEY (reader, writer)
+);
+CREATE TABLE detect_exceptions (
+	id VARCHAR(36) NOT NULL,
+	tenant VARCHAR(64) NOT NULL,
+	rule VARCHAR(128) NOT NULL,
+	"where" TEXT NOT NULL,
+	condition TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	author VARCHAR(128) NOT NULL,
+	created_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	over_critical BOOLEAN NOT NULL,
+	ended_at BIGINT NOT NULL,
+	ended_by VARCHAR(128) NOT NULL,
+	ended_because TEXT NOT NULL,
+	held BIGINT NOT NULL,
+	last_held_at BIGINT NOT NULL,
+	PRIMARY KEY (id)
 );
 CREATE TABLE detect_memories (
 	reader VARCHAR(64) NOT NULL,
@@ -24,6 +90,11 @@ CREATE TABLE detect_outbox (
 	since BIGINT NOT NULL,
 	record BLOB NOT NULL,
 	PRIMARY KEY (id)
+);
+CREATE TABLE detect_queue_cursor (
+	writer VARCHAR(128) NOT NULL,
+	"index" BIGINT NOT NULL,
+	PRIMARY KEY (writer)
 );
 CREATE TABLE gateway_approvals (
 	tenant VARCHAR(64) NOT NULL,
@@ -354,7 +425,12 @@ CREATE TABLE web_sessions (
 	expires_at BIGINT NOT NULL, local BOOLEAN DEFAULT '0' NOT NULL,
 	PRIMARY KEY (secret_hash)
 );
+CREATE INDEX detect_alerts_by_rule ON detect_alerts (tenant, rule, time);
+CREATE INDEX detect_alerts_by_state ON detect_alerts (tenant, state, time);
+CREATE INDEX detect_alerts_by_time ON detect_alerts (tenant, time);
 CREATE INDEX gateway_values_news ON gateway_values (tenant, generation);
+CREATE INDEX ix_detect_assessments_alert ON detect_assessments (alert);
+CREATE INDEX ix_detect_exceptions_tenant ON detect_exceptions (tenant);
 CREATE INDEX ix_detect_outbox_reader ON detect_outbox (reader);
 CREATE INDEX ix_gateway_approvals_binding ON gateway_approvals (binding);
 CREATE INDEX ix_gateway_approvals_state ON gateway_approvals (state);
@@ -377,4 +453,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0012');
+INSERT INTO alembic_version (version_num) VALUES ('0013');

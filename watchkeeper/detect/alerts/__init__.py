@@ -5,6 +5,7 @@ back is counted, and the count is told. Above: the stream (`detector`), which co
 response, which tails the alerts.
 """
 
+from watchkeeper.detect.alerts.admission import AlertAdmission, Knowledge, Limits
 from watchkeeper.detect.alerts.model import EXCEPTED, FAILED, RAISED, REPEATED, THROTTLED
 from watchkeeper.detect.alerts.plain import PlainAdmission
 from watchkeeper.detect.alerts.raising import alert_for, alert_of, failure_for
@@ -15,6 +16,9 @@ __all__ = [
     "RAISED",
     "REPEATED",
     "THROTTLED",
+    "AlertAdmission",
+    "Knowledge",
+    "Limits",
     "PlainAdmission",
     "alert_for",
     "alert_of",

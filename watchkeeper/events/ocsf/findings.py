@@ -15,6 +15,7 @@ _STATES = {
     "unverified": (2, "In Progress"),
     "closed": (5, "Closed"),
 }
+_OPEN = {"new": (1, "New"), "acknowledged": (2, "In Progress"), "assigned": (2, "In Progress")}
 _SEVERE = {1: (1, "Low"), 2: (1, "Low"), 3: (2, "Medium"), 4: (3, "High"), 5: (4, "Critical")}
 
 
@@ -74,6 +75,23 @@ def excepted(event: Event, out: Out) -> None:
 def repeated(event: Event, out: Out) -> None:
     """An alert of which there was more."""
     counted(event, out, "count", text(event.body, "alert"))
+    _subject(event, out)
+
+
+def assessed(event: Event, out: Out) -> None:
+    """What somebody made of an alert."""
+    body = event.body
+    info = _info(event, text(body, "title") or "alert", text(body, "rule") or "unknown", "")
+    info["uid"] = name(text(body, "alert") or event.id)
+    out["finding_info"] = info
+    closed = text(body, "state") == "closed"
+    if closed:
+        out["activity_id"], out["activity_name"] = 3, "Close"
+    out["status_id"], out["status"] = (4, "Resolved") if closed else _OPEN.get(text(body, "state"), (0, "Unknown"))
+    if disposition := text(body, "disposition"):
+        out["status_detail"] = name(disposition)
+    if note := text(body, "note"):
+        out["comment"] = sentence(note)
     _subject(event, out)
 
 

@@ -105,5 +105,19 @@ def policies(event: Event, out: Out) -> None:
     correlate(out, text(body, "digest"))
 
 
+def exception(event: Event, out: Out) -> None:
+    """Which alerts nobody need be woken for."""
+    out["actor"] = actor(event)
+    policy: Out = {
+        "uid": name(event.target),
+        "name": name(text(event.body, "rule") or "all rules"),
+        "type": "Exception",
+    }
+    if reason := text(event.body, "reason"):
+        policy["desc"] = sentence(reason)
+    out["entity"] = {"name": policy["name"], "type_id": 5, "type": "Policy", "policy": policy}
+    correlate(out, event.target)
+
+
 def _one(value: object) -> list[str]:
     return [name(value)] if isinstance(value, str) and value else []

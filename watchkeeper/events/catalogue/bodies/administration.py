@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -118,6 +118,22 @@ class Suppressions(Body, frozen=True, kw_only=True):
     expired: Annotated[list[Suppression], says("Those that hold no more.")]
 
 
+class Exempted(Body, frozen=True, kw_only=True):
+    """Alerts that nobody need be woken for."""
+
+    exception: Annotated[str, says("Its id.")]
+    rule: Annotated[str, says("The rule it is about; empty for all rules.")]
+    where: Annotated[dict[str, Any], says("What must hold of the event, as a Sigma selection.")]
+    reason: Annotated[str, says("Why.")]
+    expires_at: Annotated[int, says("When it ends by itself, microseconds.")]
+    over_critical: Annotated[bool, says("Whether it holds back what is critical, too.")]
+    impact: (
+        Annotated[dict[str, Any], says("What it would have held back in the past, as it was shown.")] | UnsetType
+    ) = UNSET
+    held: Annotated[int, says("Alerts that it has held back.", ge=0)] | UnsetType = UNSET
+    because: Annotated[str, says("Why it was taken back.")] | UnsetType = UNSET
+
+
 class Seen(Body, frozen=True, kw_only=True):
     """A drill's step."""
 
@@ -164,6 +180,8 @@ KINDS = {
     "admin.config.refused": Kind(body=NotLoaded, sets=ON_TARGET, outcomes=FAILED),
     "admin.capture.widened": Kind(body=Widened, sets=ON_TARGET, outcomes=DONE),
     "admin.suppressions.loaded": Kind(body=Suppressions, sets=ON_TARGET, outcomes=DONE),
+    "admin.exception.added": Kind(body=Exempted, sets=ON_TARGET, outcomes=DONE),
+    "admin.exception.ended": Kind(body=Exempted, sets=ON_TARGET, outcomes=DONE),
     "admin.service.started": Kind(body=Nothing, sets=ON_TARGET, outcomes=DONE),
     "admin.service.stopped": Kind(body=Nothing, sets=ON_TARGET, outcomes=DONE),
     "exercise.step.seen": Kind(body=Seen, sets=ON_TARGET, outcomes=EITHER, labels=("exercise",)),

@@ -80,6 +80,22 @@ class Excepted(Alert, frozen=True, kw_only=True):
     because: Annotated[str, says("Its reason.")]
 
 
+class Assessed(Body, frozen=True, kw_only=True):
+    """What somebody made of an alert."""
+
+    alert: Annotated[str, says("The alert's id.")]
+    rule: Annotated[str, says("Id of the rule that raised it.")]
+    title: Annotated[str, says("The rule's title.")]
+    act: Annotated[str, says("`acknowledge`, `assign`, `close` or `reopen`.")]
+    was: Annotated[str, says("Its state before.")]
+    state: Annotated[str, says("Its state now: `new`, `acknowledged`, `assigned` or `closed`.")]
+    assignee: Annotated[str, says("Whose it is; empty for nobody.")]
+    disposition: Annotated[str, says("`true_positive`, `benign_true_positive`, `false_positive` or `duplicate`.")] | (
+        UnsetType
+    ) = UNSET
+    note: Annotated[str, says("In their words.")] | UnsetType = UNSET
+
+
 class Repeated(Body, frozen=True, kw_only=True):
     """How often the same was seen again."""
 
@@ -255,6 +271,7 @@ KINDS = {
     "detect.alert.raised": Kind(body=Alert, sets=("actor",), may=_ABOUT, outcomes=_ANY, labels=_DRILL),
     "detect.alert.excepted": Kind(body=Excepted, sets=("actor",), may=_ABOUT, outcomes=_ANY, labels=_DRILL),
     "detect.alert.repeated": Kind(body=Repeated, sets=BY_ACTOR, may=("server", "target"), outcomes=DONE, labels=_DRILL),
+    "detect.alert.assessed": Kind(body=Assessed, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
     "detect.alert.throttled": Kind(body=Throttled, sets=BY_ACTOR, outcomes=DONE, labels=_DRILL),
     "detect.rule.failed": Kind(body=RuleFailed, sets=BY_ACTOR, may=("server", "target"), outcomes=FAILED),
     "detect.stage.failed": Kind(body=StageFailed, sets=BY_ACTOR, may=("server", "target"), outcomes=FAILED),
