@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from watchkeeper.core.errors import Invalid, Misconfigured
-from watchkeeper.detect.sigma.collections import flattened
-from watchkeeper.detect.sigma.documents import Document, documents_of
-from watchkeeper.detect.sigma.model import ReadRule, Refused, Rulebook
-from watchkeeper.detect.sigma.placeholders import Lists
-from watchkeeper.detect.sigma.single import read_rule
+from msgspec.structs import replace
 
-NO_LISTS: Lists = {}
+from watchkeeper.core.errors import Invalid, Misconfigured
+from watchkeeper.detect.sigma.files.collections import flattened, is_correlation, is_filter
+from watchkeeper.detect.sigma.files.documents import Document, documents_of
+from watchkeeper.detect.sigma.linking import Names, apply, correlations_of, filters_of, silenced
+from watchkeeper.detect.sigma.model import ReadRule, Refused, Rulebook
+from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, Lists
+from watchkeeper.detect.sigma.reading.single import read_rule
+from watchkeeper.detect.sigma.refusals import refusal
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
@@ -40,8 +42,23 @@ def load(paths: Iterable[Path], lists: Lists = NO_LISTS, *, told: Callable[[int]
     for done, path in enumerate(files, 1):
         documents += _documents(path, refused)
         told(done)
-    rules = _read(documents, lists, refused)
-    return Rulebook(rules=tuple(rules), refused=tuple(refused), files=len(files))
+    return _linked(documents, lists, refused, len(files))
+
+
+def _linked(documents: list[Document], lists: Lists, refused: list[Refused], files: int) -> Rulebook:
+    names = Names(document for document in documents if not is_filter(document))
+    filters = filters_of(filter(is_filter, documents), names, lists, refused)
+    alone = (document for document in documents if not is_filter(document) and not is_correlation(document))
+    rules = apply(filters, _read(alone, lists, refused))
+    correlations = correlations_of(filter(is_correlation, documents), names, [rule.heading for rule in rules], refused)
+    silent = silenced(correlations)
+    return Rulebook(
+        rules=tuple(replace(one, alone=False) if one.heading.id in silent else one for one in rules),
+        correlations=tuple(replace(one, alone=False) if one.heading.id in silent else one for one in correlations),
+        filters=len(filters),
+        refused=tuple(refused),
+        files=files,
+    )
 
 
 def _documents(path: Path, refused: list[Refused]) -> Iterator[Document]:
@@ -57,15 +74,3 @@ def _read(documents: Iterable[Document], lists: Lists, refused: list[Refused]) -
             yield read_rule(document, lists)
         except Misconfigured as error:
             refused.append(refusal(document, error))
-
-
-def refusal(document: Document, error: Misconfigured) -> Refused:
-    """Why a document was not loaded, with what it calls itself."""
-    return Refused(
-        source=document.source,
-        line=document.line,
-        id=str(document.content.get("id") or "")[:100],
-        title=str(document.content.get("title") or "")[:200],
-        reason=error.reason,
-        hint=error.hint,
-    )

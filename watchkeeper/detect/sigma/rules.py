@@ -1,202 +1,148 @@
-"""Reading Sigma rules: one file, one rule, its tests inside. A rule that could never fire is refused.
+"""Folders of detections about our own events, strictly: rules, correlations and filters, of one or many documents.
 
-The file stays plain Sigma for other tools: what is ours stands under the custom key `watchkeeper`
-(`playbook`, `group`, `response`, `tests.match`, `tests.clean`).
+The first flaw is an error with its file: a detection that somebody believes in and that never fires is worse than none.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import yaml
-from sigma.conditions import ConditionIdentifier, ConditionSelector
-from sigma.exceptions import SigmaError
-from sigma.rule import SigmaRule
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.detect.conditions.compiling import compile_condition
 from watchkeeper.detect.conditions.fields import is_field
-from watchkeeper.detect.conditions.model import Condition
+from watchkeeper.detect.conditions.model import And
 from watchkeeper.detect.conditions.patterns import Unsupported
-from watchkeeper.detect.conditions.reading import either, read_condition
 from watchkeeper.detect.conditions.scope import fields_of, kinds_of
+from watchkeeper.detect.correlation.model import Correlation
 from watchkeeper.detect.model import Rule
-from watchkeeper.events import Event, Severity
-from watchkeeper.events.kinds import KINDS
-
-_DOMAINS = frozenset(kind.split(".")[0] for kind in KINDS)
-_GROUPS = frozenset({"server", "target", "actor", "tenant"})
-
-
-_NOT_A_RULE = (
-    yaml.YAMLError,
-    SigmaError,
-    msgspec.ValidationError,
-    # what pySigma raises beside its own errors, for values of a wrong kind
-    AttributeError,
-    KeyError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
+from watchkeeper.detect.sigma.files.collections import flattened, is_correlation, is_filter
+from watchkeeper.detect.sigma.files.documents import Document, documents_in, documents_of
+from watchkeeper.detect.sigma.linking import Names, correlations_of, filters_of, silenced
+from watchkeeper.detect.sigma.model import LogSource, Refused
+from watchkeeper.detect.sigma.own import read_own, refuse_doubled
+from watchkeeper.detect.sigma.reading.filters import Filter
+from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, Lists
+from watchkeeper.detect.sigma.reading.single import version_of
 
 
-class _Tests(msgspec.Struct, forbid_unknown_fields=True):
-    match: list[dict[str, Any]] = []
-    clean: list[dict[str, Any]] = []
+@dataclasses.dataclass(frozen=True)
+class Detections:
+    """What detection runs."""
 
-
-class _Ours(msgspec.Struct, forbid_unknown_fields=True):
-    """The custom key `watchkeeper` of a rule."""
-
-    playbook: str = ""
-    group: tuple[str, ...] = ("server", "target")
-    response: str = ""
-    tests: _Tests = msgspec.field(default_factory=_Tests)
-
-
-def load_rules(folders: Iterable[Path]) -> tuple[Rule, ...]:
-    """Every `*.yml` and `*.yaml` of the folders, by id. Raises `Misconfigured`, naming the file and the fault."""
-    rules: dict[str, Rule] = {}
-    for folder in folders:
-        if not folder.is_dir():
-            raise Misconfigured(
-                f"there is no folder of rules at {folder}", hint="set detect.rules to one, or to nothing"
-            )
-        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".yml", ".yaml")):
-            rule = load_rule(path)
-            if rule.id in rules:
-                raise Misconfigured(f"{path}: the id {rule.id} belongs to {rules[rule.id].source} already")
-            rules[rule.id] = rule
-    return tuple(sorted(rules.values(), key=lambda rule: rule.id))
+    rules: tuple[Rule, ...]
+    """By id; those with `alone` false only feed correlations."""
+    correlations: tuple[Correlation, ...]
+    """What another refers to stands before it."""
 
 
 def load_rule(path: Path) -> Rule:
     """The rule of one file. Raises `Misconfigured`."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{path} cannot be read: {error}", hint="check its mode; save it as UTF-8") from error
-    return parse_rule(text, str(path))
+    return _single(documents_of(path), str(path))
 
 
 def parse_rule(text: str, source: str) -> Rule:
     """The rule of a YAML text; `source` names it in errors. Raises `Misconfigured`."""
+    return _single(documents_in(text, source), source)
+
+
+def _single(documents: Iterable[Document], source: str) -> Rule:
     try:
-        document = yaml.load(text, Loader=_Strict)  # noqa: S506 — a SafeLoader that also refuses duplicate keys
-        if not isinstance(document, dict) or "correlation" in document or "filter" in document:
-            raise Unsupported("this is no single Sigma rule", hint="correlations and filters are not supported yet")
-        sigma = SigmaRule.from_dict(document)
-        ours = msgspec.convert(sigma.custom_attributes.get("watchkeeper", {}), _Ours)
-        return _rule(document, sigma, ours, source)
+        found = list(documents)
     except Misconfigured as error:
-        raise Misconfigured(f"{source}: {error.reason}", hint=error.hint) from error
-    except _NOT_A_RULE as error:
-        raise Misconfigured(f"{source}: {error}", hint="see docs/concepts/detection.md") from error
+        raise Misconfigured(f"{source} {error.reason}", hint=error.hint) from error
+    if len(found) != 1 or is_correlation(found[0]) or is_filter(found[0]):
+        raise Unsupported(f"{source}: this is no single Sigma rule", hint="name a file that holds one")
+    return read_own(found[0])
 
 
-def _rule(document: dict[str, Any], sigma: SigmaRule, ours: _Ours, source: str) -> Rule:
-    domain = _domain(sigma)
-    condition = either(read_condition(one.parse()) for one in sigma.detection.parsed_condition)
-    _refuse_unused(sigma)
-    _refuse_unknown_fields(condition)
-    kinds = kinds_of(condition)
-    _refuse_dead(kinds, domain)
-    if sigma.id is None or sigma.level is None:
-        raise Misconfigured("a rule needs an id (a UUID) and a level")
-    if not ours.group or not set(ours.group) <= _GROUPS:
-        raise Misconfigured(f"group may hold {', '.join(sorted(_GROUPS))}, not {', '.join(ours.group) or 'nothing'}")
-    decides = [document["logsource"], document["detection"], list(ours.group)]
-    return Rule(
-        id=str(sigma.id),
-        name=sigma.name or Path(source).stem,
-        title=sigma.title,
-        level=Severity[str(sigma.level).upper()],
-        tags=tuple(str(tag) for tag in sigma.tags),
-        falsepositives=tuple(sigma.falsepositives),
-        response=ours.response.strip(),
-        playbook=ours.playbook,
-        group=ours.group,
-        version=hashlib.sha256(msgspec.json.encode(decides, order="deterministic")).hexdigest()[:16],
-        kinds=kinds,
-        domain=domain,
-        reads=fields_of(condition),
-        condition=condition,
-        holds=compile_condition(condition),
-        match=_examples(ours.tests.match),
-        clean=_examples(ours.tests.clean),
-        source=source,
+def load_rules(folders: Iterable[Path], lists: Lists = NO_LISTS) -> tuple[Rule, ...]:
+    """The rules of the folders, by id. Raises `Misconfigured`, naming the file and the fault."""
+    return load_detections(folders, lists).rules
+
+
+def load_detections(folders: Iterable[Path], lists: Lists = NO_LISTS) -> Detections:
+    """All of every `*.yml` and `*.yaml` of the folders. Raises `Misconfigured`, naming the file and the fault."""
+    documents = [document for folder in folders for document in _documents(folder)]
+    for document in documents:
+        _refuse_doubled(document)
+    names = Names(document for document in documents if not is_filter(document))
+    refused: list[Refused] = []
+    filters = filters_of(filter(is_filter, documents), names, lists, refused)
+    single = (one for one in documents if not is_filter(one) and not is_correlation(one))
+    rules = [_narrowed(rule, filters) for rule in _unique(read_own(document, lists) for document in single)]
+    correlations = correlations_of(filter(is_correlation, documents), names, rules, refused)
+    _raise_first(refused)
+    for one in correlations:
+        _refuse_strange(one)
+    silent = silenced(correlations)
+    return Detections(
+        rules=tuple(
+            dataclasses.replace(rule, alone=rule.id not in silent) for rule in sorted(rules, key=lambda rule: rule.id)
+        ),
+        correlations=tuple(msgspec.structs.replace(one, alone=one.heading.id not in silent) for one in correlations),
     )
 
 
-def _domain(sigma: SigmaRule) -> str:
-    log = sigma.logsource
-    if log.product != "mcp" or log.service not in (None, "watchkeeper"):
-        raise Unsupported(
-            f"the log source {log.product}/{log.service} is not ours", hint="write product: mcp, service: watchkeeper"
-        )
-    if log.category and log.category not in _DOMAINS:
-        raise Unsupported(f"there is no category {log.category}", hint=f"one of {', '.join(sorted(_DOMAINS))}")
-    return log.category or ""
+def _documents(folder: Path) -> Iterator[Document]:
+    if not folder.is_dir():
+        raise Misconfigured(f"there is no folder of rules at {folder}", hint="set detect.rules to one, or to nothing")
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".yml", ".yaml")):
+        try:
+            yield from flattened(documents_of(path))
+        except Misconfigured as error:
+            raise Misconfigured(f"{path} {error.reason}", hint=error.hint) from error
 
 
-def _refuse_unused(sigma: SigmaRule) -> None:
-    """A selection that no condition names was meant to matter (or is a `timeframe`, which would be ignored)."""
-    used: set[str] = set()
-    for condition in sigma.detection.parsed_condition:
-        used |= _named(condition.parse(postprocess=False), sigma)
-    unused = set(sigma.detection.detections) - used
-    if unused:
-        raise Unsupported(f"the condition does not use {', '.join(sorted(unused))}", hint="name it, or remove it")
+def _refuse_doubled(document: Document) -> None:
+    try:
+        refuse_doubled(document)
+    except Misconfigured as error:
+        raise Misconfigured(f"{document.source}: {error.reason}", hint=error.hint) from error
 
 
-def _refuse_unknown_fields(condition: Condition) -> None:
-    unknown = sorted(name for name in fields_of(condition) - {"*"} if not is_field(name))
-    if unknown:
-        raise Unsupported(
-            f"there is no field {unknown[0]}",
-            hint="fields are the members of an event, or body.NAME; see the concept page",
-        )
+def _unique(rules: Iterable[Rule]) -> Iterator[Rule]:
+    known: dict[str, str] = {}
+    for rule in rules:
+        if rule.id in known:
+            raise Misconfigured(f"{rule.source}: the id {rule.id} belongs to {known[rule.id]} already")
+        known[rule.id] = rule.source
+        yield rule
 
 
-def _named(node: Any, sigma: SigmaRule) -> set[str]:
-    if isinstance(node, ConditionIdentifier):
-        return {node.identifier}
-    if isinstance(node, ConditionSelector):
-        return {found.identifier for found in node.resolve_referenced_detections(sigma.detection)}
-    return set().union(*(_named(arg, sigma) for arg in node.args))
+def _narrowed(rule: Rule, filters: list[Filter]) -> Rule:
+    source = LogSource("mcp", rule.domain, "watchkeeper")
+    more = tuple(one.condition for one in filters if one.applies(rule.id, source))
+    if not more:
+        return rule
+    condition = And((rule.condition, *more))
+    if unknown := sorted(name for name in fields_of(condition) - {"*"} if not is_field(name)):
+        raise Misconfigured(f"{rule.source}: a filter reads {unknown[0]}, which no event has", hint="mend the filter")
+    return dataclasses.replace(
+        rule,
+        condition=condition,
+        holds=compile_condition(condition),
+        reads=fields_of(condition),
+        kinds=kinds_of(condition),
+        version=version_of(rule.version, condition),
+    )
 
 
-def _refuse_dead(kinds: frozenset[str] | None, domain: str) -> None:
-    if kinds is None:
-        return
-    if not kinds:
-        raise Unsupported("the rule can never match: it asks for two kinds of event at once")
-    unknown = kinds - set(KINDS)
-    if unknown:
-        raise Unsupported(
-            f"no event has the kind {', '.join(sorted(unknown))}", hint="docs/reference/events.md lists them"
-        )
-    if domain and not any(kind.startswith(f"{domain}.") for kind in kinds):
-        raise Unsupported(f"the rule can never match: its category is {domain}, its kinds are not")
-    if all(kind.startswith(("detect.", "respond.")) for kind in kinds):
-        raise Unsupported("the rule can never match: events of detection and response are not matched again")
+def _raise_first(refused: list[Refused]) -> None:
+    for one in refused:
+        raise Misconfigured(f"{one.source}: {one.reason}", hint=one.hint)
 
 
-def _examples(examples: list[dict[str, Any]]) -> tuple[Event, ...]:
-    return tuple(msgspec.convert({"v": 1, "id": "example", "time": 0} | example, Event) for example in examples)
-
-
-class _Strict(yaml.SafeLoader):
-    """Refuses a key that stands twice: the first of two selections would be silently gone."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        double = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if double:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {double[0]} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+def _refuse_strange(correlation: Correlation) -> None:
+    """What no event has cannot be counted or grouped by."""
+    aliases = correlation.aliases
+    named = [*correlation.group_by, *correlation.fields, *(f for one in aliases.values() for f in one.values())]
+    for name in named:
+        if name not in aliases and not is_field(name):
+            raise Misconfigured(
+                f"{correlation.heading.source}: there is no field {name}",
+                hint="fields are the members of an event, or body.NAME; see the concept page",
+            )

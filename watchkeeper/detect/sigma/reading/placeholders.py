@@ -16,9 +16,10 @@ from sigma.types import Placeholder, SigmaExpansion, SigmaRegularExpression, Sig
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.detect.conditions.patterns import Unsupported
-from watchkeeper.detect.sigma.documents import documents_of
+from watchkeeper.detect.sigma.files.documents import documents_of
 
 Lists = Mapping[str, tuple[str, ...]]
+NO_LISTS: Lists = {}
 
 _MOST = 10_000
 """Values that one value of a rule may become."""

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from watchkeeper.detect.model import Heading
-from watchkeeper.detect.sigma.documents import Document
+from watchkeeper.detect.sigma.files.documents import Document
 from watchkeeper.events import Severity
 
 _LONGEST = 1_000

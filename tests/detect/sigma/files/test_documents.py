@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from watchkeeper.detect.sigma.documents import LARGEST, MOST, Unreadable, documents_in, documents_of
+from watchkeeper.detect.sigma.files.documents import LARGEST, MOST, Unreadable, documents_in, documents_of
 
 ALIASES = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)

@@ -1,7 +1,7 @@
 """One document of a single rule: its log source, and its condition as our tree. Tolerant of all that decides nothing.
 
 pySigma resolves selections and modifiers. It does so by writing each selection out wherever a condition names it, so
-what that may become is bounded before (`_refuse_explosive`).
+what that may become is bounded before (`refuse_explosive`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 import msgspec
+import re2
 from sigma.exceptions import SigmaError
 from sigma.policy import SigmaPolicy
 from sigma.policy.regex_engine import RE2RegexEngine
@@ -20,10 +21,10 @@ from watchkeeper.core.errors import Misconfigured
 from watchkeeper.detect.conditions.model import Condition
 from watchkeeper.detect.conditions.patterns import Unsupported
 from watchkeeper.detect.conditions.reading import either, read_condition
-from watchkeeper.detect.sigma.documents import Document
-from watchkeeper.detect.sigma.headings import heading_of
+from watchkeeper.detect.sigma.files.documents import Document
 from watchkeeper.detect.sigma.model import LogSource, ReadRule
-from watchkeeper.detect.sigma.placeholders import Lists, fill
+from watchkeeper.detect.sigma.reading.headings import heading_of
+from watchkeeper.detect.sigma.reading.placeholders import Lists, fill
 
 NOT_A_RULE = (
     SigmaError,
@@ -38,11 +39,16 @@ NOT_A_RULE = (
 
 
 class _Ours(RE2RegexEngine):
-    """pySigma compiles expressions to see whether they can be, and lets RE2 write to standard error. We do it later,
-    quietly, and say more (`conditions.patterns`)."""
+    """pySigma compiles every expression to see whether it can be, and lets RE2 write to standard error. An expression
+    that cannot be is refused later, quietly, with more words (`conditions.patterns`)."""
 
     def compile(self, pattern: str, flags: int = 0) -> Any:
-        return None
+        options = re2.Options()
+        options.log_errors = False
+        try:
+            return re2.compile(pattern, options)
+        except re2.error:
+            return None
 
 
 POLICY = SigmaPolicy(regex_engine=_Ours())
@@ -56,11 +62,12 @@ _OLD = re.compile(r"\|\s*(count|min|max|avg|sum|near)\b", re.IGNORECASE)  # shor
 
 def read_rule(document: Document, lists: Lists) -> ReadRule:
     """The rule of a document. Raises `Misconfigured`."""
+    refuse_mixed(document.content)
     try:
         logsource = logsource_of(document.content)
         condition = condition_of(document.content.get("detection"), lists)
     except NOT_A_RULE as error:
-        raise Misconfigured(f"{_said(error)}", hint="see the Sigma specification") from error
+        raise Misconfigured(said_by(error), hint="see the Sigma specification") from error
     version = version_of(logsource, condition)
     return ReadRule(heading=heading_of(document, version), logsource=logsource, condition=condition)
 
@@ -84,7 +91,7 @@ def condition_of(detection: Any, lists: Lists) -> Condition:
     """The tree of a `detection` (or `filter`). Raises `Misconfigured`, and what pySigma raises."""
     if not isinstance(detection, dict):
         raise Misconfigured("there is no detection", hint="a rule has selections and a condition")
-    _refuse_explosive(detection)
+    refuse_explosive(detection)
     detections = SigmaDetections.from_dict(detection, policy=POLICY)
     fill(detections, lists)
     return either(read_condition(one.parse()) for one in detections.parsed_condition)
@@ -95,7 +102,14 @@ def version_of(*decides: Any) -> str:
     return hashlib.sha256(msgspec.msgpack.encode(decides)).hexdigest()[:16]
 
 
-def _refuse_explosive(detection: dict[str, Any]) -> None:
+def refuse_mixed(content: dict[str, Any]) -> None:
+    """Raises `Misconfigured` for a document that is two things at once."""
+    if other := next((key for key in ("correlation", "filter") if key in content), None):
+        raise Misconfigured(f"it has both detection and {other}", hint="put `---` between two documents")
+
+
+def refuse_explosive(detection: dict[str, Any]) -> None:
+    """Raises `Misconfigured` for what pySigma would make too much of."""
     said = detection.get("condition")
     conditions = [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)]
     if not conditions or (isinstance(said, list) and len(conditions) < len(said)):
@@ -117,6 +131,7 @@ def _size(value: Any) -> int:
     return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
 
 
-def _said(error: Exception) -> str:
+def said_by(error: Exception) -> str:
+    """What went wrong, in one line."""
     text = str(error).split("\n", 1)[0][:500]
     return text if isinstance(error, (SigmaError, ValueError)) and text else f"{type(error).__name__}: {text}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.detect.sigma.documents import Document
+from watchkeeper.detect.sigma.files.documents import Document
 
 
 class UnknownAction(Misconfigured):
@@ -32,11 +32,21 @@ def flattened(documents: Iterable[Document]) -> Iterator[Document]:
             yield Document(last, document.source, document.line, document.doubled)
         elif action is not None:
             raise UnknownAction(f"has the action {str(action)[:40]!r} in line {document.line}", hint="split the file")
-        elif "correlation" in content or "filter" in content:
+        elif is_correlation(document) or is_filter(document):
             yield document
         else:
             last = merged(general, content)
             yield Document(last, document.source, document.line, document.doubled)
+
+
+def is_correlation(document: Document) -> bool:
+    """Whether it speaks of what several rules find."""
+    return "correlation" in document.content and "detection" not in document.content
+
+
+def is_filter(document: Document) -> bool:
+    """Whether it takes something away from what rules find."""
+    return "filter" in document.content and "detection" not in document.content
 
 
 def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Files of YAML as documents, bounded, with the actions of older collections carried out."""
