@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.detect import Rule
+from watchkeeper.detect.matching.own import Indexed
 from watchkeeper.detect.sigma.rules import parse_rule
 from watchkeeper.events import Event
 
@@ -172,7 +173,9 @@ def test_a_compiled_rule_equals_a_naive_reading(
         "detection": detection | {"condition": condition},
     }
     rule = parsed(document)
+    indexed = Indexed((rule,) if rule else ())
     for event in observed:
+        assert bool(indexed.match(event).rules) == (rule is not None and rule.matches(event))
         assert (rule is not None and rule.matches(event)) == naive(detection, condition, event), (
             condition,
             detection,

@@ -10,9 +10,9 @@ from watchkeeper.core.content import content_folder
 from watchkeeper.detect.alerts.plain import PlainAdmission
 from watchkeeper.detect.detector import Detector, Place
 from watchkeeper.detect.interface import Admission, Matcher, Stage
+from watchkeeper.detect.matching.own import Indexed
 from watchkeeper.detect.sigma.rules import load_rules
 from watchkeeper.detect.stream.judging import Court
-from watchkeeper.detect.stream.loop import Loop
 from watchkeeper.detect.stream.partition import Partition
 from watchkeeper.events.journal.reading.telling import telling_reader
 
@@ -32,7 +32,7 @@ def matcher_of(loaded: Loaded) -> Matcher:
     folders = [content_folder("detections")]
     if loaded.settings.detect.rules:
         folders.append(Path(loaded.settings.detect.rules))
-    return Loop(load_rules(folders))
+    return Indexed(load_rules(folders))
 
 
 def stages_of(loaded: Loaded, platform: Platform, partition: Partition) -> tuple[Stage, ...]:

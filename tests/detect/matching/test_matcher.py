@@ -14,6 +14,7 @@ from watchkeeper.detect.conditions.compiling import compile_condition
 from watchkeeper.detect.conditions.fields import LONGEST, MOST, Fields, Record
 from watchkeeper.detect.conditions.model import And, Comparison, Condition, Literal, Not, Operator, Or, Wild
 from watchkeeper.detect.matching import scanning
+from watchkeeper.detect.matching.index import Probe
 from watchkeeper.detect.matching.matcher import Matcher
 from watchkeeper.detect.sigma.rules import load_rules
 from watchkeeper.events import Event
@@ -239,3 +240,11 @@ def test_our_own_rules_match_their_own_examples_in_both_ways() -> None:
     matcher = Matcher.of(rules, learn_after=4)
     for event in [event for rule in rules for event in (*rule.match, *rule.clean)]:
         assert matcher.match(event) == [rule for rule in rules if rule.holds(Fields(event))]
+
+
+def test_an_index_that_fails_costs_no_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [Ruled(Comparison("x", Operator.EQUALS, "a")), Ruled(Comparison("x", Operator.EQUALS, "b"))]
+    matcher = Matcher.of(rules)
+    monkeypatch.setattr(Probe, "learn", lambda *_: 1 / 0)
+    assert matcher.match({"x": "b"}) == [rules[1]]
+    assert matcher.counts.unindexed == 1

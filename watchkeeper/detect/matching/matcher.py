@@ -26,6 +26,7 @@ class Conditioned(Protocol):
 
 
 R = TypeVar("R", bound=Conditioned)
+_TABLES = 2048
 Failed = Callable[[R, Exception], None]
 
 
@@ -36,8 +37,8 @@ class Counts(msgspec.Struct):
     candidates: int = 0
     """Conditions that were run."""
     matches: int = 0
-    cut: int = 0
-    """Records that had too much of something, of which a part was looked at."""
+    unindexed: int = 0
+    """Records on which the index failed, so that every rule was asked."""
 
 
 class Matcher(Generic[R]):
@@ -74,7 +75,11 @@ class Matcher(Generic[R]):
         counts.records += 1
         key = type(record), self._route(record)
         table = self._tables.get(key) or self._table(key)
-        candidates = table.candidates(record)
+        try:
+            candidates = table.candidates(record)
+        except Exception:  # noqa: BLE001 — whatever is wrong with an index costs time, not matches
+            counts.unindexed += 1
+            candidates = table.judged
         if not candidates:
             return []
         counts.candidates += len(candidates)
@@ -93,7 +98,9 @@ class Matcher(Generic[R]):
             return False
 
     def _table(self, key: tuple[type, Hashable]) -> Table[R]:
-        judged = [self._judged(rule) for rule in self._rules_of(key[1])]
+        judged = tuple(self._judged(rule) for rule in self._rules_of(key[1]))
+        if len(self._tables) >= _TABLES:
+            self._tables.clear()
         table = self._tables[key] = Table(judged, self._names, key[0], self._learn_after)
         return table
 

@@ -7,7 +7,6 @@ takes, never an answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 from watchkeeper.detect.conditions.fields import Record
@@ -27,8 +26,9 @@ _PLANS = 4096
 class Table(Generic[R]):
     """One log source. Belongs to one thread."""
 
-    def __init__(self, judged: Sequence[Judged[R]], names: Names, kind: type, first: int) -> None:
-        self._judged = judged
+    def __init__(self, judged: tuple[Judged[R], ...], names: Names, kind: type, first: int) -> None:
+        self.judged = judged
+        """All of them."""
         self._names = names
         self._kind = kind
         """Of the records: plain dicts, or events of our own."""
@@ -65,12 +65,12 @@ class Table(Generic[R]):
     def _plan(self, marks: int) -> tuple[Judged[R], ...]:
         if len(self._plans) >= _PLANS:
             self._plans.clear()
-        plan = self._plans[marks] = tuple(one for bit, one in enumerate(self._judged) if marks >> bit & 1)
+        plan = self._plans[marks] = tuple(one for bit, one in enumerate(self.judged) if marks >> bit & 1)
         return plan
 
     def _choose(self, experience: Experience) -> None:
         """Decide what each rule is looked for by."""
-        clauses = choose([one.condition for one in self._judged], experience)
+        clauses = choose([one.condition for one in self.judged], experience)
         by_field, self._always = atoms_by_field(clauses)
         everywhere = by_field.pop("", None)
         self._everywhere = Everywhere(everywhere.items()) if everywhere else None
