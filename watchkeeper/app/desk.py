@@ -14,6 +14,7 @@ from watchkeeper.app.admission import Access
 from watchkeeper.app.approving import Approving
 from watchkeeper.app.bundling import Bundling
 from watchkeeper.app.erasing import EraseRows, Erasing, rows_of_no_one
+from watchkeeper.app.intelligence import IntelligenceNotes
 from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.staff import Staff
@@ -86,6 +87,7 @@ class Desk:
             **Staff(platform).acts,
             **Bundling(platform).acts,
             **self.erasing.acts,
+            **IntelligenceNotes(platform).acts,
         }
         self.acts = Access(platform).admitted(self.acts)
 

@@ -20,6 +20,7 @@ from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.secrets import SecretReader
 from watchkeeper.core.settings import fields_of, read_settings
 from watchkeeper.detect import DetectSettings
+from watchkeeper.detect.intelligence.settings import IntelligenceSettings
 from watchkeeper.events.ingest.settings import IngestSettings
 from watchkeeper.events.journal import JournalSettings
 from watchkeeper.events.lake import LakeSettings
@@ -108,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True):
     ingest: IngestSettings = IngestSettings()
     sinks: dict[str, SinkSettings] = {}
     detect: DetectSettings = DetectSettings()
+    intelligence: IntelligenceSettings = IntelligenceSettings()
     respond: RespondSettings = RespondSettings()
     console: ConsoleSettings = ConsoleSettings()
 

@@ -21,6 +21,7 @@ COMMANDS = (
     "hunts",
     "incidents",
     "ingest",
+    "intel",
     "journal",
     "lake",
     "limits",

@@ -8,6 +8,7 @@ from watchkeeper.events.catalogue.bodies import (
     calls,
     elsewhere,
     gateway,
+    intelligence,
     journal,
     lake,
     policies,
@@ -18,6 +19,18 @@ from watchkeeper.events.catalogue.kind import Kind
 
 ENTRIES: dict[str, Kind] = {
     kind: entry
-    for domain in (journal, lake, calls, gateway, access, policies, registry, response, elsewhere, administration)
+    for domain in (
+        journal,
+        lake,
+        calls,
+        gateway,
+        access,
+        policies,
+        registry,
+        response,
+        intelligence,
+        elsewhere,
+        administration,
+    )
     for kind, entry in domain.KINDS.items()
 }

@@ -1,0 +1,19 @@
+"""`watchkeeper intel`: what others know to be bad. Modules for taking in, sources, the allow-list and questions."""
+
+from __future__ import annotations
+
+import click
+
+from watchkeeper.cli.intel.allowing import allow
+from watchkeeper.cli.intel.asking import list_, search, show, status
+from watchkeeper.cli.intel.keeping import confirm, expire, import_
+from watchkeeper.cli.intel.sources import sources
+
+
+@click.group()
+def intel() -> None:
+    """Intelligence: indicators of others, their sources, what is allowed, and what was seen."""
+
+
+for _command in (allow, confirm, expire, import_, list_, search, show, sources, status):
+    intel.add_command(_command)

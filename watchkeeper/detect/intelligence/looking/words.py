@@ -1,0 +1,85 @@
+"""What an event shows, as words. Pure.
+
+JSON inside a text (arguments, results) is read, so that an escaped letter is that letter; what was cut off is taken as
+it stands. Broken values (`evil[.]example`) are mended. A word ends where a quote, a bracket, a blank or a comma stands.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import re2
+
+from watchkeeper.events import Event
+
+_SEPARATORS = b" \t\r\n\x0b\x0c\x00\"'`<>()[]{}|\\,;^!*$"
+_SPACED = bytes.maketrans(_SEPARATORS + bytes(range(1, 9)) + bytes(range(14, 32)), b" " * (len(_SEPARATORS) + 8 + 18))
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+_decode = msgspec.json.Decoder().decode
+_MENDED = (
+    (b"[.]", b"."), (b"(.)", b"."), (b"{.}", b"."), (b"[dot]", b"."), (b"(dot)", b"."), (b"[DOT]", b"."),
+    (b"[:]", b":"), (b"[://]", b"://"), (b"[:]//", b"://"), (b"[@]", b"@"), (b"[at]", b"@"), (b"(at)", b"@"),
+)  # fmt: skip
+_ESCAPES = (b"n", b"t", b"r", b"b", b"f")
+_CONTROL = re2.compile(rb"\\u00[0-9a-f]{2}")
+"""As msgspec writes control characters, and nothing else."""
+_WIDE_DOT = "\u3002".encode()
+"""Ends a sentence, and is a dot of a name: both readings are words."""
+_POINT = re2.compile(rb"\x00u00([2-7][0-9a-fA-F])")
+
+
+def words(event: Event) -> list[bytes]:
+    """Every word of what the event shows, in its order."""
+    shown: list[Any] = [event.server, event.target, event.claimed, event.actor]
+    for value in event.body.values():
+        shown.append(_read(value) if type(value) is str and value[:1] in _OPENING else value)
+    return split(_encode(shown))
+
+
+_OPENING = frozenset("{[")
+
+
+def _read(text: str) -> Any:
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+
+
+def words_of(text: str) -> list[bytes]:
+    """The same for a bare text."""
+    return split(_encode([_read(text) if text[:1] in _OPENING else text]))
+
+
+def split(data: bytes) -> list[bytes]:
+    """The words of a JSON document as msgspec writes it."""
+    data = data.replace(b'":', b" ")
+    if b"\\" in data:
+        data = _unescaped(data)
+    for broken, mended in _MENDED:
+        if broken in data:
+            data = data.replace(broken, mended)
+    if _WIDE_DOT in data:
+        data += b" " + data.replace(_WIDE_DOT, b".")
+    return data.translate(_SPACED).replace(b". ", b"  ").split()
+
+
+def _unescaped(data: bytes) -> bytes:
+    """Escapes of JSON as what they stand for; a backslash of the text itself becomes NUL, which ends a word.
+
+    What is written `\\\\n` may be a line break of text inside text or a folder of that name: both readings are words.
+    """
+    data = data.replace(b"\\\\/", b"/").replace(b"\\\\", b"\x00").replace(b'\\"', b" ")
+    for letter in _ESCAPES:
+        data = data.replace(b"\\" + letter, b" ")
+    if b"\\u00" in data:
+        data = _CONTROL.sub(b" ", data)
+    if b"\x00u00" in data:
+        data += b" " + _POINT.sub(lambda found: bytes([int(found.group(1), 16)]), data)
+    if any(b"\x00" + letter in data for letter in _ESCAPES):
+        other = data
+        for letter in _ESCAPES:
+            other = other.replace(b"\x00" + letter, b" ")
+        data += b" " + other
+    return data
