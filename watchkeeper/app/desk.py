@@ -17,6 +17,7 @@ from watchkeeper.app.erasing import EraseRows, Erasing, rows_of_no_one
 from watchkeeper.app.intelligence import IntelligenceNotes
 from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.ranking import Ranking
 from watchkeeper.app.staff import Staff
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.detect.proving.coverage import EXECUTED
@@ -85,6 +86,7 @@ class Desk:
             "exercise.attacked": self.note_attack,
             **Approving(platform).acts,
             **Staff(platform).acts,
+            **Ranking(platform).acts,
             **Bundling(platform).acts,
             **self.erasing.acts,
             **IntelligenceNotes(platform).acts,

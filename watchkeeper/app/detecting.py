@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from watchkeeper.app.platform import Platform
+from watchkeeper.app.ranking import silenced
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.content import content_folder
 from watchkeeper.detect.alerts.plain import PlainAdmission
@@ -22,7 +23,9 @@ _ALONE = Partition()
 def detector_of(loaded: Loaded, platform: Platform, partition: Partition = _ALONE) -> Detector:
     """The detector, or one of its workers. Raises `Misconfigured` when a rule cannot be loaded."""
     reader = telling_reader(loaded.data_dir, "detect", platform.journal.record, platform.clock)
-    court = Court(matcher_of(loaded), stages_of(loaded, platform, partition), admission_of(loaded, platform))
+    matcher = matcher_of(loaded)
+    admission = silenced(admission_of(loaded, platform), loaded, platform, matcher.rules)
+    court = Court(matcher, stages_of(loaded, platform, partition), admission)
     place = Place(platform.journal, reader, platform.database)
     return Detector(court, place, clock=platform.clock, settings=loaded.settings.detect)
 

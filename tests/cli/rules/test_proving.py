@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
 from click.testing import Result
 
+from watchkeeper.app.platform import opened
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.events import Journal, new_event
 
@@ -134,3 +136,32 @@ def test_coverage_shows_both_columns_the_gaps_and_writes_a_layer(run: Command, l
     assert run("rules", "coverage", "--framework", "no", "--data", lived).exit_code == 2
     done = run("rules", "coverage", "--data", tmp_path / "none")
     assert "No attack was executed on this estate" in done.output
+
+
+@pytest.mark.behaviour("proving.enabling")
+def test_a_rule_is_tried_enabled_and_disabled_by_commands(run: Command, rule: Path, tmp_path: Path) -> None:
+    data, config = tmp_path / "estate", tmp_path / "w.toml"
+    config.write_text(f'[detect]\nrules = "{rule.parent}"\n')
+    here = ("--config", config, "--data", data)
+    with opened(data, "watch") as platform:
+        platform.journal.record(new_event(platform.clock.now(), "gateway.request.decided", outcome="deny", server="s"))
+    (state,) = [json.loads(line) for line in run("rules", "states", *here, "--json").output.splitlines()]
+    assert (state["name"], state["state"], state["why"]) == ("denied_call", "silent", "nobody enabled it yet")
+    refused = run("rules", "enable", "denied_call", "--reason", "quiet", *here)
+    assert (refused.exit_code, "never simulated" in refused.output) == (73, True)
+    assert run("rules", "simulate", "denied_call", *here).exit_code == 0
+    done = run("rules", "enable", "denied_call", "--reason", "quiet", *here)
+    assert (done.exit_code, done.output) == (
+        0, "enabled denied_call: it would have called somebody 1 times in 14 days\n"
+    )  # fmt: skip
+    rule.write_text(RULE.replace("deny", "ask"))
+    assert "1 calls in 14 days, as it was before" in run("rules", "states", *here).output
+    covered = json.loads(run("rules", "coverage", *here, "--framework", "owasp-mcp", "--json").output)
+    run("rules", "disable", "tool_changed", "--reason", "noise", *here)
+    less = json.loads(run("rules", "coverage", *here, "--framework", "owasp-mcp", "--json").output)
+
+    def row(told: Any) -> Any:
+        return next(one for one in told["matrices"][0]["rows"] if one["id"] == "MCP03")
+
+    assert "tool_changed" in row(covered)["fixture"]
+    assert row(less)["unproven"] == ["tool_changed"]

@@ -96,6 +96,19 @@ CREATE TABLE detect_queue_cursor (
 	"index" BIGINT NOT NULL,
 	PRIMARY KEY (writer)
 );
+CREATE TABLE detect_rules (
+	rule VARCHAR(64) NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	"by" VARCHAR(200) NOT NULL,
+	reason TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	anyway BOOLEAN NOT NULL,
+	simulated VARCHAR(64) NOT NULL,
+	simulated_at BIGINT NOT NULL,
+	days INTEGER NOT NULL,
+	wakes INTEGER NOT NULL,
+	PRIMARY KEY (rule)
+);
 CREATE TABLE gateway_approvals (
 	tenant VARCHAR(64) NOT NULL,
 	id VARCHAR(64) NOT NULL,
@@ -453,4 +466,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0013');
+INSERT INTO alembic_version (version_num) VALUES ('0014');

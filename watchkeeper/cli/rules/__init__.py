@@ -9,9 +9,12 @@ import click
 COMMANDS = {
     "backtest": "backtesting",
     "coverage": "covering",
+    "disable": "disabling",
+    "enable": "enabling",
     "list": "listing",
     "show": "showing",
     "simulate": "simulating",
+    "states": "standings",
     "test": "testing",
 }
 """Name of a command, and the module here that has it as `command`."""

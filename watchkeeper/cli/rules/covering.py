@@ -11,6 +11,7 @@ import msgspec
 from watchkeeper.app.lakes import search_in
 from watchkeeper.cli import options, output
 from watchkeeper.cli.rules.given import rules_of, settings_of, tenant_option
+from watchkeeper.cli.rules.standing import stands_of
 from watchkeeper.core.content import content_folder
 from watchkeeper.detect.check import check
 from watchkeeper.detect.proving.coverage import EXECUTED, attack_rows, executed_in, matrix
@@ -39,14 +40,16 @@ def command(
 ) -> None:
     """Hold rules and executed attacks against the catalogues of techniques.
 
-    *fixture* counts rules that pass the tests they carry, run now; *executed* counts attacks that went through this
-    estate's gateway and were detected (`watchkeeper exercise run`). What has neither is a gap.
+    *fixture* counts enabled rules that pass the tests they carry, run now; *executed* counts attacks that went through
+    this estate's gateway and were detected (`watchkeeper exercise run`). What has neither is a gap.
     """
     loaded = settings_of(config, data)
     frameworks = {one.name: one for one in load_frameworks(content_folder("frameworks"))}
     if framework and framework not in frameworks:
         raise click.BadParameter(f"one of {', '.join(frameworks)}", param_hint="--framework")
-    proofs = [Proof(rule.name, rule.tags, passes=not check(rule).wrong) for rule in rules_of(loaded)]
+    rules = rules_of(loaded)
+    enabled = {one.rule for one in stands_of(loaded, rules) if one.state == "enabled"}
+    proofs = [Proof(rule.name, rule.tags, not check(rule).wrong, rule.id in enabled) for rule in rules]
     attacks = _executed(loaded.data_dir, tenant)
     matrices = [matrix(one, proofs, attacks) for one in frameworks.values() if framework in ("", one.name)]
     if navigator:

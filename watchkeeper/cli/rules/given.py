@@ -9,6 +9,7 @@ import click
 from watchkeeper.app.settings import Loaded, data_folder, load
 from watchkeeper.cli.rules.choosing import find, rules_in
 from watchkeeper.core.clock import SystemClock
+from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Conflict, Invalid
 from watchkeeper.detect.model import Rule
 from watchkeeper.detect.sigma.rules import load_rule, load_rules
@@ -50,6 +51,16 @@ def since_of(span: str, now: int) -> int:
     if since >= now:
         raise Invalid(f"the range {span} has not begun", hint="write an age: 24h, 7d, or `all`")
     return since
+
+
+def is_ours(rule: Rule) -> bool:
+    """Whether it comes with the product."""
+    return Path(rule.source).is_relative_to(content_folder("detections"))
+
+
+def said_of(rule: Rule) -> dict[str, str]:
+    """What an act about a rule is told of it."""
+    return {"rule": rule.id, "name": rule.name, "title": rule.title, "version": rule.version}
 
 
 def now() -> int:

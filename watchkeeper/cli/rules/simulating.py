@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import msgspec
 
+from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
-from watchkeeper.cli.rules.given import now, rules_given, settings_of, tenant_option
+from watchkeeper.cli.rules.given import is_ours, now, rules_given, said_of, settings_of, tenant_option
 from watchkeeper.cli.rules.running import notes, past_of, progress
 from watchkeeper.core.clock import SECOND
+from watchkeeper.core.errors import NotFound
+from watchkeeper.detect.model import Rule
 from watchkeeper.detect.proving.backtest import Backtest
 from watchkeeper.detect.proving.past import DAY, kinds_of
 from watchkeeper.detect.proving.simulation import Simulated, Volume, sentence, simulate, sparkline
@@ -47,10 +51,21 @@ def command(
         hits = run.run(past.facts(kinds_of(chosen), tell))
         found = simulate(run, chosen, hits, reach, loaded.settings.respond.window_seconds * SECOND)
     notes(past)
+    _note(loaded.data_dir, found, days, {rule.id: rule for rule in chosen})
     if as_json:
         output.as_json({"sentence": sentence(found), **msgspec.to_builtins(found)})
     else:
         _tell(found)
+
+
+def _note(folder: Path, found: Simulated, days: int, rules: dict[str, Rule]) -> None:
+    """That a rule was simulated is a fact: without it, the rule may wake nobody. Without data there was no answer."""
+    tried = [volume for volume in found.volumes if volume.is_known and not is_ours(rules[volume.rule])]
+    ask = Administration(folder)
+    with suppress(NotFound):  # somebody's copy of a journal: there is nothing to let a rule do
+        for volume in tried:
+            counts = {"days": days, "wakes": volume.wakes, "matches": volume.matches}
+            ask.call("rules.simulated", **said_of(rules[volume.rule]), **counts)
 
 
 def _tell(found: Simulated) -> None:

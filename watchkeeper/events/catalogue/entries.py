@@ -12,25 +12,14 @@ from watchkeeper.events.catalogue.bodies import (
     journal,
     lake,
     policies,
+    proving,
     registry,
     response,
 )
 from watchkeeper.events.catalogue.kind import Kind
 
-ENTRIES: dict[str, Kind] = {
-    kind: entry
-    for domain in (
-        journal,
-        lake,
-        calls,
-        gateway,
-        access,
-        policies,
-        registry,
-        response,
-        intelligence,
-        elsewhere,
-        administration,
-    )
-    for kind, entry in domain.KINDS.items()
-}
+_DOMAINS = (
+    *(journal, lake, calls, gateway, access, policies, registry, response, intelligence, proving),
+    *(elsewhere, administration),
+)
+ENTRIES: dict[str, Kind] = {kind: entry for domain in _DOMAINS for kind, entry in domain.KINDS.items()}

@@ -119,5 +119,20 @@ def exception(event: Event, out: Out) -> None:
     correlate(out, event.target)
 
 
+def rule(event: Event, out: Out) -> None:
+    """A detection rule, as a thing that is managed."""
+    body = event.body
+    out["actor"] = actor(event)
+    out["entity"] = {
+        "name": name(event.target or "unknown"),
+        "uid": name(text(body, "rule") or "unknown"),
+        "type": "Detection rule",
+        "type_id": 99,
+        "version": name(text(body, "version") or "unknown"),
+    }
+    if reason := text(body, "reason"):
+        out["comment"] = sentence(reason)
+
+
 def _one(value: object) -> list[str]:
     return [name(value)] if isinstance(value, str) and value else []
