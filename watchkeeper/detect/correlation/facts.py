@@ -12,12 +12,14 @@ from itertools import islice, product
 from typing import Any
 
 from watchkeeper.detect.conditions.fields import Fields, Record, text_of
+from watchkeeper.events import Event
 
 LONGEST = 128
 """Characters of one value that are kept as they are."""
 MOST = 16
 """Values of one field, and combinations of fields, of one event."""
 _BEGINNING = 48
+_TEXTS = frozenset({"actor", "kind", "outcome", "server", "target", "tenant"})
 
 Facts = dict[str, tuple[Any, ...]]
 Group = tuple[str | None, ...]
@@ -27,9 +29,13 @@ def facts_of(record: Record, names: Iterable[str]) -> Facts:
     """The values of these fields that are there; texts and numbers."""
     fields = Fields(record)
     facts: Facts = {}
+    is_ours = isinstance(record, Event)
     for name in names:
-        values = fields.values(name)
-        if values:
+        if is_ours and name in _TEXTS:  # what most correlations ask for, without a detour
+            text = getattr(record, name)
+            if text:
+                facts[name] = (cut(text),)
+        elif values := fields.values(name):
             facts[name] = tuple(map(_cut, values[:MOST]))
     return facts
 

@@ -16,7 +16,7 @@ from watchkeeper.detect.correlation.operators.counting import Counting
 from watchkeeper.detect.correlation.operators.distinct import Distinct
 from watchkeeper.detect.correlation.operators.figures import Percentile, Sum
 from watchkeeper.detect.correlation.operators.interface import State
-from watchkeeper.detect.correlation.operators.numbers import MILLION, millionths
+from watchkeeper.detect.correlation.operators.numbers import MILLION, millionths, share_of
 from watchkeeper.detect.correlation.operators.sequence import Order, Pattern
 from watchkeeper.detect.correlation.operators.together import Together
 from watchkeeper.detect.correlation.operators.window import Middle, Number, Rules, Total, Values, Window
@@ -72,17 +72,17 @@ def _count(correlation: Correlation, entries: int) -> Plan:
 def _figure(correlation: Correlation, entries: int) -> Plan:
     span, kind = correlation.timespan, correlation.type
     test = comparison_of(correlation.condition, MILLION)
-    percent = 50.0 if kind is Type.VALUE_MEDIAN else correlation.percentile
+    share = share_of(50.0 if kind is Type.VALUE_MEDIAN else correlation.percentile)
     is_total, is_average = kind in (Type.VALUE_SUM, Type.VALUE_AVG), kind is Type.VALUE_AVG
     if is_rising(correlation.condition):
         rising: Callable[[], State] = (
             (lambda: Sum(span, test, entries, is_average=is_average))
             if is_total
-            else (lambda: Percentile(span, test, entries, percent))
+            else (lambda: Percentile(span, test, entries, share))
         )
         return Plan(rising, _numbers, is_timed=False, is_waiting=False)
     gather: Callable[[], Any] = (
-        (lambda: Total(test, is_average=is_average)) if is_total else (lambda: Middle(test, entries, percent))
+        (lambda: Total(test, is_average=is_average)) if is_total else (lambda: Middle(test, entries, share))
     )
     return Plan(lambda: Window(span, gather), _numbers, is_timed=True, is_waiting=True)
 

@@ -66,7 +66,7 @@ class CorrelationStage:
         """An event waits until event time has passed it; so there is something to tell only where too many wait."""
         if not seen.matched:
             return ()
-        ids = tuple(rule.id for rule in seen.matched if rule.id in self.needs)
+        ids = tuple([rule.id for rule in seen.matched if rule.id in self.needs])
         if not ids:
             return ()
         engine = self._engine
@@ -112,13 +112,14 @@ def brief(event: Event) -> Event:
     """What an alert needs of an event: all but its body, of which only what became of the answer is kept."""
     answer = event.body.get("answer")
     outcome = answer.get("outcome") if isinstance(answer, dict) else None
-    texts = {name: cut(getattr(event, name), _NAME) for name in _TEXTS}
-    return msgspec.structs.replace(
-        event,
-        labels=tuple(cut(label, _NAME) for label in event.labels[:_LABELS]),
-        body={"answer": {"outcome": cut(outcome)}} if isinstance(outcome, str) else {},
-        **texts,
-    )
+    body = {"answer": {"outcome": cut(outcome)}} if isinstance(outcome, str) else {}
+    if max(len(event.target), len(event.claimed), len(event.server), len(event.actor), len(event.trace)) > _NAME or (
+        event.labels and (len(event.labels) > _LABELS or max(map(len, event.labels)) > _NAME)
+    ):
+        texts = {name: cut(getattr(event, name), _NAME) for name in _TEXTS}
+        labels = tuple(cut(label, _NAME) for label in event.labels[:_LABELS])
+        return msgspec.structs.replace(event, body=body, labels=labels, **texts)
+    return msgspec.structs.replace(event, body=body)
 
 
 def _detection(found: Found) -> Detection:

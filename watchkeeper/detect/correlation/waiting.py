@@ -12,10 +12,11 @@ from operator import itemgetter
 
 import msgspec
 
-from watchkeeper.detect.correlation.operators.interface import Mark, Occurrence, revive
+from watchkeeper.detect.correlation.operators.interface import Occurrence, revive
 
 Ids = tuple[str, ...]
-_Entry = tuple[Mark, int, Occurrence, Ids]
+_Entry = tuple[int, str, int, int, Occurrence, Ids]
+"""Time, writer, place; the rest is never compared, for each has a number of its own."""
 _time = itemgetter(0)
 
 
@@ -38,10 +39,9 @@ class Waiting:
     def add(self, seen: Occurrence, ids: Ids) -> None:
         """One more."""
         mark = seen.mark
-        if self._entries and mark < self._entries[-1][0]:
-            self._is_sorted = False
+        self._is_sorted = False
         self._added += 1
-        self._entries.append((mark, self._added, seen, ids))
+        self._entries.append((mark[0], mark[1], mark[2], self._added, seen, ids))
         self._fresh.append((seen, ids))
 
     def release(self, before: int) -> list[tuple[Occurrence, Ids]]:
@@ -53,17 +53,17 @@ class Waiting:
         if not self._is_sorted:
             entries.sort()
             self._is_sorted = True
-        until = bisect_left(entries, (before,), key=_time)
+        until = bisect_left(entries, before, key=_time)
         if not until:
             return []
         self._entries = entries[until:]
-        return [entry[2:] for entry in entries[:until]]
+        return [entry[4:] for entry in entries[:until]]
 
     def middle(self) -> int:
         """The time of the one in the middle."""
         self._entries.sort()
         self._is_sorted = True
-        return self._entries[len(self._entries) // 2][0].time
+        return self._entries[len(self._entries) // 2][0]
 
     def blocks(self) -> Iterator[tuple[int, bytes | None]]:
         """What a memory must change since it was asked last: new blocks, and those that nobody waits for any more."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from watchkeeper.detect.correlation.operators.interface import EVIDENCE, Mark, Occurrence, Told
+from watchkeeper.detect.correlation.operators.packing import pack, unpack
 
 
 class Counting:
@@ -47,10 +48,11 @@ class Counting:
     def dump(self) -> Any:
         """See `State`."""
         marks = list(self._marks)
-        return [self._quiet, [mark[0] for mark in marks[:-EVIDENCE]], marks[-EVIDENCE:]]
+        return [self._quiet, pack([mark[0] for mark in marks]), marks[-EVIDENCE:]]
 
     def load(self, dumped: Any) -> None:
         """See `State`. Marks that can be no evidence any more come back as times alone."""
-        self._quiet, times, marks = dumped
-        self._marks.extend(Mark(time, "", 0, "") for time in times)
-        self._marks.extend(Mark(*mark) for mark in marks)
+        self._quiet, packed, newest = dumped
+        times = unpack(packed)
+        self._marks.extend(Mark(time, "", 0, "") for time in times[: len(times) - len(newest)])
+        self._marks.extend(Mark(*mark) for mark in newest)

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from watchkeeper.detect.correlation.operators.interface import EVIDENCE, Mark, Occurrence, Told
+from watchkeeper.detect.correlation.operators.packing import pack, unpack
 
 
 class Distinct:
@@ -80,13 +81,13 @@ class Distinct:
 
     def dump(self) -> Any:
         """See `State`."""
-        items = list(self._last.items())
-        older = [(value, mark[0]) for value, mark in items[:-EVIDENCE]]
-        return [self._quiet, older, items[-EVIDENCE:]]
+        marks = list(self._last.values())
+        return [self._quiet, list(self._last), pack([mark[0] for mark in marks]), marks[-EVIDENCE:]]
 
     def load(self, dumped: Any) -> None:
         """See `State`. Marks that can be no evidence any more come back as times alone."""
-        self._quiet, older, newest = dumped
-        self._last.update((value, Mark(time, "", 0, "")) for value, time in older)
-        self._last.update((value, Mark(*mark)) for value, mark in newest)
-        self._oldest = next(iter(self._last.values()))[0] if self._last else 0
+        self._quiet, values, packed, newest = dumped
+        times = unpack(packed)
+        older = [Mark(time, "", 0, "") for time in times[: len(times) - len(newest)]]
+        self._last.update(zip(values, [*older, *(Mark(*mark) for mark in newest)], strict=True))
+        self._oldest = times[0] if times else 0

@@ -8,13 +8,13 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 from watchkeeper.detect.correlation.operators.interface import EVIDENCE, Mark, Occurrence, Told
-from watchkeeper.detect.correlation.operators.numbers import MILLION, as_number, percentile_of
+from watchkeeper.detect.correlation.operators.numbers import as_number, percentile_of
+from watchkeeper.detect.correlation.operators.packing import pack, unpack
 from watchkeeper.detect.correlation.thresholds import Test
-
-__all__ = ["MILLION", "Percentile", "Sum"]
 
 
 class Sum:
@@ -102,13 +102,13 @@ class Sum:
 
     def dump(self) -> Any:
         """See `State`."""
-        entries = [(time, str(total), count) for time, total, count in self._entries]  # may be beyond 64 bits
-        return [self._quiet, self._is_exact, entries, list(self._marks)]
+        columns = [pack([entry[column] for entry in self._entries]) for column in range(3)]
+        return [self._quiet, self._is_exact, columns, list(self._marks)]
 
     def load(self, dumped: Any) -> None:
         """See `State`."""
-        self._quiet, self._is_exact, entries, marks = dumped
-        self._entries.extend((time, int(total), count) for time, total, count in entries)
+        self._quiet, self._is_exact, columns, marks = dumped
+        self._entries.extend(zip(*map(unpack, columns), strict=True))
         self._marks.extend(Mark(*mark) for mark in marks)
         self._total = sum(total for _, total, _ in self._entries)
         self._count = sum(count for _, _, count in self._entries)
@@ -117,13 +117,13 @@ class Sum:
 class Percentile:
     """A percentile over the window that ends with each event; of the newest numbers, where there are too many."""
 
-    __slots__ = ("_entries", "_is_exact", "_marks", "_most", "_percent", "_quiet", "_rising", "_span", "_test")
+    __slots__ = ("_entries", "_is_exact", "_marks", "_most", "_quiet", "_rising", "_share", "_span", "_test")
 
-    def __init__(self, span: int, test: Test, most: int, percent: float) -> None:
+    def __init__(self, span: int, test: Test, most: int, share: Fraction) -> None:
         self._span = span
         self._test = test
         self._most = most
-        self._percent = percent
+        self._share = share
         self._entries: deque[tuple[int, int]] = deque()
         """Time and value."""
         self._marks: deque[Mark] = deque(maxlen=EVIDENCE)
@@ -142,7 +142,7 @@ class Percentile:
         self._marks.append(seen.mark)
         self._forget(time - self._span)
         if time > self._quiet:
-            above, below = percentile_of(self._rising, self._percent)
+            above, below = percentile_of(self._rising, self._share)
             if self._test(above, below):
                 return self._tell(time, as_number(above, below))
         return None
@@ -180,12 +180,12 @@ class Percentile:
 
     def dump(self) -> Any:
         """See `State`."""
-        entries = [(time, str(value)) for time, value in self._entries]  # may be beyond 64 bits
-        return [self._quiet, self._is_exact, entries, list(self._marks)]
+        columns = [pack([entry[column] for entry in self._entries]) for column in range(2)]
+        return [self._quiet, self._is_exact, columns, list(self._marks)]
 
     def load(self, dumped: Any) -> None:
         """See `State`."""
-        self._quiet, self._is_exact, entries, marks = dumped
-        self._entries.extend((time, int(value)) for time, value in entries)
+        self._quiet, self._is_exact, columns, marks = dumped
+        self._entries.extend(zip(*map(unpack, columns), strict=True))
         self._marks.extend(Mark(*mark) for mark in marks)
         self._rising = sorted(value for _, value in self._entries)

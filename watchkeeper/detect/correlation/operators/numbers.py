@@ -27,9 +27,13 @@ def millionths(value: Any) -> int | None:
     return None
 
 
-def percentile_of(rising: Sequence[int], percent: float) -> tuple[int, int]:
+def share_of(percent: float) -> Fraction:
+    """A percentage as a share of one."""
+    return Fraction(str(percent)) / 100
+
+
+def percentile_of(rising: Sequence[int], share: Fraction) -> tuple[int, int]:
     """The percentile of rising numbers, at least one, as a fraction: between its neighbours, as `percentile_cont`."""
-    share = Fraction(str(percent)) / 100
     at, rest = divmod(share.numerator * (len(rising) - 1), share.denominator)
     lower, upper = rising[at], rising[min(at + 1, len(rising) - 1)]
     return lower * share.denominator + rest * (upper - lower), share.denominator

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, Protocol
 
 from watchkeeper.detect.correlation.operators.interface import EVIDENCE, Mark, Occurrence, Told, revive
@@ -216,10 +217,10 @@ class Total:
 class Middle:
     """A percentile of the numbers; of the first `most`, where there are too many."""
 
-    def __init__(self, test: Test, most: int, percent: float) -> None:
+    def __init__(self, test: Test, most: int, share: Fraction) -> None:
         self._test = test
         self._most = most
-        self._percent = percent
+        self._share = share
         self._rising: list[int] = []
         self._count = 0
 
@@ -233,7 +234,7 @@ class Middle:
 
     def result(self) -> dict[str, Any] | None:
         """See `Gathering`."""
-        above, below = percentile_of(self._rising, self._percent)
+        above, below = percentile_of(self._rising, self._share)
         if not self._test(above, below):
             return None
         inexact = {} if self._count == len(self._rising) else {"exact": False}
