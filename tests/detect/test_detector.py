@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -308,63 +302,6 @@ def test_a_running_detector_raises_the_alert_while_the_event_is_fresh(
         thread.join(20)
     assert len(seen) == 1
     assert detector_on(tmp_path, watch, database).step() <= 1  # it saved where it stopped
-
-
-KILLED = textwrap.dedent("""
-    import sys
-    from pathlib import Path
-    from watchkeeper.core.database import Database
-    from watchkeeper.detect import DetectSettings, detector as detector_module
-    from watchkeeper.detect.detector import Detector, Place
-    from watchkeeper.detect.sigma.rules import load_rules
-    from watchkeeper.detect.stream.judging import Court
-    from watchkeeper.detect.stream.loop import Loop
-    from watchkeeper.events import Journal, JournalReader
-    data = Path(sys.argv[1])
-    journal = Journal.open(data, "watch")
-    database = Database.at(data / "state.db")
-    settings = DetectSettings(save_seconds=0.01)
-    court, place = Court(Loop(load_rules([data / "rules"]))), Place(journal, JournalReader(data), database)
-    detector = Detector(court, place, settings=settings)
-    detector_module._CHUNK = 37
-    while True:
-        if detector.step():
-            print("stepped", flush=True)
-""")
-
-
-@pytest.mark.slow
-@pytest.mark.behaviour("detect.survives-kill")
-def test_a_detector_killed_at_random_moments_loses_and_doubles_no_alert(
-    tmp_path: Path, gateway: Journal, database: Database
-) -> None:
-    dice = random.Random(11)
-    (tmp_path / "rules").mkdir()
-    (tmp_path / "rules" / "denied.yml").write_text(RULE)
-    expected, raised = set(), []
-    for round_ in range(4):
-        for i in range(300):
-            event = call(round_ * 1000 + i)
-            expected.add(event.id)
-            last = gateway.append(event)
-        gateway.wait(last)
-        process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        for _ in range(dice.randint(1, 7)):
-            assert process.stdout.readline() == b"stepped\n"
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(dice.uniform(0.0, 0.02))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        raised.append(len(alerts(tmp_path)))
-    watch = Journal.open(tmp_path, "watch")
-    drain(detector_on(tmp_path, watch, database, load_rules([tmp_path / "rules"])))
-    watch.close()
-    assert any(0 < count < 300 * at for at, count in enumerate(raised, 1)), "no kill came in the middle"
-    found = Counter(alert.body["event"] for alert in alerts(tmp_path))
-    assert set(found) == expected
-    assert max(found.values()) == 1
 
 
 def test_the_products_rules_load_and_route_by_kind(

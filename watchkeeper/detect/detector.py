@@ -135,7 +135,7 @@ class Detector:
 
     def progress(self) -> Progress:
         """Counted now."""
-        waits = self._place.reader.waiting(dict(self._cursor)).values() if self._cursor is not None else ()
+        waits = self._place.reader.waiting(dict(self._cursor or {})).values()
         return Progress(
             **msgspec.structs.asdict(self._counts),
             waiting=sum(one.records for one in waits),
