@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.detect.stream.court import KIND, Bench, T, call, calls, drain
+from tests.detect.stream.court import KIND, RULE, Bench, T, call, calls, drain
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.detect import DetectSettings
 from watchkeeper.detect.stream.duplicates import Duplicates
+from watchkeeper.detect.stream.judging import Court
+from watchkeeper.detect.stream.loop import Loop
 from watchkeeper.detect.stream.watermark import Watermark
 from watchkeeper.events import Event, Journal
 
@@ -141,7 +143,7 @@ def test_what_is_late_and_what_waits_is_told(tmp_path: Path) -> None:
     other = Journal.open(tmp_path, "other", ManualClock(T))
     other.record(call(SECOND, outcome="deny"))
     other.record(call(10_000 * SECOND))
-    detector = bench.detector()
+    detector = bench.detector(Court(Loop((RULE,))))
     assert detector.progress().waiting > 200
     drain(detector)
     bench.record([call(2 * SECOND, outcome="deny")])
