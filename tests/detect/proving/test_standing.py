@@ -12,10 +12,13 @@ from watchkeeper.app.ranking import register_of
 from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.core.errors import Conflict, Invalid, Unavailable
 from watchkeeper.detect import DetectSettings
-from watchkeeper.detect.proving.silence import Ranks
+from watchkeeper.detect.alerts.plain import PlainAdmission
+from watchkeeper.detect.alerts.raising import detection_of
+from watchkeeper.detect.model import Detection
+from watchkeeper.detect.proving.silence import HELD_BACK, SILENCED, Ranks, Silence
 from watchkeeper.detect.proving.standing import Decided, State, check_enabling, standing
 from watchkeeper.detect.sigma.rules import load_rule
-from watchkeeper.events import new_event
+from watchkeeper.events import Event, Position, new_event
 from watchkeeper.events.lake.search import Search
 
 RULE = """
@@ -115,3 +118,22 @@ def test_while_the_control_state_cannot_be_read_a_rule_stays_what_it_was(tmp_pat
     ranks = Ranks(known, tmp_path, (rule,))
     states = [ranks.of(rule, now).state for now in (1, 2, 2_000_000, 4_000_000)]
     assert states == [State.ENABLED] * 4
+
+
+@pytest.mark.behaviour("proving.silence")
+def test_what_admission_holds_back_of_a_drill_is_recorded_in_silence_and_of_others_not(tmp_path: Path) -> None:
+    class HoldsBack(PlainAdmission):
+        def admit(self, detection: Detection, now: int) -> tuple[Event, ...]:
+            return ()
+
+    (tmp_path / "denied_call.yml").write_text(RULE)
+    rule = load_rule(tmp_path / "denied_call.yml")
+    silence = Silence(HoldsBack(), Ranks(dict, None))
+
+    def kinds(*labels: str) -> list[tuple[str, list[str]]]:
+        call = new_event(1, "gateway.request.decided", outcome="deny", server="mine", labels=labels)
+        found = silence.admit(detection_of(rule, call, Position("gateway", 1)), 2)
+        return [(event.kind, event.body["reasons"]) for event in found]
+
+    assert kinds() == []
+    assert kinds("exercise") == [(SILENCED, [HELD_BACK])]

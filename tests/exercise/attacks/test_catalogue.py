@@ -60,7 +60,7 @@ class Estate:
         self.cleared += 1
 
     def events(self, kind: str, **_: Any) -> list[Event]:
-        return self.alerts if kind == "detect.alert.raised" else []
+        return self.alerts if kind == "detect.alert" else []
 
     def is_caught_up(self) -> bool:
         return True
@@ -81,7 +81,12 @@ class Estate:
 
     def alert(self, name: str, age: int = 0) -> None:
         now = SystemClock().now()
-        body = {"rule": f"id-{name}", "name": name, "event_time": now - age}
+        body = {
+            "rule": f"id-{name}",
+            "name": name,
+            "event_time": now - age,
+            "tags": ["safe-mcp.safe-t1001"] if name != "stray" else [],
+        }
         self.alerts.append(new_event(now + 2000, "detect.alert.raised", body=body))
 
 
@@ -104,7 +109,7 @@ async def test_an_attack_is_detected_by_the_alerts_of_its_own_time_only(tmp_path
 
     attacks = [
         attack_of(estate, "seen", "tool_changed", "other", expected=("tool_changed",)),
-        attack_of(estate, "by_another", "other", expected=("tool_changed",)),
+        attack_of(estate, "by_another", "other", "stray", expected=("tool_changed",)),
         attack_of(estate, "quiet"),
         Attack("broken", "T", (), breaks),
     ]

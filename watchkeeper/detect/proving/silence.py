@@ -1,6 +1,8 @@
 """Stands before admission: what a silent rule finds is recorded and wakes nobody, what a disabled one finds is nothing.
 
-Decided anew from the control state, at most once a second, so that enabling a rule needs no restart.
+Decided anew from the control state, at most once a second, so that enabling a rule needs no restart. What admission
+holds back of a drill, since the same was told a moment ago, is recorded in silence, too: a drill must be judged by
+each of its attacks.
 """
 
 from __future__ import annotations
@@ -13,14 +15,18 @@ import msgspec
 
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.detect.alerts.model import RAISED
 from watchkeeper.detect.alerts.raising import alert_of
 from watchkeeper.detect.check import check
 from watchkeeper.detect.interface import Admission
 from watchkeeper.detect.model import Detection, Heading, Rule
+from watchkeeper.detect.proving.simulation import DRILL
 from watchkeeper.detect.proving.standing import Decided, Standing, State, standing
 from watchkeeper.events import Event
 
 SILENCED = "detect.alert.silenced"
+UNTRIED = "the rule may not wake anyone"
+HELD_BACK = "a drill, of which the same was told before"
 Known = Callable[[], Mapping[str, Decided]]
 
 
@@ -68,12 +74,20 @@ class Silence:
     def admit(self, detection: Detection, now: int) -> Iterable[Event]:
         """What the other makes of it, a silent record, or nothing."""
         state = self._ranks.of(detection.by, now).state
-        if state is State.ENABLED:
-            return self._inner.admit(detection, now)
         if state is State.DISABLED:
             return ()
-        return (msgspec.structs.replace(alert_of(detection, now), kind=SILENCED),)
+        if state is State.SILENT:
+            return (_silent(detection, now, UNTRIED),)
+        events = tuple(self._inner.admit(detection, now))
+        if DRILL in detection.event.labels and not any(event.kind == RAISED for event in events):
+            return (*events, _silent(detection, now, HELD_BACK))
+        return events
 
     def pass_time(self, watermark: int, now: int) -> Iterable[Event]:
         """The other's."""
         return self._inner.pass_time(watermark, now)
+
+
+def _silent(detection: Detection, now: int, why: str) -> Event:
+    alert = alert_of(detection, now)
+    return msgspec.structs.replace(alert, kind=SILENCED, body=alert.body | {"reasons": [why]})

@@ -1,6 +1,7 @@
 """Runs attacks one after the other, and waits for what detection says of each.
 
-What counts is what was recorded: alerts about events since the attack began. Every wait is bounded. When no rule is
+What counts is what was recorded: alerts about events since the attack began, of rules that are expected, or that name
+one of the attack's techniques; what else was raised meanwhile is not about it. Every wait is bounded. When no rule is
 expected, the wait ends once detection has looked at everything; then silence is an answer, and it is recorded as one.
 """
 
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterable
 
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.detect.alerts.model import RAISED
+from watchkeeper.detect.proving.silence import HELD_BACK, SILENCED
 from watchkeeper.events import Event
 from watchkeeper.exercise.attacks.model import Attack, Outcome, Result, Spoke
 from watchkeeper.exercise.attacks.scene import Scene
@@ -21,7 +24,7 @@ PATIENCE = 5.0
 """Seconds to wait for an alert."""
 _SETTLED = 0.4
 """Seconds after which a detection that has caught up is believed to say no more."""
-_RAISED = "detect.alert.raised"
+_ALERT = "detect.alert"
 _FINISHED = "respond.playbook.finished"
 Told = Callable[[Outcome], None]
 
@@ -67,15 +70,14 @@ class Range:
         alerts = await self._alerts(attack, began)
         took = (time.perf_counter() - clock) * 1000
         await self._response(alerts, began)
-        return _outcome(attack, result, alerts, took)
+        return _outcome(attack, result, [one for one in alerts if _is_about(one, attack)], took)
 
     async def _alerts(self, attack: Attack, began: int) -> list[Event]:
         start = time.monotonic()
         while True:
             alerts = await asyncio.to_thread(self._since, began)
-            names = {alert.body.get("name") for alert in alerts}
             waited = time.monotonic() - start
-            if attack.expected and names & set(attack.expected):
+            if any(alert.body.get("name") in attack.expected for alert in alerts):
                 return alerts
             if waited > self._patience:
                 return alerts
@@ -95,7 +97,21 @@ class Range:
             await asyncio.sleep(0.03)
 
     def _since(self, began: int) -> list[Event]:
-        return [alert for alert in self._estate.events(_RAISED) if alert.body.get("event_time", 0) >= began]
+        since = (one for one in self._estate.events(_ALERT) if one.body.get("event_time", 0) >= began)
+        return [one for one in since if one.kind == RAISED or (one.kind == SILENCED and HELD_BACK in _reasons(one))]
+
+
+def _reasons(alert: Event) -> list[str]:
+    return list(alert.body.get("reasons") or ())
+
+
+def _is_about(alert: Event, attack: Attack) -> bool:
+    return alert.body.get("name") in attack.expected or bool(set(attack.techniques) & _tags(alert))
+
+
+def _tags(alert: Event) -> set[str]:
+    """As attacks write them: SAFE-MCP's ids in short."""
+    return {str(tag).replace("safe-mcp.safe-", "safe-mcp.") for tag in alert.body.get("tags") or ()}
 
 
 def _outcome(attack: Attack, result: Result, alerts: Iterable[Event], ms: float, failed: str = "") -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from watchkeeper.exercise.attacks.model import Result
@@ -9,6 +10,7 @@ from watchkeeper.exercise.attacks.scene import LEGACY, TIME, Scene
 from watchkeeper.exercise.demo import fake_secret
 from watchkeeper.exercise.training_server import HIDDEN_IN_DESCRIPTION
 
+_ORDER = "containment order"
 _TAGS = 0xE0000
 """Where Unicode's tag characters begin: invisible, and read by models."""
 
@@ -51,7 +53,13 @@ async def held_tool(scene: Scene) -> Result:
     scene.behave(rug_pull=True)
     async with scene.agent() as agent:
         await agent.tools()
-    return _told(await scene.call("weather", {"city": "Lisbon"}))
+        for _ in range(20):
+            answer = await agent.call("weather", {"city": "Lisbon"})
+            if _ORDER not in answer.text:
+                break
+            # a playbook was quicker: what is tried here is the hold by the pin, without its order
+            await asyncio.to_thread(scene.estate.clear)
+    return _told(answer)
 
 
 async def hidden_in_result(scene: Scene) -> Result:
