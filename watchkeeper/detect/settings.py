@@ -45,3 +45,29 @@ class DetectSettings(msgspec.Struct, frozen=True):
             ge=0,
         ),
     ] = 60.0
+    correlation_groups: Annotated[
+        int,
+        Meta(
+            description="Groups that each correlation follows at once; what finds no place is told as an alert of it.",
+            ge=1,
+        ),
+    ] = 50_000
+    correlation_entries: Annotated[
+        int,
+        Meta(
+            description="Events, values or numbers that a correlation keeps of one group; a condition that counts "
+            "further is refused.",
+            ge=1,
+        ),
+    ] = 10_000
+    correlation_total: Annotated[int, Meta(description="The same of all groups of one correlation together.", ge=1)] = (
+        1_000_000
+    )
+    correlation_waiting: Annotated[
+        int,
+        Meta(
+            description="Matched events that may wait for event time to pass them; beyond that the oldest are dealt "
+            "with at once, and counted.",
+            ge=1,
+        ),
+    ] = 200_000

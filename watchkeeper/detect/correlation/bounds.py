@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from watchkeeper.detect.settings import DetectSettings
+
 
 class Bounds(msgspec.Struct, frozen=True):
     """For one worker."""
@@ -16,3 +18,13 @@ class Bounds(msgspec.Struct, frozen=True):
     """The same of all groups of one correlation together."""
     waiting: int = 200_000
     """Events that wait for event time to pass them."""
+
+
+def bounds_of(settings: DetectSettings) -> Bounds:
+    """As they are set."""
+    return Bounds(
+        groups=settings.correlation_groups,
+        entries=settings.correlation_entries,
+        total=settings.correlation_total,
+        waiting=settings.correlation_waiting,
+    )

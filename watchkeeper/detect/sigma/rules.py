@@ -6,7 +6,7 @@ The first flaw is an error with its file: a detection that somebody believes in 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -25,8 +25,10 @@ from watchkeeper.detect.sigma.linking import Names, correlations_of, filters_of,
 from watchkeeper.detect.sigma.model import LogSource, Refused
 from watchkeeper.detect.sigma.own import read_own, refuse_doubled
 from watchkeeper.detect.sigma.reading.filters import Filter
+from watchkeeper.detect.sigma.reading.headings import heading_of
 from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, Lists
 from watchkeeper.detect.sigma.reading.single import version_of
+from watchkeeper.detect.sigma.reading.trials import Trials, read_trials
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Detections:
     """By id; those with `alone` false only feed correlations."""
     correlations: tuple[Correlation, ...]
     """What another refers to stands before it."""
+    trials: Mapping[str, Trials] = dataclasses.field(default_factory=dict)
+    """The tests that correlations carry, by their id."""
 
 
 def load_rule(path: Path) -> Rule:
@@ -74,8 +78,10 @@ def load_detections(folders: Iterable[Path], lists: Lists = NO_LISTS) -> Detecti
     filters = filters_of(filter(is_filter, documents), names, lists, refused)
     single = (one for one in documents if not is_filter(one) and not is_correlation(one))
     rules = [_narrowed(rule, filters) for rule in _unique(read_own(document, lists) for document in single)]
-    correlations = correlations_of(filter(is_correlation, documents), names, rules, refused)
+    combined = [one for one in documents if is_correlation(one)]
+    correlations = correlations_of(combined, names, rules, refused)
     _raise_first(refused)
+    trials = {heading_of(one, "").id: read_trials(one) for one in combined}
     for one in correlations:
         _refuse_strange(one)
     silent = silenced(correlations)
@@ -84,6 +90,7 @@ def load_detections(folders: Iterable[Path], lists: Lists = NO_LISTS) -> Detecti
             dataclasses.replace(rule, alone=rule.id not in silent) for rule in sorted(rules, key=lambda rule: rule.id)
         ),
         correlations=tuple(msgspec.structs.replace(one, alone=one.heading.id not in silent) for one in correlations),
+        trials=trials,
     )
 
 

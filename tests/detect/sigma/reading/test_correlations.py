@@ -114,6 +114,10 @@ READ = {
         "{type: temporal_ordered, timespan: 1m, condition: a and not (b or c)}",
         {"type": Type.ABSENCE, "missing": ("B", "C")},
     ),
+    "not-before": (
+        "{type: temporal_ordered, rules: [b, a], timespan: 1m, condition: a and not b}",
+        {"type": Type.TEMPORAL_ORDERED, "rules": ("B", "A"), "expression": Every((A, Never(B)))},
+    ),
     "silence": (
         "{type: event_count, rules: [a], timespan: 1m, group-by: [server], condition: {lt: 1}}",
         {"type": Type.ABSENCE, "missing": ("A",), "group_by": ("server",)},

@@ -181,6 +181,9 @@ def _absence(said: Correlation) -> Correlation:
             "an ordered correlation with `not` has another form than `a and not b`",
             hint="write `a and not b`, or `a and b and not (c or d)`; or the type temporal",
         )
+    place = {rule: at for at, rule in enumerate(said.rules)}
+    if min(place[rule] for rule in missing) < max(place[rule] for rule in first):
+        return said  # listed before or between: it must not have come before or between, and nothing is waited for
     return _absent(said, tuple(rule for rule in said.rules if rule in first), missing)
 
 
