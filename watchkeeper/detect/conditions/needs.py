@@ -1,13 +1,12 @@
 """What must be there before a condition can be true: a set of atoms, one of which every matching record has. Pure.
 
 Of an *and* the cheapest branch is enough, of an *or* every branch gives its part; a *not* gives nothing, except that
-what is not absent is there. Whoever asks says what an atom costs: how often it is there although the rule does not
-match.
+what is not absent is there. All that could be chosen is found once; whoever asks says what a clause costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -39,39 +38,55 @@ class Atom(NamedTuple):
 
 Clause = frozenset[Atom]
 """One of these atoms is there. Of an empty clause none is: the condition is never true."""
-Cost = Callable[[Atom], float]
-
+Cost = Callable[[Clause], float]
 _SEPARATORS = "\\/"
 
 
-def need_of(condition: Condition, cost: Cost) -> Clause | None:
-    """The cheapest clause that the condition needs; `None` when it can be true of a record that has nothing."""
-    return _need(condition, True, lambda clause: sum(map(cost, clause)))
+class Some(NamedTuple):
+    """One of the atoms is there, or one of the parts is as it must be."""
+
+    clause: Clause
+    parts: tuple[Every, ...]
 
 
-def _need(condition: Condition, wanted: bool, cost: Callable[[Clause], float]) -> Clause | None:
-    """The clause of the condition, or of its opposite."""
+class Every(NamedTuple):
+    """All of this is so. When it is empty, nothing is needed."""
+
+    clauses: tuple[Clause, ...] = ()
+    parts: tuple[Some, ...] = ()
+
+
+def needs_of(condition: Condition, wanted: bool = True) -> Every:
+    """All that the condition needs, or its opposite."""
     if isinstance(condition, Not):
-        return _need(condition.arg, not wanted, cost)
+        return needs_of(condition.arg, not wanted)
     if isinstance(condition, Comparison):
-        return _cheapest(_of_comparison(condition) if wanted else _of_opposite(condition), cost)
-    parts = (_need(arg, wanted, cost) for arg in condition.args)
+        return Every(tuple(_of_comparison(condition) if wanted else _of_opposite(condition)))
+    needs = [needs_of(arg, wanted) for arg in condition.args]
     if isinstance(condition, And) is wanted:
-        return _cheapest((part for part in parts if part is not None), cost)
-    return _union(parts)
+        clauses = tuple(clause for need in needs for clause in need.clauses)
+        return Every(clauses, tuple(part for need in needs for part in need.parts))
+    return _any_of(needs)
 
 
-def _cheapest(clauses: Iterable[Clause], cost: Callable[[Clause], float]) -> Clause | None:
+def _any_of(needs: list[Every]) -> Every:
+    if Every() in needs:
+        return Every()
+    plain = [need.clauses[0] for need in needs if len(need.clauses) == 1 and not need.parts]
+    clause = frozenset().union(*plain)
+    others = tuple(need for need in needs if len(need.clauses) != 1 or need.parts)
+    return Every(parts=(Some(clause, others),)) if others else Every((clause,))
+
+
+def cheapest(need: Every, cost: Cost) -> Clause | None:
+    """The cheapest clause that stands for a need; `None` when nothing is needed."""
+    clauses = [*need.clauses, *(_joined(part, cost) for part in need.parts)]
     return min(clauses, key=cost, default=None)
 
 
-def _union(clauses: Iterable[Clause | None]) -> Clause | None:
-    atoms: set[Atom] = set()
-    for clause in clauses:
-        if clause is None:
-            return None
-        atoms |= clause
-    return frozenset(atoms)
+def _joined(need: Some, cost: Cost) -> Clause:
+    # what stands in an *or* never is empty
+    return need.clause.union(*(cheapest(part, cost) or () for part in need.parts))
 
 
 def _of_opposite(said: Comparison) -> Iterator[Clause]:

@@ -15,7 +15,7 @@ import msgspec
 
 from watchkeeper.detect.conditions.fields import Fields, Record
 from watchkeeper.detect.conditions.needs import Atom, How
-from watchkeeper.detect.matching.scanning import Scanner, make_scanner, readable
+from watchkeeper.detect.matching.scanning import Database, Scanner, encoded, make_scanner
 
 _NUMBER = re.compile(r"[0-9.e+-]+|[infa-]{1,4}")
 """What can be a piece of a number with a fraction."""
@@ -37,21 +37,28 @@ class Everywhere:
             written[_inside(atom.text)] |= marks
             if _NUMBER.fullmatch(atom.text):
                 self._present |= marks
-        self._written: Scanner = make_scanner(written)
+        self._escaped = 1 << max((marks.bit_length() for marks in written.values()), default=0)
+        self._written: Scanner = Database(written, self._escaped)
         self._parts: Scanner = make_scanner(parts)
 
-    def find(self, record: Record) -> int:
-        """The marks of all that stands in the record."""
+    def find(self, record: Record, raw: bytes | None = None) -> int:
+        """The marks of all that stands in the record; `raw` is the JSON text that it was read from."""
+        if raw is not None:
+            marks = self._scan(raw)
+            if not marks & self._escaped:
+                return marks
         try:
-            data = _encode(record)
+            return self._scan(_encode(record)) & ~self._escaped
         except (ValueError, TypeError, OverflowError, RecursionError):
             return self._value_by_value(record)
-        return self._present | self._written.marks(data if data.isascii() else readable(data.decode()))
+
+    def _scan(self, data: bytes) -> int:
+        return self._present | self._written.marks(data)
 
     def _value_by_value(self, record: Record) -> int:
         marks = self._present
         for text in Fields(record).everything():
-            marks |= self._parts.marks(readable(text))
+            marks |= self._parts.marks(encoded(text))
         return marks
 
 

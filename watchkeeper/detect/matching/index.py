@@ -11,7 +11,7 @@ from typing import Any
 
 from watchkeeper.detect.conditions.fields import LONGEST, Fields, Record
 from watchkeeper.detect.conditions.needs import Atom, Clause, How, spellings, tail_of
-from watchkeeper.detect.matching.scanning import Scanner, make_scanner, readable
+from watchkeeper.detect.matching.scanning import Scanner, encoded, make_scanner
 
 _REMEMBERED = 4096
 """Values of one field."""
@@ -68,7 +68,7 @@ class Probe:
             marks |= self._exact.get(folded, 0)
             if self._tails:
                 marks |= self._tails.get(tail_of(folded), 0)
-        return marks | self._scanner.marks(readable(text)) if self._scanner is not None else marks
+        return marks | self._scanner.marks(encoded(text)) if self._scanner is not None else marks
 
     def _find_scalar(self, value: Any) -> int:
         kind = type(value)

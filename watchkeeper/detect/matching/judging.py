@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from watchkeeper.detect.conditions.compiling import compile_condition
 from watchkeeper.detect.conditions.model import Condition
+from watchkeeper.detect.conditions.needs import needs_of
 from watchkeeper.detect.conditions.values import Test
 from watchkeeper.detect.matching.generating import Judge, generate
 from watchkeeper.detect.matching.views import Names, Several, View
@@ -16,11 +17,12 @@ R = TypeVar("R")
 class Judged(Generic[R]):
     """A rule with its condition, compiled when it is needed first: most rules never are."""
 
-    __slots__ = ("_judge", "_names", "_plain", "condition", "rule")
+    __slots__ = ("_judge", "_names", "_plain", "condition", "needs", "rule")
 
     def __init__(self, rule: R, condition: Condition, names: Names) -> None:
         self.rule = rule
         self.condition = condition
+        self.needs = needs_of(condition)
         self._names = names
         self._judge: Judge | None = None
         self._plain: Test | None = None

@@ -7,11 +7,12 @@ field is not looked at when the rules that would be found by it can be found by 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
-from watchkeeper.detect.conditions.fields import Fields, Record
-from watchkeeper.detect.conditions.model import Condition
-from watchkeeper.detect.conditions.needs import Atom, Clause, How, need_of
+from watchkeeper.detect.conditions.fields import Fields, Record, text_of
+from watchkeeper.detect.conditions.needs import Atom, Clause, Every, How, cheapest, tail_of
+from watchkeeper.detect.matching.reaching import reach_for
 
 _FAITH = 4
 """Records that a guess is worth."""
@@ -24,28 +25,65 @@ _REACHED = 0.1
 _REMEMBERED = 0.05
 _FOUND = 1.2
 _LETTER = 0.002
+_HASHED = 0.0005
 _EVERYWHERE = 5.0
 """To look at all texts of a record."""
 _NEVER = 1e9
 
 
+class Sampled:
+    """The values of one field in a sample of records, folded; a record with several counts with each."""
+
+    def __init__(self, texts: Counter[str]) -> None:
+        self.texts = texts
+        self.total = texts.total()
+        self.length = sum(map(len, texts)) / max(1, len(texts))
+        """Characters, on average."""
+        self._tails: Counter[str] = Counter()
+        for text, times in texts.items():
+            self._tails[tail_of(text)] += times
+        self._joined = "\n".join(texts)
+
+    def times(self, atom: Atom) -> int:
+        """How often it is there."""
+        if atom.how is How.EXACT:
+            return self.texts[atom.text]
+        if atom.how is How.TAIL:
+            return self._tails[atom.text]
+        if atom.how is How.PRESENT:
+            return self.total
+        if atom.text not in self._joined:
+            return 0
+        return sum(times for text, times in self.texts.items() if atom.text in text)
+
+
 class Experience:
     """A sample of the records of one log source; empty before there was one."""
 
-    def __init__(self, sample: Sequence[Record] = ()) -> None:
+    def __init__(self, kind: type, sample: Sequence[Record] = ()) -> None:
+        self._kind = kind
+        self._sample = sample
         self._size = len(sample)
-        self._fields = [Fields(record) for record in sample]
-        self._texts: dict[str, Counter[str]] = {}
+        self._sampled: dict[str, Sampled] = {}
         self._shares: dict[Atom, float] = {}
+        self._risks: dict[Clause, float] = {}
 
     def share(self, atom: Atom) -> float:
         """How many of the records have it."""
         share = self._shares.get(atom)
         if share is None:
-            texts = self._values(atom.field)
-            seen = sum(times for text, times in texts.items() if _IN[atom.how](atom.text, text))
-            share = self._shares[atom] = (seen + _guess(atom) * _FAITH) / (self._size + _FAITH)
+            times = self._field(atom.field).times(atom) if self._size else 0
+            share = self._shares[atom] = (times + _guess(atom) * _FAITH) / (self._size + _FAITH)
         return share
+
+    def risk(self, clause: Clause | None) -> float:
+        """How often a rule that is looked for by this is a candidate."""
+        if clause is None:
+            return 1.0
+        risk = self._risks.get(clause)
+        if risk is None:
+            risk = self._risks[clause] = sum(map(self.share, clause))
+        return risk
 
     def price(self, field: str) -> float:
         """What it costs, for each record, to look at a field at all."""
@@ -53,51 +91,60 @@ class Experience:
             return _EVERYWHERE
         if not self._size:
             return _REACHED + _REMEMBERED
-        texts = self._values(field)
-        times = texts.total()
-        if not times:
+        seen = self._field(field)
+        if not seen.total:
             return _REACHED
-        new = len(texts) / times
-        length = sum(map(len, texts)) / len(texts)
-        return _REACHED + times / self._size * (_REMEMBERED + length * _LETTER / 4 + new * (_FOUND + length * _LETTER))
+        new = len(seen.texts) / seen.total
+        each = _REMEMBERED + seen.length * _HASHED + new * (_FOUND + seen.length * _LETTER)
+        return _REACHED + seen.total / self._size * each
 
-    def _values(self, name: str) -> Counter[str]:
-        """The sampled values of a field, folded; a record with several counts with each."""
-        found = self._texts.get(name)
-        if found is None:
-            found = self._texts[name] = Counter()
-            for fields in self._fields:
-                found.update(text[:_TEXT].casefold() for text in (fields.texts(name) if name else fields.everything()))
-        return found
+    def _field(self, name: str) -> Sampled:
+        sampled = self._sampled.get(name)
+        if sampled is None:
+            texts = Counter(text[:_TEXT].casefold() for text in self._texts(name))
+            sampled = self._sampled[name] = Sampled(texts)
+        return sampled
+
+    def _texts(self, name: str) -> Iterator[str]:
+        reach = reach_for(self._kind, name)
+        for record in self._sample:
+            if not name:
+                yield from Fields(record).everything()
+                continue
+            value = reach(record)
+            if isinstance(value, (list, tuple)):
+                yield from Fields(record).texts(name)
+            elif isinstance(value, (str, int, float)) and value != "":
+                yield text_of(value)
 
 
-def choose(conditions: Sequence[Condition], experience: Experience) -> list[Clause | None]:
-    """What each condition is looked for by."""
-    chosen = [need_of(condition, experience.share) for condition in conditions]
+def choose(needs: Sequence[Every], experience: Experience) -> list[Clause | None]:
+    """What each of some rules is looked for by."""
+    chosen = [cheapest(need, experience.risk) for need in needs]
     dear = sorted({atom.field for clause in chosen for atom in clause or ()}, key=experience.price, reverse=True)
     avoided: set[str] = set()
     for field in dear:
-        using = [at for at, clause in enumerate(chosen) if clause and any(atom.field == field for atom in clause)]
-        other = [need_of(conditions[at], _avoiding(experience, avoided | {field})) for at in using]
-        loss = sum(_risk(new, experience) for new in other) - sum(_risk(chosen[at], experience) for at in using)
-        if loss * _JUDGED < experience.price(field) and not _reads(other, avoided | {field}):
+        using = [at for at, clause in enumerate(chosen) if clause and field in fields_of_clause(clause)]
+        cost = _avoiding(experience, frozenset(avoided | {field}))
+        other = [cheapest(needs[at], cost) for at in using]
+        loss = sum(map(cost, other)) - sum(experience.risk(chosen[at]) for at in using)
+        if loss * _JUDGED < experience.price(field):
             avoided.add(field)
             for at, clause in zip(using, other, strict=True):
                 chosen[at] = clause
     return chosen
 
 
-def _avoiding(experience: Experience, fields: set[str]) -> Callable[[Atom], float]:
-    return lambda atom: _NEVER if atom.field in fields else experience.share(atom)
+def _avoiding(experience: Experience, fields: frozenset[str]) -> Callable[[Clause | None], float]:
+    return lambda clause: (
+        _NEVER if clause and not fields.isdisjoint(fields_of_clause(clause)) else experience.risk(clause)
+    )
 
 
-def _risk(clause: Clause | None, experience: Experience) -> float:
-    """How often the rule is a candidate."""
-    return 1.0 if clause is None else min(1.0, sum(map(experience.share, clause)))
-
-
-def _reads(clauses: Iterable[Clause | None], fields: set[str]) -> bool:
-    return any(atom.field in fields for clause in clauses for atom in clause or ())
+@lru_cache(maxsize=65_536)
+def fields_of_clause(clause: Clause) -> frozenset[str]:
+    """The fields that its atoms are of."""
+    return frozenset(atom.field for atom in clause)
 
 
 def _guess(atom: Atom) -> float:
@@ -105,11 +152,3 @@ def _guess(atom: Atom) -> float:
     if share is None:
         return max(float(0.6 ** len(atom.text)), 0.0005)
     return share
-
-
-_IN: dict[How, Callable[[str, str], bool]] = {
-    How.EXACT: lambda part, text: part == text,
-    How.TAIL: lambda part, text: text.endswith(part),
-    How.PART: lambda part, text: part in text,
-    How.PRESENT: lambda part, text: True,
-}

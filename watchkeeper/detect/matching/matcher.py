@@ -62,6 +62,7 @@ class Matcher(Generic[R]):
         self._names = Names()
         self._known: dict[int, Judged[R]] = {}
         self._tables: dict[tuple[type, Hashable], Table[R]] = {}
+        self._by_rules: dict[tuple[type, tuple[int, ...]], Table[R]] = {}
         self.counts = Counts()
 
     @classmethod
@@ -69,14 +70,17 @@ class Matcher(Generic[R]):
         """All of these rules for every record."""
         return cls(lambda _: rules, lambda _: None, learn_after=learn_after)
 
-    def match(self, record: Record) -> list[R]:
-        """The rules that match, in the order in which they were given."""
+    def match(self, record: Record, raw: bytes | None = None) -> list[R]:
+        """The rules that match, in the order in which they were given.
+
+        `raw` is the JSON text of the record, in UTF-8, if it is at hand: keywords are found faster with it.
+        """
         counts = self.counts
         counts.records += 1
         key = type(record), self._route(record)
         table = self._tables.get(key) or self._table(key)
         try:
-            candidates = table.candidates(record)
+            candidates = table.candidates(record, raw)
         except Exception:  # noqa: BLE001 — whatever is wrong with an index costs time, not matches
             counts.unindexed += 1
             candidates = table.judged
@@ -98,10 +102,16 @@ class Matcher(Generic[R]):
             return False
 
     def _table(self, key: tuple[type, Hashable]) -> Table[R]:
+        """The table of a key; keys with the same rules share one."""
         judged = tuple(self._judged(rule) for rule in self._rules_of(key[1]))
+        same = key[0], tuple(map(id, judged))
         if len(self._tables) >= _TABLES:
             self._tables.clear()
-        table = self._tables[key] = Table(judged, self._names, key[0], self._learn_after)
+            self._by_rules.clear()
+        table = self._by_rules.get(same)
+        if table is None:
+            table = self._by_rules[same] = Table(judged, self._names, key[0], self._learn_after)
+        self._tables[key] = table
         return table
 
     def _judged(self, rule: R) -> Judged[R]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from watchkeeper.detect.conditions.fields import Record
+from watchkeeper.detect.conditions.needs import Atom
 from watchkeeper.detect.matching.everywhere import Everywhere
 from watchkeeper.detect.matching.index import Probe, atoms_by_field
 from watchkeeper.detect.matching.judging import Judged
@@ -19,7 +20,7 @@ from watchkeeper.detect.matching.views import Names
 
 R = TypeVar("R")
 
-_SAMPLE = 128
+_SAMPLE = 64
 _PLANS = 4096
 
 
@@ -34,12 +35,15 @@ class Table(Generic[R]):
         """Of the records: plain dicts, or events of our own."""
         self._sample: list[Record] = []
         self._next = first
-        """Records before the next choice; eight times as many before the one after it."""
+        """Records before the next choice; sixteen times as many before the one after it."""
         self._skip = self._until = max(first // _SAMPLE, 1)
         self._seen = 0
-        self._choose(Experience())
+        self._by_field: dict[str, dict[Atom, int]] = {}
+        self._everywhere: Everywhere | None = None
+        self._probes: tuple[tuple[Reach, dict[str | int, int], Probe], ...] = ()
+        self._choose(Experience(self._kind))
 
-    def candidates(self, record: Any) -> tuple[Judged[R], ...]:
+    def candidates(self, record: Any, raw: bytes | None) -> tuple[Judged[R], ...]:
         """The rules that can match this record; the others cannot."""
         self._until -= 1
         if not self._until:
@@ -56,7 +60,7 @@ class Table(Generic[R]):
             else:
                 marks |= probe.find_other(value, record)
         if self._everywhere is not None:
-            marks |= self._everywhere.find(record)
+            marks |= self._everywhere.find(record, raw)
         if not marks:
             return ()
         plan = self._plans.get(marks)
@@ -69,15 +73,20 @@ class Table(Generic[R]):
         return plan
 
     def _choose(self, experience: Experience) -> None:
-        """Decide what each rule is looked for by."""
-        clauses = choose([one.condition for one in self.judged], experience)
+        """Decide what each rule is looked for by. What was built before and is still the same stays."""
+        clauses = choose([one.needs for one in self.judged], experience)
         by_field, self._always = atoms_by_field(clauses)
-        everywhere = by_field.pop("", None)
-        self._everywhere = Everywhere(everywhere.items()) if everywhere else None
-        probes = [Probe(field, atoms.items()) for field, atoms in sorted(by_field.items())]
-        self._probes: tuple[tuple[Reach, dict[str | int, int], Probe], ...] = tuple(
-            (reach_for(self._kind, probe.field), probe.memo, probe) for probe in probes
-        )
+        before, self._by_field = self._by_field, by_field
+        kept = {probe.field: probe for _, _, probe in self._probes}
+        keywords = by_field.get("")
+        if keywords != before.get(""):
+            self._everywhere = Everywhere(keywords.items()) if keywords else None
+        probes = [
+            kept[field] if atoms == before.get(field) else Probe(field, atoms.items())
+            for field, atoms in sorted(by_field.items())
+            if field
+        ]
+        self._probes = tuple((reach_for(self._kind, probe.field), probe.memo, probe) for probe in probes)
         self._plans: dict[int, tuple[Judged[R], ...]] = {}
 
     def _look_closer(self, record: Record) -> None:
@@ -85,8 +94,8 @@ class Table(Generic[R]):
         self._sample.append(record)
         self._seen += self._skip
         if self._seen >= self._next:
-            self._choose(Experience(self._sample))
+            self._choose(Experience(self._kind, self._sample))
             self._sample.clear()
-            self._next *= 8
+            self._next *= 16
             self._skip = max(self._next // _SAMPLE, 1)
         self._until = self._skip

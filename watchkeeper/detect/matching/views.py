@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from watchkeeper.detect.conditions.fields import LONGEST, Fields, Record, Scalar, text_of
-from watchkeeper.detect.matching.reaching import Reach, reach_for
+from watchkeeper.detect.matching.reaching import Reach, into_dict, into_event
 
 
 class Several(Exception):
@@ -21,32 +21,17 @@ class Names:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._names: list[str] = []
-        self._reaches: dict[type, list[Reach]] = {}
+        self.slots: dict[str, tuple[str, str, Reach, Reach]] = {}
+        """For each attribute of a view: its letter, its field, and how it is fetched from a dict and from an event."""
 
     def number(self, name: str) -> int:
         """The field's number; a new one for a new field."""
-        if name not in self._numbers:
-            self._numbers[name] = len(self._names)
-            self._names.append(name)
-        return self._numbers[name]
-
-    def fetch(self, number: int, record: Record, view: View) -> Scalar:
-        """The one value of a field, an empty text for none. Raises `Several`."""
-        reaches = self._reaches.setdefault(type(record), [])
-        while len(reaches) < len(self._names):
-            reaches.append(reach_for(type(record), self._names[len(reaches)]))
-        value = reaches[number](record)
-        if isinstance(value, str):
-            if len(value) > LONGEST:
-                view.fields.cut = True
-            return value[:LONGEST]
-        if isinstance(value, (list, tuple)):
-            values = view.fields.values(self._names[number])
-            if len(values) > 1:
-                raise Several
-            return values[0] if values else ""
-        return value if isinstance(value, (int, float)) else ""
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = len(self._numbers)
+            for letter in "ftn":
+                self.slots[f"{letter}{number}"] = (letter, name, into_dict(name), into_event(name))
+        return number
 
 
 class View:
@@ -58,13 +43,28 @@ class View:
 
     def __getattr__(self, attribute: str) -> Any:
         if attribute == "fields":
-            self.fields = Fields(self.record)
-            return self.fields
-        number = int(attribute[1:])
-        value: Any = self.names.fetch(number, self.record, self)
-        # truth is no number to a rule
-        setattr(self, f"n{number}", text_of(value) if isinstance(value, bool) else value)
-        text = text_of(value)
-        setattr(self, f"t{number}", text)
-        setattr(self, f"f{number}", text.casefold())
-        return getattr(self, attribute)
+            value: Any = Fields(self.record)
+        else:
+            letter, name, from_dict, from_event = self.names.slots[attribute]
+            record = self.record
+            value = from_dict(record) if type(record) is dict else from_event(record)
+            if type(value) is not str or len(value) > LONGEST:
+                value = self._one(value, name)
+            if letter == "f":
+                value = (value if type(value) is str else text_of(value)).casefold()
+            elif letter == "t" or value is True or value is False:  # truth is no number to a rule
+                value = text_of(value)
+        self.__dict__[attribute] = value
+        return value
+
+    def _one(self, value: Any, name: str) -> Scalar:
+        """The one value of a field, an empty text for none. Raises `Several`."""
+        if isinstance(value, (list, tuple)):
+            values = self.fields.values(name)
+            if len(values) > 1:
+                raise Several
+            return values[0] if values else ""
+        if isinstance(value, str):
+            self.fields.cut = True
+            return value[:LONGEST]
+        return value if isinstance(value, (int, float)) else ""
