@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from watchkeeper.app.alerts.admitting import admission_for
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.ranking import silenced
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.content import content_folder
-from watchkeeper.detect.alerts.plain import PlainAdmission
 from watchkeeper.detect.correlation.bounds import bounds_of
 from watchkeeper.detect.correlation.stage import CorrelationStage
 from watchkeeper.detect.detector import Detector, Place
@@ -49,4 +49,4 @@ def stages_of(loaded: Loaded, platform: Platform, partition: Partition, detectio
 
 def admission_of(loaded: Loaded, platform: Platform) -> Admission:
     """What makes alerts of detections."""
-    return PlainAdmission()
+    return admission_for(loaded, platform)

@@ -51,7 +51,18 @@ from watchkeeper.protocol.spawn import Spawner
 from watchkeeper.registry.settings import PinTerms, check_pins
 
 _OF_THE_ROUTE = (
-    *("port", "shadow", "durability", "on_journal_failure", "eras", "public_url", "scopes", "trace_context", "pins"),
+    *(
+        "port",
+        "shadow",
+        "durability",
+        "on_journal_failure",
+        "eras",
+        "criticality",
+        "public_url",
+        "scopes",
+        "trace_context",
+        "pins",
+    ),
     "capture",
 )
 """Settings of a server that its upstream knows nothing of. What is not named here makes another upstream."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.app.administration import WATCH
+from watchkeeper.app.alerts.admitting import follower_for
 from watchkeeper.app.anchoring import keeper_of
 from watchkeeper.app.blinding import body_reads
 from watchkeeper.app.desk import Act, Desk
@@ -55,8 +56,11 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         taking = {"ingest": ingest.run} if ingest is not None else {}
         sinks = Sinks(loaded, platform.journal.record, platform.clock)
         desk = Desk(platform, lambda actor: msgspec.to_builtins(lake.erase(actor)))
+        queue = follower_for(loaded, platform)
         own = {"lake": lake.run, "detect": detector.run, "respond": respond.run, "privacy": desk.erasing.run}
-        noting = {"register": registering(loaded.data_dir, _cursors(lake, detector, respond) | sinks.cursors)}
+        own |= {"alerts": queue.run}
+        cursors = _cursors(lake, detector, respond) | {"alerts": lambda: queue.cursor} | sinks.cursors
+        noting = {"register": registering(loaded.data_dir, cursors)}
         readers = Readers({**own, **telling, **taking, **sinks.runs, **noting})
         handlers = _handlers(desk.acts | sinks.acts()) | {
             "status": _status(loaded.data_dir, readers, lake, detector, keeper)

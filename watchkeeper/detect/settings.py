@@ -71,3 +71,23 @@ class DetectSettings(msgspec.Struct, frozen=True):
             ge=1,
         ),
     ] = 200_000
+    window_seconds: Annotated[
+        int,
+        Meta(
+            description="Matches of one rule about one thing within so many seconds of event time are one alert and a "
+            "count; what is new in any respect is an alert of its own.",
+            ge=1,
+            le=86_400,
+        ),
+    ] = 900
+    throttle_alerts: Annotated[
+        int,
+        Meta(
+            description="Alerts that one rule may raise in a period; beyond, matches without anything new are counted "
+            "and told as a count.",
+            ge=1,
+        ),
+    ] = 100
+    throttle_seconds: Annotated[
+        int, Meta(description="Length of that period, in seconds of event time.", ge=1, le=86_400)
+    ] = 3600

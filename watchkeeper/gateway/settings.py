@@ -162,6 +162,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     network: Annotated[bool, Meta(description="Whether the started server may use the network.")] = True
     port: Annotated[int, Meta(description="Port of ours for this server; 0 takes the next free one.", ge=0)] = 0
     shadow: Annotated[bool, Meta(description="Stop nothing; record what would have been stopped.")] = False
+    criticality: Annotated[
+        str,
+        Meta(
+            description="How much depends on the server: `low`, `normal`, `high` or `critical`. Alerts about one that "
+            "is `high` or `critical` are one level more severe, about a `low` one a level less."
+        ),
+    ] = "normal"
     durability: Annotated[str, Meta(description="`batched`, or `strict`: answers wait for their event on disk.")] = (
         "batched"
     )
@@ -285,6 +292,10 @@ def check_server(name: str, server: ServerSettings) -> None:
     if server.on_journal_failure not in ("stop", "pass"):
         raise Misconfigured(
             f"{where}.on_journal_failure: {server.on_journal_failure!r} is unknown", hint="choose stop or pass"
+        )
+    if server.criticality not in ("low", "normal", "high", "critical"):
+        raise Misconfigured(
+            f"{where}.criticality: {server.criticality!r} is unknown", hint="choose low, normal, high or critical"
         )
     _check_protocol(where, server)
     _check_reach(where, server)
