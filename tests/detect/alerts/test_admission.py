@@ -129,6 +129,25 @@ def test_a_higher_severity_is_news() -> None:
 
 
 @pytest.mark.behaviour("alerts.drills-apart")
+def test_of_a_drill_every_match_is_told() -> None:
+    drill = {"labels": ("exercise",)}
+    admission = AlertAdmission(Limits(throttle_alerts=1))
+    assert kinds(admitted(admission, [a_call(at, at, **drill) for at in range(3)])) == ["raised"] * 3
+    assert admission.changes() == {}
+
+
+@pytest.mark.behaviour("alerts.closed-is-told-again")
+def test_what_comes_again_after_a_person_closed_the_alert_is_told_again() -> None:
+    closed: set[str] = set()
+    admission = AlertAdmission(knowledge=Knowledge(closed=lambda: closed))
+    told = admitted(admission, [a_call(0), a_call(1, 1)])
+    closed.add(told[0].id)
+    count, again = admitted(admission, [a_call(2, 2)])
+    assert (count.body["count"], count.body["over"], again.kind) == (2, "closed", RAISED)
+    assert admitted(admission, [a_call(3, 3)]) == []
+
+
+@pytest.mark.behaviour("alerts.drills-apart")
 @pytest.mark.parametrize("apart", [{"labels": ("exercise",)}, {"labels": ("shadow",)}, {"tenant": "other"}], ids=str)
 def test_a_drill_stands_in_for_nothing_real_nor_a_tenant_for_another(apart: dict[str, Any]) -> None:
     admission = AlertAdmission(Limits(throttle_alerts=1))

@@ -3,21 +3,22 @@
 1. What is held back was told before: the same principal, place and outcome, no less severe (an attack behind noise).
 2. What is held back is counted, and the count is told, at the latest when the window or the period ends (silent loss).
 3. Sources that fail, exceptions that cannot be read, memory that is full: then more is told, never less.
-4. A drill never stands in for the real thing, nor one tenant for another.
+4. A drill never stands in for the real thing, nor one tenant for another; of a drill every match is told.
 5. What gets past a containment is news, however often it was told before it (an attack that goes on).
-6. An exception ends by itself, and holds back nothing critical unless it says so (a blind spot that stays).
+6. What comes again after a person closed its alert is told again (an attacker who waits for the all-clear).
+7. An exception ends by itself, and holds back nothing critical unless it says so (a blind spot that stays).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from watchkeeper.core.clock import SECOND
 from watchkeeper.detect.alerts.exceptions.held import Held
-from watchkeeper.detect.alerts.model import CARRIED, Context, Subject, Telling, outcome_of, subject_of
+from watchkeeper.detect.alerts.model import CARRIED, DRILL, Context, Subject, Telling, outcome_of, subject_of
 from watchkeeper.detect.alerts.novelty import Facet
 from watchkeeper.detect.alerts.raising import alert_id, alert_of
 from watchkeeper.detect.alerts.severity import weigh
@@ -46,6 +47,8 @@ class Knowledge:
     enrich: Callable[[Subject], Context] = lambda _: {}
     standing: Callable[[Subject], int] = lambda _: 0
     """The generation of the last containment order that touches it."""
+    closed: Callable[[], Collection[str]] = tuple
+    """Ids of alerts that people closed lately."""
     exceptions: Held | None = None
 
 
@@ -103,6 +106,8 @@ class AlertAdmission:
     def admit(self, detection: Detection, now: int) -> Iterable[Event]:
         """Its alert, or what its being held back is worth to be told."""
         seen = self._look(detection, now)
+        if DRILL in seen.group.labels:
+            return (seen.alert(),)
         events = list(self._ended(seen))
         window = self._windows.get(seen.group.key)
         if window is not None:
@@ -160,9 +165,12 @@ class AlertAdmission:
 
     def _ended(self, seen: _Seen) -> Iterator[Event]:
         """What is over by this one's time, although time has not been passed yet."""
-        window = self._windows.ended(seen.group.key, seen.last.time)
-        if window is not None:
+        key = seen.group.key
+        if (window := self._windows.ended(key, seen.last.time)) is not None:
             yield from self._close(window, seen.now, "time")
+        elif (window := self._windows.get(key)) is not None and window.alert in self._knowledge.closed():
+            self._windows.drop(key)
+            yield from self._close(window, seen.now, "closed")
         period = self._periods.ended(seen.group, seen.last.time)
         if period is not None:
             yield from self._finish(period, seen.now)

@@ -15,7 +15,8 @@ REPEATED = "detect.alert.repeated"
 EXCEPTED = "detect.alert.excepted"
 THROTTLED = "detect.alert.throttled"
 FAILED = "detect.rule.failed"
-CARRIED = frozenset({"exercise", "shadow"})
+DRILL = "exercise"
+CARRIED = frozenset({DRILL, "shadow"})
 """Marks of the event that say how its alert must be read."""
 
 

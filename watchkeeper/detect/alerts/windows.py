@@ -103,6 +103,10 @@ class Windows:
             return None
         return self._open.pop(key)
 
+    def drop(self, key: str) -> None:
+        """End one."""
+        self._open.pop(key, None)
+
     def over(self, watermark: int) -> Iterator[Window]:
         """Those that are over when event time has come to `watermark`."""
         while self._ends and self._ends[0][0] <= watermark:

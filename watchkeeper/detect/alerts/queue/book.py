@@ -95,6 +95,13 @@ class AlertQueue:
             session.add(assessment_row(event))
         return after
 
+    def closed_since(self, time: int) -> frozenset[str]:
+        """Ids of alerts that people closed since then."""
+        row = AlertRow
+        chosen = select(row.id).where(row.state == State.CLOSED.value, row.assessed_at >= time)
+        with self._database.read() as session:
+            return frozenset(session.scalars(chosen))
+
     def precision(self, tenant: str, rule: str = "", since: int = 0) -> Sequence[Precision]:
         """Of each rule that raised alerts, the one with the most assessed first."""
         row = AlertRow

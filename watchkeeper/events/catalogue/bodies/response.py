@@ -109,7 +109,9 @@ class Repeated(Body, frozen=True, kw_only=True):
     since: Annotated[int, says("When the first of them happened, microseconds.")]
     until: Annotated[int, says("When the last of them happened, microseconds.")]
     last: Annotated[Evidence, says("The last of them.")]
-    over: Annotated[str, says("Why the count is final: `time`, or `room` when too many were open; empty while not.")]
+    over: Annotated[
+        str, says("Why the count is final: `time`, `closed` by a person, `room` for others; empty while not.")
+    ]
     exception: Annotated[str, says("The exception that holds them back; empty for none.")]
 
 
