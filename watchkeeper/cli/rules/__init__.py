@@ -11,6 +11,7 @@ COMMANDS = {
     "coverage": "covering",
     "disable": "disabling",
     "enable": "enabling",
+    "eval": "evaluating",
     "list": "listing",
     "show": "showing",
     "simulate": "simulating",

@@ -10,7 +10,10 @@ import click
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import NotFound
 from watchkeeper.detect.model import Rule
-from watchkeeper.detect.sigma.rules import load_rules
+from watchkeeper.detect.sigma.loading import load
+from watchkeeper.detect.sigma.model import LogSource, ReadRule, Rulebook
+from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, load_placeholders
+from watchkeeper.detect.sigma.rules import load_detections, load_rules
 
 folders_option = click.option(
     "--folder",
@@ -34,3 +37,16 @@ def find(rules: tuple[Rule, ...], wanted: str) -> Rule:
     near = difflib.get_close_matches(wanted, [rule.name for rule in rules], n=1)
     hint = f"did you mean {near[0]}?" if near else "see `watchkeeper rules list`"
     raise NotFound(f"there is no rule {wanted[:80]!a}", hint=hint)
+
+
+def book_of(paths: tuple[Path, ...], placeholders: Path | None, cache: Path) -> Rulebook:
+    """The rules of any Sigma files, tolerantly; without any, ours. Raises `Invalid` and `Misconfigured`."""
+    lists = load_placeholders(placeholders) if placeholders else NO_LISTS
+    if paths:
+        return load(paths, lists)
+    ours = load_detections([content_folder("detections")], lists)
+    source = LogSource("mcp", "", "watchkeeper")
+    rules = tuple(
+        ReadRule(heading=one, logsource=source, condition=one.condition, alone=one.alone) for one in ours.rules
+    )
+    return Rulebook(rules=rules, correlations=ours.correlations)
