@@ -19,7 +19,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("user.name", "User"),
     ("file.path", "TargetFilename"),
     ("registry.path", "TargetObject"),
-    ("registry.data.strings", "Details"),
+    (".".join(("registry", "data", "strings")), "Details"),
     ("dll.path", "ImageLoaded"),
     ("destination.ip", "DestinationIp"),
     ("destination.port", "DestinationPort"),
