@@ -12,6 +12,8 @@ from watchkeeper.core.content import content_folder
 from watchkeeper.detect.correlation.bounds import bounds_of
 from watchkeeper.detect.correlation.stage import CorrelationStage
 from watchkeeper.detect.detector import Detector, Place
+from watchkeeper.detect.intelligence.keeping.library import Library
+from watchkeeper.detect.intelligence.stage import Intelligence
 from watchkeeper.detect.interface import Admission, Stage
 from watchkeeper.detect.matching.own import Indexed
 from watchkeeper.detect.sigma.rules import Detections, load_detections
@@ -44,7 +46,14 @@ def detections_of(loaded: Loaded) -> Detections:
 def stages_of(loaded: Loaded, platform: Platform, partition: Partition, detections: Detections) -> tuple[Stage, ...]:
     """What finds more than a rule about one event can: a line for each."""
     detect = loaded.settings.detect
-    return (CorrelationStage(detections.correlations, bounds=bounds_of(detect), owns=partition.owns),)
+    correlation = CorrelationStage(detections.correlations, bounds=bounds_of(detect), owns=partition.owns)
+    return (correlation, intelligence_of(loaded, platform))
+
+
+def intelligence_of(loaded: Loaded, platform: Platform) -> Intelligence:
+    """What looks for indicators."""
+    settings = loaded.settings.intelligence
+    return Intelligence(Library(loaded.data_dir, platform.clock, settings), minimum=settings.minimum_confidence)
 
 
 def admission_of(loaded: Loaded, platform: Platform) -> Admission:

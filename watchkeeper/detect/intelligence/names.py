@@ -50,10 +50,11 @@ def host(text: str) -> str:
         name = _in_ascii(name)
     if not 3 < len(name) <= _MOST or "." not in name or not _HOST.issuperset(name):
         return ""
-    labels = name.split(".")
-    if any(not 0 < len(label) < 64 or label[0] == "-" or label[-1] == "-" for label in labels):
+    if name[0] in ".-" or name[-1] == "-" or ".." in name or ".-" in name or "-." in name:
         return ""
-    top = labels[-1]
+    if len(name) > 63 and max(map(len, name.split("."))) > 63:
+        return ""
+    top = name.rpartition(".")[2]
     return name if len(top) > 1 and top[0].isalpha() and "_" not in top else ""
 
 

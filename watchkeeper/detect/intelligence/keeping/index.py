@@ -86,22 +86,8 @@ class Index:
             raise Unavailable(
                 f"{path} is no index: {error}", hint="`watchkeeper intel expire` builds it anew"
             ) from error
-        self._slots: memoryview[int] = memoryview(self._map)[begin : begin + 8 * slots].cast("Q")
-        self._mask = slots - 1
-        self._hash = hash_of(self.head.salt)
-
-    def _find(self, key: bytes) -> int:
-        code = self._hash(key)
-        at = code & self._mask
-        while slot := self._slots[at]:
-            if slot >> 40 == code >> 8:
-                offset = slot & 0xFF_FFFF_FFFF
-                size = RECORD.unpack_from(self._map, offset)[0]
-                begin = offset + RECORD.size
-                if self._map[begin : begin + size] == key:
-                    return int(offset)
-            at = at + 1 & self._mask
-        return 0
+        table = memoryview(self._map)[begin : begin + 8 * slots].cast("Q")
+        self._find = _finder(self._map, table, slots - 1, hash_of(self.head.salt))
 
     def has(self, key: bytes) -> bool:
         """Whether there is something under this key."""
@@ -115,6 +101,25 @@ class Index:
         size, length = RECORD.unpack_from(self._map, offset)
         begin = offset + RECORD.size + size
         return _decoder.decode(self._map[begin : begin + length])
+
+
+def _finder(file: mmap.mmap, slots: memoryview[int], mask: int, hashed: Hash) -> Callable[[bytes], int]:
+    """What finds a key's record, or 0: bound to its parts, for it is asked a dozen times for every event."""
+    unpack, head = RECORD.unpack_from, RECORD.size
+
+    def find(key: bytes) -> int:
+        code = hashed(key)
+        at = code & mask
+        while slot := slots[at]:
+            if slot >> 40 == code >> 8:
+                offset = slot & 0xFF_FFFF_FFFF
+                begin = offset + head
+                if file[begin : begin + unpack(file, offset)[0]] == key:
+                    return int(offset)
+            at = at + 1 & mask
+        return 0
+
+    return find
 
 
 class Few:

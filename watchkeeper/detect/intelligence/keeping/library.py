@@ -153,6 +153,14 @@ class Library:
         except FileNotFoundError:
             return Few()
 
+    def stamp(self) -> tuple[int, int]:
+        """Changes when the index is another."""
+        try:
+            found = self.index_path.stat()
+        except OSError:
+            return (0, 0)
+        return (found.st_mtime_ns, found.st_ino)
+
     def every(self, source: str = "") -> Iterator[Indicator]:
         """What is kept, also what is not looked for any more; of one source in its order."""
         for name in [source] if source else sorted(self.register.all()):

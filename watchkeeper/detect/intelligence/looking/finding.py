@@ -14,8 +14,9 @@ import msgspec
 
 from watchkeeper.detect.intelligence.keeping.allowing import AllowList
 from watchkeeper.detect.intelligence.keeping.index import Lookup
-from watchkeeper.detect.intelligence.looking.observables import candidates, observables
+from watchkeeper.detect.intelligence.looking.observables import observables
 from watchkeeper.detect.intelligence.looking.packages import is_about_packages, packages
+from watchkeeper.detect.intelligence.looking.quick import Quick
 from watchkeeper.detect.intelligence.looking.words import words, words_of
 from watchkeeper.detect.intelligence.model import Indicator, Type, key_of
 from watchkeeper.detect.intelligence.names import walk
@@ -57,6 +58,9 @@ class Finder:
         self._lookup = lookup
         self._allow = allow
         self._remembered: dict[bytes, tuple[_Pair, ...]] = {}
+        self._nothing: set[bytes] = set()
+        """Words in which nothing is known: nearly all, so that an event's are set aside by one difference of sets."""
+        self._may = Quick(lookup).may
         self._types = frozenset(lookup.head.by_type)
         self._lengths = {version: tuple(found) for version, found in lookup.head.lengths.items()}
         self.is_empty = not self._types
@@ -81,24 +85,27 @@ class Finder:
             self.cut += 1
             found = found[:_MOST_WORDS]
         pairs: list[tuple[Type, str, str, bytes]] = []
-        remembered = self._remembered
-        for word in candidates(found):
-            known = remembered.get(word)
-            if known is None:
-                known = self._remember(word)
-            if known:
-                pairs += [(*pair, word) for pair in known]
+        nothing, may = self._nothing, self._may
+        for word in set(found).difference(nothing):
+            if (b"." in word or b":" in word or len(word) > 31) and may(word):  # `is_candidate`, without the call
+                pairs += [(*pair, word) for pair in self._remember(word)]
+            elif len(word) <= _LONGEST_REMEMBERED:
+                nothing.add(word)
+        if len(nothing) > _MOST_REMEMBERED:
+            nothing.clear()
         if "package" in self._types and is_about_packages(found):
             named = [(Type.PACKAGE, one) for one in packages(found)]
             pairs += [(*pair, pair[1].encode()) for pair in self._known(named)]
         return pairs
 
     def _remember(self, word: bytes) -> tuple[_Pair, ...]:
-        known = tuple(self._known(observables(word)))
-        if len(word) <= _LONGEST_REMEMBERED:
-            if len(self._remembered) >= _MOST_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[word] = known
+        known = self._remembered.get(word)
+        if known is None:
+            known = tuple(self._known(observables(word)))
+            if not known and len(word) <= _LONGEST_REMEMBERED:
+                self._nothing.add(word)
+            elif len(word) <= _LONGEST_REMEMBERED and len(self._remembered) < _MOST_REMEMBERED:
+                self._remembered[word] = known
         return known
 
     def _known(self, found: Sequence[tuple[Type, str]]) -> Iterator[_Pair]:

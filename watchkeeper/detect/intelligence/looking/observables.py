@@ -23,9 +23,9 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 Found = tuple[Type, str]
 
 
-def candidates(words: list[bytes]) -> set[bytes]:
-    """Those that can hold an observable at all."""
-    return {word for word in words if len(word) > 3 and (b"." in word or b":" in word or len(word) > 31)}
+def is_candidate(word: bytes) -> bool:
+    """Whether it can hold an observable at all."""
+    return b"." in word or b":" in word or len(word) > 31
 
 
 def observables(word: bytes) -> list[Found]:

@@ -21,6 +21,8 @@ _MENDED = (
     (b"[.]", b"."), (b"(.)", b"."), (b"{.}", b"."), (b"[dot]", b"."), (b"(dot)", b"."), (b"[DOT]", b"."),
     (b"[:]", b":"), (b"[://]", b"://"), (b"[:]//", b"://"), (b"[@]", b"@"), (b"[at]", b"@"), (b"(at)", b"@"),
 )  # fmt: skip
+_SIGNS = frozenset({b".", b"dot", b"DOT", b":", b"://", b"@", b"at"})
+"""What a broken value leaves standing alone, its brackets gone; many texts have an `at` for another reason."""
 _ESCAPES = (b"n", b"t", b"r", b"b", b"f")
 _CONTROL = re2.compile(rb"\\u00[0-9a-f]{2}")
 """As msgspec writes control characters, and nothing else."""
@@ -57,12 +59,14 @@ def split(data: bytes) -> list[bytes]:
     data = data.replace(b'":', b" ")
     if b"\\" in data:
         data = _unescaped(data)
-    for broken, mended in _MENDED:
-        if broken in data:
-            data = data.replace(broken, mended)
-    if _WIDE_DOT in data:
+    if not data.isascii() and _WIDE_DOT in data:
         data += b" " + data.replace(_WIDE_DOT, b".")
-    return data.translate(_SPACED).replace(b". ", b"  ").split()
+    found = data.translate(_SPACED).split()
+    if not _SIGNS.isdisjoint(found):
+        for broken, mended in _MENDED:
+            data = data.replace(broken, mended)
+        found = data.translate(_SPACED).split()
+    return found
 
 
 def _unescaped(data: bytes) -> bytes:
