@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from watchkeeper.core.clock import SECOND, ManualClock
+from watchkeeper.core.content import content_folder
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.detect.check import test_rules as run_tests
@@ -122,3 +123,16 @@ def test_what_a_correlation_finds_is_an_alert_in_the_journal_and_its_steps_are_n
     assert [(alert.body["name"], alert.body["group"], len(alert.body["evidence"])) for alert in alerts] == [
         ("then", "agent:a", 2)
     ]
+
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "concepts" / "correlation.md"
+
+
+def test_the_documented_correlation_passes_its_tests(tmp_path: Path) -> None:
+    example = DOCUMENT.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    folder(tmp_path, example)
+    for step in ("step_call_made", "step_call_denied", "step_denied_many_times"):
+        (tmp_path / f"{step}.yml").write_text(
+            (content_folder("detections") / "steps" / f"{step}.yml").read_text(encoding="utf-8"), encoding="utf-8"
+        )
+    assert {outcome.wrong for outcome in run_tests(tmp_path)} == {()}

@@ -6,7 +6,8 @@
       clean:
         - [{at: 0, kind: ...}]
 
-`at` is in seconds from a moment that the test does not name; an event is written as in the tests of a rule.
+`at` is in seconds from a moment that the test does not name; an event is written as in the tests of a rule. With
+`repeat: 5` it stands for five of them, one a second, and `{n}` in a text of it is 0 in the first, 1 in the second, …
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def read_trials(document: Document) -> Trials:
 
 
 def _sequence(said: list[dict[str, Any]]) -> Sequence:
-    """The events, `repeat`ed where it says so: one that stands for many comes once a second from `at` on."""
+    """The events, in the order of the file."""
     events: list[Event] = []
     for one in map(dict, said):
         at, times = one.pop("at", 0), one.pop("repeat", 1)
@@ -67,5 +68,13 @@ def _sequence(said: list[dict[str, Any]]) -> Sequence:
             raise msgspec.ValidationError("`at` is in seconds, and `repeat` a number of times")
         for turn in range(times):
             place = {"v": 1, "id": f"example-{len(events)}", "time": _START + round((at + turn) * SECOND)}
-            events.append(msgspec.convert(place | one, Event))
+            events.append(msgspec.convert(place | _turned(one, str(turn)), Event))
     return tuple(events)
+
+
+def _turned(value: Any, turn: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _turned(one, turn) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_turned(one, turn) for one in value]
+    return value.replace("{n}", turn) if isinstance(value, str) else value
