@@ -144,7 +144,7 @@ def gateway_process(folder: Path, *arguments: str) -> Iterator[GatewayProcess]:
     assert code == 0, running.log.read_text()
 
 
-def until(what: Any, within: float = 10.0) -> float:
+def until(what: Any, within: float = 30.0) -> float:
     """Look until it is so; returns the seconds that it took."""
     began = time.monotonic()
     while not what():

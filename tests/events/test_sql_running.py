@@ -220,12 +220,9 @@ def test_the_journals_part_is_read_within_the_same_time(tmp_path: Path) -> None:
 @pytest.mark.behaviour("sql.cancel")
 def test_an_interrupt_ends_the_process_first(busy: Path) -> None:
     lake, before = Lake(busy), children()
-    timer = threading.Timer(0.7, signal.raise_signal, [signal.SIGINT])
-    timer.start()
     begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        lake.run(lake.prepare(HEAVY, ALL), Limits(seconds=60))
-    timer.join()
+        lake.run(lake.prepare(HEAVY, ALL), Limits(seconds=60), tell=lambda _: signal.raise_signal(signal.SIGINT))
     assert time.monotonic() - begin < 30  # it did not wait for the query
     assert children() == before
 
