@@ -140,13 +140,13 @@ def test_a_folder_without_a_journal_is_said(tmp_path: Path) -> None:
 @pytest.mark.behaviour("hunts.run")
 def test_a_hunt_is_listed_shown_and_run(data: Path) -> None:
     run = CliRunner().invoke
-    assert "needles_in_arguments" in run(main, ["hunts", "list"]).stdout
+    assert "needles_in_arguments" in run(main, ["hunt", "list"]).stdout
     listed = [json.loads(line) for line in run(main, ["hunts", "list", "--json"]).stdout.splitlines()]
     assert {hunt["name"] for hunt in listed} >= {"literal_in_arguments", "slow_tools"}
     shown = run(main, ["hunts", "show", "literal_in_arguments"]).stdout
     assert "default /etc/shadow" in shown
     assert shown.rstrip().endswith("LIMIT 1000")
-    found = ask(data, "hunts", "run", "literal_in_arguments", "--json")
+    found = ask(data, "hunt", "run", "literal_in_arguments", "--json")
     assert [json.loads(line)["arguments"] for line in found.stdout.splitlines()] == ['{"path":"/etc/shadow"}']
     assert "note: needle is /etc/shadow" in found.stderr
     other = ask(data, "hunts", "run", "literal_in_arguments", "--param", "needle=nowhere", "--since", "7d")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from watchkeeper.app.platform import opened
 from watchkeeper.cli import main
 from watchkeeper.core.clock import SECOND, SystemClock
 from watchkeeper.core.content import content_folder
@@ -33,6 +34,8 @@ def test_every_command_of_the_pages_runs(tmp_path: Path, monkeypatch: pytest.Mon
         )
         journal.record(call)
     journal.close()
+    with opened(tmp_path / "data", "watch"):
+        pass
     (own,) = blocks(PAGES[0], "yaml")
     (tmp_path / "hunts").mkdir()
     (tmp_path / "hunts" / "who_deleted.yaml").write_text(own)
@@ -44,7 +47,7 @@ def test_every_command_of_the_pages_runs(tmp_path: Path, monkeypatch: pytest.Mon
             outputs[line] = done.stdout
     mine = next(text for line, text in outputs.items() if "run who_deleted" in line)
     assert mine.splitlines()[1].split()[:2] == ["agent:a", "3"]
-    assert next(text for line, text in outputs.items() if "hunts test" in line) == "ok   who_deleted\n"
+    assert next(text for line, text in outputs.items() if "hunt test" in line) == "ok   who_deleted\n"
 
 
 def test_every_hunt_stands_in_the_guide() -> None:

@@ -14,6 +14,7 @@ from watchkeeper.app.admission import Access
 from watchkeeper.app.approving import Approving
 from watchkeeper.app.bundling import Bundling
 from watchkeeper.app.erasing import EraseRows, Erasing, rows_of_no_one
+from watchkeeper.app.hunting import Hunting
 from watchkeeper.app.intelligence import IntelligenceNotes
 from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.platform import Platform, opened
@@ -87,6 +88,7 @@ class Desk:
             **Approving(platform).acts,
             **Staff(platform).acts,
             **Ranking(platform).acts,
+            **Hunting(platform).acts,
             **Bundling(platform).acts,
             **self.erasing.acts,
             **IntelligenceNotes(platform).acts,

@@ -6,6 +6,7 @@ from watchkeeper.core.database import Base
 from watchkeeper.detect import detector
 from watchkeeper.detect.alerts.exceptions import book as exceptions
 from watchkeeper.detect.alerts.queue import book as alerts
+from watchkeeper.detect.hunts.standing import book as hunts
 from watchkeeper.detect.proving import register
 from watchkeeper.gateway import identity, orders
 from watchkeeper.gateway.approvals import book as approvals
@@ -23,6 +24,6 @@ METADATA = Base.metadata
 ROOMS = (
     *(alerts, exceptions),
     *(approvals, bundles, detector, flow, grants, identity, orders, pins),
-    *(incidents, operators, register, roster, values, webhooks),
+    *(hunts, incidents, operators, register, roster, values, webhooks),
 )
 """The rooms that keep tables."""

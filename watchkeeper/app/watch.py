@@ -15,6 +15,7 @@ from watchkeeper.app.anchoring import keeper_of
 from watchkeeper.app.blinding import body_reads
 from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.detecting import detector_of
+from watchkeeper.app.hunting import keeper_of_hunts
 from watchkeeper.app.ingesting import ingest_handlers, ingest_of
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
@@ -58,7 +59,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         desk = Desk(platform, lambda actor: msgspec.to_builtins(lake.erase(actor)))
         queue = follower_for(loaded, platform)
         own = {"lake": lake.run, "detect": detector.run, "respond": respond.run, "privacy": desk.erasing.run}
-        own |= {"alerts": queue.run}
+        own |= {"alerts": queue.run, "hunts": keeper_of_hunts(platform).run}
         cursors = _cursors(lake, detector, respond) | {"alerts": lambda: queue.cursor} | sinks.cursors
         noting = {"register": registering(loaded.data_dir, cursors)}
         readers = Readers({**own, **telling, **taking, **sinks.runs, **noting})

@@ -18,7 +18,7 @@ COMMANDS = (
     "exercise",
     "gateway",
     "grants",
-    "hunts",
+    "hunt",
     "incidents",
     "ingest",
     "intel",
@@ -42,6 +42,10 @@ COMMANDS = (
 """Module in this package and name of the command in it."""
 
 
+_OLDER = {"hunts": "hunt"}
+"""A name that a command had before, and still answers to."""
+
+
 class Commands(click.Group):
     """Knows its commands by name and loads the one that is asked for."""
 
@@ -49,6 +53,7 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = _OLDER.get(cmd_name, cmd_name)
         if cmd_name not in COMMANDS:
             return None
         gc.disable()  # what an import makes stays: looking through it again and again is a tenth of the start

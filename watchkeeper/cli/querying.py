@@ -1,4 +1,4 @@
-"""What `events sql` and `hunts run` share: their options, the plan before a long scan, progress, and the answer."""
+"""What `events sql` and `hunt run` share: their options, the plan before a long scan, progress, and the answer."""
 
 from __future__ import annotations
 
@@ -97,19 +97,20 @@ def range_of(since: str, until: str, now: int) -> Range | None:
     return Range(begin, end)
 
 
-def answer(lake: Lake, prepared: Prepared, asked: Asked) -> None:
-    """Plan, ask, run, tell."""
+def answer(lake: Lake, prepared: Prepared, asked: Asked) -> Answer | None:
+    """Plan, ask, run, tell; what was found, unless only the plan was wanted."""
     plan = lake.plan(prepared)
     if asked.only_plan:
         if asked.form == "json":
             output.as_json(plan)
         else:
             output.text(said(plan))
-        return
+        return None
     if plan.bytes > asked.limits.ask_above and not asked.yes:
         _ask(plan)
     found = lake.run(prepared, asked.limits, tell=_teller(plan))
     _tell(found, asked)
+    return found
 
 
 def _ask(plan: Plan) -> None:

@@ -74,6 +74,22 @@ CREATE TABLE detect_exceptions (
 	last_held_at BIGINT NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE TABLE detect_hunt_runs (
+	id VARCHAR(36) NOT NULL,
+	hunt VARCHAR(64) NOT NULL,
+	tenant VARCHAR(64) NOT NULL,
+	at BIGINT NOT NULL,
+	run TEXT NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE TABLE detect_hunt_schedules (
+	hunt VARCHAR(64) NOT NULL,
+	tenant VARCHAR(64) NOT NULL,
+	last_at BIGINT NOT NULL,
+	schedule TEXT NOT NULL,
+	digests TEXT NOT NULL,
+	PRIMARY KEY (hunt, tenant)
+);
 CREATE TABLE detect_memories (
 	reader VARCHAR(64) NOT NULL,
 	memory VARCHAR(32) NOT NULL,
@@ -444,6 +460,7 @@ CREATE INDEX detect_alerts_by_time ON detect_alerts (tenant, time);
 CREATE INDEX gateway_values_news ON gateway_values (tenant, generation);
 CREATE INDEX ix_detect_assessments_alert ON detect_assessments (alert);
 CREATE INDEX ix_detect_exceptions_tenant ON detect_exceptions (tenant);
+CREATE INDEX ix_detect_hunt_runs_hunt ON detect_hunt_runs (hunt);
 CREATE INDEX ix_detect_outbox_reader ON detect_outbox (reader);
 CREATE INDEX ix_gateway_approvals_binding ON gateway_approvals (binding);
 CREATE INDEX ix_gateway_approvals_state ON gateway_approvals (state);
@@ -466,4 +483,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0014');
+INSERT INTO alembic_version (version_num) VALUES ('0015');

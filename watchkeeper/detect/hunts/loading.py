@@ -49,7 +49,7 @@ def load_hunts(folders: Iterable[Path]) -> dict[str, Hunt]:
 def find(hunts: dict[str, Hunt], name: str) -> Hunt:
     """Raises `NotFound`."""
     if name not in hunts:
-        raise NotFound(f"no hunt is called {name}", hint="`watchkeeper hunts list` shows them")
+        raise NotFound(f"no hunt is called {name}", hint="`watchkeeper hunt list` shows them")
     return hunts[name]
 
 

@@ -134,5 +134,11 @@ def rule(event: Event, out: Out) -> None:
         out["comment"] = sentence(reason)
 
 
+def hunt(event: Event, out: Out) -> None:
+    """A hunt that is run by itself, as a thing that is managed."""
+    out["actor"] = actor(event)
+    out["entity"] = {"name": name(event.target or "unknown"), "type": "Hunt", "type_id": 99}
+
+
 def _one(value: object) -> list[str]:
     return [name(value)] if isinstance(value, str) and value else []
