@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -10,7 +12,7 @@ import click
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import NotFound
 from watchkeeper.detect.model import Rule
-from watchkeeper.detect.sigma.loading import load
+from watchkeeper.detect.sigma.cache import load_cached
 from watchkeeper.detect.sigma.model import LogSource, ReadRule, Rulebook
 from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, load_placeholders
 from watchkeeper.detect.sigma.rules import load_detections, load_rules
@@ -43,10 +45,17 @@ def book_of(paths: tuple[Path, ...], placeholders: Path | None, cache: Path) -> 
     """The rules of any Sigma files, tolerantly; without any, ours. Raises `Invalid` and `Misconfigured`."""
     lists = load_placeholders(placeholders) if placeholders else NO_LISTS
     if paths:
-        return load(paths, lists)
+        return load_cached(paths, lists, folder=cache / "rules", told=_progress())
     ours = load_detections([content_folder("detections")], lists)
     source = LogSource("mcp", "", "watchkeeper")
     rules = tuple(
         ReadRule(heading=one, logsource=source, condition=one.condition, alone=one.alone) for one in ours.rules
     )
     return Rulebook(rules=rules, correlations=ours.correlations)
+
+
+def _progress() -> Callable[[int], None]:
+    """On a terminal, how many files are read; reading thousands takes seconds."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+    return lambda done: click.echo(f"\r{done:,} files of rules", nl=False, err=True) if done % 50 == 0 else None
