@@ -12,6 +12,7 @@ COMMANDS = {
     "disable": "disabling",
     "enable": "enabling",
     "eval": "evaluating",
+    "lint": "linting",
     "list": "listing",
     "show": "showing",
     "simulate": "simulating",

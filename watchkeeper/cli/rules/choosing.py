@@ -45,7 +45,7 @@ def book_of(paths: tuple[Path, ...], placeholders: Path | None, cache: Path) -> 
     """The rules of any Sigma files, tolerantly; without any, ours. Raises `Invalid` and `Misconfigured`."""
     lists = load_placeholders(placeholders) if placeholders else NO_LISTS
     if paths:
-        return load_cached(paths, lists, folder=cache / "rules", told=_progress())
+        return load_cached(paths, lists, folder=cache / "rules", told=file_progress())
     ours = load_detections([content_folder("detections")], lists)
     source = LogSource("mcp", "", "watchkeeper")
     rules = tuple(
@@ -54,7 +54,7 @@ def book_of(paths: tuple[Path, ...], placeholders: Path | None, cache: Path) -> 
     return Rulebook(rules=rules, correlations=ours.correlations)
 
 
-def _progress() -> Callable[[int], None]:
+def file_progress() -> Callable[[int], None]:
     """On a terminal, how many files are read; reading thousands takes seconds."""
     if not sys.stderr.isatty():
         return lambda _: None
