@@ -10,16 +10,35 @@ from click.testing import CliRunner
 
 from watchkeeper.cli import main
 from watchkeeper.core.content import content_folder
+from watchkeeper.detect.sigma.rules import load_detections
 
 
 @pytest.mark.behaviour("rules.listed")
-def test_every_rule_is_listed_by_its_name() -> None:
+def test_every_rule_and_correlation_is_listed_by_its_name() -> None:
     told = CliRunner().invoke(main, ["rules", "list", "--json"])
     rules = [json.loads(line) for line in told.output.splitlines()]
+    detections = load_detections([content_folder("detections")])
     assert told.exit_code == 0
-    assert [rule["name"] for rule in rules] == sorted(path.stem for path in content_folder("detections").rglob("*.yml"))
+    assert [rule["name"] for rule in rules] == sorted(
+        [*(rule.name for rule in detections.rules), *(one.heading.name for one in detections.correlations)]
+    )
     words = CliRunner().invoke(main, ["rules", "list"]).output
     assert [line.split()[0] for line in words.splitlines()[1:]] == [rule["name"] for rule in rules]
+
+
+@pytest.mark.behaviour("rules.listed")
+def test_a_correlation_is_shown_with_what_it_is_of(tmp_path: Path) -> None:
+    (tmp_path / "many.yml").write_text(
+        "title: Many\nid: 22222222-2222-4222-8222-222222222222\nname: many\nlevel: high\ncorrelation:"
+        " {type: event_count, rules: [secret_leaving], generate: true, group-by: [actor],"
+        " timespan: 5m, condition: {gte: 10}}\n",
+        encoding="utf-8",
+    )
+    told = CliRunner().invoke(main, ["rules", "show", "many", "--folder", str(tmp_path), "--json"])
+    said = json.loads(told.output)["correlation"]
+    assert (said["type"], said["timespan"], said["group_by"]) == ("event_count", 300_000_000, ["actor"])
+    words = CliRunner().invoke(main, ["rules", "show", "many", "--folder", str(tmp_path)])
+    assert "# event_count of secret_leaving\n" in words.output
 
 
 @pytest.mark.behaviour("rules.listed")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import NotFound
-from watchkeeper.detect.model import Rule
+from watchkeeper.detect.model import Heading, Rule
 from watchkeeper.detect.sigma.cache import load_cached
 from watchkeeper.detect.sigma.model import LogSource, ReadRule, Rulebook
 from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, load_placeholders
-from watchkeeper.detect.sigma.rules import load_detections, load_rules
+from watchkeeper.detect.sigma.rules import Detections, load_detections, load_rules
+
+H = TypeVar("H", bound=Heading)
 
 folders_option = click.option(
     "--folder",
@@ -31,8 +34,13 @@ def rules_in(folders: tuple[Path, ...]) -> tuple[Rule, ...]:
     return tuple(sorted(load_rules([content_folder("detections"), *folders]), key=lambda rule: rule.name))
 
 
-def find(rules: tuple[Rule, ...], wanted: str) -> Rule:
-    """The rule of this name or id. Raises `NotFound`."""
+def detections_in(folders: tuple[Path, ...]) -> Detections:
+    """The same with correlations. Raises `Misconfigured`."""
+    return load_detections([content_folder("detections"), *folders])
+
+
+def find(rules: Sequence[H], wanted: str) -> H:
+    """The rule (or correlation) of this name or id. Raises `NotFound`."""
     for rule in rules:
         if wanted in (rule.name, rule.id):
             return rule

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from watchkeeper.cli import options, output
-from watchkeeper.cli.rules.choosing import folders_option, rules_in
-from watchkeeper.detect.model import Rule
+from watchkeeper.cli.rules.choosing import detections_in, folders_option
+from watchkeeper.detect.correlation.model import Correlation
+from watchkeeper.detect.model import Heading, Rule
+from watchkeeper.detect.sigma.rules import Detections
 
 
 @click.command("list")
@@ -17,33 +20,60 @@ from watchkeeper.detect.model import Rule
 @options.as_json
 @options.errors_told
 def command(folders: tuple[Path, ...], as_json: bool) -> None:
-    """List every rule with its level and what it looks for."""
-    rules = rules_in(folders)
+    """List every rule with its level and what it looks for.
+
+    A correlation stands among the rules; a rule that only feeds one raises no alert by itself and is marked so.
+    """
+    found = sorted(briefs(detections_in(folders)), key=lambda one: str(one["name"]))
     if as_json:
-        output.lines([brief(rule) for rule in rules])
+        output.lines(found)
         return
     output.table(
-        ["rule", "level", "looks for", "tags"],
-        [[rule.name, rule.level.name.lower(), rule.title, " ".join(rule.tags) or "-"] for rule in rules],
+        ["rule", "level", "raises", "looks for", "tags"],
+        [[one["name"], one["level"], _raises(one), one["title"], " ".join(one["tags"]) or "-"] for one in found],
         empty="There are no rules. Put one into a folder and name it with --folder.",
         below=("looks for", "tags"),
     )
 
 
+def briefs(detections: Detections) -> list[dict[str, Any]]:
+    """What programs are told of rules and correlations."""
+    return [*map(brief, detections.rules), *map(brief_of_correlation, detections.correlations)]
+
+
 def brief(rule: Rule) -> dict[str, Any]:
-    """What programs are told of a rule."""
-    return {
-        "id": rule.id,
-        "name": rule.name,
-        "title": rule.title,
-        "level": rule.level.name.lower(),
-        "tags": rule.tags,
+    """Of a rule."""
+    return _heading(rule) | {
         "kinds": sorted(rule.kinds) if rule.kinds is not None else None,
         "domain": rule.domain,
         "alone": rule.alone,
-        "playbook": rule.playbook,
-        "response": rule.response,
-        "falsepositives": rule.falsepositives,
-        "version": rule.version,
-        "source": rule.source,
+        "correlation": None,
     }
+
+
+def brief_of_correlation(one: Correlation) -> dict[str, Any]:
+    """Of a correlation."""
+    said = msgspec.to_builtins(one)
+    del said["heading"], said["alone"]
+    return _heading(one.heading) | {"kinds": None, "domain": "", "alone": one.alone, "correlation": said}
+
+
+def _heading(one: Heading) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "title": one.title,
+        "level": one.level.name.lower(),
+        "tags": one.tags,
+        "playbook": one.playbook,
+        "response": one.response,
+        "falsepositives": one.falsepositives,
+        "version": one.version,
+        "source": one.source,
+    }
+
+
+def _raises(one: dict[str, Any]) -> str:
+    if not one["alone"]:
+        return "no, feeds another"
+    return "together" if one["correlation"] else "yes"

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from watchkeeper.cli import options, output
-from watchkeeper.cli.rules.choosing import find, folders_option, rules_in
-from watchkeeper.cli.rules.listing import brief
+from watchkeeper.cli.rules.choosing import detections_in, find, folders_option
+from watchkeeper.cli.rules.listing import brief, brief_of_correlation
+from watchkeeper.detect.model import Rule
 
 
 @click.command("show")
@@ -21,10 +22,19 @@ def command(rule: str, folders: tuple[Path, ...], as_json: bool) -> None:
 
     RULE is a name or an id.
     """
-    found = find(rules_in(folders), rule)
+    detections = detections_in(folders)
+    headings = [*detections.rules, *(one.heading for one in detections.correlations)]
+    found = find(headings, rule)
     text = Path(found.source).read_text(encoding="utf-8")
+    if isinstance(found, Rule):
+        told = brief(found) | {"reads": sorted(found.reads)}
+        kinds = "all kinds" if found.kinds is None else ", ".join(sorted(found.kinds))
+        says = f"looks at {found.domain or 'every domain'}, {kinds}"
+    else:
+        (one,) = (one for one in detections.correlations if one.heading is found)
+        told = brief_of_correlation(one)
+        says = f"{one.type} of {', '.join(find(headings, id).name for id in (*one.rules, *one.missing))}"
     if as_json:
-        output.as_json(brief(found) | {"reads": sorted(found.reads), "text": text})
+        output.as_json(told | {"text": text})
         return
-    kinds = "all kinds" if found.kinds is None else ", ".join(sorted(found.kinds))
-    output.text(f"# {found.source}\n# looks at {found.domain or 'every domain'}, {kinds}\n\n{text.rstrip()}")
+    output.text(f"# {found.source}\n# {says}\n\n{text.rstrip()}")
