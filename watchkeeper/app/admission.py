@@ -22,6 +22,14 @@ ACTING = "acting"
 """Under this name an act is handed who does it."""
 CREDENTIAL = "credential"
 _NEEDS = {
+    "alerts.list": "read_alerts",
+    "alerts.show": "read_alerts",
+    "alerts.precision": "read_alerts",
+    "alerts.exceptions": "read_alerts",
+    "alerts.try": "read_alerts",
+    "alerts.assess": "assess_alerts",
+    "alerts.except": "except_alerts",
+    "alerts.unexcept": "except_alerts",
     "approvals.list": "read_approvals",
     "approvals.show": "read_approvals",
     "approvals.decide": "",  # by what the approval itself demands

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.app.admission import Access
+from watchkeeper.app.alerts.acts import Alerting
 from watchkeeper.app.approving import Approving
 from watchkeeper.app.bundling import Bundling
 from watchkeeper.app.erasing import EraseRows, Erasing, rows_of_no_one
@@ -85,6 +86,7 @@ class Desk:
             "grants.end": self.end_grant,
             "exercise.note": self.note_exercise,
             "exercise.attacked": self.note_attack,
+            **Alerting(platform, is_alone=platform.journal.writer == CLI).acts,
             **Approving(platform).acts,
             **Staff(platform).acts,
             **Ranking(platform).acts,

@@ -21,6 +21,7 @@ import msgspec
 from watchkeeper.app.platform import Platform
 from watchkeeper.core.errors import Denied, WatchkeeperError
 from watchkeeper.core.ids import observed_id
+from watchkeeper.detect.alerts.queue.book import forget
 from watchkeeper.events import Severity, new_event
 from watchkeeper.events.erasure.ground import Underway
 from watchkeeper.events.erasure.journal import heads_of, held_of, keys_of
@@ -121,6 +122,7 @@ class Erasing:
             pending = msgspec.structs.replace(pending, is_destroyed=True)
             self._underway.put(pending)
         rows: dict[str, Any] = {"approvals": on.approvals.forget(subject), "grants": on.grants.forget(subject)}
+        rows["alerts"] = forget(on.database, subject)
         self.passed("forgotten")
         on.database.scrub()
         self.passed("scrubbed")

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import click
 
 COMMANDS = (
+    "alerts",
     "approvals",
     "clients",
     "config",

@@ -28,6 +28,9 @@ class Role(StrEnum):
 
 
 SCOPES = {
+    "alerts:read": "see alerts, the rules' precision and the exceptions",
+    "alerts:assess": "see them and say what alerts were",
+    "alerts:except": "see them and decide which alerts nobody need be woken for",
     "approvals:read": "see what waits for approval",
     "approvals:decide": "see it and decide, as far as the owner's role goes",
     "events:read": "search, count and read everything that was recorded",

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from watchkeeper.app.alerts.closings import Closings
 from watchkeeper.app.alerts.knowing import Containments, sources_of
+from watchkeeper.app.alerts.places import Places
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.settings import Loaded
-from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.detect.alerts.admission import AlertAdmission, Knowledge, Limits
 from watchkeeper.detect.alerts.enrichment import Enrichment
 from watchkeeper.detect.alerts.exceptions.book import ExceptionBook
 from watchkeeper.detect.alerts.exceptions.held import Held
 from watchkeeper.detect.alerts.queue.book import AlertQueue
 from watchkeeper.detect.alerts.queue.follower import QueueFollower
-from watchkeeper.detect.stream.spans import one_log
-from watchkeeper.events import Event, JournalReader
+from watchkeeper.events import JournalReader
 from watchkeeper.events.journal.reading.telling import telling_reader
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.ledger import Ledger
@@ -44,20 +43,6 @@ def _closings(platform: Platform, window_seconds: int) -> Closings:
     ledger = Ledger(platform.database, platform.journal, JournalReader(platform.data_dir, pass_over_corrupt=True))
     incidents = IncidentDesk(platform.database, ledger, platform.clock)
     return Closings(platform, queue_for(platform), incidents, 2 * window_seconds)
-
-
-class Places:
-    """Events by where they stand; what cannot be read is not there."""
-
-    def __init__(self, reader: JournalReader) -> None:
-        self._reader = reader
-
-    def read(self, writer: str, index: int) -> Event | None:
-        """The event there."""
-        try:
-            return next((one.event for one in one_log(self._reader, writer, index, index + 1)), None)
-        except WatchkeeperError:
-            return None
 
 
 def follower_for(loaded: Loaded, platform: Platform) -> QueueFollower:

@@ -6,6 +6,7 @@ right by the follower. Safe for threads and processes; blocks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import NotFound
+from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.detect.alerts.queue import _store
 from watchkeeper.detect.alerts.queue._store import AlertRow, AssessmentRow, alert_of
 from watchkeeper.detect.alerts.queue.model import Alert, Filter, Opened, Page, Queued, State
@@ -28,6 +29,7 @@ MOST = 500
 """Alerts of one page."""
 DAY = 86_400 * SECOND
 _NEAR = 3600 * SECOND
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HINT = "see `watchkeeper alerts list`"
 _SHORTEST = 6
 """Characters by which an alert can be named."""
@@ -95,6 +97,16 @@ class AlertQueue:
             session.add(assessment_row(event))
         return after
 
+    def rule_named(self, name: str, tenant: str) -> str:
+        """The id of a rule that raised alerts, by its name or id. Raises `Invalid`."""
+        row = AlertRow
+        named = select(row.rule).where(row.tenant == tenant, or_(row.rule == name, row.name == name))
+        with self._database.read() as session:
+            found = session.scalars(named.order_by(row.time.desc()).limit(1)).first()
+        if found is None and not _ID.fullmatch(name):
+            raise Invalid(f"no rule {name[:80]!a} has raised an alert yet", hint="give the rule's id")
+        return found or name
+
     def closed_since(self, time: int) -> frozenset[str]:
         """Ids of alerts that people closed since then."""
         row = AlertRow
@@ -132,19 +144,19 @@ class AlertQueue:
                     volumes.setdefault(rule, [0] * days)[at] = count
         return volumes
 
-    def forget(self, principal: str) -> int:
-        """Take a principal out of every alert, and what was said about it with it; in how many it was."""
-        row, gone = AlertRow, "(erased)"
-        with self._database.write() as session:
-            theirs = select(row.id).where(row.principal == principal)
-            ids = session.scalars(theirs).all()
-            blank = {"principal": gone, "target": "", "group": "", "note": ""}
-            session.execute(update(row).where(row.id.in_(theirs)).values(**blank))
-            session.execute(update(AssessmentRow).where(AssessmentRow.alert.in_(ids)).values(note=""))
-        return len(ids)
-
     def _at(self, writer: str, index: int) -> Event | None:
         return self._read_at(writer, index) if writer and index >= 0 else None
+
+
+def forget(database: Database, principal: str) -> int:
+    """Take a principal out of every alert, and what was said about it with it; in how many it was."""
+    row, gone = AlertRow, "(erased)"
+    with database.write() as session:
+        ids = session.scalars(select(row.id).where(row.principal == principal)).all()
+        session.execute(update(AssessmentRow).where(AssessmentRow.alert.in_(ids)).values(note=""))
+        blank = {"principal": gone, "target": "", "group": "", "note": ""}
+        session.execute(update(row).where(row.principal == principal).values(**blank))
+    return len(ids)
 
 
 def assessment_row(event: Event) -> AssessmentRow:
