@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import field
+from msgspec import UNSET, UnsetType, field
 
 from watchkeeper.events.catalogue.kind import DONE, FAILED, ON_TARGET, Body, Kind, Nothing, says
 
@@ -114,6 +114,7 @@ class Rows(Body, frozen=True, kw_only=True):
 
     approvals: Annotated[int, says("Requests for approval.", ge=0)]
     grants: Annotated[int, says("Grants, with their sealed tokens.", ge=0)]
+    alerts: Annotated[int, says("Alerts about it in the queue, which name it no more.", ge=0)] | UnsetType = UNSET
     lake: Annotated[LakeRows, says("What went from the lake.")]
 
 
