@@ -39,14 +39,25 @@ class Probe:
         self._has_wholes = bool(self._exact or self._tails)
         self._scanner: Scanner | None = make_scanner(parts) if parts else None
 
+    def find(self, text: str) -> int:
+        """The marks of one text."""
+        if not text:
+            return 0
+        if len(text) > LONGEST:
+            text = text[:LONGEST]
+        marks = self._present
+        if self._has_wholes:
+            folded = text.casefold()
+            marks |= self._exact.get(folded, 0)
+            if self._tails:
+                marks |= self._tails.get(tail_of(folded), 0)
+        return marks | self._scanner.marks(encoded(text)) if self._scanner is not None else marks
+
     def learn(self, value: str | int) -> int:
         """The marks of a text or a whole number that is not remembered yet."""
-        if isinstance(value, str):
-            if len(value) > WORTH_REMEMBERING:
-                return self._find(value[:LONGEST])
-            found = self._find(value) if value else 0
-        else:
-            found = self._find(_digits(value))
+        found = self.find(value if isinstance(value, str) else _digits(value))
+        if isinstance(value, str) and len(value) > WORTH_REMEMBERING:
+            return found
         if len(self.memo) >= _REMEMBERED:
             self.memo.clear()
         self.memo[value] = found
@@ -60,15 +71,6 @@ class Probe:
         for item in Fields(record).values(self.field):
             marks |= self._find_scalar(item)
         return marks
-
-    def _find(self, text: str) -> int:
-        marks = self._present
-        if self._has_wholes:
-            folded = text.casefold()
-            marks |= self._exact.get(folded, 0)
-            if self._tails:
-                marks |= self._tails.get(tail_of(folded), 0)
-        return marks | self._scanner.marks(encoded(text)) if self._scanner is not None else marks
 
     def _find_scalar(self, value: Any) -> int:
         kind = type(value)

@@ -29,6 +29,10 @@ _HASHED = 0.0005
 _EVERYWHERE = 5.0
 """To look at all texts of a record."""
 _NEVER = 1e9
+_ENOUGH = 32
+"""Values, to say that they do not come again."""
+_NEW = 0.9
+_SHORT = 64
 
 
 class Sampled:
@@ -97,6 +101,11 @@ class Experience:
         new = len(seen.texts) / seen.total
         each = _REMEMBERED + seen.length * _HASHED + new * (_FOUND + seen.length * _LETTER)
         return _REACHED + seen.total / self._size * each
+
+    def repeats(self, field: str) -> bool:
+        """Whether it is worth it to remember what was found for the field's values."""
+        seen = self._field(field)
+        return seen.total < _ENOUGH or seen.length < _SHORT or len(seen.texts) < _NEW * seen.total
 
     def _field(self, name: str) -> Sampled:
         sampled = self._sampled.get(name)

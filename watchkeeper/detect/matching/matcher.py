@@ -16,6 +16,7 @@ from watchkeeper.detect.conditions.model import Condition
 from watchkeeper.detect.matching.judging import Judged
 from watchkeeper.detect.matching.table import Table
 from watchkeeper.detect.matching.views import Names, View
+from watchkeeper.events import Event
 
 
 class Conditioned(Protocol):
@@ -49,7 +50,7 @@ class Matcher(Generic[R]):
         rules_of: Callable[[Hashable], Iterable[R]],
         route: Callable[[Any], Hashable],
         failed: Failed[R] | None = None,
-        learn_after: int = 256,
+        learn_after: int = 32,
     ) -> None:
         """`failed` is told of a rule that could not be judged; without it the error goes to the caller.
 
@@ -61,12 +62,13 @@ class Matcher(Generic[R]):
         self._learn_after = learn_after
         self._names = Names()
         self._known: dict[int, Judged[R]] = {}
-        self._tables: dict[tuple[type, Hashable], Table[R]] = {}
+        self._of_dicts: dict[Hashable, Table[R]] = {}
+        self._of_events: dict[Hashable, Table[R]] = {}
         self._by_rules: dict[tuple[type, tuple[int, ...]], Table[R]] = {}
         self.counts = Counts()
 
     @classmethod
-    def of(cls, rules: Sequence[R], learn_after: int = 256) -> Matcher[R]:
+    def of(cls, rules: Sequence[R], learn_after: int = 32) -> Matcher[R]:
         """All of these rules for every record."""
         return cls(lambda _: rules, lambda _: None, learn_after=learn_after)
 
@@ -77,8 +79,8 @@ class Matcher(Generic[R]):
         """
         counts = self.counts
         counts.records += 1
-        key = type(record), self._route(record)
-        table = self._tables.get(key) or self._table(key)
+        key = self._route(record)
+        table = (self._of_dicts if type(record) is dict else self._of_events).get(key) or self._table(key, record)
         try:
             candidates = table.candidates(record, raw)
         except Exception:  # noqa: BLE001 — whatever is wrong with an index costs time, not matches
@@ -101,17 +103,18 @@ class Matcher(Generic[R]):
             self._failed(one.rule, error)
             return False
 
-    def _table(self, key: tuple[type, Hashable]) -> Table[R]:
+    def _table(self, key: Hashable, record: Record) -> Table[R]:
         """The table of a key; keys with the same rules share one."""
-        judged = tuple(self._judged(rule) for rule in self._rules_of(key[1]))
-        same = key[0], tuple(map(id, judged))
-        if len(self._tables) >= _TABLES:
-            self._tables.clear()
+        judged = tuple(self._judged(rule) for rule in self._rules_of(key))
+        tables, kind = (self._of_dicts, dict) if type(record) is dict else (self._of_events, Event)
+        if len(tables) >= _TABLES:
+            tables.clear()
             self._by_rules.clear()
+        same = kind, tuple(map(id, judged))
         table = self._by_rules.get(same)
         if table is None:
-            table = self._by_rules[same] = Table(judged, self._names, key[0], self._learn_after)
-        self._tables[key] = table
+            table = self._by_rules[same] = Table(judged, self._names, kind, self._learn_after)
+        tables[key] = table
         return table
 
     def _judged(self, rule: R) -> Judged[R]:

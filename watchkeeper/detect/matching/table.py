@@ -40,7 +40,10 @@ class Table(Generic[R]):
         self._seen = 0
         self._by_field: dict[str, dict[Atom, int]] = {}
         self._everywhere: Everywhere | None = None
+        self._probed: dict[str, Probe] = {}
         self._probes: tuple[tuple[Reach, dict[str | int, int], Probe], ...] = ()
+        self._unrepeated: tuple[tuple[Reach, Probe], ...] = ()
+        """Fields whose values do not come again."""
         self._choose(Experience(self._kind))
 
     def candidates(self, record: Any, raw: bytes | None) -> tuple[Judged[R], ...]:
@@ -58,6 +61,12 @@ class Table(Generic[R]):
                 found = memo.get(value)
                 marks |= probe.learn(value) if found is None else found
             else:
+                marks |= probe.find_other(value, record)
+        for reach, probe in self._unrepeated:
+            value = reach(record)
+            if type(value) is str:
+                marks |= probe.find(value)
+            elif value is not None:
                 marks |= probe.find_other(value, record)
         if self._everywhere is not None:
             marks |= self._everywhere.find(record, raw)
@@ -77,7 +86,7 @@ class Table(Generic[R]):
         clauses = choose([one.needs for one in self.judged], experience)
         by_field, self._always = atoms_by_field(clauses)
         before, self._by_field = self._by_field, by_field
-        kept = {probe.field: probe for _, _, probe in self._probes}
+        kept = self._probed
         keywords = by_field.get("")
         if keywords != before.get(""):
             self._everywhere = Everywhere(keywords.items()) if keywords else None
@@ -86,7 +95,10 @@ class Table(Generic[R]):
             for field, atoms in sorted(by_field.items())
             if field
         ]
-        self._probes = tuple((reach_for(self._kind, probe.field), probe.memo, probe) for probe in probes)
+        self._probed = {probe.field: probe for probe in probes}
+        reached = [(reach_for(self._kind, probe.field), probe) for probe in probes]
+        self._probes = tuple((reach, probe.memo, probe) for reach, probe in reached if experience.repeats(probe.field))
+        self._unrepeated = tuple((reach, probe) for reach, probe in reached if not experience.repeats(probe.field))
         self._plans: dict[int, tuple[Judged[R], ...]] = {}
 
     def _look_closer(self, record: Record) -> None:
