@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from watchkeeper.detect.conditions.fields import Fields, Record, text_of
 from watchkeeper.detect.conditions.needs import Atom, Clause, Every, How, cheapest, tail_of
+from watchkeeper.detect.matching.index import WORTH_REMEMBERING
 from watchkeeper.detect.matching.reaching import reach_for
 
 _FAITH = 4
@@ -105,7 +106,9 @@ class Experience:
     def repeats(self, field: str) -> bool:
         """Whether it is worth it to remember what was found for the field's values."""
         seen = self._field(field)
-        return seen.total < _ENOUGH or seen.length < _SHORT or len(seen.texts) < _NEW * seen.total
+        if seen.total < _ENOUGH or seen.length < _SHORT:
+            return True
+        return seen.length <= WORTH_REMEMBERING and len(seen.texts) < _NEW * seen.total
 
     def _field(self, name: str) -> Sampled:
         sampled = self._sampled.get(name)

@@ -21,7 +21,7 @@ from watchkeeper.detect.sigma.foreign.files import Item
 from watchkeeper.detect.sigma.foreign.model import Origin
 from watchkeeper.detect.sigma.foreign.moments import moment_of
 from watchkeeper.detect.sigma.foreign.origins import KNOWN, origin_of
-from watchkeeper.detect.sigma.foreign.shapes import normal
+from watchkeeper.detect.sigma.foreign.shapes import is_as_told, normal
 from watchkeeper.detect.sigma.model import ReadRule
 
 _BOUNDS = Bounds()
@@ -85,7 +85,7 @@ class Evaluator:
         for event in item.events:
             counts.events += 1
             record = normal(event)
-            matched = self._matcher.match(record)
+            matched = self._matcher.match(record, item.text if is_as_told(event, record) else None)
             if matched:
                 found |= {rule.heading.id: rule.heading for rule in matched if rule.alone}
                 if self._correlations:

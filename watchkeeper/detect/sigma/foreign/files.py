@@ -39,6 +39,8 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     case: str
     """The id of a case; empty for a single event."""
     events: list[dict[str, Any]]
+    text: bytes | None = None
+    """The JSON text of an event that has a line of its own."""
 
 
 def files_of(paths: Iterable[Path]) -> tuple[list[Path], int]:
@@ -107,7 +109,7 @@ def _lines(path: Path, first: bytes, file: Any, complain: Complain) -> Iterator[
         elif text := line.strip():
             value = _decode(text)
             if isinstance(value, dict | list):
-                yield from _taken(path, number, value, complain)
+                yield from _taken(path, number, value, complain, text)
             else:
                 complain(path, number, "is no JSON object")
         line, number = file.readline(LARGEST_LINE), number + 1
@@ -139,14 +141,14 @@ def _next(text: str, at: int) -> int:
     return at
 
 
-def _taken(path: Path, number: int, value: Any, complain: Complain) -> Iterator[Item]:
+def _taken(path: Path, number: int, value: Any, complain: Complain, text: bytes | None = None) -> Iterator[Item]:
     case = _case_of(value)
     if case is not None:
         yield Item(str(path), number, case, [event for event in value["data"]["events"] if isinstance(event, dict)])
         return
     for record in wrapped(value):
         if isinstance(record, dict):
-            yield Item(str(path), number, "", [record])
+            yield Item(str(path), number, "", [record], text)
         else:
             complain(path, number, f"holds {type(record).__name__} where an event should be")
 

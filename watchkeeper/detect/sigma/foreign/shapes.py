@@ -58,6 +58,11 @@ def normal(raw: Record) -> Record:
     return add_from_ecs(record)
 
 
+def is_as_told(raw: Record, record: Record) -> bool:
+    """Whether every value that rules see stood in the event as it came: names may have changed, no value was made."""
+    return record is raw and "EventID" in record and record["EventID"] != 4688
+
+
 def _from_winlogbeat(raw: Record, winlog: Record) -> Record:
     record = dict(raw)
     for theirs, ours in _WINLOG.items():
