@@ -43,17 +43,13 @@ class Everywhere:
 
     def find(self, record: Record, raw: bytes | None = None) -> int:
         """The marks of all that stands in the record; `raw` is the JSON text that it was read from."""
-        if raw is not None:
-            marks = self._scan(raw)
-            if not marks & self._escaped:
-                return marks
-        try:
-            return self._scan(_encode(record)) & ~self._escaped
-        except (ValueError, TypeError, OverflowError, RecursionError):
-            return self._value_by_value(record)
-
-    def _scan(self, data: bytes) -> int:
-        return self._present | self._written.marks(data)
+        marks = self._escaped if raw is None else self._written.marks(raw)
+        if marks & self._escaped:
+            try:
+                marks = self._written.marks(_encode(record)) & ~self._escaped
+            except (ValueError, TypeError, OverflowError, RecursionError):
+                return self._value_by_value(record)
+        return marks | self._present
 
     def _value_by_value(self, record: Record) -> int:
         marks = self._present

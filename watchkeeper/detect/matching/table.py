@@ -41,7 +41,9 @@ class Table(Generic[R]):
         self._by_field: dict[str, dict[Atom, int]] = {}
         self._everywhere: Everywhere | None = None
         self._probed: dict[str, Probe] = {}
-        self._probes: tuple[tuple[Reach, dict[str | int, int], Probe], ...] = ()
+        self._named: tuple[tuple[str, dict[str | int, int], Probe], ...] = ()
+        """Fields that are members of a plain record."""
+        self._reached: tuple[tuple[Reach, dict[str | int, int], Probe], ...] = ()
         self._unrepeated: tuple[tuple[Reach, Probe], ...] = ()
         """Fields whose values do not come again."""
         self._choose(Experience(self._kind))
@@ -52,15 +54,32 @@ class Table(Generic[R]):
         if not self._until:
             self._look_closer(record)
         marks = self._always
-        for reach, memo, probe in self._probes:
-            value = reach(record)
-            if value is None:
-                continue
-            kind = type(value)
-            if kind is str or kind is int:
+        named = self._named
+        get = record.get if named else _nothing
+        for name, memo, probe in named:
+            value = get(name)
+            if type(value) is str or type(value) is int:
                 found = memo.get(value)
                 marks |= probe.learn(value) if found is None else found
-            else:
+            elif value is not None:
+                marks |= probe.find_other(value, record)
+        marks |= self._look_further(record)
+        if self._everywhere is not None:
+            marks |= self._everywhere.find(record, raw)
+        if not marks:
+            return ()
+        plan = self._plans.get(marks)
+        return self._plan(marks) if plan is None else plan
+
+    def _look_further(self, record: Any) -> int:
+        """The marks of fields that are no members of a plain record, and of those whose values never come again."""
+        marks = 0
+        for reach, memo, probe in self._reached:
+            value = reach(record)
+            if type(value) is str or type(value) is int:
+                found = memo.get(value)
+                marks |= probe.learn(value) if found is None else found
+            elif value is not None:
                 marks |= probe.find_other(value, record)
         for reach, probe in self._unrepeated:
             value = reach(record)
@@ -68,12 +87,7 @@ class Table(Generic[R]):
                 marks |= probe.find(value)
             elif value is not None:
                 marks |= probe.find_other(value, record)
-        if self._everywhere is not None:
-            marks |= self._everywhere.find(record, raw)
-        if not marks:
-            return ()
-        plan = self._plans.get(marks)
-        return self._plan(marks) if plan is None else plan
+        return marks
 
     def _plan(self, marks: int) -> tuple[Judged[R], ...]:
         if len(self._plans) >= _PLANS:
@@ -96,10 +110,16 @@ class Table(Generic[R]):
             if field
         ]
         self._probed = {probe.field: probe for probe in probes}
-        reached = [(reach_for(self._kind, probe.field), probe) for probe in probes]
-        self._probes = tuple((reach, probe.memo, probe) for reach, probe in reached if experience.repeats(probe.field))
-        self._unrepeated = tuple((reach, probe) for reach, probe in reached if not experience.repeats(probe.field))
+        repeated = [probe for probe in probes if experience.repeats(probe.field)]
+        self._named = tuple((one.field, one.memo, one) for one in repeated if self._is_direct(one.field))
+        self._reached = tuple(
+            (reach_for(self._kind, one.field), one.memo, one) for one in repeated if not self._is_direct(one.field)
+        )
+        self._unrepeated = tuple((reach_for(self._kind, one.field), one) for one in probes if one not in repeated)
         self._plans: dict[int, tuple[Judged[R], ...]] = {}
+
+    def _is_direct(self, field: str) -> bool:
+        return self._kind is dict and "." not in field
 
     def _look_closer(self, record: Record) -> None:
         """Keep a record to learn from; when there are enough, learn."""
@@ -111,3 +131,7 @@ class Table(Generic[R]):
             self._next *= 16
             self._skip = max(self._next // _SAMPLE, 1)
         self._until = self._skip
+
+
+def _nothing(_: str) -> None:
+    """An event of ours is reached otherwise."""

@@ -5,6 +5,7 @@ What cannot be told is tried against every rule that nothing contradicts: a miss
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from watchkeeper.detect.sigma.foreign import windows
@@ -19,6 +20,8 @@ _DOMAINS = frozenset(kind.split(".")[0] for kind in KINDS)
 KNOWN = Known(windows.KNOWN.categories | CATEGORIES | _DOMAINS, windows.KNOWN.services | SERVICES)
 _RPC = Origin("rpc_firewall", frozenset({"application"}))
 _LINUX_SYSMON = "linux-sysmon/operational"
+_LONGEST = 256
+"""Characters of a name that is remembered."""
 _WORDS = """
 ADD_GROUP ADD_USER ANOM_ABEND ANOM_PROMISCUOUS AVC BPRM_FCAPS CONFIG_CHANGE CRED_ACQ CRED_DISP CRED_REFR CWD
 DAEMON_END DAEMON_START DEL_GROUP DEL_USER EXECVE KERN_MODULE LOGIN MMAP OBJ_PID PATH PROCTITLE SECCOMP
@@ -46,18 +49,23 @@ def _ours(kind: str) -> Origin:
 
 
 def _windows(record: Record) -> Origin:
-    channel = record.get("Channel")
-    if not isinstance(channel, str):
-        provider = record.get("Provider_Name")
-        channel = windows.PROVIDERS.get(provider.casefold(), "") if isinstance(provider, str) else ""
-    channel = channel.casefold()
-    number = record["EventID"]
-    if channel == _LINUX_SYSMON or record.get("Provider_Name") == "Linux-Sysmon":
-        as_windows = windows.origin_of(windows.SYSMON, number if isinstance(number, int) else None)
+    channel, provider, number = record.get("Channel"), record.get("Provider_Name"), record["EventID"]
+    return _of_windows(
+        channel[:_LONGEST] if isinstance(channel, str) else None,
+        provider[:_LONGEST] if isinstance(provider, str) else "",
+        number if isinstance(number, int) else None,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _of_windows(channel: str | None, provider: str, number: int | None) -> Origin:
+    channel = (windows.PROVIDERS.get(provider.casefold(), "") if channel is None else channel).casefold()
+    if channel == _LINUX_SYSMON or provider == "Linux-Sysmon":
+        as_windows = windows.origin_of(windows.SYSMON, number)
         return Origin("linux", as_windows.categories, as_windows.services)
     if channel == "rpcfw":
         return _RPC
-    return windows.origin_of(channel, number if isinstance(number, int) else None)
+    return windows.origin_of(channel, number)
 
 
 def _said(record: Record) -> Origin | None:

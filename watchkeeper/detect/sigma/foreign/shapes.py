@@ -16,6 +16,8 @@ from watchkeeper.detect.sigma.foreign.windowing import finish
 Record = dict[str, Any]
 
 _WRAPPERS = ("_source", "result", "_raw_event")
+_AROUND = frozenset({*_WRAPPERS, "Event", "System", "winlog", "event_data"})
+"""What an event that is flat already has no member of."""
 _CORE = ("EventID", "Channel", "Computer", "Provider_Name")
 _WINLOG = {
     "event_id": "EventID",
@@ -37,6 +39,8 @@ _WINLOG = {
 
 def normal(raw: Record) -> Record:
     """The record that rules see. `raw` may be changed and be part of it."""
+    if "EventID" in raw and raw.keys().isdisjoint(_AROUND):
+        return finish(raw)
     for wrapper in _WRAPPERS:
         inner = raw.get(wrapper)
         if isinstance(inner, dict):

@@ -5,8 +5,6 @@ After the log source conventions of the Sigma project. An event's channel decide
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from watchkeeper.detect.sigma.foreign.model import Known, Origin
 
 SYSMON = "microsoft-windows-sysmon/operational"
@@ -166,7 +164,6 @@ KNOWN = Known(
 _NOTHING: frozenset[str] = frozenset()
 
 
-@lru_cache(maxsize=4096)
 def origin_of(channel: str, number: int | None) -> Origin:
     """What an event of this channel (lower case; empty where unknown) and id is."""
     if not channel:
