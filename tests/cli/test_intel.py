@@ -110,7 +110,31 @@ def test_an_operator_stands_for_an_indicator_and_lets_go_of_what_has_ended(
     (shown,) = [
         json.loads(line) for line in run("intel", "show", "bad.net", "--json", "--data", empty).stdout.splitlines()
     ]
-    assert (shown["confirmed"], shown["confidence"], shown["tlp"]) == (True, 90, "green")
+    assert (shown["confirmed"] > 0, shown["confidence"], shown["tlp"]) == (True, 90, "green")
     assert "2 indicators are looked for" in run("intel", "expire", "--data", empty).stdout
     status = json.loads(run("intel", "status", "--json", "--data", empty).stdout)
     assert (status["index"]["by_type"], status["sources"]) == ({"domain": 1, "url": 1}, {"own": "imported by hand"})
+
+
+@pytest.mark.behaviour("intel.commands", "intel.shared")
+def test_what_is_confirmed_is_exported_and_the_rest_stays(
+    run: Command, empty: Path, feed: Path, tmp_path: Path
+) -> None:
+    run("intel", "import", feed, "--data", empty, "--tlp", "green")
+    said = run("intel", "export", "--data", empty)
+    assert (json.loads(said.stdout)["type"], "nothing may be shared" in said.stderr) == ("bundle", True)
+    run("intel", "confirm", "bad.net", "--data", empty)
+    target = tmp_path / "out.json"
+    assert run("intel", "export", "--tlp", "clear", "--output", target, "--data", empty).exit_code == 0
+    assert "objects" not in json.loads(target.read_text())
+    assert run("intel", "export", "--output", target, "--data", empty).exit_code == 0
+    patterns = [one["pattern"] for one in json.loads(target.read_text())["objects"] if one["type"] == "indicator"]
+    assert patterns == ["[domain-name:value = 'bad.net']"]
+
+
+def test_a_source_that_does_not_answer_ends_the_command_with_75(run: Command, empty: Path) -> None:
+    assert run("intel", "sources", "poll", "--data", empty).exit_code == 66
+    run("intel", "sources", "add", "here", "--kind", "list", "--url", "https://127.0.0.1:9/x", "--data", empty)
+    assert run("intel", "sources", "poll", "--data", empty).exit_code == 75
+    assert "failing" in run("intel", "sources", "list", "--data", empty).stdout
+    assert recorded(empty)[1:] == [("failed", "here")]

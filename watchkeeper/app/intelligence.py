@@ -6,22 +6,41 @@ what it did is recorded by the watch, or by the command while none runs.
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from watchkeeper.app.platform import Platform
-from watchkeeper.app.settings import STATE, Loaded
+from watchkeeper.app.settings import STATE, Loaded, environment
+from watchkeeper.app.threads import Runs
 from watchkeeper.core.clock import Clock, SystemClock
+from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Invalid, NotFound
+from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.core.secrets import SecretReader
+from watchkeeper.detect.intelligence.collecting.polling import Poller, Tell
 from watchkeeper.detect.intelligence.keeping.library import Library
+from watchkeeper.detect.intelligence.model import Tlp
+from watchkeeper.detect.intelligence.settings import check_intelligence
+from watchkeeper.detect.intelligence.sharing.objects import Shared, shared
+from watchkeeper.detect.intelligence.sharing.server import TaxiiServer
+from watchkeeper.detect.intelligence.sightings import sightings
 from watchkeeper.events import Severity, new_event
+from watchkeeper.events.ingest.serving import listen, serve
 
 Act = Callable[[dict[str, Any]], Any]
+PREFIX = "detect.intelligence."
 IMPORTED = "detect.intelligence.imported"
 CHANGED = "detect.intelligence.changed"
 FAILED = "detect.intelligence.failed"
 NOTE = "intelligence.note"
 _SYSTEM = SystemClock()
+_FRESH = 10.0
+"""Seconds for which what is shared is remembered."""
 
 
 def library_of(loaded: Loaded, clock: Clock = _SYSTEM) -> Library:
@@ -31,6 +50,59 @@ def library_of(loaded: Loaded, clock: Clock = _SYSTEM) -> Library:
             f"nothing ever ran on {loaded.data_dir}", hint="start with `watchkeeper up`, or name the folder with --data"
         )
     return Library(loaded.data_dir, clock, loaded.settings.intelligence)
+
+
+def poller_of(loaded: Loaded, clock: Clock, tell: Tell) -> Poller:
+    """What asks the sources, as far and as long as the settings let it."""
+    settings = loaded.settings.intelligence
+    fetch = msgspec.structs.replace(
+        loaded.settings.fetch, seconds=settings.timeout_seconds, max_bytes=settings.max_megabytes * 1_000_000
+    )
+    library = Library(loaded.data_dir, clock, settings)
+    return Poller(library, lambda: Fetcher(fetch), SecretReader(environment()), clock, tell)
+
+
+def shared_of(loaded: Loaded, database: Database, clock: Clock, limit: Tlp) -> list[Shared]:
+    """What may be passed on."""
+    library = Library(loaded.data_dir, clock, loaded.settings.intelligence)
+    name = loaded.settings.intelligence.share_name
+    return shared(library.every(), sightings(database), name=name, limit=limit, now=clock.now())
+
+
+class Sharing:
+    """The TAXII server, in the watch."""
+
+    def __init__(self, loaded: Loaded, platform: Platform) -> None:
+        """Raises `Misconfigured` without a token, `Conflict` when the port is taken."""
+        settings = loaded.settings.intelligence
+        token = SecretReader(environment()).read("intelligence.share_token", settings.share_token)
+        self._listener = listen(f"127.0.0.1:{settings.share_port}")
+        self._loaded, self._platform = loaded, platform
+        self._limit = Tlp(settings.share_tlp)
+        self._known: tuple[float, list[Shared]] = (-_FRESH, [])
+        self._app = TaxiiServer(self._objects, token, settings.share_name)
+
+    def run(self, stop: threading.Event) -> None:
+        """Until told to stop."""
+        asyncio.run(serve(self._app, self._listener, stop))
+
+    def _objects(self) -> list[Shared]:
+        at, objects = self._known
+        if time.monotonic() - at >= _FRESH:
+            objects = shared_of(self._loaded, self._platform.database, self._platform.clock, self._limit)
+            self._known = (time.monotonic(), objects)
+        return objects
+
+
+def intelligence_runs(loaded: Loaded, platform: Platform) -> dict[str, Runs]:
+    """What the watch runs beside the stream. Raises `Misconfigured`, `Conflict`."""
+    settings = loaded.settings.intelligence
+    check_intelligence(settings)
+    notes = IntelligenceNotes(platform)
+    actor = f"system:{platform.journal.writer}"
+    poller = poller_of(loaded, platform.clock, lambda what, name, body: notes.record(PREFIX + what, name, body, actor))
+    runs: dict[str, Runs] = {"intelligence": poller.run} if settings.poll else {}
+    return runs | ({"taxii": Sharing(loaded, platform).run} if settings.share_port else {})
 
 
 class IntelligenceNotes:
@@ -43,7 +115,7 @@ class IntelligenceNotes:
     def note(self, asked: dict[str, Any]) -> None:
         """One change or import, by whom. Raises `Invalid` for anything else."""
         kind, target, body = asked.get("kind"), asked.get("target"), asked.get("body")
-        if kind not in (IMPORTED, CHANGED) or not isinstance(target, str) or not isinstance(body, dict):
+        if kind not in (IMPORTED, CHANGED, FAILED) or not isinstance(target, str) or not isinstance(body, dict):
             raise Invalid("this is no note about intelligence")
         self.record(kind, target[:512], body, str(asked["by"]))
 

@@ -17,6 +17,7 @@ from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.detecting import detector_of
 from watchkeeper.app.hunting import keeper_of_hunts
 from watchkeeper.app.ingesting import ingest_handlers, ingest_of
+from watchkeeper.app.intelligence import intelligence_runs
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
 from watchkeeper.app.platform import Platform, note_service, opened
@@ -61,8 +62,9 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         own = {"lake": lake.run, "detect": detector.run, "respond": respond.run, "privacy": desk.erasing.run}
         own |= {"alerts": queue.run, "hunts": keeper_of_hunts(platform).run}
         cursors = _cursors(lake, detector, respond) | {"alerts": lambda: queue.cursor} | sinks.cursors
+        looking = intelligence_runs(loaded, platform)
         noting = {"register": registering(loaded.data_dir, cursors)}
-        readers = Readers({**own, **telling, **taking, **sinks.runs, **noting})
+        readers = Readers({**own, **telling, **taking, **sinks.runs, **looking, **noting})
         handlers = _handlers(desk.acts | sinks.acts()) | {
             "status": _status(loaded.data_dir, readers, lake, detector, keeper)
         }

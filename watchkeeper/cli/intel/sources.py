@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from watchkeeper.app.intelligence import PREFIX, poller_of
 from watchkeeper.cli import options, output
-from watchkeeper.cli.intel.common import note_change, opened
+from watchkeeper.cli.intel.common import note, note_change, opened, told
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.core.errors import Invalid
+from watchkeeper.core.errors import Invalid, NotFound, Unavailable, WatchkeeperError
 from watchkeeper.core.secrets import is_reference
 from watchkeeper.detect.intelligence.keeping.sources import POLLED, Kind, Source
 from watchkeeper.detect.intelligence.model import Tlp
@@ -91,6 +92,35 @@ def remove(name: str, config: Path | None, data: Path | None) -> None:
     library.drop(name)
     note_change(loaded, "source_removed", name)
     output.text(f"{name} is removed, and its indicators are not looked for any more")
+
+
+@sources.command()
+@click.argument("names", nargs=-1)
+@options.config
+@options.data
+@options.as_json
+@options.errors_told
+def poll(names: tuple[str, ...], config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Ask sources now, all that can be asked where none is named. Exit code 75 when one does not answer."""
+    loaded, library = opened(config, data)
+    known = library.register.all()
+    chosen = [library.register.get(name) for name in names] or [one for one in known.values() if one.kind in POLLED]
+    if not chosen:
+        raise NotFound("no source can be asked", hint="add one with `watchkeeper intel sources add`")
+    poller = poller_of(loaded, SystemClock(), lambda what, name, body: note(loaded, f"{PREFIX}{what}", name, body))
+    failed = []
+    for source in chosen:
+        try:
+            done = poller.poll(source)
+        except WatchkeeperError as error:
+            failed.append(f"{source.name}: {error.reason}")
+            continue
+        if as_json:
+            output.lines([done])
+        else:
+            output.text(told(done))
+    if failed:
+        raise Unavailable("; ".join(failed), hint="what these sources said before stays in use")
 
 
 def state_of(source: Source, now: int) -> str:

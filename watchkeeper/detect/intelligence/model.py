@@ -79,8 +79,8 @@ class Indicator(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=F
     """The source's, in per cent."""
     added: int = 0
     """When it first came here."""
-    confirmed: bool = False
-    """A person of ours stands for it: it may be shared as our own."""
+    confirmed: int = 0
+    """Since when a person of ours stands for it: it may be shared as our own; 0 for not."""
 
     @property
     def key(self) -> str:

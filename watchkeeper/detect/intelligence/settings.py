@@ -41,6 +41,9 @@ class IntelligenceSettings(msgspec.Struct, frozen=True, kw_only=True):
     share_token: Annotated[
         str, Meta(description="Bearer token of that server, by reference: `env:NAME` or `file:PATH`.")
     ] = ""
+    share_name: Annotated[str, Meta(description="Under which name indicators are shared.", min_length=1)] = (
+        "Watchkeeper"
+    )
     share_tlp: Annotated[
         str, Meta(description="The strictest marking that is shared: `clear`, `green` or `amber`.")
     ] = "green"

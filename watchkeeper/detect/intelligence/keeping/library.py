@@ -135,15 +135,18 @@ class Library:
 
     def confirm(self, kind: Type, value: str, source: str = "") -> int:
         """Stand for it: it may be shared as ours; how many it was."""
-        key = key_of(kind, value)
+        key, now = key_of(kind, value), self._clock.now()
         changed = 0
         with locked(self.folder / "lock"):
             for name in [source] if source else sorted(self.register.all()):
                 found = [one for one in stored(self._file(name)) if one.key == key]
                 if found:
-                    join(self._file(name), [msgspec.structs.replace(one, confirmed=True) for one in found])
+                    join(
+                        self._file(name),
+                        [msgspec.structs.replace(one, confirmed=one.confirmed or now) for one in found],
+                    )
                     changed += len(found)
-            self._build(self._clock.now())
+            self._build(now)
         return changed
 
     def open(self) -> Lookup:
