@@ -23,6 +23,7 @@ FLAWS = [
     (f'[servers.a]\ncommand = ["{sys.executable}"]\ncwd = "/no/such/folder"\n', "servers.a.cwd"),
     ('[policy]\nfolders = ["/no/such/folder"]\n', "policy.folders: there is no folder"),
     ('[detect]\nrules = "/no/such/folder"\n', "detect.rules: there is no folder"),
+    ('[detect]\nplaceholders = "/no/such/folder"\n', "detect.placeholders: there is no folder"),
     ('[respond]\nplaybooks = "/no/such/folder"\n', "respond.playbooks: there is no folder"),
     ("[gateway]\nport = 7300\n", "port 7300"),
     (

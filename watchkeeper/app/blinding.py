@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.settings import Loaded
-from watchkeeper.core.content import content_folder
 from watchkeeper.gateway.capture.settings import METADATA
 
 MEMBERS: Mapping[str, tuple[str, ...]] = {
@@ -23,12 +21,9 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
 
 def reads_of(loaded: Loaded) -> dict[str, list[str]]:
     """Rule → the fields of a body that it reads, of all rules that the settings name. Raises `Misconfigured`."""
-    from watchkeeper.detect.sigma.rules import load_rules  # noqa: PLC0415 — a second of imports, for who asks this only
+    from watchkeeper.app.rulebook import detections_of  # noqa: PLC0415 — a second of imports, for who asks this only
 
-    folders = [content_folder("detections")]
-    if loaded.settings.detect.rules:
-        folders.append(Path(loaded.settings.detect.rules))
-    return body_reads(load_rules(folders))
+    return body_reads(detections_of(loaded).rules)
 
 
 def body_reads(rules: Sequence[Any]) -> dict[str, list[str]]:

@@ -51,7 +51,8 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
     address_of(settings.journal.tiles.listen)
     check_anchors(settings.journal.anchors)
     folders = [("policy.folders", folder) for folder in settings.policy.folders]
-    folders += [("detect.rules", settings.detect.rules), ("respond.playbooks", settings.respond.playbooks)]
+    folders += [("detect.rules", settings.detect.rules), ("detect.placeholders", settings.detect.placeholders)]
+    folders += [("respond.playbooks", settings.respond.playbooks)]
     for setting, folder in folders:
         if folder and not Path(folder).is_dir():
             raise Misconfigured(f"{setting}: there is no folder {folder}", hint="make it, or correct the path")

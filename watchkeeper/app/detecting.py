@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from watchkeeper.app.alerts.admitting import admission_for
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.ranking import silenced
+from watchkeeper.app.rulebook import detections_of
 from watchkeeper.app.settings import Loaded
-from watchkeeper.core.content import content_folder
 from watchkeeper.detect.correlation.bounds import bounds_of
 from watchkeeper.detect.correlation.stage import CorrelationStage
 from watchkeeper.detect.detector import Detector, Place
@@ -16,7 +14,7 @@ from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.stage import Intelligence
 from watchkeeper.detect.interface import Admission, Stage
 from watchkeeper.detect.matching.own import Indexed
-from watchkeeper.detect.sigma.rules import Detections, load_detections
+from watchkeeper.detect.sigma.rules import Detections
 from watchkeeper.detect.stream.judging import Court
 from watchkeeper.detect.stream.partition import Partition
 from watchkeeper.events.journal.reading.telling import telling_reader
@@ -33,14 +31,6 @@ def detector_of(loaded: Loaded, platform: Platform, partition: Partition = _ALON
     court = Court(matcher, stages_of(loaded, platform, partition, detections), admission)
     place = Place(platform.journal, reader, platform.database)
     return Detector(court, place, clock=platform.clock, settings=loaded.settings.detect)
-
-
-def detections_of(loaded: Loaded) -> Detections:
-    """Rules about single events, and correlations of them."""
-    folders = [content_folder("detections")]
-    if loaded.settings.detect.rules:
-        folders.append(Path(loaded.settings.detect.rules))
-    return load_detections(folders)
 
 
 def stages_of(loaded: Loaded, platform: Platform, partition: Partition, detections: Detections) -> tuple[Stage, ...]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.parts import engine_of
+from watchkeeper.app.rulebook import detections_of
 from watchkeeper.app.settings import Loaded
-from watchkeeper.core.content import content_folder
-from watchkeeper.detect.sigma.rules import load_rules
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.respond.service import load_actions, load_shelf
 
@@ -18,6 +15,6 @@ def check_thoroughly(loaded: Loaded) -> dict[str, ServerSettings]:
     servers = check_quickly(loaded)
     settings = loaded.settings
     engine_of(loaded)
-    load_rules([content_folder("detections"), *([Path(settings.detect.rules)] if settings.detect.rules else [])])
+    detections_of(loaded)
     load_shelf(settings.respond, load_actions())
     return servers

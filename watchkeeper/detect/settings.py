@@ -15,6 +15,10 @@ class DetectSettings(msgspec.Struct, frozen=True):
         str,
         Meta(description="A folder with more Sigma rules, beside those that come with the product; empty for none."),
     ] = ""
+    placeholders: Annotated[
+        str,
+        Meta(description="A folder of YAML files with what `%name%` stands for in rules; empty for none."),
+    ] = ""
     poll_milliseconds: Annotated[
         int, Meta(description="Pause between two looks at the journal when there was nothing new.", ge=5, le=1000)
     ] = 25

@@ -12,11 +12,11 @@ import click
 
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import NotFound
-from watchkeeper.detect.model import Heading, Rule
+from watchkeeper.detect.model import Heading
 from watchkeeper.detect.sigma.cache import load_cached
 from watchkeeper.detect.sigma.model import LogSource, ReadRule, Rulebook
 from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, load_placeholders
-from watchkeeper.detect.sigma.rules import Detections, load_detections, load_rules
+from watchkeeper.detect.sigma.rules import Detections, load_detections
 
 H = TypeVar("H", bound=Heading)
 
@@ -29,13 +29,8 @@ folders_option = click.option(
 )
 
 
-def rules_in(folders: tuple[Path, ...]) -> tuple[Rule, ...]:
-    """Ours and those of the folders, by name. Raises `Misconfigured`."""
-    return tuple(sorted(load_rules([content_folder("detections"), *folders]), key=lambda rule: rule.name))
-
-
 def detections_in(folders: tuple[Path, ...]) -> Detections:
-    """The same with correlations. Raises `Misconfigured`."""
+    """Ours and those of the folders. Raises `Misconfigured`."""
     return load_detections([content_folder("detections"), *folders])
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from watchkeeper.app.rulebook import detections_of, lists_of
 from watchkeeper.app.settings import Loaded, data_folder, load
-from watchkeeper.cli.rules.choosing import find, rules_in
+from watchkeeper.cli.rules.choosing import find
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Conflict, Invalid
@@ -28,8 +29,7 @@ def settings_of(config: Path | None, data: Path | None) -> Loaded:
 
 def rules_of(loaded: Loaded) -> tuple[Rule, ...]:
     """Ours and the estate's own, by name. Raises `Misconfigured`."""
-    own = loaded.settings.detect.rules
-    return rules_in((Path(own),) if own else ())
+    return tuple(sorted(detections_of(loaded).rules, key=lambda rule: rule.name))
 
 
 def rules_given(words: tuple[str, ...], loaded: Loaded) -> tuple[Rule, ...]:
@@ -71,7 +71,7 @@ def now() -> int:
 def _of(word: str, loaded: Loaded) -> tuple[Rule, ...]:
     path = Path(word)
     if path.is_dir():
-        return load_rules([path])
+        return load_rules([path], lists_of(loaded))
     if path.is_file():
         return (load_rule(path),)
     return (find(rules_of(loaded), word),)
