@@ -187,7 +187,8 @@ def detections_page() -> str:
         NOTE,
         "# Detection rules\n",
         "The rules that come with Watchkeeper, by folder of `content`: tactics of SAFE-MCP, and `record`, on",
-        "the product's own record. Each file holds what the rule cannot see, when it errs, and its tests.",
+        "the product's own record. `foreign` is for others' records. Each file holds what the rule cannot see,",
+        "when it errs, and its tests.",
         "[Detection](../concepts/detection.md) explains them.\n",
     ]
     for folder, rules in _rules_by_folder().items():
@@ -202,7 +203,7 @@ def detections_page() -> str:
 
 def _rules_by_folder() -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(RULES.glob("detections/*/*.yml")):
+    for path in sorted([*RULES.glob("detections/*/*.yml"), *RULES.glob("foreign/*.yml")]):
         rule = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 — a safe loader, in C where it is built
         found.setdefault(str(path.parent.relative_to(RULES)), []).append(rule)
     return found

@@ -20,6 +20,9 @@ from watchkeeper.detect.sigma.rules import Detections, load_detections
 
 H = TypeVar("H", bound=Heading)
 
+FOREIGN = "foreign"
+"""Names our rules for records of other products, where no file has that name."""
+
 folders_option = click.option(
     "--folder",
     "folders",
@@ -48,7 +51,8 @@ def book_of(paths: tuple[Path, ...], placeholders: Path | None, cache: Path) -> 
     """The rules of any Sigma files, tolerantly; without any, ours. Raises `Invalid` and `Misconfigured`."""
     lists = load_placeholders(placeholders) if placeholders else NO_LISTS
     if paths:
-        return load_cached(paths, lists, folder=cache / "rules", told=file_progress())
+        named = [content_folder(FOREIGN) if path == Path(FOREIGN) and not path.exists() else path for path in paths]
+        return load_cached(named, lists, folder=cache / "rules", told=file_progress())
     ours = load_detections([content_folder("detections")], lists)
     source = LogSource("mcp", "", "watchkeeper")
     rules = tuple(

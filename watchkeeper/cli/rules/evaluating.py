@@ -24,7 +24,7 @@ _SHOWN = 10
 @click.command("eval")
 @click.option(
     "--rules", "rules", multiple=True, type=click.Path(path_type=Path),
-    help="A Sigma file or folder; may be repeated. Default: our own rules.",
+    help="A Sigma file or folder; may be repeated. Default: ours. `foreign`: ours about others' records.",
 )  # fmt: skip
 @click.option(
     "--events", "events", multiple=True, required=True, type=click.Path(path_type=Path),

@@ -11,12 +11,14 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.detect.conditions.scope import fields_of
 from watchkeeper.detect.correlation.bounds import Bounds
 from watchkeeper.detect.correlation.engine import Engine, Found
 from watchkeeper.detect.correlation.model import Correlation
 from watchkeeper.detect.correlation.operators.interface import Mark
 from watchkeeper.detect.matching.matcher import Matcher
 from watchkeeper.detect.model import Heading
+from watchkeeper.detect.sigma.foreign.enriching import Enricher
 from watchkeeper.detect.sigma.foreign.files import Item
 from watchkeeper.detect.sigma.foreign.model import Origin
 from watchkeeper.detect.sigma.foreign.moments import moment_of
@@ -70,6 +72,7 @@ class Evaluator:
         self._rules = tuple(rules)
         self._correlations = tuple(correlations)
         self._matcher: Matcher[ReadRule] = Matcher(self._rules_of, origin_of, self._failed)
+        self._enricher = Enricher(field for rule in self._rules for field in fields_of(rule.condition))
         self._engine = Engine(self._correlations, _BOUNDS)
         self._together: list[Found] = []
         self._time = 0
@@ -84,7 +87,7 @@ class Evaluator:
         engine = Engine(self._correlations, _BOUNDS) if item.case and self._correlations else self._engine
         for event in item.events:
             counts.events += 1
-            record = normal(event)
+            record = self._enricher.enriched(normal(event))
             matched = self._matcher.match(record, item.text if is_as_told(event, record) else None)
             if matched:
                 found |= {rule.heading.id: rule.heading for rule in matched if rule.alone}
