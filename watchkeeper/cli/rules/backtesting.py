@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from watchkeeper.cli import options, output
-from watchkeeper.cli.rules.given import now, range_option, rules_given, settings_of, since_of, tenant_option
+from watchkeeper.cli.rules.given import given, now, range_option, settings_of, since_of, tenant_option
 from watchkeeper.cli.rules.running import notes, past_of, progress
-from watchkeeper.detect.model import Rule
-from watchkeeper.detect.proving.backtest import Backtest
+from watchkeeper.detect.model import Heading
+from watchkeeper.detect.proving.backtest import Backtest, choose
 from watchkeeper.detect.proving.model import Hit
 from watchkeeper.detect.proving.past import kinds_of
 
@@ -40,21 +40,21 @@ def command(
     Without a name, all rules of this estate.
     """
     loaded, until = settings_of(config, data), now()
-    chosen = rules_given(rules, loaded)
+    chosen = choose(*given(rules, loaded))
     past = past_of(loaded.data_dir, since_of(span, until), until, tenant)
     run = Backtest(chosen, kept=limit)
     with progress() as tell:
-        deque(run.run(past.facts(kinds_of(chosen), tell)), maxlen=0)
-    notes(past)
+        deque(run.run(past.facts(kinds_of(chosen.rules), tell), until), maxlen=0)
+    notes(past, run)
     if as_json:
-        output.as_json({"range": span, "events": run.events, "rules": [_row(run, rule) for rule in chosen]})
+        output.as_json({"range": span, "events": run.events, "rules": [_row(run, rule) for rule in chosen.headings]})
         return
-    for rule in sorted(chosen, key=lambda one: -run.counts[one.id]):
+    for rule in sorted(chosen.headings, key=lambda one: -run.counts[one.id]):
         _tell(run, rule)
-    output.text(_sentence(run, len(chosen), span))
+    output.text(_sentence(run, len(chosen.headings), span))
 
 
-def _row(run: Backtest, rule: Rule) -> dict[str, Any]:
+def _row(run: Backtest, rule: Heading) -> dict[str, Any]:
     return {
         "rule": rule.id,
         "name": rule.name,
@@ -73,7 +73,7 @@ def _hit(hit: Hit) -> dict[str, Any]:
     return {"alert": hit.alert, "group": hit.group, "event": event.id, "position": place, **told}
 
 
-def _tell(run: Backtest, rule: Rule) -> None:
+def _tell(run: Backtest, rule: Heading) -> None:
     count = run.counts[rule.id]
     if run.failures[rule.id]:
         output.text(f"{rule.name}: could not be evaluated on {run.failures[rule.id]:,} events")

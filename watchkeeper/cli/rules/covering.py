@@ -10,10 +10,10 @@ import msgspec
 
 from watchkeeper.app.lakes import search_in
 from watchkeeper.cli import options, output
-from watchkeeper.cli.rules.given import rules_of, settings_of, tenant_option
+from watchkeeper.cli.rules.given import of_estate, outcomes_of, settings_of, tenant_option
 from watchkeeper.cli.rules.standing import stands_of
 from watchkeeper.core.content import content_folder
-from watchkeeper.detect.check import check
+from watchkeeper.detect.proving.backtest import choose
 from watchkeeper.detect.proving.coverage import EXECUTED, attack_rows, executed_in, matrix
 from watchkeeper.detect.proving.frameworks import load_frameworks
 from watchkeeper.detect.proving.model import Covered, Executed, Matrix, Proof
@@ -47,9 +47,11 @@ def command(
     frameworks = {one.name: one for one in load_frameworks(content_folder("frameworks"))}
     if framework and framework not in frameworks:
         raise click.BadParameter(f"one of {', '.join(frameworks)}", param_hint="--framework")
-    rules = rules_of(loaded)
-    enabled = {one.rule for one in stands_of(loaded, rules) if one.state == "enabled"}
-    proofs = [Proof(rule.name, rule.tags, not check(rule).wrong, rule.id in enabled) for rule in rules]
+    detections = of_estate(loaded)
+    enabled = {one.rule for one in stands_of(loaded, detections) if one.state == "enabled"}
+    outcomes = outcomes_of(detections)
+    alarming = choose(detections).headings
+    proofs = [Proof(one.name, one.tags, not outcomes[one.id].wrong, one.id in enabled) for one in alarming]
     attacks = _executed(loaded.data_dir, tenant)
     matrices = [matrix(one, proofs, attacks) for one in frameworks.values() if framework in ("", one.name)]
     if navigator:

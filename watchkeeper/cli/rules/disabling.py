@@ -8,8 +8,7 @@ import click
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
-from watchkeeper.cli.rules.choosing import find
-from watchkeeper.cli.rules.given import rules_of, said_of, settings_of
+from watchkeeper.cli.rules.given import headings_of, named, of_estate, said_of, settings_of
 
 
 @click.command("disable")
@@ -25,7 +24,7 @@ def command(rule: str, reason: str, config: Path | None, data: Path | None, as_j
     What it covers is a gap from then on, and `rules coverage` lists it as one.
     """
     loaded = settings_of(config, data)
-    found = find(rules_of(loaded), rule)
+    found = named(headings_of(of_estate(loaded)), rule)
     done = Administration(loaded.data_dir).call("rules.disable", **said_of(found), reason=reason)
     if as_json:
         output.as_json(done)

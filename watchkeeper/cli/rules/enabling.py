@@ -8,9 +8,7 @@ import click
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
-from watchkeeper.cli.rules.choosing import find
-from watchkeeper.cli.rules.given import rules_of, said_of, settings_of
-from watchkeeper.detect.check import check
+from watchkeeper.cli.rules.given import headings_of, named, of_estate, outcomes_of, said_of, settings_of
 
 
 @click.command("enable")
@@ -27,9 +25,10 @@ def command(rule: str, reason: str, anyway: bool, config: Path | None, data: Pat
     It must pass its own tests, and must have been simulated as it is now. It takes effect within a second or two.
     """
     loaded = settings_of(config, data)
-    found = find(rules_of(loaded), rule)
+    detections = of_estate(loaded)
+    found = named(headings_of(detections), rule)
     ask = Administration(loaded.data_dir)
-    passes = not check(found).wrong
+    passes = not outcomes_of(detections)[found.id].wrong
     done = ask.call("rules.enable", **said_of(found), reason=reason, passes=passes, anyway=anyway)
     if as_json:
         output.as_json(done)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import click
 
 from watchkeeper.app.rulebook import detections_of, lists_of
 from watchkeeper.app.settings import Loaded, data_folder, load
-from watchkeeper.cli.rules.choosing import find
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.content import content_folder
-from watchkeeper.core.errors import Conflict, Invalid
-from watchkeeper.detect.model import Rule
-from watchkeeper.detect.sigma.rules import load_rule, load_rules
+from watchkeeper.core.errors import Invalid, NotFound
+from watchkeeper.detect.check import Outcome, check, check_correlation
+from watchkeeper.detect.model import Heading
+from watchkeeper.detect.sigma.rules import Detections, load_detections
 from watchkeeper.events.query.language import parse_time
 
 range_option = click.option(
@@ -27,22 +28,45 @@ def settings_of(config: Path | None, data: Path | None) -> Loaded:
     return load(config, data_folder(data))
 
 
-def rules_of(loaded: Loaded) -> tuple[Rule, ...]:
-    """Ours and the estate's own, by name. Raises `Misconfigured`."""
-    return tuple(sorted(detections_of(loaded).rules, key=lambda rule: rule.name))
+def of_estate(loaded: Loaded) -> Detections:
+    """Ours and the estate's own, correlations too. Raises `Misconfigured`."""
+    return detections_of(loaded)
 
 
-def rules_given(words: tuple[str, ...], loaded: Loaded) -> tuple[Rule, ...]:
-    """A word is a file, a folder, or the name or id of a rule of the estate. Raises `NotFound` and `Misconfigured`."""
-    if not words:
-        return rules_of(loaded)
-    found: dict[str, Rule] = {}
-    for word in words:
-        for rule in _of(word, loaded):
-            known = found.setdefault(rule.id, rule)
-            if known.source != rule.source:
-                raise Conflict(f"{rule.source}: the id {rule.id} belongs to {known.source} already")
-    return tuple(sorted(found.values(), key=lambda rule: rule.name))
+def headings_of(detections: Detections) -> tuple[Heading, ...]:
+    """Of every rule and correlation, by name."""
+    every: list[Heading] = [*detections.rules, *(one.heading for one in detections.correlations)]
+    return tuple(sorted(every, key=lambda one: one.name))
+
+
+def given(words: tuple[str, ...], loaded: Loaded) -> tuple[Detections, tuple[str, ...] | None]:
+    """What the words name, with the detections it stands among: files and folders, or rules of the estate.
+
+    Without a word, all of the estate. Raises `NotFound`, `Misconfigured`, and `Invalid` for a mixture.
+    """
+    paths = [Path(word) for word in words if Path(word).exists()]
+    if not paths:
+        estate = of_estate(loaded)
+        return estate, tuple(named(headings_of(estate), word).id for word in words) if words else None
+    if len(paths) < len(words):
+        raise Invalid("files and names cannot be mixed", hint="name files and folders, or rules of this estate")
+    return load_detections(paths, lists_of(loaded)), None
+
+
+def named(headings: tuple[Heading, ...], wanted: str) -> Heading:
+    """The rule or correlation of this name or id. Raises `NotFound`."""
+    for one in headings:
+        if wanted in (one.name, one.id):
+            return one
+    near = difflib.get_close_matches(wanted, [one.name for one in headings], n=1)
+    hint = f"did you mean {near[0]}?" if near else "see `watchkeeper rules list`"
+    raise NotFound(f"there is no rule {wanted[:80]!a}", hint=hint)
+
+
+def outcomes_of(detections: Detections) -> dict[str, Outcome]:
+    """The outcome of the tests that each carries, by its id."""
+    single = {rule.id: check(rule) for rule in detections.rules}
+    return single | {one.heading.id: check_correlation(one, detections) for one in detections.correlations}
 
 
 def since_of(span: str, now: int) -> int:
@@ -53,12 +77,12 @@ def since_of(span: str, now: int) -> int:
     return since
 
 
-def is_ours(rule: Rule) -> bool:
+def is_ours(rule: Heading) -> bool:
     """Whether it comes with the product."""
     return Path(rule.source).is_relative_to(content_folder("detections"))
 
 
-def said_of(rule: Rule) -> dict[str, str]:
+def said_of(rule: Heading) -> dict[str, str]:
     """What an act about a rule is told of it."""
     return {"rule": rule.id, "name": rule.name, "title": rule.title, "version": rule.version}
 
@@ -66,12 +90,3 @@ def said_of(rule: Rule) -> dict[str, str]:
 def now() -> int:
     """The present, in microseconds."""
     return SystemClock().now()
-
-
-def _of(word: str, loaded: Loaded) -> tuple[Rule, ...]:
-    path = Path(word)
-    if path.is_dir():
-        return load_rules([path], lists_of(loaded))
-    if path.is_file():
-        return (load_rule(path),)
-    return (find(rules_of(loaded), word),)

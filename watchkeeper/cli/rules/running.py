@@ -12,6 +12,7 @@ import click
 from watchkeeper.app.lakes import search_in
 from watchkeeper.app.settings import require_journal
 from watchkeeper.cli import output
+from watchkeeper.detect.proving.backtest import Backtest
 from watchkeeper.detect.proving.past import Past, Tell
 
 
@@ -31,9 +32,11 @@ def progress() -> Iterator[Tell | None]:
     click.echo("\r\x1b[K", nl=False, err=True)
 
 
-def notes(past: Past) -> None:
+def notes(past: Past, run: Backtest) -> None:
     """What one must know to read the answer rightly; beside it."""
     if past.note and past.note != "there is no lake yet":
         output.text(f"note: {past.note}", err=True)
     if past.unreadable:
         output.text(f"note: {past.unreadable} records cannot be read any more (erased)", err=True)
+    if run.late:
+        output.text(f"note: {run.late} matches came out of order and were not correlated", err=True)

@@ -10,12 +10,12 @@ import msgspec
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
-from watchkeeper.cli.rules.given import is_ours, now, rules_given, said_of, settings_of, tenant_option
+from watchkeeper.cli.rules.given import given, is_ours, now, said_of, settings_of, tenant_option
 from watchkeeper.cli.rules.running import notes, past_of, progress
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import NotFound
-from watchkeeper.detect.model import Rule
-from watchkeeper.detect.proving.backtest import Backtest
+from watchkeeper.detect.model import Heading
+from watchkeeper.detect.proving.backtest import Backtest, choose
 from watchkeeper.detect.proving.past import DAY, kinds_of
 from watchkeeper.detect.proving.simulation import Simulated, Volume, sentence, simulate, sparkline
 
@@ -44,21 +44,21 @@ def command(
     silence that ends an incident (`respond.window_seconds`). Drills are counted apart.
     """
     loaded, until = settings_of(config, data), now()
-    chosen = rules_given(rules, loaded)
+    chosen = choose(*given(rules, loaded))
     past = past_of(loaded.data_dir, until - days * DAY, until, tenant)
     run, reach = Backtest(chosen, kept=0), past.reach()
     with progress() as tell:
-        hits = run.run(past.facts(kinds_of(chosen), tell))
-        found = simulate(run, chosen, hits, reach, loaded.settings.respond.window_seconds * SECOND)
-    notes(past)
-    _note(loaded.data_dir, found, days, {rule.id: rule for rule in chosen})
+        hits = run.run(past.facts(kinds_of(chosen.rules), tell), until)
+        found = simulate(run, chosen.headings, hits, reach, loaded.settings.respond.window_seconds * SECOND)
+    notes(past, run)
+    _note(loaded.data_dir, found, days, {rule.id: rule for rule in chosen.headings})
     if as_json:
         output.as_json({"sentence": sentence(found), **msgspec.to_builtins(found)})
     else:
         _tell(found)
 
 
-def _note(folder: Path, found: Simulated, days: int, rules: dict[str, Rule]) -> None:
+def _note(folder: Path, found: Simulated, days: int, rules: dict[str, Heading]) -> None:
     """That a rule was simulated is a fact: without it, the rule may wake nobody. Without data there was no answer."""
     tried = [volume for volume in found.volumes if volume.is_known and not is_ours(rules[volume.rule])]
     ask = Administration(folder)

@@ -9,10 +9,11 @@ import msgspec
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.ranking import own_folder
 from watchkeeper.app.settings import Loaded
+from watchkeeper.cli.rules.given import headings_of, outcomes_of
 from watchkeeper.core.errors import NotFound
-from watchkeeper.detect.check import check
-from watchkeeper.detect.model import Rule
+from watchkeeper.detect.model import Heading
 from watchkeeper.detect.proving.standing import Decided, standing
+from watchkeeper.detect.sigma.rules import Detections
 
 
 class Stands(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class Stands(msgspec.Struct, frozen=True):
     """Whether it was simulated as it is now."""
 
 
-def stands_of(loaded: Loaded, rules: tuple[Rule, ...]) -> list[Stands]:
+def stands_of(loaded: Loaded, detections: Detections) -> list[Stands]:
     """Of each rule; where nothing ever ran, nothing was decided."""
     try:
         rows = Administration(loaded.data_dir).call("rules.decided")
@@ -38,12 +39,16 @@ def stands_of(loaded: Loaded, rules: tuple[Rule, ...]) -> list[Stands]:
         rows = []
     decided = {row["rule"]: msgspec.convert(row, Decided) for row in rows}
     own = own_folder(loaded)
-    return [_stands(rule, decided.get(rule.id) or Decided(rule.id), own) for rule in rules]
+    failing = {name for name, outcome in outcomes_of(detections).items() if outcome.wrong}
+    return [
+        _stands(rule, decided.get(rule.id) or Decided(rule.id), own, passes=rule.id not in failing)
+        for rule in headings_of(detections)
+    ]
 
 
-def _stands(rule: Rule, decided: Decided, own: Path | None) -> Stands:
+def _stands(rule: Heading, decided: Decided, own: Path | None, *, passes: bool) -> Stands:
     is_own = bool(own and Path(rule.source).is_relative_to(own))
-    found = standing(decided, is_own=is_own, passes=not is_own or not check(rule).wrong)
+    found = standing(decided, is_own=is_own, passes=passes)
     return Stands(
         name=rule.name,
         rule=rule.id,

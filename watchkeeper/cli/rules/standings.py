@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from watchkeeper.cli import options, output
-from watchkeeper.cli.rules.given import rules_of, settings_of
+from watchkeeper.cli.rules.given import of_estate, settings_of
 from watchkeeper.cli.rules.standing import Stands, stands_of
 
 
@@ -23,7 +23,7 @@ def command(everything: bool, config: Path | None, data: Path | None, as_json: b
     Rules of your own are silent at first: their matches are recorded (`detect.alert.silenced`) and wake nobody.
     """
     loaded = settings_of(config, data)
-    stands = stands_of(loaded, rules_of(loaded))
+    stands = stands_of(loaded, of_estate(loaded))
     shown = [one for one in stands if everything or one.is_own or one.state != "enabled"]
     if as_json:
         output.lines(shown)

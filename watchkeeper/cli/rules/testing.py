@@ -9,9 +9,9 @@ from xml.etree import ElementTree as Xml
 import click
 
 from watchkeeper.cli import options, output
-from watchkeeper.cli.rules.given import rules_given, settings_of
+from watchkeeper.cli.rules.given import given, outcomes_of, settings_of
 from watchkeeper.core.text import visible
-from watchkeeper.detect.check import Outcome, check
+from watchkeeper.detect.check import Outcome
 
 
 @click.command("test")
@@ -22,13 +22,15 @@ from watchkeeper.detect.check import Outcome, check
 @options.as_json
 @options.errors_told
 def command(rules: tuple[str, ...], junit: Path | None, config: Path | None, data: Path | None, as_json: bool) -> None:
-    """Run the tests inside of rules: what each must match, and what it must not.
+    """Run the tests inside of rules and correlations: what each must match, and what it must not.
 
     Without a name, all rules of this estate. A rule without an example of each fails: nothing was tested.
 
     Exit code 0 if every rule passes, 1 if one does not or there is none.
     """
-    outcomes = [check(rule) for rule in rules_given(rules, settings_of(config, data))]
+    detections, ids = given(rules, settings_of(config, data))
+    every = outcomes_of(detections)
+    outcomes = [every[one] for one in (every if ids is None else ids)]
     failed = [outcome for outcome in outcomes if outcome.wrong]
     if junit:
         junit.write_bytes(_junit(outcomes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from watchkeeper.detect.model import Rule
+from watchkeeper.detect.model import Heading
 from watchkeeper.events import Event, Position
 
 
@@ -104,9 +104,9 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """A recorded event that a rule matches."""
+    """A recorded event that a rule matches, or that completes a correlation."""
 
-    rule: Rule
+    rule: Heading
     event: Event
     position: Position
     alert: str

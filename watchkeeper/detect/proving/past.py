@@ -6,7 +6,9 @@ Events that detection and response record themselves are left out, as the stream
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -22,6 +24,8 @@ from watchkeeper.events.query.model import Is, Pattern
 OWN = ("detect.", "respond.")
 DAY = 86_400 * SECOND
 _PAGE = 4096
+_HELD = 100_000
+"""Events of the journal's part that are put in order at a time."""
 Tell = Callable[[int], None]
 """Told now and then how many events were looked at."""
 
@@ -76,7 +80,7 @@ class Past:
         return Reach(oldest[0].time if len(oldest) else None, self._since, self._until)
 
     def facts(self, kinds: Iterable[str] | None, tell: Tell | None = None) -> Iterator[Fact]:
-        """Every event of these kinds (`None`: of all): what the lake holds by time, then the rest as it was recorded.
+        """Every event of these kinds (`None`: of all), in the order of time, as far as memory allows.
 
         A kind may be the first part of many (`gateway`). Raises `Unavailable` when the lake breaks off.
         """
@@ -90,9 +94,18 @@ class Past:
         self.note = snapshot.note
 
     def _both(self, snapshot: Snapshot, wanted: Filter) -> Iterator[Fact]:
+        """In the order of time; a long tail of the journal in portions, each in that order."""
+        tail = self._tail(snapshot, wanted)
+        yield from heapq.merge(self._lake(snapshot, wanted), _sorted(tail), key=_order)
+        while more := _sorted(tail):
+            yield from more
+
+    def _lake(self, snapshot: Snapshot, wanted: Filter) -> Iterator[Fact]:
         for page in lake_pages(snapshot, wanted, _PAGE):
             for row in page:
                 yield Fact(to_event(row), Position(row["writer"], row["idx"]))
+
+    def _tail(self, snapshot: Snapshot, wanted: Filter) -> Iterator[Fact]:
         is_wanted = matching(wanted)
         for record in self._search.beyond(snapshot):
             if record.event is None:
@@ -104,6 +117,14 @@ class Past:
         named = None if kinds is None else tuple(Pattern(kind) for kind in sorted(kinds))
         where = Is("kind", named) if named else None
         return Filter(since=self._since, until=self._until, tenant=self._tenant, where=where)
+
+
+def _sorted(tail: Iterator[Fact]) -> list[Fact]:
+    return sorted(islice(tail, _HELD), key=_order)
+
+
+def _order(fact: Fact) -> tuple[int, str, int]:
+    return fact.event.time, fact.position.writer, fact.position.index
 
 
 def kinds_of(rules: Iterable[Rule]) -> set[str] | None:

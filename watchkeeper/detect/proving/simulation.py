@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from watchkeeper.core.clock import SECOND
-from watchkeeper.detect.model import Rule
+from watchkeeper.detect.model import Heading
 from watchkeeper.detect.proving.backtest import Backtest
 from watchkeeper.detect.proving.model import Hit
 from watchkeeper.detect.proving.past import DAY, Reach
@@ -78,7 +78,7 @@ class _Loudness:
 
 
 def simulate(
-    run: Backtest, rules: Sequence[Rule], hits: Iterable[Hit], reach: Reach, window: int = WINDOW
+    run: Backtest, rules: Sequence[Heading], hits: Iterable[Hit], reach: Reach, window: int = WINDOW
 ) -> Simulated:
     """The volume of every rule over a backtest's matches; `window` ends a call, in microseconds."""
     first = reach.since // DAY
@@ -126,7 +126,7 @@ def sparkline(days: Sequence[int]) -> str:
     return "".join("·" if not n else _BARS[min(len(_BARS) - 1, n * len(_BARS) // (most + 1))] for n in days)
 
 
-def _volume(run: Backtest, rule: Rule, loud: _Loudness, window: int) -> Volume:
+def _volume(run: Backtest, rule: Heading, loud: _Loudness, window: int) -> Volume:
     counted = Counter({group: len(times) for group, times in loud.groups.items()})
     return Volume(
         rule=rule.id,

@@ -95,9 +95,10 @@ def load_detections(folders: Iterable[Path], lists: Lists = NO_LISTS) -> Detecti
 
 
 def _documents(folder: Path) -> Iterator[Document]:
-    if not folder.is_dir():
+    if not folder.exists():
         raise Misconfigured(f"there is no folder of rules at {folder}", hint="set detect.rules to one, or to nothing")
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".yml", ".yaml")):
+    every = folder.rglob("*") if folder.is_dir() else (folder,)
+    for path in sorted(p for p in every if p.suffix in (".yml", ".yaml")):
         try:
             yield from flattened(documents_of(path))
         except Misconfigured as error:
