@@ -138,3 +138,22 @@ def test_a_source_that_does_not_answer_ends_the_command_with_75(run: Command, em
     assert run("intel", "sources", "poll", "--data", empty).exit_code == 75
     assert "failing" in run("intel", "sources", "list", "--data", empty).stdout
     assert recorded(empty)[1:] == [("failed", "here")]
+
+
+@pytest.mark.behaviour("intel.retro-command")
+def test_the_past_is_searched_for_a_value_that_no_source_names(run: Command, estate: Path, tmp_path: Path) -> None:
+    fingerprint = next(
+        str(one.event.body["fingerprint"])
+        for one in JournalReader(estate).read({}, limit=100)
+        if one.event and one.event.kind == "registry.definition.seen"
+    )
+    rows = [
+        json.loads(line) for line in run("intel", "retro", fingerprint, "--json", "--data", estate).stdout.splitlines()
+    ]
+    assert {(row["kind"], row["server"], row["target"], row["where"]) for row in rows} >= {
+        ("registry.definition.seen", "training", "weather", "body.fingerprint")
+    }
+    assert "by principal and session" in run("intel", "retro", fingerprint, "--data", estate).stdout
+    assert run("intel", "retro", "nowhere.net", "--data", estate).exit_code == 66
+    shown = run("intel", "retro", "training", "--type", "server", "--data", estate).stdout
+    assert ("\x1b" in shown, "⟨U+001B⟩" in shown) == (False, True)

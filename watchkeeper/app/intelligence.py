@@ -7,13 +7,15 @@ what it did is recorded by the watch, or by the command while none runs.
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
+from watchkeeper.app.lakes import search_in
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.settings import STATE, Loaded, environment
 from watchkeeper.app.threads import Runs
@@ -25,10 +27,15 @@ from watchkeeper.core.secrets import SecretReader
 from watchkeeper.detect.intelligence.collecting.polling import Poller, Tell
 from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.model import Tlp
+from watchkeeper.detect.intelligence.retro import Retro
 from watchkeeper.detect.intelligence.settings import check_intelligence
 from watchkeeper.detect.intelligence.sharing.objects import Shared, shared
 from watchkeeper.detect.intelligence.sharing.server import TaxiiServer
 from watchkeeper.detect.intelligence.sightings import sightings
+from watchkeeper.detect.intelligence.stage import Intelligence
+from watchkeeper.detect.interface import Stage
+from watchkeeper.detect.model import Detection
+from watchkeeper.detect.proving.past import Past
 from watchkeeper.events import Severity, new_event
 from watchkeeper.events.ingest.serving import listen, serve
 
@@ -69,6 +76,17 @@ def shared_of(loaded: Loaded, database: Database, clock: Clock, limit: Tlp) -> l
     return shared(library.every(), sightings(database), name=name, limit=limit, now=clock.now())
 
 
+def retro_of(loaded: Loaded, clock: Clock, found: queue.Queue[Detection], tell: Tell) -> Retro:
+    """What searches the past for arrivals."""
+    settings = loaded.settings.intelligence
+
+    def past(since: int, until: int) -> Past:
+        return Past(search_in(loaded.data_dir), since, until)
+
+    library = Library(loaded.data_dir, clock, settings)
+    return Retro(library, past, found, clock, days=settings.retro_days, minimum=settings.minimum_confidence, tell=tell)
+
+
 class Sharing:
     """The TAXII server, in the watch."""
 
@@ -94,14 +112,21 @@ class Sharing:
         return objects
 
 
-def intelligence_runs(loaded: Loaded, platform: Platform) -> dict[str, Runs]:
+def intelligence_runs(loaded: Loaded, platform: Platform, stages: Iterable[Stage]) -> dict[str, Runs]:
     """What the watch runs beside the stream. Raises `Misconfigured`, `Conflict`."""
     settings = loaded.settings.intelligence
     check_intelligence(settings)
     notes = IntelligenceNotes(platform)
     actor = f"system:{platform.journal.writer}"
-    poller = poller_of(loaded, platform.clock, lambda what, name, body: notes.record(PREFIX + what, name, body, actor))
+
+    def tell(what: str, name: str, body: dict[str, Any]) -> None:
+        notes.record(PREFIX + what, name, body, actor)
+
+    poller = poller_of(loaded, platform.clock, tell)
     runs: dict[str, Runs] = {"intelligence": poller.run} if settings.poll else {}
+    for stage in stages:
+        if isinstance(stage, Intelligence):
+            runs["retro"] = retro_of(loaded, platform.clock, stage.past, tell).run
     return runs | ({"taxii": Sharing(loaded, platform).run} if settings.share_port else {})
 
 

@@ -62,7 +62,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         own = {"lake": lake.run, "detect": detector.run, "respond": respond.run, "privacy": desk.erasing.run}
         own |= {"alerts": queue.run, "hunts": keeper_of_hunts(platform).run}
         cursors = _cursors(lake, detector, respond) | {"alerts": lambda: queue.cursor} | sinks.cursors
-        looking = intelligence_runs(loaded, platform)
+        looking = intelligence_runs(loaded, platform, detector.stages)
         noting = {"register": registering(loaded.data_dir, cursors)}
         readers = Readers({**own, **telling, **taking, **sinks.runs, **looking, **noting})
         handlers = _handlers(desk.acts | sinks.acts()) | {

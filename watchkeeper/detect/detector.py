@@ -23,6 +23,7 @@ from watchkeeper.core.clock import SECOND, Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.detect.alerts.model import RAISED
+from watchkeeper.detect.interface import Stage
 from watchkeeper.detect.model import Rule
 from watchkeeper.detect.settings import DetectSettings
 from watchkeeper.detect.stream.counts import Counts, Progress, Rate
@@ -132,6 +133,11 @@ class Detector:
     def rules(self) -> tuple[Rule, ...]:
         """In force."""
         return self._court.matcher.rules
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Behind the rules."""
+        return self._court.stages
 
     def progress(self) -> Progress:
         """Counted now."""

@@ -7,6 +7,7 @@ import click
 from watchkeeper.cli.intel.allowing import allow
 from watchkeeper.cli.intel.asking import list_, search, show, status
 from watchkeeper.cli.intel.keeping import confirm, expire, import_
+from watchkeeper.cli.intel.retro import retro
 from watchkeeper.cli.intel.sharing import export
 from watchkeeper.cli.intel.sources import sources
 
@@ -16,5 +17,5 @@ def intel() -> None:
     """Intelligence: indicators of others, their sources, what is allowed, and what was seen."""
 
 
-for _command in (allow, confirm, expire, export, import_, list_, search, show, sources, status):
+for _command in (allow, confirm, expire, export, import_, list_, retro, search, show, sources, status):
     intel.add_command(_command)

@@ -17,6 +17,7 @@ from watchkeeper.core.errors import NotFound
 from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.looking.finding import found_in
 from watchkeeper.detect.intelligence.model import Indicator
+from watchkeeper.detect.intelligence.retro import Progress, progress_of
 
 
 @click.command("list")
@@ -85,7 +86,8 @@ def status(config: Path | None, data: Path | None, as_json: bool) -> None:
     sources = list(library.register.all().values())
     if as_json:
         states = {one.name: state_of(one, now) for one in sources}
-        output.as_json({"index": _head(head), "sources": states, "waiting": library.waiting()})
+        past = progress_of(library)
+        output.as_json({"index": _head(head), "sources": states, "waiting": library.waiting(), "past": past})
         return
     if not sources:
         output.text("Nothing is looked for: there are no indicators. `watchkeeper intel import FILE` takes some in.")
@@ -93,11 +95,20 @@ def status(config: Path | None, data: Path | None, as_json: bool) -> None:
     output.text(
         f"{head.indicators} indicators of {head.keys} values are looked for; index of {output.moment(head.built)}\n"
         f"{head.expired} have ended, {head.revoked} were revoked, {sum(head.silenced.values())} are on an allow-list\n"
-        f"{library.waiting()} arrivals wait to be searched for in the past"
+        f"{library.waiting()} arrivals wait to be searched for in the past; {_searched(progress_of(library))}"
     )
     output.table(["type", "looked for"], sorted(head.by_type.items()), empty="")
     for one in sources:
         output.text(f"{one.name}: {state_of(one, now)}")
+
+
+def _searched(past: Progress) -> str:
+    if past.state == "never":
+        return "nothing was searched for yet"
+    if past.state == "failed":
+        return f"the last search FAILED: {past.why}"
+    since = output.moment(past.begins)
+    return f"{past.state}: {past.events} events since {since} looked at, {past.found} of them show one"
 
 
 def _head(head: Any) -> dict[str, Any]:
