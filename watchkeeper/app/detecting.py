@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from watchkeeper.app.alerts.admitting import admission_for
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.ranking import silenced
@@ -12,11 +14,12 @@ from watchkeeper.detect.correlation.stage import CorrelationStage
 from watchkeeper.detect.detector import Detector, Place
 from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.stage import Intelligence
-from watchkeeper.detect.interface import Admission, Stage
+from watchkeeper.detect.interface import Admission, Matcher, Stage
 from watchkeeper.detect.matching.own import Indexed
 from watchkeeper.detect.sigma.rules import Detections
+from watchkeeper.detect.stream.arrangement import name_of
 from watchkeeper.detect.stream.judging import Court
-from watchkeeper.detect.stream.partition import Partition
+from watchkeeper.detect.stream.partition import Partition, Shared
 from watchkeeper.events.journal.reading.telling import telling_reader
 
 _ALONE = Partition()
@@ -24,13 +27,23 @@ _ALONE = Partition()
 
 def detector_of(loaded: Loaded, platform: Platform, partition: Partition = _ALONE) -> Detector:
     """The detector, or one of its workers. Raises `Misconfigured` when a rule cannot be loaded."""
-    reader = telling_reader(loaded.data_dir, "detect", platform.journal.record, platform.clock)
+    name = "detect" if partition.number == 1 else platform.journal.writer
+    reader = telling_reader(loaded.data_dir, name, platform.journal.record, platform.clock)
     detections = detections_of(loaded)
-    matcher = Indexed(detections.rules)
+    stages = stages_of(loaded, platform, partition, detections)
+    matcher = matcher_of(detections, stages, partition)
     admission = silenced(admission_of(loaded, platform), loaded, platform, matcher.rules)
-    court = Court(matcher, stages_of(loaded, platform, partition, detections), admission)
-    place = Place(platform.journal, reader, platform.database)
+    court = Court(matcher, stages, admission, partition)
+    place = Place(platform.journal, reader, platform.database, name_of(partition))
     return Detector(court, place, clock=platform.clock, settings=loaded.settings.detect)
+
+
+def matcher_of(detections: Detections, stages: Sequence[Stage], partition: Partition) -> Matcher:
+    """Of rules about single events: all of them, or a worker's share."""
+    if partition.of == 1:
+        return Indexed(detections.rules)
+    needs = frozenset[str]().union(*(stage.needs for stage in stages))
+    return Shared(Indexed, detections.rules, needs, partition)
 
 
 def stages_of(loaded: Loaded, platform: Platform, partition: Partition, detections: Detections) -> tuple[Stage, ...]:

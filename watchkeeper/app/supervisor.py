@@ -28,12 +28,12 @@ RESTARTS = 5
 class Service:
     """One child process: its standard output is the ready line, its standard error goes to a log file."""
 
-    def __init__(self, name: str, arguments: Sequence[str], data_dir: Path) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], data_dir: Path, command: Sequence[str] = ()) -> None:
         self.name = name
         self.facts: dict[str, Any] = {}
         self.restarts = 0
         self.log_path = make_private_folder(data_dir / "logs") / f"{name}.log"
-        self._arguments = [sys.executable, "-m", "watchkeeper", "service", name, *arguments]
+        self._arguments = list(command) or [sys.executable, "-m", "watchkeeper", "service", name, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

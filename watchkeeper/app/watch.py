@@ -14,7 +14,7 @@ from watchkeeper.app.alerts.admitting import follower_for
 from watchkeeper.app.anchoring import keeper_of
 from watchkeeper.app.blinding import body_reads
 from watchkeeper.app.desk import Act, Desk
-from watchkeeper.app.detecting import detector_of
+from watchkeeper.app.detection import Detection
 from watchkeeper.app.hunting import keeper_of_hunts
 from watchkeeper.app.ingesting import ingest_handlers, ingest_of
 from watchkeeper.app.intelligence import intelligence_runs
@@ -30,7 +30,6 @@ from watchkeeper.app.webhooks import outbox_of
 from watchkeeper.core import control
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import socket_path
-from watchkeeper.detect.detector import Detector
 from watchkeeper.events.anchors.keeper import Keeper
 from watchkeeper.events.journal.reading.telling import is_there, telling_reader, told
 from watchkeeper.events.lake.reader import LakeReader
@@ -49,7 +48,7 @@ async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
 
 async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper | None:
     with opened(loaded.data_dir, WATCH, journal_class(demo=demo), loaded.settings.journal) as platform:
-        detector, respond, lake = _parts(loaded, platform)
+        detection, respond, lake = _parts(loaded, platform, demo=demo)
         outbox = outbox_of(loaded, platform)
         keeper = keeper_of(loaded, platform)
         telling = {"webhooks": outbox.run} if outbox is not None else {}
@@ -59,14 +58,14 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         sinks = Sinks(loaded, platform.journal.record, platform.clock)
         desk = Desk(platform, lambda actor: msgspec.to_builtins(lake.erase(actor)))
         queue = follower_for(loaded, platform)
-        own = {"lake": lake.run, "detect": detector.run, "respond": respond.run, "privacy": desk.erasing.run}
+        own = {"lake": lake.run, **detection.runs, "respond": respond.run, "privacy": desk.erasing.run}
         own |= {"alerts": queue.run, "hunts": keeper_of_hunts(platform).run}
-        cursors = _cursors(lake, detector, respond) | {"alerts": lambda: queue.cursor} | sinks.cursors
-        looking = intelligence_runs(loaded, platform, detector.stages)
+        cursors = _cursors(lake, detection, respond) | {"alerts": lambda: queue.cursor} | sinks.cursors
+        looking = intelligence_runs(loaded, platform, detection.stages)
         noting = {"register": registering(loaded.data_dir, cursors)}
         readers = Readers({**own, **telling, **taking, **sinks.runs, **looking, **noting})
         handlers = _handlers(desk.acts | sinks.acts()) | {
-            "status": _status(loaded.data_dir, readers, lake, detector, keeper)
+            "status": _status(loaded.data_dir, readers, lake, detection, keeper)
         }
         handlers |= ingest_handlers(ingest) | _handlers(LakeKeeping(platform, lake).acts())
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):
@@ -81,14 +80,14 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
     return keeper
 
 
-def _cursors(lake: LakeReader, detector: Detector, respond: RespondService) -> dict[str, Cursor]:
+def _cursors(lake: LakeReader, detection: Detection, respond: RespondService) -> dict[str, Cursor]:
     """How far each reader has come: what one of them has not seen is not removed by retention."""
-    return {"lake": lambda: lake.cursor, "detect": lambda: detector.saved, "respond": respond.intake.cursor}
+    return {"lake": lambda: lake.cursor, "detect": detection.cursor, "respond": respond.intake.cursor}
 
 
-def _parts(loaded: Loaded, platform: Platform) -> tuple[Detector, RespondService, LakeReader]:
+def _parts(loaded: Loaded, platform: Platform, *, demo: bool = False) -> tuple[Detection, RespondService, LakeReader]:
     settings, journal = loaded.settings, platform.journal
-    detector = detector_of(loaded, platform)
+    detection = Detection(loaded, platform, demo=demo)
     connections = Connections(
         database=platform.database,
         journal=journal,
@@ -97,7 +96,7 @@ def _parts(loaded: Loaded, platform: Platform) -> tuple[Detector, RespondService
         definitions=platform.pins,
     )
     respond = RespondService(loaded.data_dir, settings.respond, connections, clock=platform.clock)
-    return detector, respond, lake_reader(loaded, platform)
+    return detection, respond, lake_reader(loaded, platform)
 
 
 async def _until_stopped(stop: asyncio.Event, readers: Readers) -> None:
@@ -120,13 +119,13 @@ def _handlers(acts: Mapping[str, Act]) -> dict[str, control.Handler]:
 
 
 def _status(
-    data_dir: Path, readers: Readers, lake: LakeReader, detector: Detector, keeper: Keeper | None
+    data_dir: Path, readers: Readers, lake: LakeReader, detection: Detection, keeper: Keeper | None
 ) -> control.Handler:
     def counted() -> dict[str, Any]:
         unreadable = [one for one in told(data_dir) if is_there(data_dir, one)]
-        return {"lake": lake.lag(), "detect": detector.progress(), "unreadable": unreadable}
+        return {"lake": lake.lag(), "detect": detection.progress(), "unreadable": unreadable}
 
-    reads = body_reads(detector.rules)
+    reads = body_reads(detection.rules)
 
     async def status(_: dict[str, Any]) -> Any:
         anchors = keeper.state() if keeper is not None else []

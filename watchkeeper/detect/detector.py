@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -32,7 +32,7 @@ from watchkeeper.detect.stream.judging import At, Court, Judge
 from watchkeeper.detect.stream.memories import Loss, Memories
 from watchkeeper.detect.stream.outbox import Outbox
 from watchkeeper.detect.stream.records import memory_lost
-from watchkeeper.detect.stream.spans import is_there, one_log
+from watchkeeper.detect.stream.spans import before, is_there, one_log
 from watchkeeper.detect.stream.state import Commit, State
 from watchkeeper.detect.stream.watermark import Watermark
 from watchkeeper.events import Event, Journal, JournalReader, Position, Record
@@ -128,6 +128,16 @@ class Detector:
         self.saved = dict(self._cursor)
         self._saved_at = self._clock.now()
         self._publish()
+
+    def catch_up(self, end: Mapping[str, int]) -> None:
+        """Deal with all that stands before `end` and nothing behind it, and owe nothing. Raises `Unavailable`."""
+        cursor = self._started()
+        self._publish()
+        while records := before(self._place.reader, cursor, end):
+            self._take(records)
+            self.save()
+        self.save()  # what was owed is published: told so by the next one
+        self.save()
 
     @property
     def rules(self) -> tuple[Rule, ...]:

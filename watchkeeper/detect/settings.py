@@ -22,6 +22,15 @@ class DetectSettings(msgspec.Struct, frozen=True):
     poll_milliseconds: Annotated[
         int, Meta(description="Pause between two looks at the journal when there was nothing new.", ge=5, le=1000)
     ] = 25
+    workers: Annotated[
+        int,
+        Meta(
+            description="How many processes share detection: the watch, and others beside it. They find what one "
+            "finds; when their number changes, what they remember is dealt out anew.",
+            ge=1,
+            le=32,
+        ),
+    ] = 1
     save_seconds: Annotated[
         float,
         Meta(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,9 +16,10 @@ from watchkeeper.detect.conditions.model import And
 from watchkeeper.detect.detector import Detector, Place
 from watchkeeper.detect.interface import Seen
 from watchkeeper.detect.model import Detection, Heading, Rule
+from watchkeeper.detect.stream.arrangement import name_of
 from watchkeeper.detect.stream.judging import Court
 from watchkeeper.detect.stream.loop import Loop
-from watchkeeper.detect.stream.partition import Partition, key_of
+from watchkeeper.detect.stream.partition import Partition, Shared, key_of
 from watchkeeper.events import Event, Journal, JournalReader, Position, Severity, new_event
 
 T = 1_790_000_000_000_000
@@ -45,6 +47,8 @@ RULE = Rule(
     match=(),
     clean=(),
 )
+RULES = (RULE, replace(RULE, id="everywhere", name="everywhere", group=("server",)))
+"""One about a place, and one about a server: of the second, some worker has all."""
 
 
 class Counting:
@@ -153,14 +157,15 @@ class Bench:
             journal.wait(last)
 
     def detector(self, court: Court | None = None, journal: Journal | None = None, **settings: float) -> Detector:
-        place = Place(journal or self.watch, JournalReader(self.data), self.database)
-        return Detector(court or court_of(), place, clock=self.clock, settings=DetectSettings(**settings))  # type: ignore[arg-type]
+        court = court or court_of()
+        place = Place(journal or self.watch, JournalReader(self.data), self.database, name_of(court.partition))
+        return Detector(court, place, clock=self.clock, settings=DetectSettings(**settings))  # type: ignore[arg-type]
 
     def derived(self) -> list[Event]:
-        """Everything that detection recorded, in the watch's log."""
+        """Everything that detection recorded, in any log."""
         reader, at, found = JournalReader(self.data), {"gateway": 1 << 60}, []
         while records := reader.read(at):
-            at["watch"] = records[-1].position.index + 1
+            at |= {record.position.writer: record.position.index + 1 for record in records}
             found += [r.event for r in records if r.event is not None and r.event.kind.startswith("detect.")]
         return found
 
@@ -169,7 +174,10 @@ class Bench:
 
 
 def court_of(partition: Partition | None = None) -> Court:
-    return Court(Loop((RULE,)), (Counting(partition), Windows(partition)))
+    stages = (Counting(partition), Windows(partition))
+    if partition is None:
+        return Court(Loop(RULES), stages)
+    return Court(Shared(Loop, RULES, frozenset(), partition), stages, partition=partition)
 
 
 def call(at: int, target: str = "read", outcome: str = "allow", **fields: object) -> Event:

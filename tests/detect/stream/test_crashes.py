@@ -113,7 +113,7 @@ def expected(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> list[s
     drain(bench.detector())
     found = sorted(bench.alerts())
     bench.close()
-    assert len(found) == len(set(found)) == 45 + 3 * 20 + 3 * 2
+    assert len(found) == len(set(found)) == 2 * 45 + 3 * 20 + 3 * 2
     return found
 
 

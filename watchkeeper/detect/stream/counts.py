@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from watchkeeper.core.clock import SECOND
@@ -53,6 +55,36 @@ class Progress(msgspec.Struct, frozen=True):
     """Records a second, lately."""
     trouble: str
     """Why it stands still; empty while it does not."""
+    workers: int = 1
+    """Who answered."""
+
+
+def together(workers: Sequence[Progress], troubles: Sequence[str] = ()) -> Progress:
+    """Several as one. Each of them reads every event: of what they count of events, one's count is everybody's."""
+
+    def most(name: str) -> int:
+        return max(int(getattr(one, name)) for one in workers)
+
+    def summed(name: str) -> int:
+        return sum(int(getattr(one, name)) for one in workers)
+
+    return Progress(
+        events=min(one.events for one in workers),
+        alerts=summed("alerts"),
+        failures=summed("failures"),
+        unreadable=most("unreadable"),
+        corrupt=most("corrupt"),
+        late=most("late"),
+        skewed=most("skewed"),
+        duplicates=most("duplicates"),
+        forgotten=summed("forgotten"),
+        unrecordable=summed("unrecordable"),
+        waiting=most("waiting"),
+        watermark=min(one.watermark for one in workers),
+        rate=min(one.rate for one in workers),
+        trouble="; ".join(filter(None, [*(one.trouble for one in workers), *troubles])),
+        workers=len(workers),
+    )
 
 
 class Rate:

@@ -17,6 +17,7 @@ from watchkeeper.detect.alerts.raising import detection_of, failure_for
 from watchkeeper.detect.interface import Admission, Matcher, Seen, Stage
 from watchkeeper.detect.model import Detection
 from watchkeeper.detect.stream.counts import Counts
+from watchkeeper.detect.stream.partition import Partition
 from watchkeeper.detect.stream.records import stage_failure
 from watchkeeper.detect.stream.watermark import Timed
 from watchkeeper.events import Event, Position
@@ -29,6 +30,9 @@ _Found = TypeVar("_Found")
 _log = logging.getLogger(__name__)
 
 
+_ALONE = Partition()
+
+
 @dataclass(frozen=True)
 class Court:
     """Who is asked."""
@@ -36,6 +40,7 @@ class Court:
     matcher: Matcher
     stages: tuple[Stage, ...] = ()
     admission: Admission = field(default_factory=PlainAdmission)
+    partition: Partition = _ALONE
 
 
 class Judge:
@@ -45,6 +50,7 @@ class Judge:
         self._matcher = court.matcher
         self._stages = court.stages
         self._admission = court.admission
+        self._partition = court.partition
         self._clock = clock
         self._counts = counts
         self._plain = PlainAdmission()
@@ -52,17 +58,17 @@ class Judge:
 
     def judge(self, event: Event, position: Position, timed: Timed) -> list[Event]:
         """The events that follow from this one."""
-        matched = self._matcher.match(event)
+        matched, is_mine = self._matcher.match(event), self._partition.has_place(event)
         derived: list[Event] = []
         for rule, why in matched.failed:
             silent = self._failure(rule.id)
-            if silent is not None:
+            if silent is not None and self._partition.raises(rule, is_mine=is_mine):
                 derived.append(failure_for(rule, event, position, self._clock.now(), why=why, silent=silent))
         for rule in matched.rules:
-            if rule.alone:
+            if rule.alone and self._partition.raises(rule, is_mine=is_mine):
                 derived += self._admit(detection_of(rule, event, position))
         if self._stages:
-            seen = Seen(event, position, matched.rules, timed.time, timed.is_late)
+            seen = Seen(event, position, matched.rules, timed.time, timed.is_late, is_mine)
             for stage in self._stages:
                 derived += self._ask(stage.name, lambda stage=stage: stage.look(seen), (event, position))  # type: ignore[misc]
         return derived
@@ -96,7 +102,10 @@ class Judge:
     def _failed(self, stage: str, why: str, at: At) -> list[Event]:
         """The record of a stage's failure, unless there was one a moment ago, or none."""
         silent = self._failure(f"stage {stage}") if why else None
-        return [] if silent is None else [stage_failure(stage, *at, self._clock.now(), why=why, silent=silent)]
+        if silent is None:
+            return []
+        worker = self._partition.number if self._partition.of > 1 else 0
+        return [stage_failure(stage, at, self._clock.now(), why=why, silent=silent, worker=worker)]
 
     def _failure(self, subject: str) -> int | None:
         """Count it; how many before it were not recorded, or `None` when this one is not to be recorded."""

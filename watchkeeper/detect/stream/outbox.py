@@ -42,8 +42,8 @@ class Outbox:
 
     def recover(self, owed: Sequence[Owed], cursor: dict[str, int]) -> int:
         """After a start: what was owed and did not get into the journal is owed still. How many cannot be read."""
-        mine = self._journal.writer
-        since = [(mine, cursor.get(mine, 0)), *((one.writer, one.since) for one in owed)]
+        logs = [writer for writer in self._reader.writers() if writer == self._journal.writer or is_told_in(writer)]
+        since = [*((log, cursor.get(log, 0)) for log in logs), *((one.writer, one.since) for one in owed)]
         for writer in {writer for writer, _ in since}:
             self._read_back(writer, min(at for one, at in since if one == writer))
         missing = [one for one in owed if one.id not in self._recorded]
@@ -110,6 +110,11 @@ class Outbox:
         for record in one_log(self._reader, writer, since):
             if record.event is not None and record.event.kind.startswith("detect."):
                 self._recorded.add(record.event.id)
+
+
+def is_told_in(writer: str) -> bool:
+    """Whether detection, or one of its workers, records in this log, now or when there were more of them."""
+    return writer == "watch" or writer.startswith("detect-")
 
 
 def _is_sound(one: Owed) -> bool:

@@ -14,11 +14,12 @@ STAGE_FAILED = "detect.stage.failed"
 MEMORY_LOST = "detect.memory.lost"
 
 
-def stage_failure(stage: str, event: Event, position: Position, now: int, *, why: str, silent: int) -> Event:
+def stage_failure(stage: str, at: tuple[Event, Position], now: int, *, why: str, silent: int, worker: int) -> Event:
     """A stage could not look at an event; `silent` failures before it were not recorded."""
+    event, position = at
     return Event(
         v=VERSION,
-        id=derived_id("stage failure", stage, position.writer, position.index, event.id),
+        id=derived_id("stage failure", stage, worker, position.writer, position.index, event.id),
         time=now,
         kind=STAGE_FAILED,
         tenant=event.tenant,

@@ -1,0 +1,157 @@
+"""Several workers find what one finds, whatever their number was before."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.detect.stream.court import Bench, T, call, calls, court_of, drain
+from watchkeeper.core.clock import SECOND, ManualClock
+from watchkeeper.core.errors import Conflict
+from watchkeeper.detect import detector as detector_module
+from watchkeeper.detect.detector import Detector
+from watchkeeper.detect.stream.arrangement import arranged, cursors, deal_out, furthest, lowest
+from watchkeeper.detect.stream.counts import together
+from watchkeeper.detect.stream.partition import Partition
+from watchkeeper.events import Journal
+
+LATER = ManualClock(T + 7200 * SECOND)
+
+
+@dataclass
+class Crew:
+    """Detectors of one folder as the processes they are in life, with a log each."""
+
+    bench: Bench
+    journals: dict[int, Journal] = field(default_factory=dict)
+
+    def worker(self, partition: Partition) -> Detector:
+        number = partition.number
+        if number > 1 and number not in self.journals:
+            late = ManualClock(T + 3600 * SECOND)
+            self.journals[number] = Journal.open(self.bench.data, f"detect-{number}", late)
+        journal = self.bench.watch if number == 1 else self.journals[number]
+        return self.bench.detector(court_of(partition), journal)
+
+    def arrange(self, of: int) -> None:
+        """As the watch does at its start."""
+        before = arranged(self.bench.database)
+        if before and before[0].of != of:
+            target = furthest(cursors(self.bench.database, before))
+            for partition in before:
+                self.bench.detector(court_of(partition)).catch_up(target)
+            deal_out(self.bench.database, before, of)
+
+    def close(self) -> None:
+        for journal in self.journals.values():
+            journal.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("recorded")
+    bench = Bench(data)
+    bench.record(calls(150))
+    bench.close()
+    return data
+
+
+@pytest.fixture(scope="module")
+def expected(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    data = tmp_path_factory.mktemp("alone") / "data"
+    shutil.copytree(recorded, data)
+    bench = Bench(data, LATER)
+    drain(bench.detector())
+    found = sorted(bench.alerts())
+    bench.close()
+    assert len(found) == 2 * 38 + 3 * 16 + 3 * 2
+    return found
+
+
+TURNS = st.lists(st.tuples(st.integers(1, 3), st.lists(st.integers(0, 4), min_size=3, max_size=3)), max_size=3)
+
+
+@pytest.mark.behaviour("detect.workers-are-one")
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(turns=TURNS, last=st.integers(1, 3))
+def test_any_number_of_workers_finds_what_one_finds_also_after_that_number_was_changed(
+    recorded: Path,
+    expected: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    turns: list[tuple[int, list[int]]],
+    last: int,
+) -> None:
+    """Each turn: so many workers, each of them so many steps, then all of them are gone; at last all to the end."""
+    data = tmp_path_factory.mktemp("crew") / "data"
+    shutil.copytree(recorded, data)
+    crew = Crew(Bench(data, LATER))
+    monkeypatch.setattr(detector_module, "_CHUNK", 25)
+    for of, steps in turns:
+        crew.arrange(of)
+        for number, count in enumerate(steps[:of], 1):
+            detector = crew.worker(Partition(number, of))
+            for _ in range(count):
+                detector.step()
+    crew.arrange(last)
+    for number in range(1, last + 1):
+        drain(crew.worker(Partition(number, last)))
+    found = sorted(crew.bench.alerts())
+    crew.close()
+    crew.bench.close()
+    assert found == expected
+
+
+@pytest.mark.behaviour("detect.workers-share")
+def test_each_worker_has_a_share(bench: Bench) -> None:
+    crew = Crew(bench)
+    bench.record(calls(60))
+    workers = [crew.worker(Partition(number, 2)) for number in (1, 2)]
+    for worker in workers:
+        drain(worker)
+    told = [worker.progress() for worker in workers]
+    crew.close()
+    assert all(one.alerts > 0 for one in told)
+    both = together(told, ["", "worker 3 does not answer"])
+    assert (both.alerts, both.workers, both.trouble) == (len(bench.alerts()), 2, "worker 3 does not answer")
+
+
+@pytest.mark.behaviour("detect.workers-are-level")
+def test_work_is_not_dealt_out_before_all_have_come_equally_far_and_owe_nothing(bench: Bench) -> None:
+    crew = Crew(bench)
+    bench.record(calls(10))
+    first, second = (crew.worker(Partition(number, 2)) for number in (1, 2))
+    drain(first)
+    first.save()
+    before = arranged(bench.database)
+    assert before == [Partition(1, 2), Partition(2, 2)]
+    assert lowest(cursors(bench.database, before)) is None
+    with pytest.raises(Conflict):
+        deal_out(bench.database, before, 1)
+    drain(second)
+    second.save()
+    bench.record([call(20 * SECOND, outcome="deny")])
+    end = furthest(cursors(bench.database, before)) | {"gateway": bench.gateway.durable_index}
+    publish, first._outbox.publish = first._outbox.publish, lambda: []  # type: ignore[method-assign]
+    first.catch_up(end)
+    second.catch_up(end)
+    with pytest.raises(Conflict):
+        deal_out(bench.database, before, 1)
+    first._outbox.publish = publish  # type: ignore[method-assign]
+    first.catch_up(end)
+    deal_out(bench.database, before, 1)
+    crew.close()
+    assert arranged(bench.database) == [Partition()]
