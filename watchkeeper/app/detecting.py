@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from watchkeeper.app.alerts.admitting import admission_for
 from watchkeeper.app.platform import Platform
@@ -31,6 +32,7 @@ def detector_of(loaded: Loaded, platform: Platform, partition: Partition = _ALON
     reader = telling_reader(loaded.data_dir, name, platform.journal.record, platform.clock)
     detections = detections_of(loaded)
     stages = stages_of(loaded, platform, partition, detections)
+    partition = replace(partition, families=families_of(stages))
     matcher = matcher_of(detections, stages, partition)
     admission = silenced(admission_of(loaded, platform), loaded, platform, matcher.rules)
     court = Court(matcher, stages, admission, partition)
@@ -44,6 +46,11 @@ def matcher_of(detections: Detections, stages: Sequence[Stage], partition: Parti
         return Indexed(detections.rules)
     needs = frozenset[str]().union(*(stage.needs for stage in stages))
     return Shared(Indexed, detections.rules, needs, partition)
+
+
+def families_of(stages: Sequence[Stage]) -> dict[str, str]:
+    """Heading's id → by what its worker is chosen, of all stages that say so."""
+    return {heading: whose for stage in stages for heading, whose in getattr(stage, "families", {}).items()}
 
 
 def stages_of(loaded: Loaded, platform: Platform, partition: Partition, detections: Detections) -> tuple[Stage, ...]:

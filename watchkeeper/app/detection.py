@@ -22,9 +22,10 @@ from watchkeeper.app.supervisor import Service, Supervisor
 from watchkeeper.core import control
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import socket_path
+from watchkeeper.detect.arranging import rearrange
 from watchkeeper.detect.interface import Stage
 from watchkeeper.detect.model import Rule
-from watchkeeper.detect.stream.arrangement import arranged, cursors, deal_out, furthest, lowest
+from watchkeeper.detect.stream.arrangement import arranged, cursors, lowest
 from watchkeeper.detect.stream.counts import Progress, together
 from watchkeeper.detect.stream.partition import Partition
 
@@ -125,15 +126,10 @@ class Detection:
         return True
 
     def _arrange(self) -> None:
-        database = self._platform.database
-        before = arranged(database)
-        if not before or before == [Partition(number, self._of) for number in range(1, self._of + 1)]:
-            return
-        self._trouble = f"{self._of} workers take over from {len(before)}"
-        target = furthest(cursors(database, before))
-        for worker in before:
-            detector_of(self._loaded, self._platform, worker).catch_up(target)
-        deal_out(database, before, self._of)
+        before = arranged(self._platform.database)
+        self._trouble = f"{self._of} workers take over from {len(before)}" if before else ""
+        into = self._detector.partition
+        rearrange(self._platform.database, into, lambda worker: detector_of(self._loaded, self._platform, worker))
 
 
 def worker_name(number: int) -> str:

@@ -31,6 +31,7 @@ from watchkeeper.detect.stream.duplicates import Duplicates
 from watchkeeper.detect.stream.judging import At, Court, Judge
 from watchkeeper.detect.stream.memories import Loss, Memories
 from watchkeeper.detect.stream.outbox import Outbox
+from watchkeeper.detect.stream.partition import Partition
 from watchkeeper.detect.stream.records import memory_lost
 from watchkeeper.detect.stream.spans import before, is_there, one_log
 from watchkeeper.detect.stream.state import Commit, State
@@ -129,15 +130,23 @@ class Detector:
         self._saved_at = self._clock.now()
         self._publish()
 
-    def catch_up(self, end: Mapping[str, int]) -> None:
-        """Deal with all that stands before `end` and nothing behind it, and owe nothing. Raises `Unavailable`."""
+    @property
+    def watermark(self) -> int:
+        """How far event time has come."""
+        return self._time.now
+
+    def catch_up(self, end: Mapping[str, int], watermark: int = 0) -> None:
+        """Deal with all that stands before `end` and nothing behind it, let event time come to `watermark`, and owe
+        nothing. Raises `Unavailable`."""
         cursor = self._started()
         self._publish()
         while records := before(self._place.reader, cursor, end):
             self._take(records)
             self.save()
-        self.save()  # what was owed is published: told so by the next one
+        if self._time.reach(watermark):
+            self._owe(self._judge.pass_time(watermark, self._last), self._last)
         self.save()
+        self.save()  # what was owed is published: so much is remembered by another one
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -148,6 +157,11 @@ class Detector:
     def stages(self) -> tuple[Stage, ...]:
         """Behind the rules."""
         return self._court.stages
+
+    @property
+    def partition(self) -> Partition:
+        """Its share."""
+        return self._court.partition
 
     def progress(self) -> Progress:
         """Counted now."""

@@ -46,7 +46,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     is_late: bool = False
     """Event time had already passed it: what was decided then may have been decided without it. Counted, and shown."""
     is_mine: bool = True
-    """Whether this worker is the one that deals with what concerns this event's server and target alone."""
+    """Whether this worker is the one of all that looks at single events for this stage."""
 
     def __post_init__(self) -> None:
         if not self.time:
@@ -66,11 +66,16 @@ class Memory(Protocol):
 
     def changes(self) -> Mapping[str, bytes | None]:
         """What changed since the last call, by key; `None` for what is gone. Make keys with `stream.partition.key_of`:
-        they decide which of several workers a row belongs to."""
+        their first part, a rule's id, decides which of several workers a row belongs to. What every worker has alike
+        begins with a star."""
 
 
 class Stage(Memory, Protocol):
-    """Correlation, baselines, intelligence: something that finds more than a rule about one event can."""
+    """Correlation, baselines, intelligence: something that finds more than a rule about one event can.
+
+    Of several workers each has one. Either it finds only what concerns rules that its `stream.partition.Partition`
+    owns, or it passes over what is not `is_mine`. Where the headings of what it finds are not what it asked `owns`
+    with, it has `families`: heading's id → what decides instead (its own name, if it goes by `is_mine`)."""
 
     needs: frozenset[str]
     """Ids of the rules whose matches it must be shown wherever they happen; empty for none."""

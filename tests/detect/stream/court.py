@@ -47,7 +47,7 @@ RULE = Rule(
     match=(),
     clean=(),
 )
-RULES = (RULE, replace(RULE, id="everywhere", name="everywhere", group=("server",)))
+RULES = (RULE, replace(RULE, id="per-server", name="per-server", group=("server",)))
 """One about a place, and one about a server: of the second, some worker has all."""
 
 
@@ -73,7 +73,7 @@ class Counting:
 
     def look(self, seen: Seen) -> Iterable[Detection]:
         target = seen.event.target
-        if seen.event.kind != KIND or not self._partition.owns(self.name, target):
+        if seen.event.kind != KIND or not self._partition.owns(self.name):
             return
         key = key_of(self.name, target)
         self.counts[key] = self.counts.get(key, 0) + 1
@@ -102,7 +102,7 @@ class Windows(Counting):
 
     def look(self, seen: Seen) -> Iterable[Detection]:
         target = seen.event.target
-        if seen.event.kind == KIND and not seen.is_late and self._partition.owns(self.name, target):
+        if seen.event.kind == KIND and not seen.is_late and self._partition.owns(self.name):
             key = key_of(self.name, target, seen.time // (10 * SECOND))
             self.counts[key] = self.counts.get(key, 0) + 1
             self._dirty.add(key)

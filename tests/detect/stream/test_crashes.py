@@ -150,11 +150,11 @@ def test_what_was_owed_is_recorded_by_the_next_life_and_no_longer_owed(tmp_path:
     bench.record([call(0, outcome="deny")])
     live(bench, Fuse(2), keeps=False)  # committed, then killed before it was appended
     assert bench.alerts() == []
-    assert len(State(bench.database, "detect").load().owed) == 1
+    assert len(State(bench.database, "detect").load().owed) == 2
     detector = bench.detector(save_seconds=1e-6)
     drain(detector)
     detector.save()
-    assert len(bench.alerts()) == 1
+    assert len(bench.alerts()) == 2
     assert State(bench.database, "detect").load().owed == ()
     bench.close()
 
@@ -249,7 +249,7 @@ def test_a_detector_with_memories_that_is_killed_loses_doubles_and_miscounts_not
         process.wait()
         process.stdout.close()
         raised.append(len(bench.alerts()))
-    assert any(0 < count < 350 * at for at, count in enumerate(raised, 1)), "no kill came in the middle"
+    assert any(0 < count < 500 * at for at, count in enumerate(raised, 1)), "no kill came in the middle"
     bench.watch = Journal.open(bench.data, "watch")
     detector = bench.detector()
     drain(detector)

@@ -15,6 +15,7 @@ def test_exactly_one_worker_owns_a_group_and_its_rows(rule: str, group: str, of:
     workers = [Partition(number, of) for number in range(1, of + 1)]
     owners = [worker for worker in workers if worker.owns(rule, group)]
     assert len(owners) == 1
+    assert [worker for worker in workers if worker.owns(rule, "another")] == owners
     assert [worker for worker in workers if worker.has(key_of(rule, group, "detail", 7))] == owners
 
 
@@ -26,8 +27,10 @@ def test_a_key_is_bounded_and_says_all_of_its_parts(parts: list[str]) -> None:
 
 
 def test_the_owner_is_the_same_everywhere_and_for_ever() -> None:
-    owners = [next(n for n in (1, 2, 3) if Partition(n, 3).owns("rule", group)) for group in ("a", "b", "c", "d", "e")]
-    assert owners == [1, 2, 1, 3, 2]
+    owners = [next(n for n in (1, 2, 3) if Partition(n, 3).owns(rule)) for rule in ("a", "b", "c", "d", "e")]
+    assert owners == [3, 3, 1, 3, 3]
+    kin = Partition(3, 3, {"c": "a"})
+    assert [kin.owns("a"), kin.owns("c"), Partition(3, 3).owns("c")] == [True, True, False]
 
 
 def test_groups_that_look_alike_are_told_apart() -> None:

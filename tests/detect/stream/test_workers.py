@@ -15,6 +15,7 @@ from tests.detect.stream.court import Bench, T, call, calls, court_of, drain
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Conflict
 from watchkeeper.detect import detector as detector_module
+from watchkeeper.detect.arranging import rearrange
 from watchkeeper.detect.detector import Detector
 from watchkeeper.detect.stream.arrangement import arranged, cursors, deal_out, furthest, lowest
 from watchkeeper.detect.stream.counts import together
@@ -41,12 +42,7 @@ class Crew:
 
     def arrange(self, of: int) -> None:
         """As the watch does at its start."""
-        before = arranged(self.bench.database)
-        if before and before[0].of != of:
-            target = furthest(cursors(self.bench.database, before))
-            for partition in before:
-                self.bench.detector(court_of(partition)).catch_up(target)
-            deal_out(self.bench.database, before, of)
+        rearrange(self.bench.database, Partition(1, of), lambda worker: self.bench.detector(court_of(worker)))
 
     def close(self) -> None:
         for journal in self.journals.values():
@@ -140,7 +136,7 @@ def test_work_is_not_dealt_out_before_all_have_come_equally_far_and_owe_nothing(
     assert before == [Partition(1, 2), Partition(2, 2)]
     assert lowest(cursors(bench.database, before)) is None
     with pytest.raises(Conflict):
-        deal_out(bench.database, before, 1)
+        deal_out(bench.database, before, Partition())
     drain(second)
     second.save()
     bench.record([call(20 * SECOND, outcome="deny")])
@@ -149,9 +145,9 @@ def test_work_is_not_dealt_out_before_all_have_come_equally_far_and_owe_nothing(
     first.catch_up(end)
     second.catch_up(end)
     with pytest.raises(Conflict):
-        deal_out(bench.database, before, 1)
+        deal_out(bench.database, before, Partition())
     first._outbox.publish = publish  # type: ignore[method-assign]
     first.catch_up(end)
-    deal_out(bench.database, before, 1)
+    deal_out(bench.database, before, Partition())
     crew.close()
     assert arranged(bench.database) == [Partition()]

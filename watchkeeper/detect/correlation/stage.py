@@ -62,6 +62,12 @@ class CorrelationStage:
         self._begin()
         self.needs = self._engine.routes.named - {one.heading.id for one in self._correlations}
 
+    @property
+    def families(self) -> dict[str, str]:
+        """Correlation → by what its worker is chosen: one that feeds another goes where that one goes."""
+        owners = self._engine.owners
+        return {one.heading.id: owner for one, (owner, _) in zip(self._correlations, owners, strict=True)}
+
     def look(self, seen: Seen) -> Iterable[Detection]:
         """An event waits until event time has passed it; so there is something to tell only where too many wait."""
         if not seen.matched:

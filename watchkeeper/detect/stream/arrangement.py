@@ -8,6 +8,7 @@ nothing is counted twice or not at all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 from sqlalchemy import delete, insert, select
@@ -33,14 +34,19 @@ def arranged(database: Database) -> list[Partition]:
     with database.read() as session:
         names = set(session.scalars(select(CursorRow.reader).distinct()))
     found = sorted(filter(None, map(_partition, names)), key=lambda one: (one.of, one.number))
-    return [Partition(number, of) for of in {one.of for one in found} for number in range(1, of + 1)]
+    return [worker for of in sorted({one.of for one in found}) for worker in workers(of)]
 
 
-def cursors(database: Database, workers: Sequence[Partition]) -> list[dict[str, int]]:
+def workers(of: int) -> list[Partition]:
+    """So many."""
+    return [Partition(number, of) for number in range(1, of + 1)]
+
+
+def cursors(database: Database, crew: Sequence[Partition]) -> list[dict[str, int]]:
     """How far each of them has come; an empty one for who never looked."""
     with database.read() as session:
         rows = session.scalars(select(CursorRow)).all()
-    return [{row.writer: row.index for row in rows if row.reader == name_of(one)} for one in workers]
+    return [{row.writer: row.index for row in rows if row.reader == name_of(one)} for one in crew]
 
 
 def lowest(places: Sequence[Mapping[str, int]]) -> dict[str, int] | None:
@@ -55,8 +61,11 @@ def furthest(places: Sequence[Mapping[str, int]]) -> dict[str, int]:
     return {writer: max(one.get(writer, 0) for one in places) for writer in set().union(*places)}
 
 
-def deal_out(database: Database, before: Sequence[Partition], of: int) -> None:
-    """Give what `before` remembered to `of` workers. Raises `Conflict` when they are not level, or owe something."""
+def deal_out(database: Database, before: Sequence[Partition], into: Partition) -> None:
+    """Give what `before` remembered to as many workers as `into` says, by its families.
+
+    Raises `Conflict` when they are not level, or owe something.
+    """
     names = [name_of(one) for one in before]
     places = cursors(database, before)
     if any(place != places[0] for place in places):
@@ -67,8 +76,8 @@ def deal_out(database: Database, before: Sequence[Partition], of: int) -> None:
         rows = _rows(session, before)
         for table in (CursorRow, MemoryRow):
             session.execute(delete(table).where(table.reader.in_(names)))
-        for worker in (Partition(number, of) for number in range(1, of + 1)):
-            _settle(session, worker, places[0], rows)
+        for worker in workers(into.of):
+            _settle(session, replace(worker, families=into.families), places[0], rows)
 
 
 def _settle(session: Session, worker: Partition, place: Mapping[str, int], rows: Sequence[dict[str, object]]) -> None:

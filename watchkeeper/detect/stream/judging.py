@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
+
+from msgspec import structs
 
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.detect.alerts.plain import PlainAdmission
@@ -27,6 +29,7 @@ _QUIET = 60 * SECOND
 At = tuple[Event, Position]
 """An event, and where it stands."""
 _Found = TypeVar("_Found")
+_Asked = ParamSpec("_Asked")
 _log = logging.getLogger(__name__)
 
 
@@ -58,27 +61,29 @@ class Judge:
 
     def judge(self, event: Event, position: Position, timed: Timed) -> list[Event]:
         """The events that follow from this one."""
-        matched, is_mine = self._matcher.match(event), self._partition.has_place(event)
+        matched = self._matcher.match(event)
         derived: list[Event] = []
         for rule, why in matched.failed:
             silent = self._failure(rule.id)
-            if silent is not None and self._partition.raises(rule, is_mine=is_mine):
+            if silent is not None and self._partition.owns(rule.id):
                 derived.append(failure_for(rule, event, position, self._clock.now(), why=why, silent=silent))
         for rule in matched.rules:
-            if rule.alone and self._partition.raises(rule, is_mine=is_mine):
+            if rule.alone and self._partition.owns(rule.id):
                 derived += self._admit(detection_of(rule, event, position))
         if self._stages:
-            seen = Seen(event, position, matched.rules, timed.time, timed.is_late, is_mine)
+            seen = Seen(event, position, matched.rules, timed.time, timed.is_late)
+            others = seen if self._partition.of == 1 else structs.replace(seen, is_mine=False)
             for stage in self._stages:
-                derived += self._ask(stage.name, lambda stage=stage: stage.look(seen), (event, position))  # type: ignore[misc]
+                shown = seen if self._partition.owns(stage.name) else others
+                derived += self._found(stage.name, _all(stage.look, shown), (event, position))
         return derived
 
     def pass_time(self, watermark: int, last: At) -> list[Event]:
         """The events that follow from time itself; `last` is what was looked at last."""
         derived: list[Event] = []
         for stage in self._stages:
-            derived += self._ask(stage.name, lambda stage=stage: stage.pass_time(watermark), last)  # type: ignore[misc]
-        found, why = _all(lambda: self._admission.pass_time(watermark, self._clock.now()))
+            derived += self._found(stage.name, _all(stage.pass_time, watermark), last)
+        found, why = _all(self._admission.pass_time, watermark, self._clock.now())
         return [*derived, *found, *self._failed(self._admission.name, why, last)]
 
     def unrecordable(self, what: Event, at: At) -> list[Event]:
@@ -86,14 +91,14 @@ class Judge:
         self._counts.unrecordable += 1
         return self._failed(f"record {what.kind}", "Unrecordable", at)
 
-    def _ask(self, stage: str, ask: Callable[[], Iterable[Detection]], at: At) -> list[Event]:
-        found, why = _all(ask)
+    def _found(self, stage: str, told: tuple[list[Detection], str], at: At) -> list[Event]:
+        found, why = told
         derived = [event for detection in found for event in self._admit(detection)]
         return derived + self._failed(stage, why, at)
 
     def _admit(self, detection: Detection) -> list[Event]:
         now = self._clock.now()
-        found, why = _all(lambda: self._admission.admit(detection, now))
+        found, why = _all(self._admission.admit, detection, now)
         if not why:
             return found
         failed = self._failed(self._admission.name, why, (detection.event, detection.position))
@@ -117,11 +122,11 @@ class Judge:
         return None if is_quiet else silent
 
 
-def _all(ask: Callable[[], Iterable[_Found]]) -> tuple[list[_Found], str]:
+def _all(ask: Callable[_Asked, Iterable[_Found]], *asked: _Asked.args, **by: _Asked.kwargs) -> tuple[list[_Found], str]:
     """What was found until it failed, and why it did; empty when it did not."""
     found: list[_Found] = []
     try:
-        found.extend(ask())
+        found.extend(ask(*asked, **by))
     except Exception as error:  # noqa: BLE001 — the outermost loop of a stage: its fault must not silence the others
         _log.exception("a stage failed")
         return found, type(error).__name__

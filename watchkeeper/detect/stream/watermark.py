@@ -104,7 +104,10 @@ class Watermark:
             return 0
         self._is_due = False
         places = (now if now - place.heard > self._idle else place.newest for place in self._places.values())
-        time = min(places) - self._lateness
+        return self.reach(min(places) - self._lateness)
+
+    def reach(self, time: int) -> int:
+        """Let event time have come so far, in whole seconds, if it had not; the watermark then, else 0."""
         time -= time % _STEP
         if time <= self.now:
             return 0
