@@ -75,7 +75,7 @@ class Stage(Memory, Protocol):
 
     Of several workers each has one. Either it finds only what concerns rules that its `stream.partition.Partition`
     owns, or it passes over what is not `is_mine`. Where the headings of what it finds are not what it asked `owns`
-    with, it has `families`: heading's id → what decides instead (its own name, if it goes by `is_mine`)."""
+    with, it has `families`: heading's id, or its own name for all of its memory → what decides instead."""
 
     needs: frozenset[str]
     """Ids of the rules whose matches it must be shown wherever they happen; empty for none."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchkeeper.detect.stream.partition import Partition, key_of
+from watchkeeper.detect.stream.partition import FIRST, Partition, key_of
 
 
 @pytest.mark.behaviour("detect.partitions")
@@ -29,8 +29,8 @@ def test_a_key_is_bounded_and_says_all_of_its_parts(parts: list[str]) -> None:
 def test_the_owner_is_the_same_everywhere_and_for_ever() -> None:
     owners = [next(n for n in (1, 2, 3) if Partition(n, 3).owns(rule)) for rule in ("a", "b", "c", "d", "e")]
     assert owners == [3, 3, 1, 3, 3]
-    kin = Partition(3, 3, {"c": "a"})
-    assert [kin.owns("a"), kin.owns("c"), Partition(3, 3).owns("c")] == [True, True, False]
+    kin = Partition(3, 3, {"c": "a", "d": FIRST})
+    assert [kin.owns("a"), kin.owns("c"), Partition(3, 3).owns("c"), kin.owns("d")] == [True, True, False, False]
 
 
 def test_groups_that_look_alike_are_told_apart() -> None:

@@ -11,13 +11,14 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.detect.intelligence.judging import detections
+from watchkeeper.detect.intelligence.judging import HEADINGS, detections
 from watchkeeper.detect.intelligence.keeping.index import Few
 from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.looking.finding import Finder, Hit
 from watchkeeper.detect.intelligence.sightings import MEMORY, Sighting, Sightings
 from watchkeeper.detect.interface import Seen
 from watchkeeper.detect.model import Detection
+from watchkeeper.detect.stream.partition import FIRST
 
 _REMEMBERED = 16_384
 """Hits of the stream that a search of the past does not tell again."""
@@ -30,6 +31,8 @@ class Intelligence:
 
     name = MEMORY
     needs: frozenset[str] = frozenset()
+    families: Mapping[str, str] = dict.fromkeys((MEMORY, *(heading.id for heading in HEADINGS.values())), FIRST)
+    """Of several workers, the watch itself looks for indicators: what is found in the past comes to it, too."""
 
     def __init__(self, library: Library, *, minimum: int = 0) -> None:
         self._library = library

@@ -73,7 +73,7 @@ def deal_out(database: Database, before: Sequence[Partition], into: Partition) -
     with database.write() as session:
         if session.scalars(select(OwedRow.id).where(OwedRow.reader.in_(names))).first() is not None:
             raise Conflict("a worker of detection still owes an alert", hint="start the watch again")
-        rows = _rows(session, before)
+        rows = _rows(session, [replace(worker, families=into.families) for worker in before])
         for table in (CursorRow, MemoryRow):
             session.execute(delete(table).where(table.reader.in_(names)))
         for worker in workers(into.of):
@@ -81,7 +81,7 @@ def deal_out(database: Database, before: Sequence[Partition], into: Partition) -
 
 
 def _settle(session: Session, worker: Partition, place: Mapping[str, int], rows: Sequence[dict[str, object]]) -> None:
-    mine = [row | {"reader": name_of(worker)} for row in rows if _belongs(worker, str(row["key"]))]
+    mine = [row | {"reader": name_of(worker)} for row in rows if _belongs(worker, row)]
     moved = [{"reader": name_of(worker), "writer": writer, "index": index} for writer, index in place.items()]
     for table, new in ((MemoryRow, mine), (CursorRow, moved)):
         if new:
@@ -99,13 +99,18 @@ def _rows(session: Session, before: Sequence[Partition]) -> list[dict[str, objec
             times[row.reader] = msgspec.json.decode(row.value, type=int)
     first = max(by_name, key=lambda name: times.get(name, 0))
     for row in sorted(every, key=lambda row: row.reader != first):
-        is_owners = row.reader == first if row.key.startswith(_SHARED) else by_name[row.reader].has(row.key)
+        one = {"memory": row.memory, "key": row.key, "value": row.value, "sum": row.sum}
+        is_everyones = row.memory not in by_name[first].families and row.key.startswith(_SHARED)
+        is_owners = row.reader == first if is_everyones else _belongs(by_name[row.reader], one)
         if is_owners or (row.memory, row.key) not in found:
-            found[row.memory, row.key] = {"memory": row.memory, "key": row.key, "value": row.value, "sum": row.sum}
+            found[row.memory, row.key] = one
     return list(found.values())
 
 
-def _belongs(worker: Partition, key: str) -> bool:
+def _belongs(worker: Partition, row: Mapping[str, object]) -> bool:
+    memory, key = str(row["memory"]), str(row["key"])
+    if memory in worker.families:
+        return worker.owns(memory)
     return key.startswith(_SHARED) or worker.has(key)
 
 

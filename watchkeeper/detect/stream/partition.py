@@ -18,6 +18,8 @@ from watchkeeper.events import Event
 
 _BETWEEN = "\x1f"
 _LONGEST = 200
+FIRST = "*first"
+"""The family of what only the first worker can do."""
 
 
 def key_of(*parts: str | int) -> str:
@@ -35,7 +37,8 @@ class Partition:
     number: int = 1
     of: int = 1
     families: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """For a heading's id: by what its worker is chosen instead, such as the correlation that it feeds."""
+    """For a heading's id, or a memory as a whole: by what its worker is chosen instead, such as the correlation that it
+    feeds; `FIRST` for the watch itself."""
 
     def owns(self, rule: str, group: str = "") -> bool:
         """Whether this worker deals with a rule: exactly one of all does, whatever the group."""
@@ -46,7 +49,10 @@ class Partition:
         if self.of == 1:
             return True
         whose = key.split(_BETWEEN, 1)[0]
-        digest = hashlib.blake2b(self.families.get(whose, whose).encode("utf-8", "surrogatepass"), digest_size=8)
+        family = self.families.get(whose, whose)
+        if family == FIRST:
+            return self.number == 1
+        digest = hashlib.blake2b(family.encode("utf-8", "surrogatepass"), digest_size=8)
         return int.from_bytes(digest.digest(), "big") % self.of == self.number - 1
 
 
