@@ -99,7 +99,7 @@ def _rows(session: Session, before: Sequence[Partition]) -> list[dict[str, objec
             times[row.reader] = msgspec.json.decode(row.value, type=int)
     first = max(by_name, key=lambda name: times.get(name, 0))
     for row in sorted(every, key=lambda row: row.reader != first):
-        one = {"memory": row.memory, "key": row.key, "value": row.value, "sum": row.sum}
+        one: dict[str, object] = {"memory": row.memory, "key": row.key, "value": row.value, "sum": row.sum}
         is_everyones = row.memory not in by_name[first].families and row.key.startswith(_SHARED)
         is_owners = row.reader == first if is_everyones else _belongs(by_name[row.reader], one)
         if is_owners or (row.memory, row.key) not in found:
