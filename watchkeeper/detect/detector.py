@@ -42,6 +42,8 @@ from watchkeeper.events.model import VERSION
 _OWN = ("detect.", "respond.")
 _CHUNK = 4096
 """Records of one look: as many as the journal commits at once."""
+_HURRY = SECOND // 10
+"""What is found in a look that takes longer is not kept waiting for its end."""
 _KNOWN_AGAIN = 16_384
 """Events whose ids are known again."""
 _NOTHING: At = (Event(v=VERSION, id="", time=0, kind=""), Position("", 0))
@@ -188,6 +190,9 @@ class Detector:
                 self._look(record.event, record.position, now)
             cursor[record.position.writer] = record.position.index + 1
             self._counts.events += 1
+            if self._outbox.has_gathered and self._clock.now() - now >= _HURRY:
+                self.save()
+                now = self._clock.now()
 
     def _look(self, event: Event, position: Position, now: int) -> None:
         if self._duplicates.has_seen(event.id):

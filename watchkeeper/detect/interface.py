@@ -85,7 +85,7 @@ class Stage(Memory, Protocol):
 
     def pass_time(self, watermark: int) -> Iterable[Detection]:
         """Event time has come to `watermark` (microseconds): what did not happen in time, and what can be forgotten.
-        Called whenever another second has passed, between two events; it never goes back."""
+        Called whenever another tenth of a second has passed, between two events; it never goes back."""
 
 
 class Admission(Memory, Protocol):

@@ -17,8 +17,9 @@ from watchkeeper.core.clock import SECOND
 from watchkeeper.detect.settings import DetectSettings
 from watchkeeper.events import Event
 
-_STEP = SECOND
-"""Event time passes in whole seconds: the same ones, however the journal is cut into batches."""
+_STEP = SECOND // 10
+"""Event time passes in tenths of a second: the same ones, however the journal is cut into batches. In fewer and larger
+steps, what waits for time would hold up the alerts of a whole second."""
 
 
 class _Place(msgspec.Struct):
@@ -99,7 +100,7 @@ class Watermark:
         return Timed(time, time < self.now, is_skewed)
 
     def advance(self, now: int, *, is_idle: bool = False) -> int:
-        """The watermark if it came to another second, else 0; `is_idle` when nothing is waiting to be taken."""
+        """The watermark if it came to another step, else 0; `is_idle` when nothing is waiting to be taken."""
         if not self._places or not (self._is_due or is_idle):
             return 0
         self._is_due = False
@@ -107,7 +108,7 @@ class Watermark:
         return self.reach(min(places) - self._lateness)
 
     def reach(self, time: int) -> int:
-        """Let event time have come so far, in whole seconds, if it had not; the watermark then, else 0."""
+        """Let event time have come so far, in whole steps, if it had not; the watermark then, else 0."""
         time -= time % _STEP
         if time <= self.now:
             return 0
