@@ -33,8 +33,9 @@ from typing import Any
 import msgspec
 from _lake_events import Estate
 
-from watchkeeper.app.detecting import detections_of, detector_of
+from watchkeeper.app.detecting import detector_of
 from watchkeeper.app.platform import opened
+from watchkeeper.app.rulebook import detections_of
 from watchkeeper.app.settings import load
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.ids import observed_id
