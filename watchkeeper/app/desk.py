@@ -13,6 +13,7 @@ import msgspec
 from watchkeeper.app.admission import Access
 from watchkeeper.app.alerts.acts import Alerting
 from watchkeeper.app.approving import Approving
+from watchkeeper.app.baselines import Baselining
 from watchkeeper.app.bundling import Bundling
 from watchkeeper.app.erasing import EraseRows, Erasing, rows_of_no_one
 from watchkeeper.app.hunting import Hunting
@@ -92,6 +93,7 @@ class Desk:
             **Ranking(platform).acts,
             **Hunting(platform).acts,
             **Bundling(platform).acts,
+            **Baselining(platform).acts,
             **self.erasing.acts,
             **IntelligenceNotes(platform).acts,
         }

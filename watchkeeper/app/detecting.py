@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from watchkeeper.app.alerts.admitting import admission_for
+from watchkeeper.app.baselines import stage_of
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.ranking import silenced
 from watchkeeper.app.rulebook import detections_of
@@ -57,7 +58,7 @@ def stages_of(loaded: Loaded, platform: Platform, partition: Partition, detectio
     """What finds more than a rule about one event can: a line for each."""
     detect = loaded.settings.detect
     correlation = CorrelationStage(detections.correlations, bounds=bounds_of(detect), owns=partition.owns)
-    return (correlation, intelligence_of(loaded, platform))
+    return (correlation, stage_of(detect, partition), intelligence_of(loaded, platform))
 
 
 def intelligence_of(loaded: Loaded, platform: Platform) -> Intelligence:

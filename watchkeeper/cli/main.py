@@ -11,6 +11,7 @@ import click
 COMMANDS = (
     "alerts",
     "approvals",
+    "baselines",
     "clients",
     "config",
     "console",

@@ -104,3 +104,11 @@ class DetectSettings(msgspec.Struct, frozen=True):
     throttle_seconds: Annotated[
         int, Meta(description="Length of that period, in seconds of event time.", ge=1, le=86_400)
     ] = 3600
+    baselines: Annotated[
+        str,
+        Meta(description="A folder with more baselines, beside those that come with the product; empty for none."),
+    ] = ""
+    baseline_subjects: Annotated[
+        int,
+        Meta(description="Principals, servers or tools that each baseline follows; those beyond are counted.", ge=1),
+    ] = 20_000

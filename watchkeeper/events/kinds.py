@@ -142,6 +142,9 @@ KINDS: dict[str, str] = {
     "admin.suppressions.loaded": "Findings are let be from now on; the body says which, why, by whom and until when.",
     "admin.exception.added": "An operator decided which alerts nobody need be woken for, why and until when.",
     "admin.exception.ended": "An operator took such an exception back; the body says how many alerts it had held.",
+    "admin.baseline.frozen": "An operator let a baseline learn no more, of one subject or of all; it still speaks.",
+    "admin.baseline.thawed": "An operator let such a baseline learn again.",
+    "admin.baseline.forgotten": "An operator let a baseline begin anew, of one subject or of all.",
     "admin.service.started": "A service process began.",
     "admin.service.stopped": "A service process ended.",
     # emulation

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from watchkeeper.core.content import content_folder
@@ -18,3 +20,18 @@ def test_every_baseline_passes_the_tests_it_carries(baseline: Baseline, trials: 
     assert try_out(baseline, trials) == []
     assert baseline.heading.response
     assert baseline.heading.falsepositives
+
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "concepts" / "baselines.md"
+
+
+def test_the_documented_baseline_passes_its_tests(tmp_path: Path) -> None:
+    example = DOCUMENT.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "documented.yaml").write_text(example, encoding="utf-8")
+    ((baseline, trials),) = load_with_trials([tmp_path])
+    assert try_out(baseline, trials) == []
+
+
+def test_every_baseline_is_documented() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert [one.heading.name for one, _ in LOADED if f"`{one.heading.name}`" not in text] == []

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -212,8 +212,9 @@ class Engine:
                     self._change(held)
 
 
-def described(held: Held, time: int) -> dict[str, Any]:
-    """How a subject stands."""
+def described(held: Held, time: int, frozen: Collection[str] = ()) -> dict[str, Any]:
+    """How a subject stands; `frozen` are the baselines that learn nothing of anybody."""
+    is_frozen = held.frozen or held.baseline.heading.id in frozen
     return {
         "baseline": held.baseline.heading.name,
         "tenant": held.subject[0],
@@ -221,6 +222,6 @@ def described(held: Held, time: int) -> dict[str, Any]:
         "observations": held.count,
         "since": held.first,
         "last": held.last,
-        "state": "frozen" if held.frozen else "speaks" if held.speaks(time) else "learns",
+        "state": "frozen" if is_frozen else "speaks" if held.speaks(time) else "learns",
         "known": held.learner.known(),
     }

@@ -88,11 +88,10 @@ class BaselineStage:
     def restore(self, kept: Mapping[str, bytes]) -> None:
         """See `Memory`."""
         self._begin()
-        if _REST in kept:
-            self._rest = msgspec.msgpack.decode(kept[_REST], type=Rest)
-            self._engine.frozen = dict.fromkeys(self._rest.frozen)
-            self._engine.debuts = dict(self._rest.debuts)
-            self._engine.overflow = self._rest.overflow
+        self._rest = rest_of(kept)
+        self._engine.frozen = dict.fromkeys(self._rest.frozen)
+        self._engine.debuts = dict(self._rest.debuts)
+        self._engine.overflow = self._rest.overflow
         for key, row in kept.items():
             if key != _REST:
                 held = held_of(row, self._baselines)
@@ -141,6 +140,11 @@ class BaselineStage:
             self._engine.forget(baseline, subject)
         else:
             self._engine.freeze(baseline, subject, frozen=event.kind == FROZEN)
+
+
+def rest_of(kept: Mapping[str, bytes]) -> Rest:
+    """What belongs to no subject. Raises `MsgspecError` for what is none."""
+    return msgspec.msgpack.decode(kept[_REST], type=Rest) if _REST in kept else Rest()
 
 
 def held_of(row: bytes, baselines: Mapping[str, Baseline]) -> Held | None:

@@ -109,6 +109,14 @@ class State:
             damaged=damaged,
         )
 
+    def memory(self, name: str, prefix: str = "") -> dict[str, bytes]:
+        """What one memory has kept, of the keys that begin so; to be shown. Raises `Unavailable`."""
+        wanted = (MemoryRow.reader == self._reader, MemoryRow.memory == name)
+        with self._database.read() as session:
+            rows = session.scalars(select(MemoryRow).where(*wanted)).all()
+        kept, _ = _sound([row for row in rows if row.key.startswith(prefix)])
+        return kept.get(name, {})
+
     def commit(self, what: Commit) -> None:
         """All of it, or nothing. Raises `Unavailable`."""
         with self._database.write() as session:

@@ -119,6 +119,17 @@ def exception(event: Event, out: Out) -> None:
     correlate(out, event.target)
 
 
+def baseline(event: Event, out: Out) -> None:
+    """What is learned of somebody, as a thing that is managed."""
+    out["actor"] = actor(event)
+    out["entity"] = {
+        "name": name(event.target or "unknown"),
+        "uid": name(text(event.body, "baseline") or "unknown"),
+        "type": "Baseline",
+        "type_id": 99,
+    }
+
+
 def rule(event: Event, out: Out) -> None:
     """A detection rule, as a thing that is managed."""
     body = event.body

@@ -108,6 +108,15 @@ class Amount:
             "largest": round(self._sketch.largest(), 4)
         }
 
+    def explain(self, time: int) -> str:
+        """See `Learner`."""
+        sketch, baseline = self._sketch, self._baseline
+        beyond = max(baseline.least, baseline.factor * sketch.largest())
+        return (
+            f"Half are up to {sketch.quantile(0.5):.4g}, the largest is {sketch.largest():.4g}; "
+            f"{beyond:.4g} or more is told, where it is far from the middle as well."
+        )
+
     def size(self) -> int:
         """See `Learner`."""
         return self._sketch.size() + sum(map(len, self._sessions.values()))

@@ -31,6 +31,9 @@ class Learner(Protocol):
     def known(self) -> dict[str, Any]:
         """What it holds to be usual, for people."""
 
+    def explain(self, time: int) -> str:
+        """What it expects at this time, and from where on it would speak, in a sentence or two."""
+
     def size(self) -> int:
         """How many entries it holds."""
 

@@ -85,6 +85,15 @@ class Novelty:
         """See `Learner`."""
         return {"values": list(self._values), "share_of_new": round(self.share(), 6)}
 
+    def explain(self, time: int) -> str:
+        """See `Learner`."""
+        word, limit = _WORDS[self._baseline.of], self._baseline.threshold
+        does = "is told" if self.share() <= limit else "is not told"
+        return (
+            f"It knows {len(self._values)}, and {self.share():.2%} of calls bring a new {word}. "
+            f"A new {word} {does}: it is, while that is at most {limit:.2%}."
+        )
+
     def size(self) -> int:
         """See `Learner`."""
         return len(self._values)

@@ -135,6 +135,13 @@ class Rate:
         }
         return {"spread": round(math.sqrt(self._spread), 2), "calls_by_hour_utc": hours}
 
+    def explain(self, time: int) -> str:
+        """See `Learner`."""
+        hour = time // HOUR
+        expected, limit = self.expected(hour), math.ceil(self._limit_of(self.expected(hour)))
+        now = f"{_DAYS[hour // 24 % 7]} {hour % 24:02}:00 UTC"
+        return f"On a {now} about {expected:.1f} calls an hour are expected; {limit} or more are told."
+
     def size(self) -> int:
         """See `Learner`."""
         return 216

@@ -114,6 +114,16 @@ class Ratio:
             known["slow_beyond_us"] = round(self._slow_beyond)
         return known
 
+    def explain(self, time: int) -> str:
+        """See `Learner`."""
+        word, baseline = _WORDS[self._baseline.of], self._baseline
+        slow = f" (beyond {self._slow_beyond / 1000:.0f} ms)" if math.isfinite(self._slow_beyond) else ""
+        return (
+            f"About {self.share():.2%} of calls {word}{slow}. Told is an hour of at least "
+            f"{baseline.least:.0f} of them, {baseline.factor:g} times that share, and "
+            f"{baseline.threshold:g} spreads of {math.sqrt(self._spread):.1f} above it."
+        )
+
     def size(self) -> int:
         """See `Learner`."""
         return 4 + self._times.size()

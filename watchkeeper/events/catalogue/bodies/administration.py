@@ -134,6 +134,14 @@ class Exempted(Body, frozen=True, kw_only=True):
     because: Annotated[str, says("Why it was taken back.")] | UnsetType = UNSET
 
 
+class Ordered(Body, frozen=True, kw_only=True):
+    """What an operator did to a baseline, whose name is the target."""
+
+    baseline: Annotated[str, says("Its id.")]
+    subject: Annotated[list[str], says("Whose: the values of the baseline's subject; empty for everybody's.")]
+    reason: Annotated[str, says("Why.")]
+
+
 class Seen(Body, frozen=True, kw_only=True):
     """A drill's step."""
 
@@ -182,6 +190,9 @@ KINDS = {
     "admin.suppressions.loaded": Kind(body=Suppressions, sets=ON_TARGET, outcomes=DONE),
     "admin.exception.added": Kind(body=Exempted, sets=ON_TARGET, outcomes=DONE),
     "admin.exception.ended": Kind(body=Exempted, sets=ON_TARGET, outcomes=DONE),
+    "admin.baseline.frozen": Kind(body=Ordered, sets=ON_TARGET, outcomes=DONE),
+    "admin.baseline.thawed": Kind(body=Ordered, sets=ON_TARGET, outcomes=DONE),
+    "admin.baseline.forgotten": Kind(body=Ordered, sets=ON_TARGET, outcomes=DONE),
     "admin.service.started": Kind(body=Nothing, sets=ON_TARGET, outcomes=DONE),
     "admin.service.stopped": Kind(body=Nothing, sets=ON_TARGET, outcomes=DONE),
     "exercise.step.seen": Kind(body=Seen, sets=ON_TARGET, outcomes=EITHER, labels=("exercise",)),
