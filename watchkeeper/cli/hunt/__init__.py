@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "draft-rule": ("drafting", "draft_rule"),
     "escalate": ("acting", "escalate"),
     "history": ("scheduling", "history"),
     "list": ("showing", "list_"),
