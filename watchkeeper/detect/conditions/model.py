@@ -44,19 +44,19 @@ class Operator(StrEnum):
     SAME_PART = "fieldref|contains"
 
 
-class Wild(msgspec.Struct, frozen=True, tag="wild"):
+class Wild(msgspec.Struct, frozen=True, tag="wild", gc=False):
     """A wildcard of a `like`: `*` for many characters, `?` for one."""
 
     one: bool = False
 
 
-class Literal(msgspec.Struct, frozen=True, tag="text"):
+class Literal(msgspec.Struct, frozen=True, tag="text", gc=False):
     """Plain text of a `like`."""
 
     text: str
 
 
-class Comparison(msgspec.Struct, frozen=True, tag="is"):
+class Comparison(msgspec.Struct, frozen=True, tag="is", gc=False):
     """One field against one value."""
 
     field: str
@@ -73,22 +73,23 @@ class Comparison(msgspec.Struct, frozen=True, tag="is"):
     """Of a `like`."""
 
 
-class And(msgspec.Struct, frozen=True, tag="and"):
+class And(msgspec.Struct, frozen=True, tag="and", gc=False):
     """All of them; of none, true."""
 
     args: tuple[Condition, ...]
 
 
-class Or(msgspec.Struct, frozen=True, tag="or"):
+class Or(msgspec.Struct, frozen=True, tag="or", gc=False):
     """Any of them; of none, false."""
 
     args: tuple[Condition, ...]
 
 
-class Not(msgspec.Struct, frozen=True, tag="not"):
+class Not(msgspec.Struct, frozen=True, tag="not", gc=False):
     """The opposite."""
 
     arg: Condition
 
 
+# no tree has a cycle, and thousands of rules have too many branches for the collector to walk again and again
 Condition = And | Or | Not | Comparison

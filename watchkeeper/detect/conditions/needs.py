@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
+import msgspec
+
 from watchkeeper.detect.conditions.expressions import literals_of
 from watchkeeper.detect.conditions.model import And, Comparison, Condition, Literal, Not, Operator
 
@@ -27,7 +29,7 @@ class How(IntEnum):
     """The field has any value."""
 
 
-class Atom(NamedTuple):
+class Atom(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """Something of a record that an index can find; the text is case-folded."""
 
     field: str

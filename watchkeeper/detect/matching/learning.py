@@ -33,6 +33,8 @@ _NEVER = 1e9
 _ENOUGH = 32
 """Values, to say that they do not come again."""
 _NEW = 0.9
+_BUILT = 20.0
+"""To build an index, for each atom."""
 _SHORT = 64
 
 
@@ -145,6 +147,20 @@ def choose(needs: Sequence[Every], experience: Experience) -> list[Clause | None
             for at, clause in zip(using, other, strict=True):
                 chosen[at] = clause
     return chosen
+
+
+def is_worth_it(
+    chosen: Sequence[Clause | None], before: Sequence[Clause | None], experience: Experience, records: int
+) -> bool:
+    """Whether a new choice saves more, until the next is made after so many records, than it costs to build."""
+    saved = _total(before, experience) - _total(chosen, experience)
+    return saved * records > _BUILT * sum(len(clause) for clause in chosen if clause)
+
+
+def _total(chosen: Sequence[Clause | None], experience: Experience) -> float:
+    """What each record costs."""
+    fields = frozenset[str]().union(*(fields_of_clause(clause) for clause in chosen if clause))
+    return sum(map(experience.price, fields)) + _JUDGED * sum(map(experience.risk, chosen))
 
 
 def _avoiding(experience: Experience, fields: frozenset[str]) -> Callable[[Clause | None], float]:

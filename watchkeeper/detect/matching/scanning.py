@@ -82,11 +82,13 @@ class Database:
         for mark in (*marked.values(), escaped):
             marks |= mark
         self._fold = 1 << marks.bit_length()
-        folding = [(letter.encode(), self._fold) for letter in letters_folding_to("".join(marked))]
-        exact = [(_quoted(letter), mark) for letter, mark in folding] + ([(ESCAPE, escaped)] if escaped else [])
-        caseless = [(_quoted(part), mark) for part, mark in _searchable(marked)]
-        engine = Hyperscan if hyperscan is not None else Sets
-        self._scan = engine(caseless, exact).scan
+        caseless = _searchable(marked)
+        exact = [(letter.encode(), self._fold) for letter in letters_folding_to("".join(marked))]
+        if escaped or hyperscan is None:
+            caseless, exact = ([(_quoted(part), mark) for part, mark in parts] for parts in (caseless, exact))
+            exact += [(ESCAPE, escaped)] if escaped else []
+        engine = Hyperscan(caseless, exact, literal=not escaped) if hyperscan is not None else Sets(caseless, exact)
+        self._scan = engine.scan
 
     def marks(self, data: bytes) -> int:
         found = self._scan(data)
@@ -94,9 +96,9 @@ class Database:
 
 
 class Hyperscan:
-    """Expressions that disregard case in ASCII, and others that do not."""
+    """Expressions, or texts as they are, that disregard case in ASCII, and others that do not."""
 
-    def __init__(self, caseless: list[Marked], exact: list[Marked]) -> None:
+    def __init__(self, caseless: list[Marked], exact: list[Marked], *, literal: bool) -> None:
         every = caseless + exact
         single, any_case = hyperscan.HS_FLAG_SINGLEMATCH, hyperscan.HS_FLAG_CASELESS
         self._marks = [mark for _, mark in every]
@@ -106,6 +108,7 @@ class Hyperscan:
             ids=list(range(len(every))),
             elements=len(every),
             flags=[single | any_case] * len(caseless) + [single] * len(exact),
+            literal=literal,
         )
         self._scratch = hyperscan.Scratch(self._database)
         self._found: list[int] = []

@@ -10,17 +10,19 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from watchkeeper.detect.conditions.fields import Record
-from watchkeeper.detect.conditions.needs import Atom
+from watchkeeper.detect.conditions.needs import Atom, Clause
 from watchkeeper.detect.matching.everywhere import Everywhere
 from watchkeeper.detect.matching.index import Probe, atoms_by_field
 from watchkeeper.detect.matching.judging import Judged
-from watchkeeper.detect.matching.learning import Experience, choose
+from watchkeeper.detect.matching.learning import Experience, choose, is_worth_it
 from watchkeeper.detect.matching.reaching import Reach, reach_for
 from watchkeeper.detect.matching.views import Names
 
 R = TypeVar("R")
 
 _SAMPLE = 64
+_RARER = 16
+"""Each choice lasts for so many times more records than the one before."""
 _PLANS = 4096
 
 
@@ -35,12 +37,14 @@ class Table(Generic[R]):
         """Of the records: plain dicts, or events of our own."""
         self._sample: list[Record] = []
         self._next = first
-        """Records before the next choice; sixteen times as many before the one after it."""
+        """Records before the next choice."""
         self._skip = self._until = max(first // _SAMPLE, 1)
         self._seen = 0
+        self._clauses: list[Clause | None] | None = None
+        """What each rule is looked for by."""
         self._by_field: dict[str, dict[Atom, int]] = {}
         self._everywhere: Everywhere | None = None
-        self._probed: dict[str, Probe] = {}
+        self._probes: dict[str, Probe] = {}
         self._named: tuple[tuple[str, dict[str | int, int], Probe], ...] = ()
         """Fields that are members of a plain record."""
         self._reached: tuple[tuple[Reach, dict[str | int, int], Probe], ...] = ()
@@ -96,30 +100,35 @@ class Table(Generic[R]):
         return plan
 
     def _choose(self, experience: Experience) -> None:
-        """Decide what each rule is looked for by. What was built before and is still the same stays."""
+        """Decide what each rule is looked for by, and build what is not there yet."""
         clauses = choose([one.needs for one in self.judged], experience)
-        by_field, self._always = atoms_by_field(clauses)
-        before, self._by_field = self._by_field, by_field
-        kept = self._probed
-        keywords = by_field.get("")
+        if self._clauses is None or is_worth_it(clauses, self._clauses, experience, self._next * _RARER):
+            self._clauses = clauses
+            self._build(clauses)
+        self._arrange(experience)
+
+    def _build(self, clauses: list[Clause | None]) -> None:
+        """What was built before and is still the same stays."""
+        before = self._by_field
+        self._by_field, self._always = atoms_by_field(clauses)
+        keywords = self._by_field.get("")
         if keywords != before.get(""):
             self._everywhere = Everywhere(keywords.items()) if keywords else None
-        probes = [
-            kept[field] if atoms == before.get(field) else Probe(field, atoms.items())
-            for field, atoms in sorted(by_field.items())
+        self._probes = {
+            field: self._probes[field] if atoms == before.get(field) else Probe(field, atoms.items())
+            for field, atoms in sorted(self._by_field.items())
             if field
-        ]
-        self._probed = {probe.field: probe for probe in probes}
-        repeated = [probe for probe in probes if experience.repeats(probe.field)]
-        self._named = tuple((one.field, one.memo, one) for one in repeated if self._is_direct(one.field))
-        self._reached = tuple(
-            (reach_for(self._kind, one.field), one.memo, one) for one in repeated if not self._is_direct(one.field)
-        )
-        self._unrepeated = tuple((reach_for(self._kind, one.field), one) for one in probes if one not in repeated)
+        }
         self._plans: dict[int, tuple[Judged[R], ...]] = {}
 
-    def _is_direct(self, field: str) -> bool:
-        return self._kind is dict and "." not in field
+    def _arrange(self, experience: Experience) -> None:
+        """In which way each field is looked at."""
+        again = {field: probe for field, probe in self._probes.items() if experience.repeats(field)}
+        reach = {field: reach_for(self._kind, field) for field in self._probes}
+        direct = {field for field in again if self._kind is dict and "." not in field}
+        self._named = tuple((field, again[field].memo, again[field]) for field in direct)
+        self._reached = tuple((reach[field], again[field].memo, again[field]) for field in again if field not in direct)
+        self._unrepeated = tuple((reach[field], probe) for field, probe in self._probes.items() if field not in again)
 
     def _look_closer(self, record: Record) -> None:
         """Keep a record to learn from; when there are enough, learn."""
@@ -128,7 +137,7 @@ class Table(Generic[R]):
         if self._seen >= self._next:
             self._choose(Experience(self._kind, self._sample))
             self._sample.clear()
-            self._next *= 16
+            self._next *= _RARER
             self._skip = max(self._next // _SAMPLE, 1)
         self._until = self._skip
 
