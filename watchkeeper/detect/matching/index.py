@@ -11,6 +11,7 @@ from typing import Any
 
 from watchkeeper.detect.conditions.fields import LONGEST, Fields, Record
 from watchkeeper.detect.conditions.needs import Atom, Clause, How, spellings, tail_of
+from watchkeeper.detect.matching.counts import Counts
 from watchkeeper.detect.matching.scanning import Scanner, encoded, make_scanner
 
 _REMEMBERED = 4096
@@ -22,8 +23,9 @@ WORTH_REMEMBERING = 1024
 class Probe:
     """The index of one field. What it says of a value is remembered, in bounds."""
 
-    def __init__(self, field: str, atoms: Iterable[tuple[Atom, int]]) -> None:
+    def __init__(self, field: str, atoms: Iterable[tuple[Atom, int]], counts: Counts) -> None:
         self.field = field
+        self._counts = counts
         self.memo: dict[str | int, int] = {}
         """What was found for texts and whole numbers, as a record has them."""
         self._present = 0
@@ -44,6 +46,7 @@ class Probe:
         if not text:
             return 0
         if len(text) > LONGEST:
+            self._counts.cut += 1
             text = text[:LONGEST]
         marks = self._present
         if self._has_wholes:
@@ -67,9 +70,10 @@ class Probe:
         """The marks of a value that is neither; of a list, those of its items."""
         if not isinstance(value, (list, tuple)):
             return self._find_scalar(value)
-        marks = 0
-        for item in Fields(record).values(self.field):
+        marks, fields = 0, Fields(record)
+        for item in fields.values(self.field):
             marks |= self._find_scalar(item)
+        self._counts.cut += fields.cut
         return marks
 
     def _find_scalar(self, value: Any) -> int:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-import msgspec
-
 from watchkeeper.detect.conditions.fields import Record
 from watchkeeper.detect.conditions.model import Condition
+from watchkeeper.detect.matching.counts import Counts
 from watchkeeper.detect.matching.judging import Judged
 from watchkeeper.detect.matching.table import Table
 from watchkeeper.detect.matching.views import Names, View
@@ -29,17 +28,6 @@ class Conditioned(Protocol):
 R = TypeVar("R", bound=Conditioned)
 _TABLES = 2048
 Failed = Callable[[R, Exception], None]
-
-
-class Counts(msgspec.Struct):
-    """What a matcher has done."""
-
-    records: int = 0
-    candidates: int = 0
-    """Conditions that were run."""
-    matches: int = 0
-    unindexed: int = 0
-    """Records on which the index failed, so that every rule was asked."""
 
 
 class Matcher(Generic[R]):
@@ -92,6 +80,7 @@ class Matcher(Generic[R]):
         view = View(record, self._names)
         found = [one.rule for one in candidates if self._holds(one, view)]
         counts.matches += len(found)
+        counts.cut += view.was_cut
         return found
 
     def _holds(self, one: Judged[R], view: View) -> bool:
@@ -113,7 +102,7 @@ class Matcher(Generic[R]):
         same = kind, tuple(map(id, judged))
         table = self._by_rules.get(same)
         if table is None:
-            table = self._by_rules[same] = Table(judged, self._names, kind, self._learn_after)
+            table = self._by_rules[same] = Table(judged, kind, self._learn_after, self.counts)
         tables[key] = table
         return table
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from operator import attrgetter
 
 from watchkeeper.detect.interface import Matched
-from watchkeeper.detect.matching.matcher import Counts, Matcher
+from watchkeeper.detect.matching.counts import Counts
+from watchkeeper.detect.matching.matcher import Matcher
 from watchkeeper.detect.model import Rule
 from watchkeeper.events import Event
 

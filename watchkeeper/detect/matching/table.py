@@ -11,12 +11,12 @@ from typing import Any, Generic, TypeVar
 
 from watchkeeper.detect.conditions.fields import Record
 from watchkeeper.detect.conditions.needs import Atom, Clause
+from watchkeeper.detect.matching.counts import Counts
 from watchkeeper.detect.matching.everywhere import Everywhere
 from watchkeeper.detect.matching.index import Probe, atoms_by_field
 from watchkeeper.detect.matching.judging import Judged
 from watchkeeper.detect.matching.learning import Experience, choose, is_worth_it
 from watchkeeper.detect.matching.reaching import Reach, reach_for
-from watchkeeper.detect.matching.views import Names
 
 R = TypeVar("R")
 
@@ -29,10 +29,10 @@ _PLANS = 4096
 class Table(Generic[R]):
     """One log source. Belongs to one thread."""
 
-    def __init__(self, judged: tuple[Judged[R], ...], names: Names, kind: type, first: int) -> None:
+    def __init__(self, judged: tuple[Judged[R], ...], kind: type, first: int, counts: Counts) -> None:
         self.judged = judged
         """All of them."""
-        self._names = names
+        self._counts = counts
         self._kind = kind
         """Of the records: plain dicts, or events of our own."""
         self._sample: list[Record] = []
@@ -115,7 +115,7 @@ class Table(Generic[R]):
         if keywords != before.get(""):
             self._everywhere = Everywhere(keywords.items()) if keywords else None
         self._probes = {
-            field: self._probes[field] if atoms == before.get(field) else Probe(field, atoms.items())
+            field: self._probes[field] if atoms == before.get(field) else Probe(field, atoms.items(), self._counts)
             for field, atoms in sorted(self._by_field.items())
             if field
         }

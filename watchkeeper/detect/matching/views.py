@@ -41,6 +41,11 @@ class View:
         self.record = record
         self.names = names
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether there was too much of something."""
+        return "fields" in self.__dict__ and self.fields.cut
+
     def __getattr__(self, attribute: str) -> Any:
         if attribute == "fields":
             value: Any = Fields(self.record)
