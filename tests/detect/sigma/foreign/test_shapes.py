@@ -107,6 +107,48 @@ def test_ecs_without_names_of_windows_is_translated() -> None:
     assert normal({"process.executable": "/bin/sh", "ecs.version": "8"})["Image"] == "/bin/sh"
 
 
+def test_what_winlogbeats_module_moved_into_ecs_is_put_back() -> None:
+    beat = {"event": {"code": "10"}, "process": {"executable": IMAGE}, "winlog": {"channel": SYSMON, "event_data": {}}}
+    record = normal(beat)
+    assert (record["EventID"], record["SourceImage"], record["Channel"]) == (10, IMAGE, SYSMON)
+    pipe = normal({"file": {"name": "\\evil"}, "winlog": {"event_id": 17, "channel": SYSMON, "event_data": {}}})
+    assert pipe["PipeName"] == "\\evil"
+
+
+def test_what_a_collector_kept_in_the_message_only_is_found() -> None:
+    script = normal({"EventID": 4104, "Channel": POWERSHELL, "Message": "Creating Scriptblock text (1 of 1):\nwhoami"})
+    assert "whoami" in script["ScriptBlockText"]
+    module = normal({"EventID": 4103, "Channel": POWERSHELL, "Message": "x"})
+    assert (module["Payload"], module["ContextInfo"]) == ("x", "x")
+
+
+CLOUDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "azure-audit": (
+        {"category": "AuditLogs", "operationName": "Add owner", "properties": {"targetResources": [{"type": "User"}]}},
+        {"OperationName": "Add owner", "properties.message": "Add owner", "TargetResources": [{"type": "User"}]},
+    ),
+    "azure-activity": (
+        {"operationName": {"value": "A/B/C"}, "category": {"value": "x"}, "properties": {"message": "y"}},
+        {"operationName": "A/B/C", "properties.message": None},
+    ),
+    "azure-risk": ({"properties": {"riskEventType": "x"}, "category": "UserRiskEvents"}, {"riskEventType": "x"}),
+    "google": (
+        {"protoPayload": {"methodName": "m", "serviceName": "s", "metadata": {"event": [{"eventName": "n"}]}}},
+        {"gcp.audit.method_name": "m", "eventService": "s", "eventName": ["n"]},
+    ),
+    "zeek": ({"_path": "http", "uri": "/x", "host": "h"}, {"c-uri": "/x", "cs-host": "h"}),
+    "web": ({"cs-method": "GET", "cs(User-Agent)": "u", "cs-uri-stem": "/x"}, {"c-useragent": "u", "c-uri": "/x"}),
+}
+
+
+@pytest.mark.behaviour("rules.event-shapes")
+@pytest.mark.parametrize("name", CLOUDS)
+def test_records_of_clouds_have_the_names_that_rules_ask_for(name: str) -> None:
+    raw, expected = CLOUDS[name]
+    record = normal(raw)
+    assert {key: record.get(key) for key in expected} == expected
+
+
 POWERSHELL = "Microsoft-Windows-PowerShell/Operational"
 DEFENDER = "Microsoft-Windows-Windows Defender/Operational"
 SERVICES = "Service Control Manager"
@@ -179,6 +221,11 @@ HOSTILE: tuple[Any, ...] = (
     {"_source": {"_source": 1}, "logsource": {"product": []}},
     {"event": {"dataset": 5}, "kind": [], "category": 3, "operationName": 1, "tenantId": 2},
     {"_path": [], "#path": {}},
+    {"operationName": [], "properties": {"riskEventType": {}, "": 1}, "category": {"a": 1}, "tenantId": 1},
+    {"protoPayload": {"methodName": 1, "metadata": {"event": [1, {"eventName": {}}]}}, "data": 5},
+    {"EventID": 4104, "Channel": 7, "Message": []},
+    {"winlog": {"channel": SYSMON, "event_data": {}}, "event": {"code": {}}, "process": [], "file": 3},
+    {"winlog": {"channel": SYSMON, "event_data": {}}, "event": {"code": [1]}, "process": {}},
 )
 
 

@@ -51,6 +51,26 @@ def add_from_ecs(record: Record) -> Record:
     return record
 
 
+_OF_SYSMON: dict[Any, tuple[tuple[str, str], ...]] = {
+    6: (("file.path", "ImageLoaded"),),
+    7: (("file.path", "ImageLoaded"),),
+    8: (("process.executable", "SourceImage"),),
+    10: (("process.executable", "SourceImage"),),
+    17: (("file.name", "PipeName"),),
+    18: (("file.name", "PipeName"),),
+}
+
+
+def add_to_sysmon(record: Record) -> Record:
+    """Winlogbeat's module moves what Sysmon says into ECS; rules ask for Sysmon's own names."""
+    number = record["EventID"]
+    for theirs, ours in _OF_SYSMON.get(number, ()) if isinstance(number, int) else ():
+        value = at(record, theirs)
+        if ours not in record and isinstance(value, str):
+            record[ours] = value
+    return add_from_ecs(record)
+
+
 def at(record: Record, name: str) -> Any:
     """What stands there: the member of that very name, or the one at the end of its dots."""
     if name in record:

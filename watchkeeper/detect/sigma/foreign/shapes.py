@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from watchkeeper.detect.sigma.foreign.ecs import add_from_ecs
-from watchkeeper.detect.sigma.foreign.windowing import finish
+from watchkeeper.detect.sigma.foreign.clouds import add_names
+from watchkeeper.detect.sigma.foreign.ecs import add_from_ecs, add_to_sysmon, at
+from watchkeeper.detect.sigma.foreign.windowing import event_id, finish
 
 Record = dict[str, Any]
 
@@ -59,7 +60,7 @@ def normal(raw: Record) -> Record:
             record = _from_winlogbeat(raw, raw)
     if "EventID" in record:
         return finish(record)
-    return add_from_ecs(record)
+    return add_names(add_from_ecs(record))
 
 
 def is_as_told(raw: Record, record: Record) -> bool:
@@ -69,6 +70,8 @@ def is_as_told(raw: Record, record: Record) -> bool:
 
 def _from_winlogbeat(raw: Record, winlog: Record) -> Record:
     record = dict(raw)
+    if "event_id" not in winlog and (code := at(raw, "event.code")) is not None:
+        record["EventID"] = code
     for theirs, ours in _WINLOG.items():
         if theirs in winlog and ours not in record:
             record[ours] = winlog[theirs]
@@ -77,6 +80,9 @@ def _from_winlogbeat(raw: Record, winlog: Record) -> Record:
         if isinstance(data, dict):
             record |= {key: value for key, value in data.items() if key not in _CORE}
     _join_params(record)
+    if "EventID" in record and ("process" in record or "file" in record or "process.executable" in record):
+        record["EventID"] = event_id(record["EventID"])
+        add_to_sysmon(record)
     return record
 
 

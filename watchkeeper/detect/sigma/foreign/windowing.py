@@ -21,6 +21,15 @@ _CREATION = {"NewProcessName": "Image", "ParentProcessName": "ParentImage"}
 _CLASSIC = frozenset({"windows powershell", "application", "system", "msexchange management"})
 """Channels of the older log, whose data has no names: collectors that drop the data keep it in the message."""
 
+_BY_NUMBER: dict[Any, tuple[tuple[str, str, str], ...]] = {
+    4103: (("PowerShell", "Message", "Payload"), ("PowerShell", "Message", "ContextInfo")),
+    4104: (("PowerShell", "Message", "ScriptBlockText"),),
+    1116: (("Windows Defender", "Threat Name", "Signature"), ("Windows Defender", "Path", "Filename")),
+    1117: (("Windows Defender", "Threat Name", "Signature"), ("Windows Defender", "Path", "Filename")),
+}
+"""Of an id: part of the channel, the member that has it, and the name that rules ask for. A collector that drops the
+data of a PowerShell event keeps it in the message."""
+
 
 def finish(record: Record) -> Record:
     """The record with Sigma's names beside its own."""
@@ -39,9 +48,17 @@ def finish(record: Record) -> Record:
     channel = record.get("Channel")
     if "Data" not in record and isinstance(channel, str) and channel.casefold() in _CLASSIC and "Message" in record:
         record["Data"] = record["Message"]
+    if isinstance(number, int) and number in _BY_NUMBER and isinstance(channel, str):
+        _add(record, channel, _BY_NUMBER[number])
     if channel == "RPCFW":
         record.setdefault("EventLog", channel)
     return record
+
+
+def _add(record: Record, channel: str, names: tuple[tuple[str, str, str], ...]) -> None:
+    for part, theirs, ours in names:
+        if ours not in record and theirs in record and part in channel:
+            record[ours] = record[theirs]
 
 
 def event_id(value: Any) -> Any:
