@@ -17,6 +17,8 @@ from watchkeeper.detect.sigma.evaluation import Evaluator, Outcome, Together
 from watchkeeper.detect.sigma.foreign.files import files_of, items_of
 from watchkeeper.detect.sigma.model import Refused, Rulebook
 
+_TOGETHER = 200
+"""Lines written at once."""
 _SHOWN = 10
 """Refusals and unparsed lines that are told one by one to people; programs get all refusals."""
 
@@ -83,6 +85,7 @@ class _Run:
         self._matched_only = matched_only
         self._shows_progress = sys.stderr.isatty()
         self._told = time.monotonic()
+        self._rows: list[dict[str, Any]] = []
         self.unparsed: list[dict[str, Any]] = []
         self._unparsed = 0
         self._together = 0
@@ -95,6 +98,7 @@ class _Run:
                 click.echo(f"\r{self._evaluator.counts.events:,} events", nl=False, err=True)
 
     def end(self, files: int, others: int) -> dict[str, Any]:
+        self._flush()
         for one in self._evaluator.end():
             self._together += 1
             self._show_together(one)
@@ -135,11 +139,17 @@ class _Run:
                 said["id"] = item.case
             said |= {"rules": [one.id for one in headings], "titles": [one.title for one in headings],
                      "levels": [one.level.name.lower() for one in headings]}  # fmt: skip
-            output.lines([said])
+            self._rows.append(said)
+            if len(self._rows) == _TOGETHER:
+                self._flush()
         elif headings:
             output.text(f"{item.file}:{item.line}" + (f"  {item.case}" if item.case else ""))
             for one in headings:
                 output.text(f"    {one.id}  {one.level.name.lower():<13}  {one.title}")
+
+    def _flush(self) -> None:
+        output.lines(self._rows)
+        self._rows.clear()
 
     def _show_together(self, one: Together) -> None:
         heading = one.heading

@@ -83,7 +83,8 @@ def _kept(at: Path) -> Rulebook | None:
 def _keep(at: Path, book: Rulebook) -> None:
     try:
         packed = zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(book))
-        at.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(at.parents), at.parent):  # nobody else's, also those above that were not there
+            folder.mkdir(mode=0o700, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=at.parent, suffix=".new", delete=False) as file:  # of mode 0600
             file.write(_FORM + hashlib.sha256(packed).digest() + packed)
         Path(file.name).replace(at)
