@@ -13,6 +13,14 @@ from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import socket_folder, socket_path
 
 GATEWAY = "gateway"
+_ODD = {
+    "late": "late",
+    "skewed": "from a wrong clock",
+    "duplicates": "seen twice",
+    "failures": "evaluations failed",
+    "forgotten": "rows of its memory lost",
+    "unrecordable": "alerts that no record could be made of",
+}
 PATIENCE = 3.0
 """Seconds to wait for one service."""
 
@@ -97,10 +105,16 @@ def unreadable(facts: dict[str, Any]) -> str:
     return f"RECORDS CANNOT BE READ: {'; '.join(parts)}; see `watchkeeper journal verify`" if parts else ""
 
 
+def _odd(detect: dict[str, Any]) -> str:
+    """What detection met that it would rather not have, in brackets; empty when there was nothing."""
+    said = [f"{detect[name]} {word}" for name, word in _ODD.items() if detect.get(name)]
+    return f" ({', '.join(said)})" if said else ""
+
+
 def _watch_detail(facts: dict[str, Any]) -> str:
     lake, detect = facts.get("lake", {}), facts.get("detect", {})
     ended = ", ".join(sorted(name for name, lives in facts.get("readers", {}).items() if not lives))
-    waiting = f"{lake.get('rows', 0)} records wait for the lake, {detect.get('waiting', 0)} for detection"
+    waiting = f"{lake.get('rows', 0)} records wait for the lake, {detect.get('waiting', 0)} for detection{_odd(detect)}"
     contradicted = ", ".join(one["place"] for one in facts.get("anchors", ()) if one["contradictions"])
     said = [
         f"THE JOURNAL IS CONTRADICTED by copied checkpoints: {contradicted}" if contradicted else "",
