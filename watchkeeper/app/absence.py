@@ -28,6 +28,7 @@ _WRITERS = ("watch", "cli", "gateway")
 TABLES = Tables(
     own={
         "gateway_approvals": "its requests for approval, with their parameters",
+        "detect_memories": "what detection counted of it, and had not decided yet",
         "gateway_grants": "what persons granted it, with the sealed tokens",
     },
     kept={

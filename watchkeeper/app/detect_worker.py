@@ -1,7 +1,7 @@
 """One of several workers of detection, as a process: `python -m watchkeeper.app.detect_worker ORDERS`.
 
 The watch starts it, hears that it is ready, and ends it by closing its input. It reads every log, judges its share, and
-records in a log of its own; its one answer over a socket is how it stands.
+records in a log of its own; over a socket it says how it stands, and is told whom to forget.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from watchkeeper.core.errors import Unavailable, WatchkeeperError
 from watchkeeper.core.files import socket_path
 from watchkeeper.detect.detector import Detector
 from watchkeeper.detect.stream.partition import Partition
+from watchkeeper.events.erasure.scanning import Needle
 
 _STOP_WITHIN = 10.0
 
@@ -36,7 +37,7 @@ async def work(orders: Orders) -> None:
     with opened(loaded.data_dir, name, journal_class(demo=orders.demo), loaded.settings.journal) as platform:
         detector = detector_of(loaded, platform, Partition(orders.number, orders.of))
         readers = Readers({"detect": detector.run})
-        async with await control.serve(socket_path(loaded.data_dir, name), {"status": _status(detector)}):
+        async with await control.serve(socket_path(loaded.data_dir, name), _handlers(detector)):
             readers.start()
             announce(name, {})
             while not stop.is_set() and all(readers.alive().values()):
@@ -46,11 +47,14 @@ async def work(orders: Orders) -> None:
             raise Unavailable(f"{name} stopped: {readers.failures}", hint="look at its log")
 
 
-def _status(detector: Detector) -> control.Handler:
+def _handlers(detector: Detector) -> dict[str, control.Handler]:
     async def status(_: dict[str, Any]) -> Any:
         return msgspec.to_builtins(await asyncio.to_thread(detector.progress))
 
-    return status
+    async def forget(asked: dict[str, Any]) -> Any:
+        return await asyncio.to_thread(detector.forget, Needle(str(asked["subject"])).count)
+
+    return {"status": status, "forget": forget}
 
 
 async def _a_moment(stop: asyncio.Event) -> None:

@@ -28,6 +28,7 @@ from watchkeeper.detect.model import Rule
 from watchkeeper.detect.stream.arrangement import arranged, cursors, lowest
 from watchkeeper.detect.stream.counts import Progress, together
 from watchkeeper.detect.stream.partition import Partition
+from watchkeeper.events.erasure.scanning import Needle
 
 _PATIENCE = 2.0
 """Seconds that a worker may take to say how it stands."""
@@ -102,6 +103,14 @@ class Detection:
     def cursor(self) -> dict[str, int] | None:
         """How far the slowest has durably come: what one of them has not seen is not removed by retention."""
         return lowest(cursors(self._platform.database, arranged(self._platform.database)))
+
+    def forget(self, subject: str) -> int:
+        """Nobody remembers anything of an actor; how many rows are gone. Raises `Unavailable` while a worker is off."""
+        gone = self._detector.forget(Needle(subject).count)
+        for number in range(2, self._of + 1):
+            path = socket_path(self._loaded.data_dir, worker_name(number))
+            gone += int(control.ask(path, "forget", {"subject": subject}))
+        return gone
 
     def progress(self) -> Progress:
         """Of all together."""

@@ -22,11 +22,13 @@ from watchkeeper.app.platform import Platform
 from watchkeeper.core.errors import Denied, WatchkeeperError
 from watchkeeper.core.ids import observed_id
 from watchkeeper.detect.alerts.queue.book import forget
+from watchkeeper.detect.stream.state import forget as forget_rows
 from watchkeeper.events import Severity, new_event
 from watchkeeper.events.erasure.ground import Underway
 from watchkeeper.events.erasure.journal import heads_of, held_of, keys_of
 from watchkeeper.events.erasure.marks import Marks
 from watchkeeper.events.erasure.model import Pending, checked_subject
+from watchkeeper.events.erasure.scanning import Needle
 from watchkeeper.events.lake.holds import Hold, Holds
 from watchkeeper.gateway.caller import tenant_of
 
@@ -68,6 +70,8 @@ class Erasing:
         self._erase_rows = erase_rows
         self._underway = Underway(platform.data_dir)
         self._one = threading.Lock()
+        self.also_forget: Callable[[str], int] = lambda subject: forget_rows(platform.database, Needle(subject).count)
+        """Has detection forget an actor: in its tables, or in a running detector."""
         self.passed: Callable[[str], object] = lambda _: None
         """Told each step that is behind us; for tests that kill."""
 
@@ -123,6 +127,7 @@ class Erasing:
             self._underway.put(pending)
         rows: dict[str, Any] = {"approvals": on.approvals.forget(subject), "grants": on.grants.forget(subject)}
         rows["alerts"] = forget(on.database, subject)
+        rows["detection"] = self.also_forget(subject)
         self.passed("forgotten")
         on.database.scrub()
         self.passed("scrubbed")

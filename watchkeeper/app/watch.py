@@ -57,6 +57,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         taking = {"ingest": ingest.run} if ingest is not None else {}
         sinks = Sinks(loaded, platform.journal.record, platform.clock)
         desk = Desk(platform, lambda actor: msgspec.to_builtins(lake.erase(actor)))
+        desk.erasing.also_forget = detection.forget
         queue = follower_for(loaded, platform)
         own = {"lake": lake.run, **detection.runs, "respond": respond.run, "privacy": desk.erasing.run}
         own |= {"alerts": queue.run, "hunts": keeper_of_hunts(platform).run}

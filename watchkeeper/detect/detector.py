@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -81,6 +81,7 @@ class Detector:
         self._counts = Counts()
         self._rate = Rate()
         self._judge = Judge(court, clock, self._counts)
+        self._turn = threading.RLock()
         self._cursor: dict[str, int] | None = None
         self.saved: dict[str, int] | None = None
         """The cursor as it is durable; `None` before the first look."""
@@ -99,6 +100,10 @@ class Detector:
 
     def step(self) -> int:
         """Deal with what the journal has now, up to 4096 records; returns how many. Raises `Unavailable`."""
+        with self._turn:
+            return self._step()
+
+    def _step(self) -> int:
         cursor = self._started()
         self._publish()
         if self._outbox.has_gathered:  # a commit failed
@@ -131,6 +136,17 @@ class Detector:
         self.saved = dict(self._cursor)
         self._saved_at = self._clock.now()
         self._publish()
+
+    def forget(self, is_named: Callable[[bytes], object]) -> int:
+        """Remember nothing more that speaks of somebody; how many rows are gone. Any thread. Raises `Unavailable`."""
+        with self._turn:
+            self._started()
+            self.save()
+            self.save()  # what was owed is published, and is not kept either
+            gone = self._state.forget(is_named)
+            kept = self._state.load()
+            self._memories.restore(kept.memories, kept.damaged)
+            return gone
 
     @property
     def watermark(self) -> int:

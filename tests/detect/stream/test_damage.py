@@ -17,6 +17,7 @@ from watchkeeper.detect.stream.loop import Loop
 from watchkeeper.detect.stream.partition import key_of
 from watchkeeper.detect.stream.state import State
 from watchkeeper.events import Event
+from watchkeeper.events.erasure.scanning import Needle
 
 
 @pytest.fixture
@@ -167,6 +168,30 @@ def test_what_cannot_be_written_down_is_counted_and_told_and_stops_nothing(bench
     assert detector.progress().unrecordable == 5
     (told,) = (event.body for event in bench.derived())
     assert (told["stage"], told["why"]) == ("record detect.alert.raised", "Unrecordable")
+
+
+@pytest.mark.behaviour("detect.forgets-a-person")
+def test_what_is_remembered_of_somebody_is_forgotten_at_once_and_the_rest_is_not(bench: Bench) -> None:
+    remembered(bench)
+    detector = bench.detector()
+    bench.record(calls(3, since=30))
+    detector.step()
+    needle = Needle("read")
+    assert detector.forget(needle.count) == 2
+    assert not any(needle.count(row) for row in remains(bench))
+    bench.record(calls(3, since=33))
+    drain(detector)
+    detector.save()
+    expected = {"read": 1, "write": 12, "list": 12}
+    assert counts(bench) == {key_of("counting", target): count for target, count in expected.items()}
+
+
+def remains(bench: Bench) -> Iterator[bytes]:
+    kept = State(bench.database, "detect").load()
+    for rows in kept.memories.values():
+        for key, value in rows.items():
+            yield key.encode() + b" " + value
+    yield from (one.record for one in kept.owed)
 
 
 def test_two_memories_of_one_name_are_a_mistake(bench: Bench) -> None:

@@ -7,7 +7,7 @@ right, and costs no other.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import BigInteger, Delete, Insert, LargeBinary, String, Table, Text, bindparam, delete, insert, select
@@ -128,6 +128,10 @@ class State:
             _many(session, delete(_OUTBOX).where(_OUTBOX.c.id == bindparam("_id")), [{"_id": one} for one in ids])
             _many(session, insert(_OUTBOX), [self._owed(seq, one) for seq, one in enumerate(what.owed)])
 
+    def forget(self, is_named: Callable[[bytes], object]) -> int:
+        """Remove what speaks of somebody; how many rows. Raises `Unavailable`."""
+        return forget(self._database, is_named, self._reader)
+
     def _move(self, session: Session, cursor: Mapping[str, int]) -> None:
         place = delete(_CURSORS).where(_CURSORS.c.reader == self._reader, _CURSORS.c.writer == bindparam("_writer"))
         _many(session, place, [{"_writer": writer} for writer in cursor])
@@ -152,6 +156,21 @@ class State:
     def _owed(self, seq: int, one: Owed) -> dict[str, object]:
         written = {"id": one.id, "writer": one.writer, "since": one.since, "record": one.record}
         return {"reader": self._reader, "seq": seq, **written}
+
+
+def forget(database: Database, is_named: Callable[[bytes], object], reader: str = "") -> int:
+    """Remove what a reader, or each of them, remembers of somebody; how many rows. Raises `Unavailable`."""
+    rows = select(MemoryRow.reader, MemoryRow.memory, MemoryRow.key, MemoryRow.value)
+    with database.write() as session:
+        every = session.execute(rows.where(MemoryRow.reader == reader) if reader else rows).all()
+        named = [row for row in every if is_named(row.value) or is_named(row.key.encode("utf-8", "surrogatepass"))]
+        gone = delete(_MEMORIES).where(
+            _MEMORIES.c.reader == bindparam("_reader"),
+            _MEMORIES.c.memory == bindparam("_memory"),
+            _MEMORIES.c.key == bindparam("_key"),
+        )
+        _many(session, gone, [{"_reader": row.reader, "_memory": row.memory, "_key": row.key} for row in named])
+    return len(named)
 
 
 def _sound(rows: Sequence[MemoryRow]) -> tuple[dict[str, dict[str, bytes]], dict[str, tuple[str, ...]]]:

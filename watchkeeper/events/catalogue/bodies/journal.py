@@ -115,6 +115,7 @@ class Rows(Body, frozen=True, kw_only=True):
     approvals: Annotated[int, says("Requests for approval.", ge=0)]
     grants: Annotated[int, says("Grants, with their sealed tokens.", ge=0)]
     alerts: Annotated[int, says("Alerts about it in the queue, which name it no more.", ge=0)] | UnsetType = UNSET
+    detection: Annotated[int, says("Rows of what detection remembered of it.", ge=0)] | UnsetType = UNSET
     lake: Annotated[LakeRows, says("What went from the lake.")]
 
 
