@@ -9,6 +9,7 @@ from typing import Any
 from watchkeeper.app.admission import Access
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
 from watchkeeper.app.inbox import InboxView
+from watchkeeper.app.intelligence_view import IntelligenceView
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakes import search_in
 from watchkeeper.app.platform import Platform, note_service, opened
@@ -78,6 +79,7 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         journal=JournalView(platform, verification),
         notifications=NotificationsView(ConsoleNotifier(platform.database, ledger)),
         inbox=inbox,
+        intelligence=IntelligenceView(loaded, platform.database, platform.clock),
         hooks=HookDoor(platform, inbox, hooks_of(loaded)),
         data_dir=str(loaded.data_dir),
         is_default_data=loaded.data_dir == data_folder(None),

@@ -6,12 +6,13 @@ A service that cannot answer raises `Unavailable`: the page then says that it do
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from watchkeeper.events import Event
 from watchkeeper.operators.model import Acting
 from watchkeeper.web.inbox import Held, Inbox
+from watchkeeper.web.intelligence import Intelligence, Nobody
 from watchkeeper.web.model import (
     Activity,
     Anchor,
@@ -180,6 +181,7 @@ class Services:
     notifications: Notifications
     inbox: Inbox
     hooks: Hooks
+    intelligence: Intelligence = field(default_factory=Nobody)
     data_dir: str = "DATA_DIR"
     """Only for the commands that pages show."""
     is_default_data: bool = True

@@ -51,6 +51,13 @@ STATES: dict[str, tuple[str, str, str]] = {
     "denied": ("✕", "bad", "denied"),
     "expired": ("\u2013", "quiet", "expired"),
     "voided": ("⊘", "quiet", "void"),
+    "fresh": ("✓", "good", "fresh"),
+    "stale": ("?", "warn", "STALE"),
+    "failing": ("!", "warn", "failing"),
+    "never_asked": ("○", "warn", "not asked yet"),
+    "by_hand": ("·", "quiet", "imported by hand"),
+    "switched_off": ("\u2013", "quiet", "switched off"),
+    "looked_for": ("●", "note", "looked for"),
     "in_force": ("⊘", "bad", "in force"),
     "lifted": ("✓", "quiet", "lifted"),
 }
