@@ -134,6 +134,21 @@ def test_a_case_is_told_as_one_and_correlations_see_only_it(folder: Path) -> Non
 
 
 @pytest.mark.behaviour("rules.eval")
+def test_events_of_a_case_without_times_keep_their_order(folder: Path) -> None:
+    other = SHELL.replace("1111-", "3333-").replace("name: shell", "name: other").replace("cmd", "net")
+    (folder / "rules" / "other.yml").write_text(other, encoding="utf-8")
+    ordered = "{type: temporal_ordered, rules: [shell, other], group-by: [User], timespan: 1m}"
+    (folder / "rules" / "many.yml").write_text(
+        f"title: Then\nid: 44444444-4444-4444-8444-444444444444\ncorrelation: {ordered}\n", encoding="utf-8"
+    )
+    shell, net = ({"EventID": 1, "Channel": SYSMON, "Image": f"\\{name}.exe", "User": "x"} for name in ("cmd", "net"))
+    write(folder, {"id": "a", "data": {"events": [shell, net]}}, {"id": "b", "data": {"events": [net, shell]}})
+    first, second, last = lines(run(folder, "--json"))
+    assert (first["titles"], second["titles"]) == (["Then"], [])
+    assert last["summary"]["untimed"] == 4
+
+
+@pytest.mark.behaviour("rules.eval")
 def test_nothing_to_do_is_an_error_and_not_all_well(folder: Path) -> None:
     write(folder, "words")
     assert run(folder).exit_code == 65

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from watchkeeper.core.errors import Invalid
+from watchkeeper.detect.conditions.compiling import compile_condition
+from watchkeeper.detect.conditions.fields import Fields
 from watchkeeper.detect.conditions.model import Comparison, Operator, Or
 from watchkeeper.detect.sigma.loading import load
 from watchkeeper.detect.sigma.model import LogSource
@@ -34,6 +36,11 @@ HOSTILE = {
     "an-unknown-modifier": (HEAD + "detection: {a: {b|magic: 1}, condition: a}\n", "Unknown modifier"),
     "an-unknown-selection": (HEAD + "detection: {a: {b: 1}, condition: c}\n", "c"),
     "look-around": (HEAD + "detection: {a: {b|re: '(?=x)y'}, condition: a}\n", "cannot run on RE2"),
+    "a-back-reference": (HEAD + "detection: {a: {b|re: '(a)\\1'}, condition: a}\n", "cannot run on RE2"),
+    "a-regex-that-is-too-large": (
+        HEAD + "detection: {a: {b|re: '((a{1,900}){1,900}){1,900}'}, condition: a}\n",
+        "cannot run on RE2",
+    ),
     "an-old-count": (HEAD + "detection: {a: {b: 1}, condition: a | count() > 5}\n", "counts with a pipe"),
     "a-placeholder": (HEAD + "detection: {a: {b|expand: '%admins%'}, condition: a}\n", "%admins% has no values"),
     "an-explosion": (
@@ -70,6 +77,14 @@ def test_what_cannot_be_loaded_is_told_and_the_others_are_loaded(tmp_path: Path,
     assert refused.source == str(tmp_path / "a.yml")
     assert reason in refused.reason
     assert refused.reason
+
+
+@pytest.mark.behaviour("rules.refusals-are-told")
+def test_a_catastrophic_regex_is_loaded_and_costs_what_others_cost(tmp_path: Path) -> None:
+    (tmp_path / "r.yml").write_text(HEAD + "detection: {a: {b|re: '^(a+)+$'}, condition: a}\n", encoding="utf-8")
+    (rule,) = load([tmp_path]).rules
+    holds = compile_condition(rule.condition)
+    assert [holds(Fields({"b": "a" * 50_000 + end})) for end in ("", "!")] == [True, False]
 
 
 @pytest.mark.behaviour("rules.foreign-folders-load")

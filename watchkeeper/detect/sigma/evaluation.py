@@ -123,9 +123,11 @@ class Evaluator:
         wanted = tuple(id for id in ids if id in engine.routes.named)
         if not wanted:
             return
-        engine.take(Mark(max(time, engine.time), item.file, item.line, ""), record, wanted, {})
-        self._together += engine.hurry()
         self._taken += 1
+        # events of one moment and one line (a case, a list of records) keep the order in which they came
+        mark = Mark(max(time, engine.time), item.file, item.line, f"{self._taken:012}")
+        engine.take(mark, record, wanted, {})
+        self._together += engine.hurry()
         if self._taken % _FORGET == 0:
             _forget(engine)
 
