@@ -143,6 +143,14 @@ def test_our_own_rules_are_narrowed_and_counted_strictly(tmp_path: Path) -> None
 
 
 @pytest.mark.behaviour("detect.unsupported-is-refused")
+def test_a_flaw_in_one_of_many_documents_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text(f"{LOGIN}---\n{LOGIN.replace('outcome:', 'verdict:')}", encoding="utf-8")
+    with pytest.raises(Misconfigured) as told:
+        load_detections([tmp_path])
+    assert told.value.reason.startswith(f"{tmp_path / 'a.yml'}:10: there is no field verdict")
+
+
+@pytest.mark.behaviour("detect.unsupported-is-refused")
 @pytest.mark.parametrize(
     ("documents", "reason"),
     [

@@ -110,7 +110,7 @@ def _strict(document: Document, lists: Lists) -> Iterator[Problem]:
     try:
         rule = read_own(document, lists)
     except Misconfigured as fault:
-        reason = fault.reason.removeprefix(f"{document.source}: ")
+        reason = fault.reason.removeprefix(f"{document.place}: ")
         yield error(
             "refused", f"as one of our own it is refused: {reason}", fault.hint or "see docs/concepts/detection.md"
         )

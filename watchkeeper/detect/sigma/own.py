@@ -57,9 +57,9 @@ def read_own(document: Document, lists: Lists = NO_LISTS) -> Rule:
         ours = msgspec.convert(sigma.custom_attributes.get("watchkeeper", {}), _Ours)
         return _rule(document.content, sigma, ours, document.source)
     except Misconfigured as error:
-        raise Misconfigured(f"{document.source}: {error.reason}", hint=error.hint) from error
+        raise Misconfigured(f"{document.place}: {error.reason}", hint=error.hint) from error
     except (*NOT_A_RULE, msgspec.ValidationError) as error:
-        raise Misconfigured(f"{document.source}: {said_by(error)}", hint="see docs/concepts/detection.md") from error
+        raise Misconfigured(f"{document.place}: {said_by(error)}", hint="see docs/concepts/detection.md") from error
 
 
 def refuse_doubled(document: Document) -> None:

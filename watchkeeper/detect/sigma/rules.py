@@ -109,7 +109,7 @@ def _refuse_doubled(document: Document) -> None:
     try:
         refuse_doubled(document)
     except Misconfigured as error:
-        raise Misconfigured(f"{document.source}: {error.reason}", hint=error.hint) from error
+        raise Misconfigured(f"{document.place}: {error.reason}", hint=error.hint) from error
 
 
 def _unique(rules: Iterable[Rule]) -> Iterator[Rule]:
@@ -141,7 +141,8 @@ def _narrowed(rule: Rule, filters: list[Filter]) -> Rule:
 
 def _raise_first(refused: list[Refused]) -> None:
     for one in refused:
-        raise Misconfigured(f"{one.source}: {one.reason}", hint=one.hint)
+        place = f"{one.source}:{one.line}" if one.line > 1 else one.source
+        raise Misconfigured(f"{place}: {one.reason}", hint=one.hint)
 
 
 def _refuse_strange(correlation: Correlation) -> None:

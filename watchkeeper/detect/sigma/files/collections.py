@@ -29,14 +29,14 @@ def flattened(documents: Iterable[Document]) -> Iterator[Document]:
             general = {}
         elif action == "repeat":
             last = merged(last, content)
-            yield Document(last, document.source, document.line, document.doubled)
+            yield document.saying(last)
         elif action is not None:
             raise UnknownAction(f"has the action {str(action)[:40]!r} in line {document.line}", hint="split the file")
         elif is_correlation(document) or is_filter(document):
             yield document
         else:
             last = merged(general, content)
-            yield Document(last, document.source, document.line, document.doubled)
+            yield document.saying(last)
 
 
 def is_correlation(document: Document) -> bool:

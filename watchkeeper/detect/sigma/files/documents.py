@@ -30,15 +30,23 @@ class Unreadable(Misconfigured):
 class Document:
     """One document of a file."""
 
-    __slots__ = ("content", "doubled", "line", "source")
+    __slots__ = ("content", "doubled", "line", "place", "source")
 
-    def __init__(self, content: dict[str, Any], source: str, line: int, doubled: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, content: dict[str, Any], source: str, line: int, doubled: tuple[str, ...] = (), place: str = ""
+    ) -> None:
         self.content = content
         self.source = source
         self.line = line
         """Where it begins, from one."""
         self.doubled = doubled
         """Keys that stand twice, with their lines: of two selections of one name, the first is silently gone."""
+        self.place = place or source
+        """How people are told where it is: the file, with the line where it is not the file's first."""
+
+    def saying(self, content: dict[str, Any]) -> Document:
+        """The same place with other words."""
+        return Document(content, self.source, self.line, self.doubled, self.place)
 
 
 def documents_of(path: Path) -> Iterator[Document]:
@@ -60,13 +68,15 @@ def documents_in(text: str, source: str) -> Iterator[Document]:
         raise Unreadable(f"is larger than {LARGEST >> 20} MiB", hint="split it")
     loader = _Loader(text)
     try:
+        found = 0
         for _ in range(MOST):
             if not loader.check_node():
                 return
             node = loader.get_node()
             content, doubled = _made(loader, node)
             if content is not None:
-                yield Document(_mapping(content), source, node.start_mark.line + 1, doubled)
+                line, found = node.start_mark.line + 1, found + 1
+                yield Document(_mapping(content), source, line, doubled, f"{source}:{line}" if found > 1 else source)
         raise Unreadable(f"holds more than {MOST} documents", hint="split it")
     except yaml.YAMLError as error:
         raise Unreadable(_said(error), hint="mend the YAML") from error
