@@ -28,8 +28,8 @@ previous prior registered reported requested required stored trusted
 """
 _BEFORE = frozenset(_FORMER.split())
 _LATTER = """
-actual current detected effective executed granted live modified new observed presented real received resolved returned
-runtime token
+actual current delivered detected effective executed final granted live modified new observed presented real received
+rendered resolved returned runtime sent token
 """
 _AFTER = frozenset(_LATTER.split())
 _PLAIN = _BEFORE - {"initial", "old", "previous", "prior", "requested", "required", "known", "stored"}
