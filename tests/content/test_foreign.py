@@ -112,3 +112,41 @@ def test_the_page_shows_what_rules_read() -> None:
 @pytest.mark.parametrize("record", ORDINARY, ids=lambda record: "-".join(list(record)[:3]))
 def test_an_ordinary_record_raises_nothing(record: dict[str, Any]) -> None:
     assert matched(record) == set()
+
+
+HARM = """
+hash_mismatch signature_mismatch unsigned tampered response_modified response_mismatch bypassed_review skip_validation
+missing_auth no_auth issuer_mismatch state_mismatch audience_mismatch scope_mismatch token_reused replay_detected
+revoked expired scope_escalated anomaly_detected suspicious malicious hidden_text_detected poisoned contaminated
+backdoor_found exfil_detected loop_detected privileged debug_mode escalated duplicate_tool_name shadows_existing
+overrides_existing
+downgrade_detected consent_bypassed auto_approved unverified_source untrusted review_bypassed checks_disabled
+description_changed binary_modified memory_access prompt_injection stego_detected drift_detected label_flipped
+fallback_used implicit_flow sandbox_disabled mitm_detected silent undisclosed bulk_export collision impersonation
+"""
+BAD = HARM.split()
+CHECKS = """
+signature_valid signed verified approved authenticated authorized pkce_enabled sandboxed isolated reviewed tests_passed
+consent_given user_confirmed human_approval hash_match integrity_verified trusted encrypted issuer_verified
+audience_valid state_valid rotation_enabled provenance_verified source_verified response_verified checksum_ok validated
+"""
+GOOD = CHECKS.split()
+ABOUT: tuple[dict[str, Any], ...] = (
+    {"event_type": "oauth_token_event", "client_id": "c", "token_type": "bearer"},
+    {"event": "memory_write", "vector_store": "kb", "dataset": "d", "event_name": "model_training"},
+    {"type": "image", "file": "a.png", "process_name": "mcp-server", "tool_name": "notes"},
+)
+
+
+@pytest.mark.behaviour("foreign.denials-are-quiet")
+@pytest.mark.parametrize("about", ABOUT, ids=lambda record: next(iter(record)))
+def test_a_flag_that_denies_harm_or_affirms_a_check_raises_nothing(about: dict[str, Any]) -> None:
+    flags = [(name, value) for value in (False, "none", 0) for name in BAD] + [(name, True) for name in GOOD]
+    found = {(name, value): matched(about | {name: value}) for name, value in flags}
+    assert {flag: rules for flag, rules in found.items() if rules} == {}
+
+
+@pytest.mark.behaviour("foreign.denials-are-quiet")
+def test_most_flags_that_affirm_harm_are_heard_by_themselves() -> None:
+    heard = [name for name in BAD if any(matched(about | {name: True}) for about in ABOUT)]
+    assert len(heard) >= 0.9 * len(BAD), sorted(set(BAD) - set(heard))

@@ -42,6 +42,12 @@ def test_members_that_ought_to_be_alike_and_are_not_are_said(record: dict[str, o
     assert "\n".join(line for line in members_of(record).split("\n") if line.startswith("differs.")) == said
 
 
+@pytest.mark.behaviour("foreign.denials-are-quiet")
+def test_a_member_that_denies_something_bad_is_left_out() -> None:
+    record = {"hash_mismatch": False, "scan": {"hiddenTextFound": "none", "noAuth": 0}, "hash_valid": False, "note": 0}
+    assert members_of(record) == "hash_valid=false\nnote=0"
+
+
 @pytest.mark.behaviour("foreign.members")
 def test_a_hostile_record_costs_no_more_than_a_large_one() -> None:
     deep: dict[str, object] = {"end": 1}

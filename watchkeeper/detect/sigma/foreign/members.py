@@ -1,19 +1,22 @@
 """A record's members as one text of lines `path=value`, so that a rule can ask for families of names. Pure, bounded.
 
-`{"token": {"reuse_detected": true}}` becomes `token.reuse_detected=true`. Two members that ought to be alike and are
-not, such as `expected_issuer` and `actual_issuer`, give one more line, `differs.issuer=expected/actual`. Names are
-written in lower case with words apart by `_`, however the record writes them (`reuseDetected`, `Reuse-Detected`);
-values stay as they are, but for line breaks, which become `␊`. Items of a list have the list's name; what is nested too
-deeply or too long is left out.
+`{"token": {"reuse_detected": true}}` becomes `token.reuse_detected=true`. Names are written in lower case with words
+apart by `_`, however the record writes them (`reuseDetected`, `Reuse-Detected`); values stay as they are, but for line
+breaks, which become `␊`. Items of a list have the list's name; what is nested too deeply or too long is left out.
+
+Two members that ought to be alike and are not, such as `expected_issuer` and `actual_issuer`, give one more line,
+`differs.issuer=expected/actual`. A member that denies something bad (`hash_mismatch=false`) is left out: a rule that
+looks for a hash that is not valid would take it for one.
 
 One text, and not a list: a rule's regular expressions (`(?m)`) go over it once each, and not once for each member.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
+
+import re2
 
 from watchkeeper.detect.conditions.fields import text_of
 
@@ -22,21 +25,33 @@ MOST = 2_000
 LONGEST = 8_192
 """Characters of one value."""
 DEEPEST = 16
+_LONGEST_NAME = 256
 _FORMER = """
-approved baseline calculated claimed computed declared displayed documented expected initial known old original pinned
-previous prior registered reported requested required stored trusted
+approved baseline calculated claimed computed declared default displayed documented expected initial known normal old
+original pinned previous prior registered reported requested required stored trusted typical usual
 """
 _BEFORE = frozenset(_FORMER.split())
 _LATTER = """
 actual current delivered detected effective executed final granted live modified new observed presented real received
-rendered resolved returned runtime sent token
+rendered resolved returned runtime selected sent source token
 """
 _AFTER = frozenset(_LATTER.split())
-_PLAIN = _BEFORE - {"initial", "old", "previous", "prior", "requested", "required", "known", "stored"}
+_PLAIN = _BEFORE - {"default", "initial", "known", "old", "previous", "prior", "requested", "required", "stored"}
 """Of these the other member may have the name alone: `expected_sha256` and `sha256`."""
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_BREAK = re.compile(r"[\r\n\v\f\x85\u2028\u2029]+")
-_APART = re.compile(r"[\s-]+")
+_BAD = """
+abnormal abuse adversar alert alter anomal attack attempt auto backdoor block breach bypass chang collid collision
+compromis conceal conflict contamin corrupt covert debug denied denies deviat disabl downgrad drift dump duplicat
+escalat escap exceed exfil expir exploit fail fake fallback flip forg found hidden hijack homoglyph imperson implicit
+infinite inject invalid invisib lack leak legacy lookalike loop malic mimic mismatch missing mitm modif obfuscat outlier
+overrid overwrit poison privileg recursi remov replay reus revok rogue runaway shadow silent skip spoof squat stego
+steal stolen suspect suspic tamper threat trigger typosquat unapproved unauth undisclosed unexpected unknown unreviewed
+unsafe unsigned untrust unusual unverif violat vulnerab without zero
+"""
+_STEMS = tuple(_BAD.split())
+_NO = frozenset({"false", "no", "none", "null", "0", "0.0", "never", "[]"})
+_hump = re2.compile(r"([a-z0-9])([A-Z])")
+_apart = re2.compile(r"[\s-]+")
+_BREAKS = str.maketrans(dict.fromkeys("\r\n\v\f\x85\u2028\u2029", "␊"))
 
 
 def members_of(record: dict[str, Any]) -> str:
@@ -45,8 +60,17 @@ def members_of(record: dict[str, Any]) -> str:
     for line in _lines(record, "", 0):
         if len(found) == MOST:
             break
-        found.append(_BREAK.sub("␊", line))
+        if not _is_denial(line):
+            found.append(line.replace("\r\n", "\n").translate(_BREAKS))
     return "\n".join(found + _differences(found))
+
+
+def _is_denial(line: str) -> bool:
+    path, _, value = line.partition("=")
+    if value.casefold() not in _NO:
+        return False
+    words = path.rpartition(".")[2].split("_")
+    return words[0] == "no" or any(word.startswith(_STEMS) for word in words)
 
 
 def _differences(lines: list[str]) -> list[str]:
@@ -92,4 +116,4 @@ def _lines(value: Any, path: str, depth: int) -> Iterator[str]:
 
 
 def _plain(name: str) -> str:
-    return _APART.sub("_", _HUMP.sub("_", name[:256])).lower()
+    return str(_apart.sub("_", _hump.sub(r"\1_\2", name[:_LONGEST_NAME]))).replace("=", "_").lower()
