@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,12 +17,15 @@ import pytest
 from watchkeeper.app.searching import EventsView
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Denied, NotFound, Unavailable
+from watchkeeper.core.errors import Denied, Invalid, NotFound, Unavailable
+from watchkeeper.detect.alerts.exceptions.impact import Impact
+from watchkeeper.detect.alerts.queue.model import Page
 from watchkeeper.events import Event, Journal, Position, Record, Severity, new_event
 from watchkeeper.events.lake.search import NO_LAKE, Search, Snapshot
 from watchkeeper.operators import Acting, Roster, Tokens
 from watchkeeper.policy.persons import PersonRules
 from watchkeeper.web import ConsoleSettings, Services, reading
+from watchkeeper.web.alerts import AlertWhole, RuleLine, RuleWhole
 from watchkeeper.web.application import bind, build, serve_on
 from watchkeeper.web.guard import Doors
 from watchkeeper.web.inbox import Held, Whole
@@ -82,6 +86,10 @@ class Desk:
     told: list[Notification] = field(default_factory=list)
     times: Activity = field(default_factory=Activity)
     held: list[Whole] = field(default_factory=list)
+    queue: list[AlertWhole] = field(default_factory=list)
+    rulebook: list[RuleWhole] = field(default_factory=list)
+    said: list[Mapping[str, Any]] = field(default_factory=list)
+    """What people did about alerts."""
     is_broken: bool = False
 
     def services(self) -> Services:
@@ -94,6 +102,7 @@ class Desk:
             journal=_Logs(self),
             notifications=_Told(self),
             inbox=_Inbox(self),
+            alerts=_Alerts(self),
             hooks=_Hooks(),
             data_dir="~/.watchkeeper",
         )
@@ -234,6 +243,45 @@ class _Inbox(_Port):
 
     def decide(self, acting: Acting, approval_id: str, choice: str, reason: str) -> Held:
         raise Denied("nobody decides here")
+
+
+class _Alerts(_Port):
+    def page(self, acting: Acting, asked: Mapping[str, Any], offset: int) -> Page:
+        self.desk.check()
+        states = ("new", "acknowledged", "assigned") if asked["state"] == "open" else (asked["state"],)
+        found = [one.opened.alert for one in self.desk.queue]
+        counts = {state: sum(one.state == state for one in found) for state in {one.state for one in found}}
+        chosen = [one for one in found if asked["state"] == "all" or one.state in states]
+        return Page(tuple(chosen[offset : offset + 50]), len(chosen), counts)
+
+    def show(self, acting: Acting, alert_id: str) -> AlertWhole:
+        for one in self.desk.queue:
+            if one.opened.alert.id == alert_id:
+                return one
+        raise NotFound("there is no such alert")
+
+    def assess(self, acting: Acting, alert_id: str, said: Mapping[str, str]) -> None:
+        if acting.role == "viewer":
+            raise Denied("viewers look")
+        self.desk.said.append({**said, "alert": alert_id, "by": acting.actor})
+
+    def try_exception(self, acting: Acting, draft: Mapping[str, Any]) -> Impact:
+        if not draft["where"]:
+            raise Invalid("an exception names a field")
+        return Impact(30, 12, 7, 1, 2, 1, {"A rule <b>": 7}, (), is_all=False)
+
+    def add_exception(self, acting: Acting, draft: Mapping[str, Any]) -> None:
+        self.desk.said.append({**draft, "by": acting.actor})
+
+    def rules(self, acting: Acting) -> Sequence[RuleLine]:
+        self.desk.check()
+        return [one.line for one in self.desk.rulebook]
+
+    def rule(self, acting: Acting, rule_id: str) -> RuleWhole:
+        for one in self.desk.rulebook:
+            if one.line.id == rule_id:
+                return one
+        raise NotFound("there is no such rule")
 
 
 @dataclass

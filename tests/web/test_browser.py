@@ -16,8 +16,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.web.queued import a_line, a_whole, an_alert
 from watchkeeper.core.clock import SECOND
 from watchkeeper.events import Event, new_event
+from watchkeeper.web.alerts import Reason, RuleWhole
 from watchkeeper.web.inbox import DefinitionNow, Held, Need, Said, Whole
 from watchkeeper.web.model import (
     Alert,
@@ -68,7 +70,10 @@ WATCH_FOR_VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
 """
-PATHS = ("/", "/approvals", "/traffic", "/events", "/events?since=all&q=x+OR+y", "/servers", "/incidents", "/journal")
+PATHS = (
+    *("/", "/approvals", "/traffic", "/events", "/events?since=all&q=x+OR+y", "/servers", "/incidents", "/journal"),
+    *("/alerts", "/alerts?state=all&q=x", "/rules"),
+)
 
 
 @pytest.fixture
@@ -105,7 +110,7 @@ def assert_inert(browser: WebDriver) -> None:
         "return [...document.querySelectorAll('script, style, base, meta[http-equiv], iframe, [onerror], [onload],"
         " [onfocus], [autofocus], [style]')].map((node) => node.outerHTML)"
     )
-    assert [body for body in bodies if "/static/live.js" not in body] == []
+    assert [body for body in bodies if "/static/live.js" not in body and "/static/keys.js" not in body] == []
     links = browser.execute_script("return [...document.links].map((link) => link.protocol + '//' + link.host)")
     assert set(links) == {browser.execute_script("return location.origin")}
 
@@ -208,6 +213,35 @@ def test_a_page_whose_session_ended_shows_the_door(browser: WebDriver, console: 
     WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, "[data-token]"))
 
 
+@pytest.mark.behaviour("web.alert-keys")
+def test_the_queue_is_worked_by_keys_and_stays_chosen_when_it_is_refreshed(
+    browser: WebDriver, console: Any, desk: Any
+) -> None:
+    desk.queue = [a_whole(an_alert(number)) for number in (1, 2, 3)]
+    enter(browser, console)
+    browser.get(f"{console.url}/alerts?state=new")
+    page = browser.find_element(By.TAG_NAME, "body")
+    page.send_keys("?")
+    assert browser.execute_script("return document.querySelector('dialog.keys').open")
+    browser.find_element(By.CSS_SELECTOR, "dialog.keys button").click()
+    page.send_keys("jj")
+    chosen = "return document.querySelector('tr.chosen')?.dataset.keyRow"
+    assert browser.execute_script(chosen) == desk.queue[1].opened.alert.id
+    desk.queue.insert(0, a_whole(an_alert(0)))
+    WebDriverWait(browser, 20).until(lambda b: len(b.find_elements(By.CSS_SELECTOR, "tr[data-key-row]")) == 4)
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script(chosen) == desk.queue[2].opened.alert.id)
+    browser.find_element(By.TAG_NAME, "body").send_keys("a")
+    WebDriverWait(browser, 20).until(lambda _: desk.said)
+    assert (desk.said[0]["act"], desk.said[0]["alert"]) == ("acknowledge", desk.queue[2].opened.alert.id)
+    WebDriverWait(browser, 20).until(lambda b: b.current_url == f"{console.url}/alerts?state=new")
+    browser.find_element(By.TAG_NAME, "body").send_keys("jo")
+    WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.ID, "close"))
+    assert browser.current_url.endswith(desk.queue[0].opened.alert.id)
+    browser.find_element(By.TAG_NAME, "body").send_keys("c")
+    assert browser.execute_script("return document.activeElement.name") == "disposition"
+    assert_inert(browser)
+
+
 def test_the_pages_can_be_walked_by_keyboard_alone(browser: WebDriver, console: Any, busy_desk: Any) -> None:
     enter(browser, console)
     names = browser.execute_script(
@@ -220,7 +254,13 @@ def test_the_pages_can_be_walked_by_keyboard_alone(browser: WebDriver, console: 
 
 def fill_with_hostility(desk: Any, now: int, make_event: Callable[..., Event]) -> list[str]:
     """Every string that an agent or a server can choose is hostile, on every page."""
-    for text in HOSTILE:
+    for number, text in enumerate(HOSTILE):
+        told = dict.fromkeys(("title", "server", "target", "principal", "name", "note", "group"), text)
+        desk.queue.append(
+            a_whole(an_alert(number, **told), reasons=(Reason(text, text, text, (text,)),), condition=text)
+        )
+        line = a_line(id=f"r-{number}", title=text, name=text, tactic=text, tags=(text,))
+        desk.rulebook.append(RuleWhole(line, text, text, text, falsepositives=(text,), response=text))
         body = dict.fromkeys(("reason", "correlation", "method", text[:80]), text)
         body |= {"rules": [text], "arguments": text, "result": f'{{"x": "{text[:3000]}"}}', "id": text}
         body["findings"] = [dict.fromkeys(("inspector", "rule", "label", "path", "excerpt", "severity"), text)]
@@ -260,4 +300,12 @@ def fill_with_hostility(desk: Any, now: int, make_event: Callable[..., Event]) -
     desk.life += [PinMoment(now, text, text, text) for text in everything]
     desk.definitions.append(Pin("s", "tool", bad, bad, bad, now, bad, now, bad))
     definition = "/definition?server=s&kind=tool&name=%3Cscript%3Ealert(1)%3C%2Fscript%3E"
-    return [*PATHS, f"/events/{desk.events[0].id}", definition, "/incidents/i", "/approvals/a"]
+    return [
+        *PATHS,
+        f"/events/{desk.events[0].id}",
+        definition,
+        "/incidents/i",
+        "/approvals/a",
+        f"/alerts/{desk.queue[0].opened.alert.id}",
+        "/rules/r-0",
+    ]

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from watchkeeper.app.admission import Access
+from watchkeeper.app.alerts.view import AlertsView
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
 from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.intelligence_view import IntelligenceView
@@ -80,6 +81,7 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         notifications=NotificationsView(ConsoleNotifier(platform.database, ledger)),
         inbox=inbox,
         intelligence=IntelligenceView(loaded, platform.database, platform.clock),
+        alerts=AlertsView(loaded, platform),
         hooks=HookDoor(platform, inbox, hooks_of(loaded)),
         data_dir=str(loaded.data_dir),
         is_default_data=loaded.data_dir == data_folder(None),

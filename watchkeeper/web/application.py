@@ -24,6 +24,7 @@ from watchkeeper.web.attention import Attention
 from watchkeeper.web.guard import API, HOOKS, Doors, Guard, cookie_name, set_headers
 from watchkeeper.web.operators import TooMany
 from watchkeeper.web.pages import (
+    alerts,
     api,
     approvals,
     door,
@@ -34,6 +35,7 @@ from watchkeeper.web.pages import (
     intelligence,
     journal,
     overview,
+    rules,
     servers,
     traffic,
 )
@@ -77,6 +79,13 @@ def build(services: Services, doors: Doors, settings: ConsoleSettings, clock: Cl
             incidents.one_incident,
             intelligence.intelligence,
             journal.journal,
+            alerts.alerts,
+            alerts.one_alert,
+            alerts.assess,
+            alerts.draft,
+            alerts.add_exception,
+            rules.rules,
+            rules.one_rule,
             approvals.approvals,
             approvals.one_approval,
             approvals.decide,
@@ -176,7 +185,7 @@ async def healthz() -> str:
 
 @get("/static/{name:str}", sync_to_thread=False)
 def asset(request: PageRequest) -> Response[bytes]:
-    """One of three files, held in memory: there is no path to traverse."""
+    """One of a few files, held in memory: there is no path to traverse."""
     name = request.path_params["name"]
     if name not in STATIC:
         raise NotFoundException("no such file")

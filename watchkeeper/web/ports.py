@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from watchkeeper.events import Event
 from watchkeeper.operators.model import Acting
+from watchkeeper.web.alerts import Alerts
 from watchkeeper.web.inbox import Held, Inbox
 from watchkeeper.web.intelligence import Intelligence, Nobody
 from watchkeeper.web.model import (
@@ -180,6 +181,7 @@ class Services:
     journal: JournalState
     notifications: Notifications
     inbox: Inbox
+    alerts: Alerts
     hooks: Hooks
     intelligence: Intelligence = field(default_factory=Nobody)
     data_dir: str = "DATA_DIR"

@@ -60,6 +60,11 @@ STATES: dict[str, tuple[str, str, str]] = {
     "looked_for": ("●", "note", "looked for"),
     "in_force": ("⊘", "bad", "in force"),
     "lifted": ("✓", "quiet", "lifted"),
+    "in force": ("◌", "note", "in force"),
+    "removed": ("\u2013", "quiet", "removed"),
+    "enabled": ("●", "good", "enabled"),
+    "silent": ("◌", "note", "silent"),
+    "disabled": ("⊘", "warn", "disabled"),
 }
 SEVERITIES = {
     1: ("·", "quiet", "informational"),

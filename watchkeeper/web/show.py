@@ -28,6 +28,7 @@ from watchkeeper.web.settings import ConsoleSettings
 _HERE = Path(__file__).resolve().parent
 STATIC = {
     "console.css": "text/css",
+    "keys.js": "text/javascript",
     "live.js": "text/javascript",
     "mark.svg": "image/svg+xml",
 }

@@ -55,7 +55,7 @@ def test_server_definition_and_principal_are_known_and_the_rest_is_not(platform:
         "kind": "client", "first_seen": client.created_at, "minted_by": "operator:zoe", "revoked_at": 0,
         "groups": ["dev"], "grants": 0, "quarantined": False,
     }  # fmt: skip
-    assert context["containment"].says == {"in_force": []}
+    assert context["containment"].says == {"in_force": "nothing"}
     unknown = {name: fact for name, fact in context.items() if not fact.known}
     assert unknown == {
         "intelligence": Fact(known=False, why="no source of indicators is connected"),

@@ -144,7 +144,7 @@ class Containments:
         """The orders that are in force and touch it."""
         found = self._fresh().all_denying(subject.principal, subject.server, subject.target)
         there = [order for order in found if not order.lifted_at]
-        return {"in_force": [f"{order.kind.value} {order.target}"[:_LONGEST] for order in there[:10]]}
+        return {"in_force": [f"{order.kind.value} {order.target}"[:_LONGEST] for order in there[:10]] or "nothing"}
 
     def _fresh(self) -> OrdersInForce:
         generation = self._book.generation()
