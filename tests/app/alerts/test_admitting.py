@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.detect.alerts.found import a_call, a_rule, found
 from watchkeeper.app.alerts.admitting import admission_for, follower_for, queue_for
 from watchkeeper.app.alerts.closings import Closings
+from watchkeeper.app.alerts.indicators import Indicators
 from watchkeeper.app.alerts.knowing import Containments, sources_of
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.core.clock import SECOND
 from watchkeeper.detect.alerts import RAISED
 from watchkeeper.detect.alerts.enrichment import Enrichment
-from watchkeeper.detect.alerts.model import Fact, Subject
+from watchkeeper.detect.alerts.model import Fact, Subject, Unknown
 from watchkeeper.detect.alerts.queue.moves import wish_of
+from watchkeeper.detect.intelligence.keeping.index import Few
+from watchkeeper.detect.intelligence.keeping.library import Library
+from watchkeeper.detect.intelligence.model import Indicator, Tlp, Type
 from watchkeeper.events import JournalReader
 from watchkeeper.gateway.containment import OrderKind
 from watchkeeper.gateway.settings import ServerSettings
@@ -43,7 +48,7 @@ def test_server_definition_and_principal_are_known_and_the_rest_is_not(platform:
     platform.pins.approve("files", "tool", "shell", "operator:zoe")
     pin, (client,) = platform.pins.get("files", "shell"), platform.clients.clients()
     sources = sources_of(platform, SERVERS)
-    context = Enrichment(sources).of(ANN)
+    context = Enrichment(sources, seconds=60).of(ANN)
     assert context["asset"].says == {
         "transport": "stdio", "at": "/usr/bin/files", "criticality": "critical", "shadow": False, "era": "modern",
     }  # fmt: skip
@@ -62,7 +67,7 @@ def test_server_definition_and_principal_are_known_and_the_rest_is_not(platform:
         "registry": Fact(known=False, why="there is no catalogue of servers yet"),
         "advisories": Fact(known=False, why="dependencies are not examined yet"),
     }
-    nobody = Enrichment(sources).of(Subject("default", "", "", "agent:nobody"))
+    nobody = Enrichment(sources, seconds=60).of(Subject("default", "", "", "agent:nobody"))
     assert [name for name, fact in nobody.items() if fact.known] == ["containment"]
 
 
@@ -96,3 +101,19 @@ def test_an_alert_that_a_person_closed_lets_the_next_one_through(platform: Platf
     assert closings.ids() == {alert.id}
     assert (alert.kind, follower.cursor) == (RAISED, {"watch": follower.cursor["watch"]} if follower.cursor else None)
     assert platform.clock.now() < alert.time + 3600 * SECOND
+
+
+@pytest.mark.behaviour("alerts.enriched")
+def test_intelligence_is_asked_for_server_host_and_definition(platform: Platform, monkeypatch: Any) -> None:
+    library = Library(platform.data_dir, platform.clock)
+    servers = {"files": ServerSettings(url="https://evil.example/mcp")}
+    ask = Indicators(library, servers, platform.pins, platform.clock).tell
+    assert ask(ANN) == Unknown("no indicators were taken in yet")
+    bad = Indicator(
+        type=Type.DOMAIN, value="evil.example", id="i", source="feed", confidence=80, valid_from=0, valid_until=0,
+        modified=1, tlp=Tlp.CLEAR,
+    )  # fmt: skip
+    monkeypatch.setattr(library, "open", lambda: Few([bad]))
+    ask = Indicators(library, servers, platform.pins, platform.clock).tell
+    assert ask(ANN) == {"looked_up": ["server", "domain"], "indicators": ["domain evil.example (feed, 80)"]}
+    assert ask(Subject("default", "mail", "", "")) == {"looked_up": ["server"], "indicators": "none of ours"}

@@ -13,6 +13,7 @@ from watchkeeper.detect.alerts.exceptions.book import ExceptionBook
 from watchkeeper.detect.alerts.exceptions.held import Held
 from watchkeeper.detect.alerts.queue.book import AlertQueue
 from watchkeeper.detect.alerts.queue.follower import QueueFollower
+from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.events import JournalReader
 from watchkeeper.events.journal.reading.telling import telling_reader
 from watchkeeper.respond.incidents import IncidentDesk
@@ -24,8 +25,9 @@ def admission_for(loaded: Loaded, platform: Platform) -> AlertAdmission:
     settings = loaded.settings.detect
     limits = Limits(settings.window_seconds, settings.throttle_alerts, settings.throttle_seconds)
     book = ExceptionBook(platform.database, platform.journal, platform.clock)
+    library = Library(loaded.data_dir, platform.clock, loaded.settings.intelligence)
     knowledge = Knowledge(
-        enrich=Enrichment(sources_of(platform, loaded.settings.servers)).of,
+        enrich=Enrichment(sources_of(platform, loaded.settings.servers, library)).of,
         standing=Containments(platform).standing,
         closed=_closings(platform, settings.window_seconds).ids,
         exceptions=Held(book.in_force),

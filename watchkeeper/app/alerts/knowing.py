@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from watchkeeper.app.alerts.indicators import Indicators
 from watchkeeper.app.platform import Platform
 from watchkeeper.core.errors import NotFound
 from watchkeeper.detect.alerts.model import Subject, Unknown
 from watchkeeper.detect.alerts.ports import Source
+from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.gateway.containment import OrderKind, OrdersInForce
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.inspection.capabilities import capabilities
@@ -48,12 +50,12 @@ class Definition:
 
     def __init__(self, platform: Platform) -> None:
         self._pins = platform.pins
+        self._pins.label_tools(capabilities().of_tool)  # now, not between an event and its alert
 
     def tell(self, subject: Subject) -> Mapping[str, Any] | Unknown:
         """Its pin."""
         if not (subject.server and subject.target):
             return Unknown("it is about no tool")
-        self._pins.label_tools(capabilities().of_tool)
         for kind in _KINDS:
             try:
                 pin = self._pins.get(subject.server, subject.target, kind)
@@ -155,14 +157,20 @@ class Containments:
             return self._touching
 
 
-def sources_of(platform: Platform, servers: Mapping[str, ServerSettings]) -> dict[str, Source]:
+def sources_of(
+    platform: Platform, servers: Mapping[str, ServerSettings], library: Library | None = None
+) -> dict[str, Source]:
     """Every source by its name, the quickest first."""
     return {
         "asset": Asset(servers),
         "containment": Containments(platform),
         "definition": Definition(platform),
         "identity": Identity(platform),
-        "intelligence": Nobody("no source of indicators is connected"),
+        "intelligence": (
+            Indicators(library, servers, platform.pins, platform.clock)
+            if library is not None
+            else Nobody("no source of indicators is connected")
+        ),
         "registry": Nobody("there is no catalogue of servers yet"),
         "advisories": Nobody("dependencies are not examined yet"),
     }

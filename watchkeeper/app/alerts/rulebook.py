@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchkeeper.app.detecting import detections_of
+from watchkeeper.app.rulebook import detections_of
 from watchkeeper.app.ranking import own_folder, register_of
 from watchkeeper.core.content import content_folder
 from watchkeeper.detect.check import check, check_correlation

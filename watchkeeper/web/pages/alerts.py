@@ -102,9 +102,7 @@ def _queue(request: PageRequest, failure: str) -> Response[str]:
 def _alert(request: PageRequest, failure: str) -> Response[str]:
     console, acting = console_of(request), acting_of(request)
     whole = console.services.alerts.show(acting, request.path_params["alert_id"])
-    return console.page(
-        request, "alert", "Alert", whole=whole, dispositions=DISPOSITIONS, failure=failure, me=acting
-    )
+    return console.page(request, "alert", "Alert", whole=whole, dispositions=DISPOSITIONS, failure=failure, me=acting)
 
 
 def _draft(request: PageRequest, failure: str, posted: Mapping[str, str] | None = None) -> Response[str]:
