@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchkeeper.app.rulebook import detections_of
 from watchkeeper.app.ranking import own_folder, register_of
+from watchkeeper.app.rulebook import detections_of
 from watchkeeper.core.content import content_folder
 from watchkeeper.detect.check import check, check_correlation
 from watchkeeper.detect.conditions.compiling import compile_condition
