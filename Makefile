@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 UV := $(shell command -v uv 2>/dev/null)
 
+# Tests start hundreds of processes: where Python may not keep what it compiled, each of them compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup up demo test fast check types bench fuzz pictures reference clean
 
 help:  ## what there is

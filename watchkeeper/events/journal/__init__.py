@@ -4,11 +4,27 @@
 that is worth against whom is said in docs/concepts/journal.md.
 """
 
-from watchkeeper.events.journal.model import JournalSettings, Position, Record, Waiting
-from watchkeeper.events.journal.reading.reader import JournalReader
-from watchkeeper.events.journal.verifying.proving import prove, prove_position
-from watchkeeper.events.journal.verifying.verification import LogReport, Report, verify
-from watchkeeper.events.journal.writing.writer import Journal
+from typing import TYPE_CHECKING
+
+from watchkeeper.core.doors import door
+
+if TYPE_CHECKING:
+    from watchkeeper.events.journal.model import JournalSettings, Position, Record, Waiting
+    from watchkeeper.events.journal.reading.reader import JournalReader
+    from watchkeeper.events.journal.verifying.proving import prove, prove_position
+    from watchkeeper.events.journal.verifying.verification import LogReport, Report, verify
+    from watchkeeper.events.journal.writing.writer import Journal
+else:
+    __getattr__ = door(
+        __name__,
+        {
+            "model": ("JournalSettings", "Position", "Record", "Waiting"),
+            "reading.reader": ("JournalReader",),
+            "verifying.proving": ("prove", "prove_position"),
+            "verifying.verification": ("LogReport", "Report", "verify"),
+            "writing.writer": ("Journal",),
+        },
+    )
 
 __all__ = [
     "Journal",

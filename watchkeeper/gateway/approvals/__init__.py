@@ -5,8 +5,22 @@ control state and journal. Nothing here judges a call: policy has said that a pe
 call that was approved is let through.
 """
 
-from watchkeeper.gateway.approvals.book import Approvals
-from watchkeeper.gateway.approvals.model import Approval, Choice, State, Vote, Wanted
-from watchkeeper.gateway.approvals.settings import ApprovalSettings
+from typing import TYPE_CHECKING
+
+from watchkeeper.core.doors import door
+
+if TYPE_CHECKING:
+    from watchkeeper.gateway.approvals.book import Approvals
+    from watchkeeper.gateway.approvals.model import Approval, Choice, State, Vote, Wanted
+    from watchkeeper.gateway.approvals.settings import ApprovalSettings
+else:
+    __getattr__ = door(
+        __name__,
+        {
+            "book": ("Approvals",),
+            "model": ("Approval", "Choice", "State", "Vote", "Wanted"),
+            "settings": ("ApprovalSettings",),
+        },
+    )
 
 __all__ = ["Approval", "ApprovalSettings", "Approvals", "Choice", "State", "Vote", "Wanted"]

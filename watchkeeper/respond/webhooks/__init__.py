@@ -4,8 +4,22 @@ Both ways are signed by a shared secret (Standard Webhooks). Out: a durable outb
 counts once, as one voice, in the role that the settings give; whom it names is kept as a claim.
 """
 
-from watchkeeper.respond.webhooks.hearing import Hearing
-from watchkeeper.respond.webhooks.model import Hook
-from watchkeeper.respond.webhooks.outbox import Outbox
+from typing import TYPE_CHECKING
+
+from watchkeeper.core.doors import door
+
+if TYPE_CHECKING:
+    from watchkeeper.respond.webhooks.hearing import Hearing
+    from watchkeeper.respond.webhooks.model import Hook
+    from watchkeeper.respond.webhooks.outbox import Outbox
+else:
+    __getattr__ = door(
+        __name__,
+        {
+            "hearing": ("Hearing",),
+            "model": ("Hook",),
+            "outbox": ("Outbox",),
+        },
+    )
 
 __all__ = ["Hearing", "Hook", "Outbox"]
