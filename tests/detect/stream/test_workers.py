@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.detect.stream.court import Bench, T, call, calls, court_of, drain
+from tests.detect.stream.court import RULES, Bench, T, call, calls, court_of, drain
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Conflict
 from watchkeeper.detect import detector as detector_module
 from watchkeeper.detect.arranging import rearrange
+from watchkeeper.detect.correlation.model import Correlation, Operator, Threshold, Type
+from watchkeeper.detect.correlation.stage import CorrelationStage
 from watchkeeper.detect.detector import Detector
+from watchkeeper.detect.model import Heading
 from watchkeeper.detect.stream.arrangement import arranged, cursors, deal_out, furthest, lowest
 from watchkeeper.detect.stream.counts import together
-from watchkeeper.detect.stream.partition import Partition
-from watchkeeper.events import Journal
+from watchkeeper.detect.stream.judging import Court
+from watchkeeper.detect.stream.loop import Loop
+from watchkeeper.detect.stream.partition import Partition, Shared
+from watchkeeper.events import Journal, Severity
 
 LATER = ManualClock(T + 7200 * SECOND)
 
@@ -30,6 +35,7 @@ class Crew:
     """Detectors of one folder as the processes they are in life, with a log each."""
 
     bench: Bench
+    court: Callable[[Partition], Court] = court_of
     journals: dict[int, Journal] = field(default_factory=dict)
 
     def worker(self, partition: Partition) -> Detector:
@@ -38,11 +44,11 @@ class Crew:
             late = ManualClock(T + 3600 * SECOND)
             self.journals[number] = Journal.open(self.bench.data, f"detect-{number}", late)
         journal = self.bench.watch if number == 1 else self.journals[number]
-        return self.bench.detector(court_of(partition), journal)
+        return self.bench.detector(self.court(partition), journal)
 
     def arrange(self, of: int) -> None:
         """As the watch does at its start."""
-        rearrange(self.bench.database, Partition(1, of), lambda worker: self.bench.detector(court_of(worker)))
+        rearrange(self.bench.database, Partition(1, of), lambda worker: self.bench.detector(self.court(worker)))
 
     def close(self) -> None:
         for journal in self.journals.values():
@@ -151,3 +157,52 @@ def test_work_is_not_dealt_out_before_all_have_come_equally_far_and_owe_nothing(
     deal_out(bench.database, before, Partition())
     crew.close()
     assert arranged(bench.database) == [Partition()]
+
+
+def correlating(partition: Partition | None = None) -> Court:
+    """Three refusals of a target within four seconds, and two such within ten."""
+    few = Correlation(
+        heading=Heading(id="few", name="few", title="Few", level=Severity.LOW, version="1"),
+        type=Type.EVENT_COUNT,
+        rules=("denied",),
+        timespan=4 * SECOND,
+        group_by=("target",),
+        condition=(Threshold(Operator.GREATER_EQUAL, 3),),
+    )
+    many = Correlation(
+        heading=Heading(id="many", name="many", title="Many", level=Severity.HIGH, version="1"),
+        type=Type.EVENT_COUNT,
+        rules=("few",),
+        timespan=10 * SECOND,
+        condition=(Threshold(Operator.GREATER_EQUAL, 2),),
+    )
+    if partition is None:
+        return Court(Loop(RULES), (CorrelationStage((few, many)),))
+    stage = CorrelationStage((few, many), owns=partition.owns)
+    partition = replace(partition, families=stage.families)
+    return Court(Shared(Loop, RULES, stage.needs, partition), (stage,), partition=partition)
+
+
+@pytest.mark.behaviour("detect.workers-are-one")
+def test_correlations_of_correlations_go_on_where_they_were_when_the_number_changes(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    monkeypatch.setattr(detector_module, "_CHUNK", 20)
+    for name, turns in (("alone", ()), ("crew", ((2, (2, 5)), (3, (1, 0, 3)), (1, (1,)), (2, (0, 1))))):
+        shutil.copytree(recorded, tmp_path / name)
+        crew = Crew(Bench(tmp_path / name, LATER), correlating)
+        for of, steps in turns:
+            crew.arrange(of)
+            for number, count in enumerate(steps, 1):
+                detector = crew.worker(Partition(number, of))
+                for _ in range(count):
+                    detector.step()
+                detector.save()
+        crew.arrange(1)
+        drain(crew.worker(Partition()))
+        found.append(sorted((one.body["rule"], one.id) for one in crew.bench.derived()))
+        crew.close()
+        crew.bench.close()
+    assert found[0] == found[1]
+    assert {rule for rule, _ in found[0]} == {"denied", "per-server", "few", "many"}

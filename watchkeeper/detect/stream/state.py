@@ -99,7 +99,9 @@ class State:
         mine = self._reader
         with self._database.read() as session:
             cursor = session.scalars(select(CursorRow).where(CursorRow.reader == mine)).all()
-            memories = session.scalars(select(MemoryRow).where(MemoryRow.reader == mine)).all()
+            # past the objects: there may be very many
+            columns = (_MEMORIES.c.memory, _MEMORIES.c.key, _MEMORIES.c.value, _MEMORIES.c.sum)
+            memories = session.execute(select(*columns).where(_MEMORIES.c.reader == mine)).tuples().all()
             owed = session.scalars(select(OwedRow).where(OwedRow.reader == mine).order_by(OwedRow.seq)).all()
         kept, damaged = _sound(memories)
         return Kept(
@@ -173,15 +175,17 @@ def forget(database: Database, is_named: Callable[[bytes], object], reader: str 
     return len(named)
 
 
-def _sound(rows: Sequence[MemoryRow]) -> tuple[dict[str, dict[str, bytes]], dict[str, tuple[str, ...]]]:
+def _sound(
+    rows: Sequence[tuple[str, str, bytes, bytes]],
+) -> tuple[dict[str, dict[str, bytes]], dict[str, tuple[str, ...]]]:
     """What is as it was written, and the keys of what is not."""
     kept: dict[str, dict[str, bytes]] = {}
     damaged: dict[str, tuple[str, ...]] = {}
-    for row in rows:
-        if row.sum == _sum(row.memory, row.key, row.value):
-            kept.setdefault(row.memory, {})[row.key] = row.value
+    for memory, key, value, checksum in rows:
+        if checksum == _sum(memory, key, value):
+            kept.setdefault(memory, {})[key] = value
         else:
-            damaged[row.memory] = (*damaged.get(row.memory, ()), row.key)
+            damaged[memory] = (*damaged.get(memory, ()), key)
     return kept, damaged
 
 
