@@ -16,15 +16,13 @@ from watchkeeper.detect.baselines.loading import load_baselines
 from watchkeeper.detect.baselines.model import Baseline
 from watchkeeper.detect.baselines.stage import FORGOTTEN, FROZEN, THAWED, BaselineStage, held_of, rest_of
 from watchkeeper.detect.settings import DetectSettings
+from watchkeeper.detect.stream.arrangement import remembered
 from watchkeeper.detect.stream.partition import Partition
-from watchkeeper.detect.stream.state import State
 from watchkeeper.events import Severity, new_event
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
 
-READER = "detect"
-"""Whose memory it is: the detector's name."""
 _TENANT = "default"
 
 
@@ -44,7 +42,6 @@ class Baselining:
 
     def __init__(self, platform: Platform) -> None:
         self._on = platform
-        self._state = State(platform.database, READER)
         self.acts: dict[str, Callable[[dict[str, Any]], Any]] = {
             "baselines.list": self.all,
             "baselines.show": self.show,
@@ -56,7 +53,7 @@ class Baselining:
     def all(self, asked: dict[str, Any]) -> Any:
         """How every subject stands, or those of one baseline; without what is known of each."""
         baselines = _chosen(asked)
-        now, frozen = self._on.clock.now(), rest_of(self._state.memory("baselines", "*")).frozen
+        now, frozen = self._on.clock.now(), rest_of(remembered(self._on.database, "baselines", "*")).frozen
         standing = [described(held, now, frozen) | {"known": None} for held in self._held(baselines)]
         order = sorted(standing, key=lambda one: (one["baseline"], list(one["subject"].values())))
         named = [
@@ -74,7 +71,7 @@ class Baselining:
     def show(self, asked: dict[str, Any]) -> Any:
         """How one subject stands, what is known of it, and what would surprise."""
         (baseline,) = _chosen(asked)
-        now, frozen = self._on.clock.now(), rest_of(self._state.memory("baselines", "*")).frozen
+        now, frozen = self._on.clock.now(), rest_of(remembered(self._on.database, "baselines", "*")).frozen
         subject = (_TENANT, *asked["subject"])
         for held in self._held((baseline,)):
             if held.subject == subject:
@@ -106,7 +103,7 @@ class Baselining:
     def _held(self, baselines: tuple[Baseline, ...]) -> list[Held]:
         known = {one.heading.id: one for one in baselines}
         prefix = baselines[0].heading.id if len(baselines) == 1 else ""
-        rows = self._state.memory("baselines", prefix)
+        rows = remembered(self._on.database, "baselines", prefix)
         found = (held_of(row, known) for key, row in rows.items() if not key.startswith("*"))
         return [held for held in found if held is not None and held.subject[0] == _TENANT]
 

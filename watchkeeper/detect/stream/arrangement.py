@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Conflict
 from watchkeeper.detect.stream.partition import Partition
-from watchkeeper.detect.stream.state import CursorRow, MemoryRow, OwedRow
+from watchkeeper.detect.stream.state import CursorRow, MemoryRow, OwedRow, State
 
 _NAME = "detect"
 _SHARED = "*"
@@ -47,6 +47,14 @@ def cursors(database: Database, crew: Sequence[Partition]) -> list[dict[str, int
     with database.read() as session:
         rows = session.scalars(select(CursorRow)).all()
     return [{row.writer: row.index for row in rows if row.reader == name_of(one)} for one in crew]
+
+
+def remembered(database: Database, memory: str, prefix: str = "") -> dict[str, bytes]:
+    """What all workers together keep of one memory, of keys that begin so; to be shown. Raises `Unavailable`."""
+    found: dict[str, bytes] = {}
+    for worker in arranged(database):
+        found |= State(database, name_of(worker)).memory(memory, prefix)
+    return found
 
 
 def lowest(places: Sequence[Mapping[str, int]]) -> dict[str, int] | None:

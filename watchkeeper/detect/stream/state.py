@@ -99,9 +99,7 @@ class State:
         mine = self._reader
         with self._database.read() as session:
             cursor = session.scalars(select(CursorRow).where(CursorRow.reader == mine)).all()
-            # past the objects: there may be very many
-            columns = (_MEMORIES.c.memory, _MEMORIES.c.key, _MEMORIES.c.value, _MEMORIES.c.sum)
-            memories = session.execute(select(*columns).where(_MEMORIES.c.reader == mine)).tuples().all()
+            memories = session.execute(_ROWS.where(_MEMORIES.c.reader == mine)).all()
             owed = session.scalars(select(OwedRow).where(OwedRow.reader == mine).order_by(OwedRow.seq)).all()
         kept, damaged = _sound(memories)
         return Kept(
@@ -113,10 +111,10 @@ class State:
 
     def memory(self, name: str, prefix: str = "") -> dict[str, bytes]:
         """What one memory has kept, of the keys that begin so; to be shown. Raises `Unavailable`."""
-        wanted = (MemoryRow.reader == self._reader, MemoryRow.memory == name)
+        wanted = (_MEMORIES.c.reader == self._reader, _MEMORIES.c.memory == name)
         with self._database.read() as session:
-            rows = session.scalars(select(MemoryRow).where(*wanted)).all()
-        kept, _ = _sound([row for row in rows if row.key.startswith(prefix)])
+            rows = session.execute(_ROWS.where(*wanted)).all()
+        kept, _ = _sound([row for row in rows if row[1].startswith(prefix)])
         return kept.get(name, {})
 
     def commit(self, what: Commit) -> None:
@@ -203,4 +201,6 @@ def _many(session: Session, statement: Delete | Insert, rows: Sequence[Mapping[s
 
 _CURSORS: Table = CursorRow.metadata.tables["detect_cursors"]
 _MEMORIES: Table = CursorRow.metadata.tables["detect_memories"]
+_ROWS = select(_MEMORIES.c.memory, _MEMORIES.c.key, _MEMORIES.c.value, _MEMORIES.c.sum)
+"""Past the objects: there may be very many."""
 _OUTBOX: Table = CursorRow.metadata.tables["detect_outbox"]
