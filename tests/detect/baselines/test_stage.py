@@ -16,7 +16,7 @@ from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.detect.baselines.learners.interface import DAY, HOUR
 from watchkeeper.detect.baselines.loading import load_baselines
-from watchkeeper.detect.baselines.observing import shape_of
+from watchkeeper.detect.baselines.observing import forms_of
 from watchkeeper.detect.baselines.stage import FORGOTTEN, FROZEN, THAWED, BaselineStage
 from watchkeeper.detect.interface import Seen
 from watchkeeper.detect.model import Detection
@@ -208,18 +208,18 @@ def test_a_change_of_the_definition_begins_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "shape"),
+    ("arguments", "forms"),
     [
-        ('{"b": 1, "a": "x"}', "a:text, b:number"),
-        ('{"a": {"c": [1, "x"], "d": null}}', "a:{c:[number|text], d:nothing}"),
-        ("[1]", ""),
-        ('{"cut": "here', ""),
-        ("", ""),
-        ('{"a": ' + '{"a": ' * 90 + "1" + "}" * 91, "a:{a:{a:object}}"),
+        ('{"b": 1, "a": "x"}', ("a:text", "b:number")),
+        ('{"a": {"c": [1, "x"], "d": null}}', ("a:{c:[number|text], d:nothing}",)),
+        ("[1]", ()),
+        ('{"cut": "here', ()),
+        ("", ()),
+        ('{"a": ' + '{"a": ' * 90 + "1" + "}" * 91, ("a:{a:{a:object}}",)),
     ],
 )
-def test_the_shape_of_arguments_is_their_names_and_types(arguments: str, shape: str) -> None:
-    assert shape_of(arguments) == shape
+def test_the_form_of_an_argument_is_its_name_and_type(arguments: str, forms: tuple[str, ...]) -> None:
+    assert forms_of(arguments) == forms
 
 
 GOOD = (content_folder("baselines") / "principal_new_tool.yaml").read_text(encoding="utf-8")

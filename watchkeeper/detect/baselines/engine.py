@@ -28,7 +28,7 @@ MAKERS: dict[Kind, Callable[[Baseline], Learner]] = {
     Kind.RATIO: Ratio,
     Kind.AMOUNT: Amount,
 }
-_DEBUT = 3 * DAY
+_DEBUT = 7 * DAY
 _DEBUTS = 4_096
 _ONCE = 64
 _LIVES = 8
@@ -55,6 +55,9 @@ class Held:
     due: int = 0
     """The end of the hour that it is waited for with."""
 
+    def __post_init__(self) -> None:
+        self.is_hourly = self.baseline.kind in (Kind.RATE, Kind.RATIO)
+
     def speaks(self, time: int) -> bool:
         """Whether it has seen enough."""
         learn = self.baseline.learn
@@ -78,12 +81,16 @@ class Engine:
         subjects: int,
         owns: Callable[[str, str], bool] = lambda baseline, subject: True,
     ) -> None:
-        self.baselines = tuple(baselines)
+        self.baselines = tuple(sorted(baselines, key=lambda one: (one.of is not Of.SERVER, one.heading.id)))
         self.groups: dict[str, dict[Subject, Held]] = {one.heading.id: {} for one in self.baselines}
         self.frozen: dict[str, None] = {}
         """Ids of baselines that learn nothing of anybody."""
         self.debuts: dict[str, int] = {}
         """What was new lately, and since when; the oldest first."""
+        self._families: dict[tuple[str, ...], dict[Subject, tuple[Held, ...]]] = {
+            one.subject: {} for one in self.baselines
+        }
+        """Members → subject → what every baseline of these members holds of it; only where all of them do."""
         self.changed: list[Held] = []
         self.overflow = 0
         self._subjects = subjects
@@ -94,17 +101,30 @@ class Engine:
 
     def see(self, seen: Observation, *, is_real: bool) -> Iterator[Spoken]:
         """What does not fit of this call; of one that is not real nothing is learned."""
-        for baseline in self.baselines:
-            held = self._held(baseline, seen)
-            if held is None:
-                continue
-            learns = is_real and not held.frozen and baseline.heading.id not in self.frozen
-            surprise = held.learner.see(seen, learns=learns, speaks=is_real and held.speaks(seen.time))
-            held.count += learns
-            held.last = max(held.last, seen.time)
-            self._note(held)
-            if surprise is not None and not self._is_excused(baseline, seen) and self._is_first(held, surprise):
-                yield Spoken(held, surprise)
+        strangers: set[Subject] = set()
+        time = seen.time
+        for members, family in self._families.items():
+            subject = (seen.tenant, *[getattr(seen, name) for name in members])
+            for held in family.get(subject) or self._family(members, subject, time):
+                learns = is_real and not held.frozen and not (self.frozen and held.baseline.heading.id in self.frozen)
+                surprise = held.learner.see(seen, learns=learns, speaks=is_real and held.speaks(time))
+                held.count += learns
+                held.last = max(held.last, time)
+                if held.is_hourly and held.due <= time:
+                    self._await(held)
+                if not held.is_changed:
+                    self._change(held)
+                if surprise is not None and self._is_worth(held, surprise, seen, strangers):
+                    yield Spoken(held, surprise)
+
+    def _is_worth(self, held: Held, surprise: Surprise, seen: Observation, strangers: set[Subject]) -> bool:
+        """Whether it is to be told: not what is new for everybody, nor what was told, nor each tool of a new server."""
+        baseline = held.baseline
+        if self._is_excused(baseline, seen) or not self._is_first(held, surprise):
+            return False
+        if baseline.of is Of.SERVER:
+            strangers.add(held.subject)
+        return baseline.of is not Of.TOOL or held.subject not in strangers
 
     def debut(self, tenant: str, server: str, tool: str, time: int) -> None:
         """A definition is new, or is another now."""
@@ -151,34 +171,41 @@ class Engine:
         for one in list(group) if subject is None else [subject]:
             held = group.pop(one, None)
             if held is not None:
-                self._change(held)
+                self._let_go(held)
 
-    def _held(self, baseline: Baseline, seen: Observation) -> Held | None:
-        values = tuple([getattr(seen, name) for name in baseline.subject])
-        group, subject = self.groups[baseline.heading.id], (seen.tenant, *values)
+    def _family(self, members: tuple[str, ...], subject: Subject, time: int) -> tuple[Held, ...]:
+        """What every baseline of these members holds of a subject, as far as it is this worker's and finds a place."""
+        if not all(subject):
+            return ()
+        mine = [one for one in self.baselines if one.subject == members]
+        each = [held for one in mine if (held := self._held(one, subject, time)) is not None]
+        family = self._families[members]
+        if len(each) == len(mine):
+            family[subject] = tuple(each)
+        return tuple(each)
+
+    def _held(self, baseline: Baseline, subject: Subject, time: int) -> Held | None:
+        group = self.groups[baseline.heading.id]
         held = group.get(subject)
         if held is None:
             digest = digest_of(subject)
-            if not all(values) or not self._owns(baseline.heading.id, digest):
+            if not self._owns(baseline.heading.id, digest):
                 return None
             if len(group) >= self._subjects:
                 self.overflow += 1
                 return None
-            held = group[subject] = Held(
-                baseline, subject, digest, MAKERS[baseline.kind](baseline), first=seen.time, last=seen.time
-            )
+            held = group[subject] = Held(baseline, subject, digest, MAKERS[baseline.kind](baseline), time, time)
         return held
-
-    def _note(self, held: Held) -> None:
-        if held.baseline.kind in (Kind.RATE, Kind.RATIO):
-            self._await(held)
-        self._change(held)
 
     def _await(self, held: Held) -> None:
         due = held.learner.due()
         if due and due != held.due:
             held.due = due
             self._open.setdefault(due, []).append(held)
+
+    def _let_go(self, held: Held) -> None:
+        self._families[held.baseline.subject].pop(held.subject, None)
+        self._change(held)
 
     def _change(self, held: Held) -> None:
         if not held.is_changed:
@@ -209,7 +236,7 @@ class Engine:
             for subject, held in list(group.items()):
                 if time - held.last > _LIVES * held.baseline.learn.half_life_days * DAY and not held.frozen:
                     del group[subject]
-                    self._change(held)
+                    self._let_go(held)
 
 
 def described(held: Held, time: int, frozen: Collection[str] = ()) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Of(StrEnum):
     TOOL = "tool"
     SERVER = "server"
     SHAPE = "shape"
-    """Names and types of the arguments."""
+    """Names and types of the arguments, each by itself."""
     DENIED = "denied"
     FAILED = "failed"
     SLOW = "slow"

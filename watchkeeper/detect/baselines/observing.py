@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import msgspec
@@ -59,18 +58,17 @@ def observe(event: Event, time: int) -> Observation | None:
     )
 
 
-def shape_of(arguments: str) -> str:
-    """Names and types of arguments: `limit:number, path:text`; empty when they cannot be read (cut, or not kept)."""
+def forms_of(arguments: str) -> tuple[str, ...]:
+    """Each argument with its type, `path:text`; none when they cannot be read (cut, or not kept)."""
     if not arguments or len(arguments) > _LONGEST:
-        return ""
+        return ()
     try:
         value = msgspec.json.decode(arguments)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        return ""
-    text = _shape(value, 0) if isinstance(value, dict) else ""
-    if len(text) <= 200:
-        return text
-    return f"{text[:160]}…{hashlib.blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+        return ()
+    if not isinstance(value, dict):
+        return ()
+    return tuple(cut(f"{name}:{_shape(value[name], 1)}") for name in sorted(value)[:_MOST])
 
 
 def _shape(value: Any, depth: int) -> str:
@@ -79,7 +77,7 @@ def _shape(value: Any, depth: int) -> str:
             return "object"
         members = sorted(value)[:_MOST]
         inner = ", ".join(f"{name}:{_shape(value[name], depth + 1)}" for name in members)
-        return inner if depth == 0 else f"{{{inner}}}"
+        return f"{{{inner}}}"
     if isinstance(value, list):
         kinds = sorted({_shape(one, _DEEPEST) for one in value[:_MOST]})
         return f"[{'|'.join(kinds)}]"

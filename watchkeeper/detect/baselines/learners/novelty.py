@@ -1,4 +1,4 @@
-"""Values that were seen: a new one surprises where new ones have become rare.
+"""Values that were seen: a new one surprises where new ones have become rare. Of arguments, each by itself.
 
 How rare is measured: the share of calls that brought something new, fading. The first half of learning does not count
 for it, as everything is new then. A value that did not come again for eight half-lives is forgotten, and so are the
@@ -11,12 +11,12 @@ from typing import Any
 
 from watchkeeper.detect.baselines.learners.interface import DAY, Fading
 from watchkeeper.detect.baselines.model import Baseline, Of, Surprise
-from watchkeeper.detect.baselines.observing import Observation, shape_of
+from watchkeeper.detect.baselines.observing import Observation, forms_of
 
 MOST = 1_000
 """Values of one subject."""
 _LIVES = 8
-_WORDS = {Of.TOOL: "tool", Of.SERVER: "server", Of.SHAPE: "form of arguments"}
+_WORDS = {Of.TOOL: "tool", Of.SERVER: "server", Of.SHAPE: "argument"}
 
 
 class Novelty:
@@ -33,19 +33,20 @@ class Novelty:
 
     def see(self, seen: Observation, *, learns: bool, speaks: bool) -> Surprise | None:
         """See `Learner`."""
-        value = self._value(seen)
-        if not value:
+        values = self._values_of(seen)
+        if not values:
             return None
-        is_new = self._values.get(value, -1) < seen.time - self._memory
-        surprise = self._surprise(value) if is_new and speaks else None
+        before = seen.time - self._memory
+        new = [value for value in values if self._values.get(value, -1) < before]
+        surprise = self._surprise(new[0]) if new and speaks else None
         if learns:
-            self._learn(value, seen.time, is_new=is_new)
+            self._learn(values, seen.time, is_new=bool(new))
         return surprise
 
-    def _value(self, seen: Observation) -> str:
+    def _values_of(self, seen: Observation) -> tuple[str, ...]:
         if self._baseline.of is Of.TOOL:
-            return seen.tool
-        return seen.server if self._baseline.of is Of.SERVER else shape_of(seen.arguments)
+            return (seen.tool,)
+        return (seen.server,) if self._baseline.of is Of.SERVER else forms_of(seen.arguments)
 
     def share(self) -> float:
         """Of calls that bring something new."""
@@ -64,12 +65,13 @@ class Novelty:
             once=value,
         )
 
-    def _learn(self, value: str, time: int, *, is_new: bool) -> None:
+    def _learn(self, values: tuple[str, ...], time: int, *, is_new: bool) -> None:
         self._seen += 1
         counts = is_new and self._seen > self._baseline.learn.observations / 2
         self._rate.add(time, float(counts), 1.0)
-        self._values.pop(value, None)
-        self._values[value] = time
+        for value in values:
+            self._values.pop(value, None)
+            self._values[value] = time
         if is_new:
             while len(self._values) > MOST or next(iter(self._values.values())) < time - self._memory:
                 del self._values[next(iter(self._values))]
