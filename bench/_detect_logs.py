@@ -105,7 +105,7 @@ def rows_of(tally: Tally, ground: str = "") -> list[dict[str, Any]]:
 def results(corpora: Path | None) -> list[dict[str, Any]]:
     """Every row: all techniques together, then each; none without the corpora, which is said."""
     if corpora is None or not (corpora / LOGS).is_file():
-        sys.stderr.write(f"SKIPPED: there is no {LOGS}; set WATCHKEEPER_CORPORA to the folder of the corpora\n")
+        sys.stderr.write(f"SKIPPED: logs: there is no {LOGS}; set WATCHKEEPER_CORPORA to the folder of the corpora\n")
         return []
     by_technique, rate_of_events = tallies(corpora)
     whole = Tally()

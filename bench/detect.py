@@ -7,6 +7,7 @@ Each part is a module of its own beside this one (`_detect_*.py`), left out, lou
 - *sqlite*: a peer, pySigma's backend for SQLite, over the same rules and events, where it is installed
 - *correlation*: `value_count_events_per_second` and the other operators
 - *indicators*: a million indicators (`intel_*`)
+- *logs*: our rules for other products' records over labelled MCP logs (`safe_mcp_recall`, `safe_mcp_precision`)
 
 Rates are for one core, in processor time: the machine may be busy with other things.
 """
@@ -59,8 +60,13 @@ def indicators(_: Path, quick: bool) -> Rows:
     return [row(f"intel_{name}", value, "") for name, value in figures.items() if isinstance(value, int | float)]
 
 
+def logs(corpora: Path, _: bool) -> Rows:
+    return list(part("_detect_logs").results(corpora))
+
+
 PARTS: dict[str, Callable[[Path, bool], Rows]] = {
     "windows": windows, "mcp": mcp, "sqlite": sqlite, "correlation": correlation, "indicators": indicators,
+    "logs": logs,
 }  # fmt: skip
 
 
