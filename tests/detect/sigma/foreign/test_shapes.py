@@ -84,6 +84,18 @@ def test_user_data_and_data_without_names_are_found() -> None:
     assert normal(beat)["Data"] == ["a", "b"]
 
 
+def test_a_cleared_log_has_the_channel_of_its_record_and_its_own() -> None:
+    system = {"EventID": 104, "Channel": "System", "Level": 4}
+    data = {"LogFileCleared": {"Channel": "Security", "Level": "x", "EventID": "9"}}
+    expected = {"EventID": 104, "Channel": ["System", "Security"], "Level": "x"}
+    winlog = {"event_id": 104, "channel": "System", "user_data": data["LogFileCleared"]}
+    for raw in ({"Event": {"System": system, "UserData": data}}, {"winlog": winlog}):
+        record = normal(raw)
+        assert {name: record[name] for name in expected} == expected
+        assert origin_of(record).admits(LogSource("windows", "", "system"), KNOWN)
+        assert not origin_of(record).admits(LogSource("windows", "", "security"), KNOWN)
+
+
 def test_securitys_own_record_of_a_process_is_one_of_creation_too() -> None:
     record = normal(
         {
@@ -159,6 +171,13 @@ ORIGINS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "provider-alone": ({"EventID": 7045, "Provider_Name": SERVICES}, "windows", "", "system"),
     "powershell-script": ({"EventID": 4104, "Channel": POWERSHELL}, "windows", "ps_script", "powershell"),
     "defender": ({"EventID": 1116, "Channel": DEFENDER}, "windows", "antivirus", "windefend"),
+    "rpc-firewall-flat": ({"EventID": 3, "EventLog": "RPCFW"}, "rpc_firewall", "application", ""),
+    "azure-policy": (
+        {"operationName": "x", "category": "Policy", "loggedByService": "y", "tenantId": "z"},
+        "azure",
+        "",
+        "auditlogs",
+    ),
     "rpc-firewall": ({"EventID": 3, "Channel": "RPCFW"}, "rpc_firewall", "application", ""),
     "sysmon-for-linux": ({"EventID": 11, "Channel": "Linux-Sysmon/Operational"}, "linux", "file_event", "sysmon"),
     "auditd": ({"type": "EXECVE", "a0": "id"}, "linux", "", "auditd"),

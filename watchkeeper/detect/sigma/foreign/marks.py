@@ -72,8 +72,8 @@ _BY_CATEGORY = {
     "riskyusers": _RISK,
     "userriskevents": _RISK,
     "administrative": _ACTIVITY,
-    "security": _ACTIVITY,
-    "policy": _ACTIVITY,
+    "security": _of("azure", _NONE, ("activitylogs", "azureactivity", "auditlogs")),
+    "policy": _of("azure", _NONE, ("activitylogs", "azureactivity", "auditlogs")),
 }
 
 
@@ -81,6 +81,8 @@ def _azure(record: Record) -> Origin:
     category = record.get("category") or record.get("Category") or record.get("CategoryValue")
     if at(record, "riskEventType") is not None:
         return _RISK
+    if "LoggedByService" in record or "loggedByService" in record:
+        return _AUDIT
     return _BY_CATEGORY.get(category.casefold(), _AZURE) if isinstance(category, str) else _AZURE
 
 

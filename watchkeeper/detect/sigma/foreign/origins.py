@@ -39,7 +39,7 @@ def origin_of(record: Record) -> Origin:
     kind = record.get("kind")
     if isinstance(kind, str) and kind in KINDS:
         return _ours(kind)
-    if isinstance(said := record.get("type"), str) and said in _AUDIT:
+    if isinstance(said := record.get("type"), str) and said.upper() in _AUDIT:
         return _AUDITD
     return _said(record) or _marked(record) or UNKNOWN
 
@@ -49,12 +49,19 @@ def _ours(kind: str) -> Origin:
 
 
 def _windows(record: Record) -> Origin:
-    channel, provider, number = record.get("Channel"), record.get("Provider_Name"), record["EventID"]
+    channel, provider, number = _first(record.get("Channel")), _first(record.get("Provider_Name")), record["EventID"]
+    if channel is None and isinstance(log := record.get("EventLog"), str):
+        channel = log
     return _of_windows(
         channel[:_LONGEST] if isinstance(channel, str) else None,
         provider[:_LONGEST] if isinstance(provider, str) else "",
         number if isinstance(number, int) else None,
     )
+
+
+def _first(value: Any) -> Any:
+    """What the log says, where the data of the event has a member of that name too."""
+    return value[0] if isinstance(value, list) and value else value
 
 
 @lru_cache(maxsize=4096)

@@ -78,12 +78,22 @@ def _from_winlogbeat(raw: Record, winlog: Record) -> Record:
     for name in ("user_data", "event_data"):
         data = winlog.get(name)
         if isinstance(data, dict):
-            record |= {key: value for key, value in data.items() if key not in _CORE}
+            _merge(record, data)
     _join_params(record)
     if "EventID" in record and ("process" in record or "file" in record or "process.executable" in record):
         record["EventID"] = event_id(record["EventID"])
         add_to_sysmon(record)
     return record
+
+
+def _merge(record: Record, data: Record) -> None:
+    """The data of an event beside what its log says of it. What both name (a log that was cleared has a channel as
+    well) is both."""
+    for key, value in data.items():
+        if key not in _CORE or key not in record:
+            record[key] = value
+        elif key != "EventID" and isinstance(value, str) and value != record[key]:
+            record[key] = [record[key], value]
 
 
 def _join_params(record: Record) -> None:
@@ -95,10 +105,10 @@ def _join_params(record: Record) -> None:
 def _from_xml(event: Record, beside: Record) -> Record:
     """The XML of an event as any of the usual converters turns it into JSON."""
     record = dict(beside)
-    for part in ("EventData", "UserData", "ProcessingErrorData"):
-        record |= _data(event.get(part))
     system = event.get("System")
     record |= _system(system if isinstance(system, dict) else {})
+    for part in ("EventData", "UserData", "ProcessingErrorData"):
+        _merge(record, _data(event.get(part)))
     rendering = event.get("RenderingInfo")
     if isinstance(rendering, dict) and isinstance(rendering.get("Message"), str):
         record.setdefault("Message", rendering["Message"])

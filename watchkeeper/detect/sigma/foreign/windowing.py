@@ -46,6 +46,8 @@ def finish(record: Record) -> Record:
     if number == 4688 and "NewProcessName" in record:
         _as_creation(record)
     channel = record.get("Channel")
+    if isinstance(channel, list):
+        channel = channel[0] if channel else None
     if "Data" not in record and isinstance(channel, str) and channel.casefold() in _CLASSIC and "Message" in record:
         record["Data"] = record["Message"]
     if isinstance(number, int) and number in _BY_NUMBER and isinstance(channel, str):
