@@ -9,6 +9,7 @@ from typing import Any
 from watchkeeper.app.admission import Access
 from watchkeeper.app.alerts.view import AlertsView
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
+from watchkeeper.app.detection_views import CoverageView, HuntsView
 from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.intelligence_view import IntelligenceView
 from watchkeeper.app.labelling import journal_class
@@ -83,6 +84,8 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         intelligence=IntelligenceView(loaded, platform.database, platform.clock),
         alerts=AlertsView(loaded, platform),
         hooks=HookDoor(platform, inbox, hooks_of(loaded)),
+        hunts=HuntsView(platform),
+        coverage=CoverageView(loaded, platform),
         data_dir=str(loaded.data_dir),
         is_default_data=loaded.data_dir == data_folder(None),
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from watchkeeper.events import Event
 from watchkeeper.operators.model import Acting
 from watchkeeper.web.alerts import Alerts
+from watchkeeper.web.detection import Covering, Hunts
 from watchkeeper.web.inbox import Held, Inbox
 from watchkeeper.web.intelligence import Intelligence, Nobody
 from watchkeeper.web.model import (
@@ -184,6 +185,8 @@ class Services:
     alerts: Alerts
     hooks: Hooks
     intelligence: Intelligence = field(default_factory=Nobody)
+    hunts: Hunts | None = None
+    coverage: Covering | None = None
     data_dir: str = "DATA_DIR"
     """Only for the commands that pages show."""
     is_default_data: bool = True
