@@ -86,9 +86,9 @@ def measure(number: int = 1_000_000, seconds: float = 5.0) -> dict[str, Any]:
         found, library = _loaded(Path(folder), number)
         made = events(20_000)
         stage = Intelligence(library)
-        found["indicator_events_per_second"] = _rate(lambda event: stage.look(_seen(event)), made, seconds)
-        found["indicator_event_bytes"] = sum(len(json.dumps(event.body)) for event in made[:500]) // 500
-        found["indicator_hits"] = sum(bool(stage.look(_seen(event))) for event in made)
+        found["events_per_second"] = _rate(lambda event: stage.look(_seen(event)), made, seconds)
+        found["event_bytes"] = sum(len(json.dumps(event.body)) for event in made[:500]) // 500
+        found["hits"] = sum(bool(stage.look(_seen(event))) for event in made)
     some = list(indicators(1000))
     texts = [event.body["arguments"] + event.body["result"] for event in made]
     found["peer_in_events_per_second_1000"] = _rate(lambda text: any(one in text for one in some), texts, seconds / 2)
@@ -115,12 +115,12 @@ def _loaded(folder: Path, number: int) -> tuple[dict[str, Any], Library]:
     Intelligence(library)
     return {
         "indicators": number,
-        "indicator_parse_seconds": round(parsed - begin, 2),
-        "indicator_take_seconds": round(kept - parsed, 2),
-        "indicator_index_seconds": round(built - kept, 2),
-        "indicator_load_seconds": round(time.perf_counter() - opened, 4),
-        "indicator_index_megabytes": round(size / 1e6),
-        "indicator_import_peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
+        "parse_seconds": round(parsed - begin, 2),
+        "take_seconds": round(kept - parsed, 2),
+        "index_seconds": round(built - kept, 2),
+        "load_seconds": round(time.perf_counter() - opened, 4),
+        "index_megabytes": round(size / 1e6),
+        "import_peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
     }, library
 
 
