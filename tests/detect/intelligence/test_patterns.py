@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stix2patterns.validator import validate
 
 from watchkeeper.core.errors import Invalid
 from watchkeeper.detect.intelligence.model import Term, Type
@@ -91,3 +92,33 @@ def test_what_one_event_cannot_show_or_is_no_pattern_is_refused(pattern: str, co
 def test_any_text_is_understood_or_refused(text: str) -> None:
     with suppress(Invalid):
         assert meaning(text).sought
+
+
+@pytest.mark.behaviour("intel.oracle")
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "[ipv4-addr:value = '1.2.3.4']",
+        f"[file:hashes.'SHA-256' = '{DIGEST}']",
+        "[url:value = 'http://bad.net/it\\'s']",
+        "[domain-name:value IN ('a.net', 'b.net')]",
+        "[domain-name:value = 'a.net'] OR ([domain-name:value = 'b.net'] OR [ipv4-addr:value = '1.1.1.9'])",
+        "[domain-name:value = 'a.net' AND (url:value LIKE '%/x' OR email-addr:value NOT = 'me@a.net')]",
+        "[domain-name:value = 'a.net'",
+        "[domain-name:value = 'a.net]",
+        "[domain-name:value ~ 'a.net']",
+        "[= 'a.net']",
+        "[domain-name:value IN 'a.net']",
+        "domain-name:value = 'a.net'",
+        "[]",
+        "",
+    ],
+    ids=range(14),
+)
+def test_what_is_a_pattern_to_the_reference_library_is_one_to_us(pattern: str) -> None:
+    try:
+        meaning(pattern)
+        is_ours = True
+    except Invalid as error:
+        is_ours = error.code != "invalid"
+    assert is_ours is bool(validate(pattern))

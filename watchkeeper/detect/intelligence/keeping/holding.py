@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -57,7 +59,7 @@ def join(path: Path, new: Iterable[Indicator], *, replace: bool = False) -> Chan
     """Take in what is new, sorted or not; with `replace`, what is not among it goes. Raises `Unavailable`."""
     counts = dict.fromkeys(("added", "changed", "unchanged", "revoked", "removed"), 0)
     arrived: list[str] = []
-    fresh = {order(one): one for one in sorted(new, key=lambda one: one.modified)}
+    fresh = {order(one): one for one in sorted(new, key=attrgetter("modified"))}
     wanted = [fresh[key] for key in sorted(fresh)]
     with replacing(path) as file:
         for old, one in _pairs(stored(path), wanted):
@@ -72,6 +74,15 @@ def join(path: Path, new: Iterable[Indicator], *, replace: bool = False) -> Chan
 
 def _pairs(old: Iterable[Indicator], new: Iterable[Indicator]) -> Iterator[tuple[Indicator | None, Indicator | None]]:
     """Both in step; where one has none, `None`."""
+    before = iter(old)
+    first = next(before, None)
+    if first is None:
+        yield from ((None, one) for one in new)
+        return
+    yield from _merged(chain((first,), before), new)
+
+
+def _merged(old: Iterable[Indicator], new: Iterable[Indicator]) -> Iterator[tuple[Indicator | None, Indicator | None]]:
     marked = heapq.merge(((order(one), 0, one) for one in old), ((order(one), 1, one) for one in new))
     waiting: tuple[tuple[str, str], Indicator] | None = None
     for at, which, one in marked:
