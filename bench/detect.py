@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -70,6 +71,10 @@ PARTS: dict[str, Callable[[Path, bool], Rows]] = {
 }  # fmt: skip
 
 
+SLOW = {"sqlite"}
+"""Left out of `--quick` unless they are asked for."""
+
+
 def part(name: str) -> Any:
     return importlib.import_module(name)
 
@@ -95,7 +100,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     found: Rows = []
     for name, measure in PARTS.items():
-        if not chosen.only or name in chosen.only:
+        if name in (chosen.only or (PARTS if not chosen.quick else PARTS.keys() - SLOW)):
             found += measure(Path(chosen.corpora), chosen.quick)
     if chosen.json:
         sys.stdout.write(json.dumps({"name": "detect", "load": round(load, 1), "results": found}) + "\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from watchkeeper.detect.conditions.compiling import compile_condition
 from watchkeeper.detect.conditions.model import And, Comparison, Condition, Not, Operator, Or
@@ -18,6 +18,25 @@ from watchkeeper.detect.matching.remembering import remembered
 from watchkeeper.detect.matching.views import Names, View
 
 Judge = Callable[[View], bool]
+
+
+N = TypeVar("N", bound=ast.AST)
+
+
+def _placed(kind: type[N]) -> type[N]:
+    """Python asks every node for its place in the source; there is none, and telling each takes half of the time."""
+    place = {"lineno": 1, "col_offset": 0, "end_lineno": 1, "end_col_offset": 0}
+    return type(kind.__name__, (kind,), place)
+
+
+_Lambda, _Argument = _placed(ast.Lambda), _placed(ast.arg)
+_BoolOp, _UnaryOp, _Compare = _placed(ast.BoolOp), _placed(ast.UnaryOp), _placed(ast.Compare)
+_Call, _Attribute, _Name, _Constant = (
+    _placed(ast.Call),
+    _placed(ast.Attribute),
+    _placed(ast.Name),
+    _placed(ast.Constant),
+)
 
 
 def generate(condition: Condition, names: Names) -> Judge:
@@ -35,15 +54,15 @@ class _Generator:
         self._helpers: dict[str, Any] = {}
 
     def function(self, condition: Condition) -> Judge:
-        arguments = ast.arguments([], [ast.arg("v")], None, [], [], None, [])
-        tree = ast.Expression(ast.Lambda(arguments, self._expression(condition)))
-        code = compile(ast.fix_missing_locations(tree), "<rule>", "eval")
+        arguments = ast.arguments([], [_Argument("v")], None, [], [], None, [])
+        tree = ast.Expression(_Lambda(arguments, self._expression(condition)))
+        code = compile(tree, "<rule>", "eval")
         judge: Judge = eval(code, {"__builtins__": {}, **self._helpers})  # noqa: S307 — our own syntax tree, see above
         return judge
 
     def _expression(self, condition: Condition) -> ast.expr:
         if isinstance(condition, Not):
-            return ast.UnaryOp(ast.Not(), self._expression(condition.arg))
+            return _UnaryOp(ast.Not(), self._expression(condition.arg))
         if isinstance(condition, And):
             return _joined(ast.And(), map(self._expression, sorted(condition.args, key=_effort)))
         if isinstance(condition, Or):
@@ -68,7 +87,7 @@ class _Generator:
         form = _form(group[0])
         if form is None:
             plain = compile_condition(Or(tuple(group)))
-            return self._call(lambda view: plain(view.fields), ast.Name("v", ast.Load()))
+            return self._call(lambda view: plain(view.fields), _Name("v", ast.Load()))
         number = self._names.number(field)
         if form in ("present", "absent"):
             return _compare(_read("f", number), ast.NotEq() if form == "present" else ast.Eq(), "")
@@ -86,7 +105,7 @@ class _Generator:
     def _call(self, helper: Callable[[Any], bool], argument: ast.expr) -> ast.expr:
         name = f"h{len(self._helpers)}"
         self._helpers[name] = helper
-        return ast.Call(ast.Name(name, ast.Load()), [argument], [])
+        return _Call(_Name(name, ast.Load()), [argument], [])
 
 
 _QUESTIONS = {
@@ -129,26 +148,24 @@ def _text_question(question: str, text: ast.expr, texts: list[str]) -> ast.expr:
     if question == "equals":
         return _compare(text, ast.In(), frozenset(texts))
     if question == "contains":
-        return _joined(
-            ast.Or(), (ast.Compare(ast.Constant(part), [ast.In()], [text]) for part in sorted(texts, key=len))
-        )
-    return ast.Call(ast.Attribute(text, question, ast.Load()), [_constant(tuple(texts))], [])
+        return _joined(ast.Or(), (_Compare(_Constant(part), [ast.In()], [text]) for part in sorted(texts, key=len)))
+    return _Call(_Attribute(text, question, ast.Load()), [_constant(tuple(texts))], [])
 
 
 def _read(letter: str, number: int) -> ast.expr:
-    return ast.Attribute(ast.Name("v", ast.Load()), f"{letter}{number}", ast.Load())
+    return _Attribute(_Name("v", ast.Load()), f"{letter}{number}", ast.Load())
 
 
 def _compare(left: ast.expr, operator: ast.cmpop, right: object) -> ast.expr:
-    return ast.Compare(left, [operator], [_constant(right)])
+    return _Compare(left, [operator], [_constant(right)])
 
 
 def _constant(value: object) -> ast.expr:
-    return ast.Constant(value)  # type: ignore[arg-type]  # tuples and frozensets are constants too
+    return _Constant(value)  # type: ignore[arg-type]  # tuples and frozensets are constants too
 
 
 def _joined(operator: ast.boolop, parts: Iterable[ast.expr]) -> ast.expr:
     values = list(parts)
     if not values:
-        return ast.Constant(isinstance(operator, ast.And))
-    return values[0] if len(values) == 1 else ast.BoolOp(operator, values)
+        return _Constant(isinstance(operator, ast.And))
+    return values[0] if len(values) == 1 else _BoolOp(operator, values)

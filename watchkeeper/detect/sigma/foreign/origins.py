@@ -5,7 +5,6 @@ What cannot be told is tried against every rule that nothing contradicts: a miss
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from watchkeeper.detect.sigma.foreign import windows
@@ -22,6 +21,8 @@ _RPC = Origin("rpc_firewall", frozenset({"application"}))
 _LINUX_SYSMON = "linux-sysmon/operational"
 _LONGEST = 256
 """Characters of a name that is remembered."""
+_MANY = 4096
+_KNOWN_WINDOWS: dict[tuple[Any, Any, Any], Origin] = {}
 _WORDS = """
 ADD_GROUP ADD_USER ANOM_ABEND ANOM_PROMISCUOUS AVC BPRM_FCAPS CONFIG_CHANGE CRED_ACQ CRED_DISP CRED_REFR CWD
 DAEMON_END DAEMON_START DEL_GROUP DEL_USER EXECVE KERN_MODULE LOGIN MMAP OBJ_PID PATH PROCTITLE SECCOMP
@@ -49,12 +50,26 @@ def _ours(kind: str) -> Origin:
 
 
 def _windows(record: Record) -> Origin:
-    channel, provider, number = _first(record.get("Channel")), _first(record.get("Provider_Name")), record["EventID"]
-    if channel is None and isinstance(log := record.get("EventLog"), str):
+    channel, provider, number = record.get("Channel"), record.get("Provider_Name"), record["EventID"]
+    try:
+        return _KNOWN_WINDOWS[channel, provider, number]
+    except (KeyError, TypeError):  # new, or no names
+        pass
+    origin = _of_names(_first(channel), _first(provider), number, record.get("EventLog"))
+    if isinstance(channel, str) and isinstance(provider, str | None) and type(number) is int:
+        if len(_KNOWN_WINDOWS) >= _MANY:
+            _KNOWN_WINDOWS.clear()
+        if len(channel) + len(provider or "") < _LONGEST:
+            _KNOWN_WINDOWS[channel, provider, number] = origin
+    return origin
+
+
+def _of_names(channel: Any, provider: Any, number: Any, log: Any) -> Origin:
+    if channel is None and isinstance(log, str):
         channel = log
     return _of_windows(
-        channel[:_LONGEST] if isinstance(channel, str) else None,
-        provider[:_LONGEST] if isinstance(provider, str) else "",
+        channel if isinstance(channel, str) else None,
+        provider if isinstance(provider, str) else "",
         number if isinstance(number, int) else None,
     )
 
@@ -64,7 +79,6 @@ def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list) and value else value
 
 
-@lru_cache(maxsize=4096)
 def _of_windows(channel: str | None, provider: str, number: int | None) -> Origin:
     channel = (windows.PROVIDERS.get(provider.casefold(), "") if channel is None else channel).casefold()
     if channel == _LINUX_SYSMON or provider == "Linux-Sysmon":
