@@ -20,6 +20,7 @@ _ODD = {
     "failures": "evaluations failed",
     "forgotten": "rows of its memory lost",
     "unrecordable": "alerts that no record could be made of",
+    "unfollowed": "not followed for lack of room (`detect.correlation_…`, `detect.baseline_subjects`)",
 }
 PATIENCE = 3.0
 """Seconds to wait for one service."""

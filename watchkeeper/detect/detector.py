@@ -190,6 +190,7 @@ class Detector:
             watermark=self._time.now,
             rate=self._rate.value(self._clock.now()),
             trouble=self._trouble,
+            unfollowed=sum(stage.unfollowed for stage in self._court.stages),
         )
 
     # ── one batch ──

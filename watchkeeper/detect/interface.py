@@ -80,6 +80,10 @@ class Stage(Memory, Protocol):
     needs: frozenset[str]
     """Ids of the rules whose matches it must be shown wherever they happen; empty for none."""
 
+    @property
+    def unfollowed(self) -> int:
+        """How much it could not follow, for lack of the room that the settings give it; 0 where it needs none."""
+
     def look(self, seen: Seen) -> Iterable[Detection]:
         """What this event completes."""
 

@@ -178,6 +178,7 @@ def test_subjects_and_values_are_bounded() -> None:
     stage = stage_of(NEW_TOOL, subjects=2)
     show(stage, *(event(T + turn, actor=f"agent:{turn}") for turn in range(9)))
     assert stage.progress() == {"baselines": 1, "subjects": 2, "overflow": 7}
+    assert stage.unfollowed == 7
     flood = [event(T + turn, actor="agent:0", target=f"{'x' * 10_000}{turn}") for turn in range(2_000)]
     show(stage, *flood)
     assert max(len(row or b"") for row in stage.changes().values()) < 300_000

@@ -182,7 +182,7 @@ def test_a_group_that_finds_no_place_is_told_and_the_others_go_on() -> None:
         stage.look(seen(100 + at, at, ["a"], actor="agent:0"))
     found = list(stage.pass_time(10))
     assert [one.found.get("overflow", one.found.get("count")) for one in found] == [3, True]
-    assert stage.progress().overflow == 7
+    assert stage.progress().overflow == stage.unfollowed == 7
     assert stage.progress().groups == 2
 
 

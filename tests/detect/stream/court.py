@@ -55,6 +55,7 @@ class Counting:
     """Every third call to a target is a detection, and so is none that it forgot or counted twice."""
 
     needs: frozenset[str] = frozenset()
+    unfollowed: int = 0
 
     def __init__(self, partition: Partition | None = None, name: str = "counting") -> None:
         self.name = name

@@ -117,6 +117,11 @@ class BaselineStage:
             changes[_REST] = msgspec.msgpack.encode(rest)
         return changes
 
+    @property
+    def unfollowed(self) -> int:
+        """Calls of subjects that found no place."""
+        return self._engine.overflow
+
     def progress(self) -> dict[str, int]:
         """Counted now."""
         engine = self._engine

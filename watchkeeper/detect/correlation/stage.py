@@ -96,6 +96,12 @@ class CorrelationStage:
         """See `Memory`."""
         return self._keeper.changes()
 
+    @property
+    def unfollowed(self) -> int:
+        """Groups that found no place, and events that could not wait for their time."""
+        counts = self._engine.counts
+        return counts.overflow + counts.hurried
+
     def progress(self) -> CorrelationProgress:
         """Counted now."""
         engine, counts = self._engine, self._engine.counts

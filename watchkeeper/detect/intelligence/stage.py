@@ -31,6 +31,7 @@ class Intelligence:
 
     name = MEMORY
     needs: frozenset[str] = frozenset()
+    unfollowed: int = 0
     families: Mapping[str, str] = dict.fromkeys((MEMORY, *(heading.id for heading in HEADINGS.values())), FIRST)
     """Of several workers, the watch itself looks for indicators: what is found in the past comes to it, too."""
 

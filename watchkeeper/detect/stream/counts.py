@@ -57,6 +57,8 @@ class Progress(msgspec.Struct, frozen=True):
     """Why it stands still; empty while it does not."""
     workers: int = 1
     """Who answered."""
+    unfollowed: int = 0
+    """Groups of correlations and subjects of baselines that found no place in memory, and matches hurried through."""
 
 
 def together(workers: Sequence[Progress], troubles: Sequence[str] = ()) -> Progress:
@@ -84,6 +86,7 @@ def together(workers: Sequence[Progress], troubles: Sequence[str] = ()) -> Progr
         rate=min(one.rate for one in workers),
         trouble="; ".join(filter(None, [*(one.trouble for one in workers), *troubles])),
         workers=len(workers),
+        unfollowed=summed("unfollowed"),
     )
 
 
