@@ -48,6 +48,19 @@ correlation: {type: temporal, rules: [shell], group-by: [User], timespan: 1h}
 falsepositives: [Installers.]
 level: high
 """
+OURS = """
+title: Again
+id: 44444444-4444-4444-8444-444444444444
+description: Many were denied.
+correlation: {type: event_count, rules: [denied], group-by: [actor], timespan: 1h, condition: {gte: 2}}
+falsepositives: [None known.]
+level: high
+watchkeeper:
+  response: Look at it.
+  tests:
+    match: [[{at: 0, repeat: 2, kind: gateway.request.decided, outcome: deny, body: {findings: [{label: secret}]}}]]
+    clean: [[{at: 0, kind: gateway.request.decided}]]
+"""
 
 
 def found(folder: Path, *documents: str) -> list[Problem]:
@@ -57,12 +70,12 @@ def found(folder: Path, *documents: str) -> list[Problem]:
 
 @pytest.mark.behaviour("rules.lint")
 def test_what_is_well_is_not_complained_of(tmp_path: Path) -> None:
-    assert found(tmp_path, WELL, FOREIGN, MANY) == []
+    assert found(tmp_path, WELL, FOREIGN, MANY, OURS) == []
 
 
 @pytest.mark.behaviour("rules.lint")
 def test_the_rules_that_come_with_the_product_have_no_errors_and_no_warnings() -> None:
-    problems = lint([content_folder("detections")], FRAMEWORKS).problems
+    problems = lint([content_folder("detections"), content_folder("foreign")], FRAMEWORKS).problems
     assert [one for one in problems if one.weight is not Weight.HINT] == []
 
 
@@ -112,6 +125,9 @@ FLAWS = {
     "long-timespan": ((FOREIGN, MANY.replace("1h", "30d")), "warning", "long-timespan"),
     "no-group-by": ((FOREIGN, MANY.replace("group-by: [User], ", "")), "warning", "no-group-by"),
     "group-of-one": ((FOREIGN, MANY.replace("[User]", "[ProcessGuid]")), "warning", "group-of-one"),
+    "a-field-that-no-event-has": ((WELL, OURS.replace("[actor]", "[user]")), "error", "refused"),
+    "a-test-that-is-none": ((WELL, OURS.replace("match: [[", "match: [5, [")), "error", "refused"),
+    "no-test-of-a-correlation": ((WELL, OURS.replace("clean: [[", "clean: [] # [[")), "warning", "no-tests"),
     "a-filter-of-nothing": (
         (FOREIGN, "title: F\nlogsource: {product: windows}\nfilter: {rules: [x], s: {a: b}, condition: not s}\n"),
         "error",

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.detect.correlation.model import Correlation
 from watchkeeper.detect.linting import fields, memory, truth, words
 from watchkeeper.detect.linting.model import Problem, error
 from watchkeeper.detect.proving.model import Framework
@@ -20,6 +21,8 @@ from watchkeeper.detect.sigma.own import read_own
 from watchkeeper.detect.sigma.reading.headings import names_of
 from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, Lists, Unresolved
 from watchkeeper.detect.sigma.reading.single import read_rule
+from watchkeeper.detect.sigma.reading.trials import read_trials
+from watchkeeper.detect.sigma.rules import refuse_strange
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -81,15 +84,23 @@ def _said(document: Document, frameworks: tuple[Framework, ...]) -> Iterator[Pro
     for key in document.doubled:
         yield error("duplicate-key", f"the key {key} stands twice; only the last counts", "give one another name")
     if not is_filter(document):
-        yield from words.problems_of(document.content, frameworks, is_ours=_is_ours(document))
+        yield from words.problems_of(
+            document.content, frameworks, is_ours=_is_ours(document) or _speaks_to_us(document)
+        )
 
 
 def _is_ours(document: Document) -> bool:
+    """Whether our own loading would read it: a rule about our events, a correlation that says something to us."""
+    if is_correlation(document):
+        return _speaks_to_us(document)
     source = document.content.get("logsource")
-    is_of_us = (
-        isinstance(source, dict) and source.get("product") == "mcp" and source.get("service") in (None, "watchkeeper")
-    )
-    return is_of_us or "watchkeeper" in document.content
+    if not isinstance(source, dict):
+        return False
+    return source.get("product") == "mcp" and source.get("service") in (None, "watchkeeper")
+
+
+def _speaks_to_us(document: Document) -> bool:
+    return "watchkeeper" in document.content
 
 
 def _rule(document: Document, lists: Lists) -> tuple[ReadRule | None, list[Problem]]:
@@ -126,7 +137,20 @@ def _together(documents: list[Document], read: list[ReadRule], lists: Lists) -> 
     yield from map(_fault, refused)
     by_id = {names_of(document)[0]: document for document in documents if is_correlation(document)}
     for one in correlations:
-        yield from (problem.of(by_id[one.heading.id]) for problem in memory.problems_of(one))
+        document = by_id[one.heading.id]
+        problems = [*memory.problems_of(one), *(_strict_correlation(document, one) if _is_ours(document) else ())]
+        yield from (problem.of(document) for problem in problems)
+
+
+def _strict_correlation(document: Document, correlation: Correlation) -> Iterator[Problem]:
+    try:
+        refuse_strange(correlation)
+        read_trials(document)
+    except Misconfigured as fault:
+        reason = fault.reason.removeprefix(f"{document.source}: ")
+        yield error(
+            "refused", f"as one of our own it is refused: {reason}", fault.hint or "see docs/concepts/correlation.md"
+        )
 
 
 def _fault(refused: Refused) -> Problem:

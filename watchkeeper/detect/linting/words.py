@@ -66,7 +66,7 @@ def _ours(content: Mapping[str, Any]) -> Iterator[Problem]:
         yield warning("no-response", "it does not say what to do first", "write `watchkeeper: {response: ...}`")
     tests = ours.get("tests")
     tests = tests if isinstance(tests, dict) else {}
-    if "detection" in content:
+    if "detection" in content or "correlation" in content:
         for name, word in (("match", "must match"), ("clean", "must not match")):
             if not tests.get(name):
                 yield warning("no-tests", f"it has no example that it {word}", f"write `watchkeeper.tests.{name}`")

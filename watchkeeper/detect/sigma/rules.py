@@ -83,7 +83,7 @@ def load_detections(folders: Iterable[Path], lists: Lists = NO_LISTS) -> Detecti
     _raise_first(refused)
     trials = {heading_of(one, "").id: read_trials(one) for one in combined}
     for one in correlations:
-        _refuse_strange(one)
+        refuse_strange(one)
     silent = silenced(correlations)
     return Detections(
         rules=tuple(
@@ -145,8 +145,8 @@ def _raise_first(refused: list[Refused]) -> None:
         raise Misconfigured(f"{place}: {one.reason}", hint=one.hint)
 
 
-def _refuse_strange(correlation: Correlation) -> None:
-    """What no event has cannot be counted or grouped by."""
+def refuse_strange(correlation: Correlation) -> None:
+    """What no event of ours has cannot be counted or grouped by. Raises `Misconfigured`."""
     aliases = correlation.aliases
     named = [*correlation.group_by, *correlation.fields, *(f for one in aliases.values() for f in one.values())]
     for name in named:
