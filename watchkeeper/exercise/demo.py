@@ -135,10 +135,16 @@ class Demo:
         return await self._denied("send_message", answer.text)
 
     async def _detected(self) -> Timed:
-        alerts = await self._wait(lambda: self._estate.events("detect.alert.raised", server=TRAINING))
-        cause = self._denials[0].time if self._denials else alerts[0].time
-        first = min(alert.time for alert in alerts)
-        return Timed(str(alerts[0].body.get("title", "")), max(0, first - cause) / 1000)
+        cause = self._denials[0].time if self._denials else 0
+
+        def about() -> list[Event]:
+            """Alerts about the denial and what came after it; what honest calls raised before says nothing of it."""
+            alerts = self._estate.events("detect.alert.raised", server=TRAINING)
+            return [alert for alert in alerts if alert.body.get("event_time", alert.time) >= cause]
+
+        alerts = await self._wait(about)
+        first = min(alerts, key=lambda alert: alert.time)
+        return Timed(str(first.body.get("title", "")), max(0, first.time - (cause or first.time)) / 1000)
 
     async def _one_incident(self) -> str:
         wanted = {"weather", "notes_read", "send_message"}
