@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from watchkeeper.app.admission import Access
+from watchkeeper.app.alerts.view import AlertsView
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
 from watchkeeper.app.inbox import InboxView
+from watchkeeper.app.intelligence_view import IntelligenceView
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.searching import EventsView
+from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.app.verification import Verification
 from watchkeeper.app.views import TrafficView
 from watchkeeper.app.webhooks import HookDoor
@@ -38,7 +41,7 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 @pytest.fixture
 def services(platform: Platform) -> Iterator[Services]:
     with closing(JournalReader(platform.data_dir)) as reader:
-        inbox = InboxView(platform)
+        inbox, loaded = InboxView(platform), Loaded(Settings(), platform.data_dir)
         ledger = Ledger(platform.database, platform.journal, reader)
         yield Services(
             events=EventsView(
@@ -53,6 +56,8 @@ def services(platform: Platform) -> Iterator[Services]:
             orders=OrdersView(platform),
             journal=JournalView(platform, Verification(platform.data_dir, platform.clock)),
             inbox=inbox,
+            intelligence=IntelligenceView(loaded, platform.database, platform.clock),
+            alerts=AlertsView(loaded, platform),
             hooks=HookDoor(platform, inbox, []),
             notifications=NotificationsView(ConsoleNotifier(platform.database, ledger)),
         )

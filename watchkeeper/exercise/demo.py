@@ -150,7 +150,8 @@ class Demo:
         wanted = {"weather", "notes_read", "send_message"}
 
         def whole() -> list[str]:
-            incidents = self._estate.incidents()
+            # an order that was lifted before this run may be an incident of its own, about the client
+            incidents = [one for one in self._estate.incidents() if one["incident"]["server"] == TRAINING]
             if len(incidents) != 1:
                 return []
             told = json.dumps(incidents[0], ensure_ascii=False, default=str)
