@@ -113,7 +113,7 @@ def test_a_simulation_says_how_often_somebody_would_have_been_woken(run: Command
     done = run("rules", "simulate", rule, "--days", 1, "--data", lived)
     assert done.exit_code == 0
     assert "denied_call" in done.output
-    assert "2 alerts, 1 calls, 1 groups (high)" in done.output
+    assert "2 matches, 1 alerts, 1 calls, 1 groups (high)" in done.output
     told = json.loads(run("rules", "simulate", rule, "--days", 14, "--data", lived, "--json").output)
     assert told["sentence"].startswith("Would have woken someone once in 14 days; 1 group. The records reach back only")
 

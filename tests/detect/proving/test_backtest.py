@@ -183,7 +183,7 @@ def test_the_volume_is_counted_by_day_and_a_call_by_the_silence_before_it(tmp_pa
     found = simulate(run, (DENIED, HELD), run.run(past.facts(None)), past.reach())
     denied, held = found.volumes
     assert (denied.days, denied.matches, denied.drills) == ((0, 5, 1, 0), 6, 1)
-    assert (denied.wakes, denied.groups, denied.top) == (4, 2, (("s/read", 5), ("s/send", 1)))
+    assert (denied.told, denied.wakes, denied.groups, denied.top) == (5, 4, 2, (("s/read", 5), ("s/send", 1)))
     assert (held.is_known, held.matches) == (False, 0)
     assert sentence(found) == (
         "Would have woken someone 4 times in 3 days; 2 groups. The records reach back only 2.0 days of them."

@@ -9,11 +9,13 @@ import click
 import msgspec
 
 from watchkeeper.app.administration import Administration
+from watchkeeper.app.settings import Loaded
 from watchkeeper.cli import options, output
 from watchkeeper.cli.rules.given import given, is_ours, now, said_of, settings_of, tenant_option
 from watchkeeper.cli.rules.running import notes, past_of, progress
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import NotFound
+from watchkeeper.detect.alerts.admission import Limits
 from watchkeeper.detect.model import Heading
 from watchkeeper.detect.proving.backtest import Backtest, choose
 from watchkeeper.detect.proving.past import DAY, kinds_of
@@ -49,13 +51,20 @@ def command(
     run, reach = Backtest(chosen, kept=0), past.reach()
     with progress() as tell:
         hits = run.run(past.facts(kinds_of(chosen.rules), tell), until)
-        found = simulate(run, chosen.headings, hits, reach, loaded.settings.respond.window_seconds * SECOND)
+        window = loaded.settings.respond.window_seconds * SECOND
+        found = simulate(run, chosen.headings, hits, reach, window=window, limits=limits_of(loaded))
     notes(past, run)
     _note(loaded.data_dir, found, days, {rule.id: rule for rule in chosen.headings})
     if as_json:
         output.as_json({"sentence": sentence(found), **msgspec.to_builtins(found)})
     else:
         _tell(found)
+
+
+def limits_of(loaded: Loaded) -> Limits:
+    """Those of admission, as they are set."""
+    detect = loaded.settings.detect
+    return Limits(detect.window_seconds, detect.throttle_alerts, detect.throttle_seconds)
 
 
 def _note(folder: Path, found: Simulated, days: int, rules: dict[str, Heading]) -> None:
@@ -86,7 +95,8 @@ def _tell(found: Simulated) -> None:
 
 def _tell_rule(volume: Volume) -> None:
     output.text(
-        f"{volume.name}  {sparkline(volume.days)}  {volume.matches:,} alerts, "
+        f"{volume.name}  {sparkline(volume.days)}  {volume.matches:,} matches, "
+        f"{volume.told:,} alerts, "
         f"{volume.wakes} calls, {volume.groups} groups ({volume.level})"
     )
     for group, count in volume.top:

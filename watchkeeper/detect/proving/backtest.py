@@ -130,7 +130,7 @@ class Backtest:
 
 def hit_of(found: Detection) -> Hit:
     """A match as it would have been told."""
-    return Hit(found.by, found.event, found.position, alert_id(found), found.group)
+    return Hit(found, alert_id(found))
 
 
 def _closure(ids: set[str], correlations: dict[str, Correlation]) -> set[str]:

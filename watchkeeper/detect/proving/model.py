@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from watchkeeper.detect.model import Heading
+from watchkeeper.detect.model import Detection, Heading
 from watchkeeper.events import Event, Position
 
 
@@ -106,10 +106,27 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
 class Hit(msgspec.Struct, frozen=True):
     """A recorded event that a rule matches, or that completes a correlation."""
 
-    rule: Heading
-    event: Event
-    position: Position
+    found: Detection
+    """As the stream's stages hand it to admission."""
     alert: str
     """The id of the alert that the stream would raise, or raised."""
-    group: str
-    """What it is about."""
+
+    @property
+    def rule(self) -> Heading:
+        """What found it."""
+        return self.found.by
+
+    @property
+    def event(self) -> Event:
+        """The one that completed it."""
+        return self.found.event
+
+    @property
+    def position(self) -> Position:
+        """Where that event stands."""
+        return self.found.position
+
+    @property
+    def group(self) -> str:
+        """What it is about."""
+        return self.found.group

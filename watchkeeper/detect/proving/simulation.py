@@ -1,5 +1,8 @@
 """How loud rules would have been: their alerts by day, and how often somebody would have been called. Pure.
 
+Matches pass the admission of the stream, so that what is only the same again is counted and not told. Exceptions are
+not asked: they may be gone when the rule is enabled.
+
 Somebody is called when a group of alerts (a rule, and what it is about) speaks for the first time, or again after a
 silence as long as the one that ends an incident. Matches of drills are counted apart: they call nobody. A range without
 records, or without one event of the kinds that a rule looks at, has no answer, and is never shown as a quiet one.
@@ -13,6 +16,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from watchkeeper.core.clock import SECOND
+from watchkeeper.detect.alerts.admission import AlertAdmission, Limits
+from watchkeeper.detect.alerts.model import RAISED
 from watchkeeper.detect.model import Heading
 from watchkeeper.detect.proving.backtest import Backtest
 from watchkeeper.detect.proving.model import Hit
@@ -36,6 +41,8 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     matches: int
     """Without those of drills."""
     drills: int
+    told: int
+    """Alerts that would have been told, after grouping and throttling."""
     wakes: int
     """How often somebody would have been called."""
     groups: int
@@ -73,15 +80,26 @@ class _Loudness:
 
     def __init__(self, days: int) -> None:
         self.days = [0] * days
-        self.groups: dict[str, list[int]] = defaultdict(list)
+        self.matched: Counter[str] = Counter()
+        self.told: dict[str, list[int]] = defaultdict(list)
         self.drills = 0
 
 
 def simulate(
-    run: Backtest, rules: Sequence[Heading], hits: Iterable[Hit], reach: Reach, window: int = WINDOW
+    run: Backtest,
+    rules: Sequence[Heading],
+    hits: Iterable[Hit],
+    reach: Reach,
+    *,
+    window: int = WINDOW,
+    limits: Limits | None = None,
 ) -> Simulated:
-    """The volume of every rule over a backtest's matches; `window` ends a call, in microseconds."""
+    """The volume of every rule over a backtest's matches.
+
+    `window` ends a call, in microseconds; `limits` are those of admission.
+    """
     first = reach.since // DAY
+    admission = AlertAdmission(limits)
     loud = {rule.id: _Loudness((reach.until - 1) // DAY - first + 1) for rule in rules}
     for hit in hits:
         mine = loud[hit.rule.id]
@@ -89,7 +107,9 @@ def simulate(
             mine.drills += 1
             continue
         mine.days[min(max(hit.event.time // DAY - first, 0), len(mine.days) - 1)] += 1
-        mine.groups[hit.group].append(hit.event.time)
+        mine.matched[hit.group] += 1
+        if any(event.kind == RAISED for event in admission.admit(hit.found, hit.event.time)):
+            mine.told[hit.group].append(hit.event.time)
     volumes = [_volume(run, rule, loud[rule.id], window) for rule in rules]
     return Simulated(
         reach=reach,
@@ -127,7 +147,6 @@ def sparkline(days: Sequence[int]) -> str:
 
 
 def _volume(run: Backtest, rule: Heading, loud: _Loudness, window: int) -> Volume:
-    counted = Counter({group: len(times) for group, times in loud.groups.items()})
     return Volume(
         rule=rule.id,
         name=rule.name,
@@ -136,9 +155,10 @@ def _volume(run: Backtest, rule: Heading, loud: _Loudness, window: int) -> Volum
         events=run.seen_by(rule),
         matches=sum(loud.days),
         drills=loud.drills,
-        wakes=sum(calls(times, window) for times in loud.groups.values()),
-        groups=len(loud.groups),
+        told=sum(map(len, loud.told.values())),
+        wakes=sum(calls(times, window) for times in loud.told.values()),
+        groups=len(loud.matched),
         days=tuple(loud.days),
-        top=tuple(sorted(counted.items(), key=lambda one: (-one[1], one[0]))[:_TOP]),
+        top=tuple(sorted(loud.matched.items(), key=lambda one: (-one[1], one[0]))[:_TOP]),
         failures=run.failures[rule.id],
     )
