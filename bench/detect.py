@@ -107,7 +107,8 @@ def main() -> None:
         return
     for one in found:
         more = {key: value for key, value in one.items() if key not in ("metric", "value", "unit")}
-        sys.stdout.write(f"{one['metric']:46} {one['value']:>12,} {one['unit']:9} {more or ''}\n")
+        value = "no case" if one["value"] is None else f"{one['value']:,}"
+        sys.stdout.write(f"{one['metric']:46} {value:>12} {one['unit']:9} {more or ''}\n")
     sys.stdout.write(f"load of the machine when this began: {load:.1f} on {os.cpu_count()} cores\n")
 
 

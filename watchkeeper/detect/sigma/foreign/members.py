@@ -27,17 +27,18 @@ LONGEST = 8_192
 DEEPEST = 16
 _LONGEST_NAME = 256
 _FORMER = """
-approved baseline calculated claimed computed declared default displayed documented expected initial known normal old
-original pinned previous prior registered reported requested required stored trusted typical usual
+approved baseline calculated claimed computed declared default displayed documented expected initial intended known
+normal old original pinned previous prior registered reported requested required stored trusted typical usual
 """
 _BEFORE = frozenset(_FORMER.split())
 _LATTER = """
-actual current delivered detected effective executed final granted live modified new observed presented real received
-rendered resolved returned runtime selected sent source token
+actual current delivered detected effective executed final granted issued live modified new observed presented real
+received rendered resolved returned routed runtime selected sent source token
 """
 _AFTER = frozenset(_LATTER.split())
 _PLAIN = _BEFORE - {"default", "initial", "known", "old", "previous", "prior", "requested", "required", "stored"}
 """Of these the other member may have the name alone: `expected_sha256` and `sha256`."""
+_GOOD = "known_good_"
 _BAD = """
 abnormal abuse adversar alert alter anomal attack attempt auto backdoor block breach bypass chang collid collision
 compromis conceal conflict contamin corrupt covert debug denied denies deviat disabl downgrad drift dump duplicat
@@ -94,6 +95,8 @@ def _stems(path: str) -> Iterator[tuple[str, str]]:
     """The first and the last word of a name, each with the rest of the path."""
     parent, dot, name = path.rpartition(".")
     first, _, rest = name.partition("_")
+    if name.startswith(_GOOD):
+        yield "trusted", f"{parent}{dot}{name.removeprefix(_GOOD)}"
     if rest:
         yield first, f"{parent}{dot}{rest}"
         stem, _, last = name.rpartition("_")
