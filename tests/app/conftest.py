@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.app import compiled
+
 FREE = "[gateway]\nport = 0\n[console]\nport = 0\n"
 
 
@@ -25,6 +27,7 @@ class Running:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.data / "watchkeeper.toml").write_text(settings, encoding="utf-8")
         self.printed = ""
+        compiled.lend(self.data)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "watchkeeper", "up", "--data", str(self.data), *arguments],
             cwd=folder,
@@ -52,6 +55,7 @@ class Running:
             self.process.send_signal(signal.SIGINT)
         rest, _ = self.process.communicate(timeout=60)
         self.printed += rest.decode()
+        compiled.take(self.data)
         return self.process.returncode
 
     def to_end(self) -> str:

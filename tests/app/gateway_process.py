@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.app import compiled
 from tests.app.conftest import environment
 
 WITHIN = 60.0
@@ -33,6 +34,9 @@ class GatewayProcess:
             if "--data" in arguments or "--ephemeral" in arguments
             else [*arguments, "--data", str(self.data)]
         )
+        self.folder = Path(words[words.index("--data") + 1]) if "--data" in words else None
+        if self.folder is not None:
+            compiled.lend(self.folder)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "watchkeeper", "gateway", *words],
@@ -77,6 +81,8 @@ class GatewayProcess:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.communicate()
+        if self.folder is not None:
+            compiled.take(self.folder)
         return self.process.returncode
 
 

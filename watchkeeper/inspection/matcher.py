@@ -13,6 +13,7 @@ import os
 import stat
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,7 +104,7 @@ def _note(index: int, _start: int, _end: int, _flags: int, found: list[int]) -> 
 
 def _load(patterns: Sequence[Pattern], cache: Path | None) -> Any:
     if cache is None:
-        return _compile(patterns)
+        return _compile(tuple(patterns))
     digest = hashlib.sha256(repr((hyperscan.__version__, _compile_host(), list(patterns))).encode())
     path = cache / f"patterns-{digest.hexdigest()}.hs"
     try:
@@ -112,7 +113,7 @@ def _load(patterns: Sequence[Pattern], cache: Path | None) -> Any:
             return hyperscan.loadb(path.read_bytes(), hyperscan.HS_MODE_BLOCK)
     except (OSError, WatchkeeperError, hyperscan.error) as error:
         _log.warning("the compiled patterns in %s cannot be used: %s", cache, error)
-    database = _compile(patterns)
+    database = _compile(tuple(patterns))
     try:
         write_private(path, hyperscan.dumpb(database))
     except WatchkeeperError as error:
@@ -120,7 +121,9 @@ def _load(patterns: Sequence[Pattern], cache: Path | None) -> Any:
     return database
 
 
-def _compile(patterns: Sequence[Pattern]) -> Any:
+@lru_cache(maxsize=8)
+def _compile(patterns: tuple[Pattern, ...]) -> Any:
+    """A second for the patterns of all inspectors; nothing changes a database, so who asks for the same shares it."""
     base = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_SINGLEMATCH
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     parts = [(part, at, case) for at, (pattern, case) in enumerate(patterns) for part in alternatives(pattern)]
