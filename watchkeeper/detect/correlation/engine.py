@@ -140,6 +140,8 @@ class Engine:
         while agenda:
             number = min(agenda)
             for seen, ways in agenda.pop(number):
+                if not self.groups[number] and not self._begins(number, ways):
+                    continue
                 for group, which, values in self._grouped(number, seen, ways):
                     told = self._feed(number, group, seen, which, values)
                     if told is not None:
@@ -184,6 +186,9 @@ class Engine:
     def _feed(self, number: int, group: Group, seen: Occurrence, which: tuple[int, ...], values: Any) -> Told | None:
         held = self.groups[number].get(group)
         if held is None:
+            begins = self.plans[number].begins
+            if begins is not None and begins.isdisjoint(which):
+                return None  # a later step, of which nothing came before
             held = self._begin(number, group)
             if held is None:
                 return None
@@ -204,6 +209,10 @@ class Engine:
         if held.due < 0 or self.plans[number].is_timed:
             self._schedule(held)
         return told
+
+    def _begins(self, number: int, ways: tuple[Way, ...]) -> bool:
+        begins = self.plans[number].begins
+        return begins is None or not all(begins.isdisjoint(way.which) for way in ways)
 
     def _begin(self, number: int, group: Group) -> Held | None:
         """A new group, if it is this worker's."""

@@ -38,6 +38,8 @@ class Plan:
     """Whether something may become due sooner than it was when an event comes."""
     is_waiting: bool
     """Whether it tells of what did not happen."""
+    begins: frozenset[int] | None = None
+    """Numbers of the rules that mean something in a group that was not seen before; `None` for all."""
 
 
 def plan_for(correlation: Correlation, entries: int) -> Plan:
@@ -106,7 +108,8 @@ def _order(correlation: Correlation) -> Plan:
     patterns = tuple(_pattern(correlation, term) for term in _terms(correlation))
     span = correlation.timespan
     is_waiting = any(gap for pattern in patterns for gap in pattern.gaps)
-    return Plan(lambda: Order(span, patterns), None, is_timed=True, is_waiting=is_waiting)
+    begins = frozenset().union(*(pattern.gaps[0] | {pattern.steps[0]} for pattern in patterns))
+    return Plan(lambda: Order(span, patterns), None, is_timed=True, is_waiting=is_waiting, begins=begins)
 
 
 def _terms(correlation: Correlation) -> tuple[Term, ...]:

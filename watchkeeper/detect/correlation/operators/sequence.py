@@ -91,8 +91,11 @@ class Progress:
 
     def until(self) -> int:
         """The time after which nothing here matters."""
-        begun = max((chain[0][0] for chain in self.best if chain is not None), default=-1 - self.span)
-        return max(begun, self.refused) + self.span
+        last = self.refused
+        for chain in self.best:
+            if chain is not None and chain[0][0] > last:
+                last = chain[0][0]
+        return last + self.span
 
 
 class Order:
@@ -123,10 +126,14 @@ class Order:
 
     def due(self) -> int:
         """See `State`."""
-        waiting = [progress.waiting[0] for progress in self._progress if progress.waiting is not None]
-        if waiting:
-            return min(waiting)
-        return max(self._quiet, *(progress.until() for progress in self._progress))
+        due, soonest = self._quiet, -1
+        for progress in self._progress:
+            waiting = progress.waiting
+            if waiting is not None and (soonest < 0 or waiting[0] < soonest):
+                soonest = waiting[0]
+            until = progress.until()
+            due = max(due, until)
+        return due if soonest < 0 else soonest
 
     def wake(self) -> Told | None:
         """See `State`."""
