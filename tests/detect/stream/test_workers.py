@@ -206,3 +206,24 @@ def test_correlations_of_correlations_go_on_where_they_were_when_the_number_chan
         crew.bench.close()
     assert found[0] == found[1]
     assert {rule for rule, _ in found[0]} == {"denied", "per-server", "few", "many"}
+
+
+@pytest.mark.behaviour("detect.workers-are-level")
+def test_what_waits_for_event_time_in_one_worker_is_not_lost_to_another_that_is_further(bench: Bench) -> None:
+    crew = Crew(bench, correlating)
+    owner = next(number for number in (1, 2) if Partition(number, 2).owns("few"))
+    mine, other = crew.worker(Partition(owner, 2)), crew.worker(Partition(3 - owner, 2))
+    bench.record(call(at * SECOND, outcome="deny") for at in (1, 2, 3))
+    mine.step()
+    mine.save()  # it waits for event time, and is killed
+    assert isinstance(bench.clock, ManualClock)
+    for _ in range(2):  # the second time there is nothing to read, and there was not for a minute
+        other.step()
+        bench.clock.advance(60 * SECOND)
+    other.step()
+    other.save()
+    assert other.watermark > mine.watermark
+    crew.arrange(1)
+    drain(crew.worker(Partition()))
+    crew.close()
+    assert [one.body["rule"] for one in bench.derived()].count("few") == 1
