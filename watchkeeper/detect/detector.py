@@ -44,6 +44,10 @@ _CHUNK = 4096
 """Records of one look: as many as the journal commits at once."""
 _HURRY = SECOND // 10
 """What is found in a look that takes longer is not kept waiting for its end."""
+_SHARE = 3
+_LONGEST = 150_000
+"""Under load, a transaction that took long is followed by the next after as much again three times, or after so many
+microseconds: writing what stages remember, over and over, must not take the time that it takes to find anything."""
 _KNOWN_AGAIN = 16_384
 """Events whose ids are known again."""
 _NOTHING: At = (Event(v=VERSION, id="", time=0, kind=""), Position("", 0))
@@ -86,6 +90,9 @@ class Detector:
         self.saved: dict[str, int] | None = None
         """The cursor as it is durable; `None` before the first look."""
         self._saved_at = 0
+        self._not_before = 0
+        self._is_failed = False
+        """The last transaction did not happen: it comes before anything else."""
         self._last: At = _NOTHING
         """What was looked at last."""
         self._trouble = ""
@@ -106,13 +113,16 @@ class Detector:
     def _step(self) -> int:
         cursor = self._started()
         self._publish()
-        if self._outbox.has_gathered:  # a commit failed
+        if self._is_failed:
             self.save()
         records = self._place.reader.read(cursor, limit=_CHUNK)
         self._take(records)
         self._pass_time(is_idle=not records)
-        is_due = self._clock.now() - self._saved_at >= self._settings.save_seconds * SECOND
-        if self._outbox.has_gathered or (is_due and (records or self._outbox.published)):
+        now = self._clock.now()
+        is_due = now - self._saved_at >= self._settings.save_seconds * SECOND
+        if self._outbox.has_gathered and (not records or now >= self._not_before):
+            self.save()
+        elif is_due and (records or self._outbox.published):
             self.save()
         self._rate.note(len(records), self._clock.now())
         return len(records)
@@ -130,11 +140,14 @@ class Detector:
             published=self._outbox.published,
             emptied=self._memories.emptied,
         )
+        began, self._is_failed = self._clock.now(), True
         self._state.commit(commit)
+        self._is_failed = False
         self._memories.committed()
         self._outbox.committed(owed)
         self.saved = dict(self._cursor)
         self._saved_at = self._clock.now()
+        self._not_before = self._saved_at + min(_SHARE * (self._saved_at - began), _LONGEST)
         self._publish()
 
     def forget(self, is_named: Callable[[bytes], object]) -> int:
@@ -207,7 +220,7 @@ class Detector:
                 self._look(record.event, record.position, now)
             cursor[record.position.writer] = record.position.index + 1
             self._counts.events += 1
-            if self._outbox.has_gathered and self._clock.now() - now >= _HURRY:
+            if self._outbox.has_gathered and self._clock.now() >= max(now + _HURRY, self._not_before):
                 self.save()
                 now = self._clock.now()
 
