@@ -118,11 +118,7 @@ class Detector:
         records = self._place.reader.read(cursor, limit=_CHUNK)
         self._take(records)
         self._pass_time(is_idle=not records)
-        now = self._clock.now()
-        is_due = now - self._saved_at >= self._settings.save_seconds * SECOND
-        if self._outbox.has_gathered and (not records or now >= self._not_before):
-            self.save()
-        elif is_due and (records or self._outbox.published):
+        if self._is_due(is_idle=not records):
             self.save()
         self._rate.note(len(records), self._clock.now())
         return len(records)
@@ -207,6 +203,14 @@ class Detector:
         )
 
     # ── one batch ──
+
+    def _is_due(self, *, is_idle: bool) -> bool:
+        """Whether to commit after a look: what was found soon, the mere place in the journal once in a while."""
+        now = self._clock.now()
+        if self._outbox.has_gathered:
+            return is_idle or now >= self._not_before
+        is_due = now - self._saved_at >= self._settings.save_seconds * SECOND
+        return is_due and (not is_idle or bool(self._outbox.published))
 
     def _take(self, records: Sequence[Record]) -> None:
         cursor, now = self._started(), self._clock.now()
