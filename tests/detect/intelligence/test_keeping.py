@@ -154,7 +154,7 @@ def colliding(many: int) -> Sequence[str]:
 
 @pytest.mark.behaviour("intel.index")
 def test_keys_that_collide_are_laid_down_by_a_hash_that_nobody_can_foresee(library: Library) -> None:
-    names = colliding(200)
+    names = colliding(150)
     library.take(ONE, drafts(*names))
     lookup = library.open()
     assert (len(lookup.head.salt), all(lookup.has(f"d:{name}".encode()) for name in names)) == (16, True)

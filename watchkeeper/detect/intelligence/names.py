@@ -85,3 +85,26 @@ def walk(name: str) -> list[str]:
         found.append(name)
         name = name.partition(".")[2]
     return found
+
+
+def mark(place: str) -> str:
+    """The last two labels of a name, an address as it is: what an index notes, to set aside most places by one look."""
+    if place[-1:].isdigit() or ":" in place:
+        return place
+    head, _, top = place.rpartition(".")
+    return f"{head.rpartition('.')[2]}.{top}" if head else top
+
+
+def host_of(url: str) -> str:
+    """Of a URL in its one form: name or address, without brackets and port."""
+    place = url.partition("://")[2].partition("/")[0]
+    return place[1:].partition("]")[0] if place[:1] == "[" else place.partition(":")[0]
+
+
+def place_of(key: str) -> str:
+    """The host that a key is about (`index` writes its mark); empty where it is about none."""
+    if key[0] == "d":
+        return key[2:]
+    if key[0] == "e":
+        return key.rpartition("@")[2]
+    return host_of(key[2:]) if key[0] == "u" else ""

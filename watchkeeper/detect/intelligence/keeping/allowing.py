@@ -15,6 +15,7 @@ import msgspec
 from watchkeeper.core.errors import Conflict, NotFound, Unavailable
 from watchkeeper.core.files import write_private
 from watchkeeper.detect.intelligence.model import Type, key_of
+from watchkeeper.detect.intelligence.names import host_of
 
 _NETWORKS = {
     "10.0.0.0/8": "a private network (RFC 1918)",
@@ -136,12 +137,6 @@ def _number(address: str) -> tuple[int, int, int]:
     if len(parts) == 4:
         return 4, 32, int(parts[0]) << 24 | int(parts[1]) << 16 | int(parts[2]) << 8 | int(parts[3])
     return 6, 128, int(ipaddress.IPv6Address(address))
-
-
-def host_of(url: str) -> str:
-    """Of a URL in its one form: name or address, without brackets and port."""
-    place = url.partition("://")[2].partition("/")[0]
-    return place[1:].partition("]")[0] if place[:1] == "[" else place.partition(":")[0]
 
 
 class AllowBook:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -19,6 +20,7 @@ from watchkeeper.detect.intelligence.keeping.allowing import AllowList
 from watchkeeper.detect.intelligence.keeping.files import replacing
 from watchkeeper.detect.intelligence.keeping.index import HEAD, MAGIC, RECORD, Hash, Head, aligned, hash_of
 from watchkeeper.detect.intelligence.model import Indicator, Type
+from watchkeeper.detect.intelligence.names import mark, place_of
 
 _encoder = msgspec.msgpack.Encoder()
 _LONGEST_SEARCH = 128
@@ -32,6 +34,7 @@ def build(path: Path, sources: Iterable[Iterable[Indicator]], allow: AllowList, 
     head = Head(built=now)
     offsets = array("Q")
     lengths: dict[str, set[int]] = {"4": set(), "6": set()}
+    marks: set[str] = set()
     records = path.with_name(f".{path.name}.records")
     with replacing(records) as file:
         at = 0
@@ -39,18 +42,26 @@ def build(path: Path, sources: Iterable[Iterable[Indicator]], allow: AllowList, 
             if found[0].type is Type.NETWORK:
                 address, _, length = found[0].value.partition("/")
                 lengths["6" if ":" in address else "4"].add(int(length))
-            data = _encoder.encode(found)
-            raw = key.encode()
-            file.write(RECORD.pack(len(raw), len(data)) + raw + data)
-            offsets.append(at)
-            at += RECORD.size + len(raw) + len(data)
-    head.keys = len(offsets)
+            if place := place_of(key):
+                marks.add(mark(place))
+            at = _record(file, offsets, at, key, _encoder.encode(found))
+        head.keys = len(offsets)
+        for one in sorted(marks):
+            at = _record(file, offsets, at, f"x:{one}", _encoder.encode(()))
     head.lengths = {version: sorted(found, reverse=True) for version, found in lengths.items()}
     try:
         _lay(path, records, head, offsets)
     finally:
         records.unlink(missing_ok=True)
     return head
+
+
+def _record(file: BinaryIO, offsets: array[int], at: int, key: str, data: bytes) -> int:
+    """Write one; where the next one will stand."""
+    raw = key.encode()
+    file.write(RECORD.pack(len(raw), len(data)) + raw + data)
+    offsets.append(at)
+    return at + RECORD.size + len(raw) + len(data)
 
 
 def _keys(

@@ -17,7 +17,7 @@ from watchkeeper.detect.intelligence.keeping.index import Lookup
 from watchkeeper.detect.intelligence.looking.observables import observables
 from watchkeeper.detect.intelligence.looking.packages import is_about_packages, packages
 from watchkeeper.detect.intelligence.looking.quick import Quick
-from watchkeeper.detect.intelligence.looking.words import words, words_of
+from watchkeeper.detect.intelligence.looking.words import SIGNS, mend, shown, shown_in, split
 from watchkeeper.detect.intelligence.model import Indicator, Type, key_of
 from watchkeeper.detect.intelligence.names import walk
 from watchkeeper.events import Event
@@ -69,24 +69,28 @@ class Finder:
         """What the event shows of what is known, each key once."""
         if self.is_empty:
             return []
-        found = words(event)
-        pairs = self._pairs(found)
+        pairs = self._pairs(shown(event))
         if "server" in self._types and event.server:
             name = event.server.casefold()
             pairs += [(*pair, b"") for pair in self._known([(Type.SERVER, name)])]
         return self._hits(pairs) if pairs else []
 
-    def look_at(self, found: list[bytes]) -> list[Hit]:
-        """The same for bare words."""
-        return self._hits(self._pairs(found)) if not self.is_empty else []
+    def look_at(self, data: bytes) -> list[Hit]:
+        """The same for what `shown_in` makes of a text."""
+        return self._hits(self._pairs(data)) if not self.is_empty else []
 
-    def _pairs(self, found: list[bytes]) -> list[tuple[Type, str, str, bytes]]:
-        if len(found) > _MOST_WORDS:
-            self.cut += 1
-            found = found[:_MOST_WORDS]
-        pairs: list[tuple[Type, str, str, bytes]] = []
+    def _pairs(self, data: bytes) -> list[tuple[Type, str, str, bytes]]:
+        found = split(data)
         nothing, may = self._nothing, self._may
-        for word in set(found).difference(nothing):
+        fresh = set(found).difference(nothing)
+        if not SIGNS.isdisjoint(fresh):
+            found = split(mend(data, SIGNS.intersection(fresh)))
+            fresh = set(found).difference(nothing) - SIGNS
+        if len(fresh) > _MOST_WORDS:
+            self.cut += 1
+            fresh = set(sorted(fresh)[:_MOST_WORDS])
+        pairs: list[tuple[Type, str, str, bytes]] = []
+        for word in fresh:
             if (b"." in word or b":" in word or len(word) > 31) and may(word):  # `is_candidate`, without the call
                 pairs += [(*pair, word) for pair in self._remember(word)]
             elif len(word) <= _LONGEST_REMEMBERED:
@@ -149,7 +153,7 @@ def _package_keys(value: str) -> list[str]:
 def found_in(text: str, lookup: Lookup) -> list[Hit]:
     """What a text holds of what is known; the text may also be one value: a package, a server's name."""
     finder = Finder(lookup)
-    hits = finder.look_at(words_of(text))
+    hits = finder.look_at(shown_in(text))
     bare = [f"s:{text.strip().casefold()}", f"p:{text.strip()}", f"p:*/{text.strip()}"]
     return hits + [
         Hit(Type.SERVER if key[0] == "s" else Type.PACKAGE, text, key, b"", lookup.get(key.encode()))

@@ -10,9 +10,8 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from watchkeeper.detect.intelligence.keeping.allowing import host_of
 from watchkeeper.detect.intelligence.model import Type
-from watchkeeper.detect.intelligence.names import host
+from watchkeeper.detect.intelligence.names import host, host_of
 from watchkeeper.detect.intelligence.values import HASH_LENGTHS, ipaddress_of, package, url
 
 _EDGES = ".,:;!?-_=&/#@%+~"

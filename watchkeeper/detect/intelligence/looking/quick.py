@@ -12,7 +12,6 @@ from watchkeeper.detect.intelligence.keeping.index import Lookup
 
 _EDGES = b".,:;!?-_=&/#@%+~"
 _SCHEMES = frozenset({b"http", b"https", b"ftp", b"ws", b"wss"})
-_USUAL = {b"http": b":80", b"https": b":443", b"ftp": b":21", b"ws": b":80", b"wss": b":443"}
 _DIGESTS = frozenset({32, 40, 64, 128})
 _AS_SLASH = bytes.maketrans(b"=&?#:", b"/////")
 
@@ -23,38 +22,32 @@ class Quick:
     def __init__(self, lookup: Lookup) -> None:
         self._has: Callable[[bytes], bool] = lookup.has
         self._lengths = tuple(lookup.head.lengths.get("4", ()))
-        types = lookup.head.by_type
-        self._urls = "url" in types
-        self._hosts = "domain" in types
 
     def may(self, word: bytes) -> bool:
         """Whether to look closer."""
         low = word.lower()
-        if not low.isascii() or b"%" in low or len(low) > 2048:
+        if b"%" in low or not low.isascii() or len(low) > 2048:
             return True
         if b"://" in low:
-            return b"@" in low or self._url(word, low)
+            return b"@" in low or self._url(low)
         if b"@" in low:
-            return self._mail(low.strip(_EDGES))
+            low = low.strip(_EDGES)
+            if b"@" in low:
+                return self._mail(low)
         if b":" in low and (low.count(b":") > 1 or b"sha256:" in low or b"pkg:" in low):
             return True
         if low.isalnum():
             return len(low) in _DIGESTS and self._has(b"h:" + low)
         for piece in low.translate(_AS_SLASH).split(b"/"):
-            bare = piece.strip(_EDGES)
-            if b"." in bare:
-                if self._host(bare):
+            if b"." in piece:
+                bare = piece.strip(_EDGES)
+                if self._host(bare) if b"." in bare else self._digest(bare):
                     return True
-            elif len(bare) in _DIGESTS and self._has(b"h:" + bare):
+            elif len(piece) > 31 and self._digest(piece.strip(_EDGES)):
                 return True
         return False
 
-    def _mail(self, bare: bytes) -> bool:
-        if b"=" in bare or b"/" in bare or b":" in bare or b"&" in bare or b"?" in bare or b"#" in bare:
-            return True
-        return self._has(b"e:" + bare) or self._host(bare.rpartition(b"@")[2].rstrip(b"."))
-
-    def _url(self, word: bytes, low: bytes) -> bool:
+    def _url(self, low: bytes) -> bool:
         scheme, _, rest = low.partition(b"://")
         if scheme not in _SCHEMES or b"://" in rest:
             return True
@@ -63,32 +56,25 @@ class Quick:
             return True
         if b"?" in path and (b"." in path.partition(b"?")[2] or len(path) > 31):
             return True
-        host = place.rstrip(b".,:;!?").partition(b":")[0]
-        return self._host(host) or (self._urls and self._knows_url(word, scheme, place, host))
+        return self._host(place.rstrip(b".,:;!?").partition(b":")[0].rstrip(b"."))
 
-    def _knows_url(self, word: bytes, scheme: bytes, place: bytes, host: bytes) -> bool:
-        path = word[len(scheme) + 3 + len(place) :].rstrip(b".,:;!?").partition(b"#")[0]
-        where = place.rstrip(b".,:;!?").removesuffix(_USUAL[scheme])
-        begin = b"u:" + scheme + b"://" + where
-        if where.partition(b":")[0] != host or b".:" in where or where[-1:] == b".":
+    def _mail(self, bare: bytes) -> bool:
+        if b"=" in bare or b"/" in bare or b":" in bare or b"&" in bare or b"?" in bare or b"#" in bare:
             return True
-        if self._has(begin + (path or b"/")):
-            return True
-        return b"?" in path and self._has(begin + (path.partition(b"?")[0] or b"/"))
+        return self._host(bare.rpartition(b"@")[2].rstrip(b"."))
+
+    def _digest(self, bare: bytes) -> bool:
+        return len(bare) in _DIGESTS and self._has(b"h:" + bare)
 
     def _host(self, host: bytes) -> bool:
-        has = self._has
         if host[-1:].isdigit():
-            return has(b"i:" + host) or (bool(self._lengths) and self._is_in_network(host)) or len(host) in _DIGESTS
-        if self._hosts:
-            name = host
-            while b"." in name:
-                if has(b"d:" + name):
-                    return True
-                name = name.partition(b".")[2]
-        return False
+            return self._has(b"i:" + host) or self._has(b"x:" + host) or self._is_in_network(host) or self._digest(host)
+        end = host.rfind(b".", 0, max(0, host.rfind(b".")))
+        return self._has(b"x:" + host[end + 1 :])
 
     def _is_in_network(self, host: bytes) -> bool:
+        if not self._lengths:
+            return False
         parts = host.split(b".")
         if len(parts) != 4 or not host.replace(b".", b"").isdigit():
             return False

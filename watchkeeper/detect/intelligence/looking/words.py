@@ -6,6 +6,7 @@ it stands. Broken values (`evil[.]example`) are mended. A word ends where a quot
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,12 +18,17 @@ _SEPARATORS = b" \t\r\n\x0b\x0c\x00\"'`<>()[]{}|\\,;^!*$"
 _SPACED = bytes.maketrans(_SEPARATORS + bytes(range(1, 9)) + bytes(range(14, 32)), b" " * (len(_SEPARATORS) + 8 + 18))
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode = msgspec.json.Decoder().decode
-_MENDED = (
-    (b"[.]", b"."), (b"(.)", b"."), (b"{.}", b"."), (b"[dot]", b"."), (b"(dot)", b"."), (b"[DOT]", b"."),
-    (b"[:]", b":"), (b"[://]", b"://"), (b"[:]//", b"://"), (b"[@]", b"@"), (b"[at]", b"@"), (b"(at)", b"@"),
-)  # fmt: skip
-_SIGNS = frozenset({b".", b"dot", b"DOT", b":", b"://", b"@", b"at"})
-"""What a broken value leaves standing alone, its brackets gone; many texts have an `at` for another reason."""
+_MENDED = {
+    b".": ((b"[.]", b"."), (b"(.)", b"."), (b"{.}", b".")),
+    b"dot": ((b"[dot]", b"."), (b"(dot)", b".")),
+    b"DOT": ((b"[DOT]", b"."), (b"(DOT)", b".")),
+    b":": ((b"[:]", b":"),),
+    b"://": ((b"[://]", b"://"),),
+    b"@": ((b"[@]", b"@"), (b"(@)", b"@")),
+    b"at": ((b"[at]", b"@"), (b"(at)", b"@")),
+}
+"""What a broken value leaves standing alone, its brackets gone → how it is mended. Many an `at` has another reason."""
+SIGNS = frozenset(_MENDED)
 _ESCAPES = (b"n", b"t", b"r", b"b", b"f")
 _CONTROL = re2.compile(rb"\\u00[0-9a-f]{2}")
 """As msgspec writes control characters, and nothing else."""
@@ -33,10 +39,35 @@ _POINT = re2.compile(rb"\x00u00([2-7][0-9a-fA-F])")
 
 def words(event: Event) -> list[bytes]:
     """Every word of what the event shows, in its order."""
-    shown: list[Any] = [event.server, event.target, event.claimed, event.actor]
+    data = shown(event)
+    found = split(data)
+    return found if SIGNS.isdisjoint(found) else split(mend(data, SIGNS.intersection(found)))
+
+
+def shown(event: Event) -> bytes:
+    """What the event shows, in one piece."""
+    every: list[Any] = [event.server, event.target, event.claimed, event.actor]
     for value in event.body.values():
-        shown.append(_read(value) if type(value) is str and value[:1] in _OPENING else value)
-    return split(_encode(shown))
+        every.append(_read(value) if type(value) is str and value[:1] in _OPENING else value)
+    return _plain(_encode(every))
+
+
+def shown_in(text: str) -> bytes:
+    """The same of a bare text."""
+    return _plain(_encode([_read(text) if text[:1] in _OPENING else text]))
+
+
+def split(data: bytes) -> list[bytes]:
+    """Its words."""
+    return data.translate(_SPACED).split()
+
+
+def mend(data: bytes, signs: Iterable[bytes]) -> bytes:
+    """The same with broken values made whole; `signs` are those words of it that may be left of one."""
+    for sign in signs:
+        for broken, mended in _MENDED[sign]:
+            data = data.replace(broken, mended)
+    return data
 
 
 _OPENING = frozenset("{[")
@@ -49,24 +80,13 @@ def _read(text: str) -> Any:
         return text
 
 
-def words_of(text: str) -> list[bytes]:
-    """The same for a bare text."""
-    return split(_encode([_read(text) if text[:1] in _OPENING else text]))
-
-
-def split(data: bytes) -> list[bytes]:
-    """The words of a JSON document as msgspec writes it."""
+def _plain(data: bytes) -> bytes:
     data = data.replace(b'":', b" ")
     if b"\\" in data:
         data = _unescaped(data)
     if not data.isascii() and _WIDE_DOT in data:
         data += b" " + data.replace(_WIDE_DOT, b".")
-    found = data.translate(_SPACED).split()
-    if not _SIGNS.isdisjoint(found):
-        for broken, mended in _MENDED:
-            data = data.replace(broken, mended)
-        found = data.translate(_SPACED).split()
-    return found
+    return data
 
 
 def _unescaped(data: bytes) -> bytes:
