@@ -80,7 +80,7 @@ def part(name: str) -> Any:
 
 
 def row(metric: str, value: float, unit: str) -> dict[str, Any]:
-    return {"metric": metric, "value": round(value, 3), "unit": unit}
+    return {"metric": metric, "value": round(value, 3) if value < 1_000 else round(value), "unit": unit}
 
 
 def skip(name: str, why: str) -> Rows:
