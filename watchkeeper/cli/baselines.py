@@ -17,7 +17,7 @@ _EMPTY = "Nobody's calls were seen yet. Baselines learn from what passes the gat
 
 @click.group()
 def baselines() -> None:
-    """What is usual, learned call by call: of each principal, server and tool.
+    """What is usual of each principal, server and tool.
 
     A baseline speaks once it has seen enough for long enough: what it expected, what it saw, on what ground.
     """
