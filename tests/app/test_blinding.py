@@ -83,5 +83,5 @@ def test_the_command_names_the_rule_and_the_server(tmp_path: Path) -> None:
     shown = command("config", "capture", "--data", str(tmp_path))
     assert (shown.returncode, "The rule mine reads body.arguments" in shown.stderr) == (0, True), shown.stderr
     said = json.loads(command("config", "capture", "--json", "--data", str(tmp_path)).stdout)
-    assert ("mine", "s") in [(one["rule"], one["server"]) for one in said["blinded"]]  # and those of our own that read it
+    assert ("mine", "s") in [(one["rule"], one["server"]) for one in said["blinded"]]  # and ours
     assert said["servers"]["s"]["arguments"] == "metadata"
