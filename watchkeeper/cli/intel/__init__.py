@@ -14,7 +14,7 @@ from watchkeeper.cli.intel.sources import sources
 
 @click.group()
 def intel() -> None:
-    """Indicators of others: where from, what is allowed, what was seen."""
+    """Indicators of others, what is allowed, what was seen."""
 
 
 for _command in (allow, confirm, expire, export, import_, list_, retro, search, show, sources, status):
