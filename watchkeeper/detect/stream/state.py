@@ -139,19 +139,16 @@ class State:
         _many(session, insert(_CURSORS), rows)
 
     def _remember(self, session: Session, changes: Mapping[str, Mapping[str, bytes | None]]) -> None:
-        every = [(memory, key, value) for memory, rows in changes.items() for key, value in rows.items()]
-        place = delete(_MEMORIES).where(
-            _MEMORIES.c.reader == self._reader,
-            _MEMORIES.c.memory == bindparam("_memory"),
-            _MEMORIES.c.key == bindparam("_key"),
-        )
-        _many(session, place, [{"_memory": memory, "_key": key} for memory, key, _ in every])
-        rows = [
-            {"reader": self._reader, "memory": memory, "key": key, "value": value, "sum": _sum(memory, key, value)}
-            for memory, key, value in every
-            if value is not None
-        ]
-        _many(session, insert(_MEMORIES), rows)
+        mine, rows, gone = self._reader, list[_Row](), list[_Row]()
+        for memory, changed in changes.items():
+            person = _person(memory)
+            for key, value in changed.items():
+                if value is None:
+                    gone.append((mine, memory, key))
+                else:
+                    rows.append((mine, memory, key, value, _sum(person, key, value)))
+        _quickly(session, _FORGET, gone)
+        _quickly(session, _REMEMBER, rows)
 
     def _owed(self, seq: int, one: Owed) -> dict[str, object]:
         written = {"id": one.id, "writer": one.writer, "since": one.since, "record": one.record}
@@ -180,17 +177,29 @@ def _sound(
     kept: dict[str, dict[str, bytes]] = {}
     damaged: dict[str, tuple[str, ...]] = {}
     for memory, key, value, checksum in rows:
-        if checksum == _sum(memory, key, value):
+        if checksum == _sum(_person(memory), key, value):
             kept.setdefault(memory, {})[key] = value
         else:
             damaged[memory] = (*damaged.get(memory, ()), key)
     return kept, damaged
 
 
-def _sum(memory: str, key: str, value: bytes) -> bytes:
-    digest = hashlib.blake2b(value, digest_size=8, person=hashlib.blake2b(memory.encode(), digest_size=8).digest())
+def _person(memory: str) -> bytes:
+    return hashlib.blake2b(memory.encode(), digest_size=8).digest()
+
+
+def _sum(person: bytes, key: str, value: bytes) -> bytes:
+    digest = hashlib.blake2b(value, digest_size=8, person=person)
     digest.update(key.encode("utf-8", "surrogatepass"))
     return digest.digest()
+
+
+def _quickly(session: Session, statement: str, rows: list[_Row]) -> None:
+    """One statement for many rows, straight to the driver: thousands of them in a commit that alerts wait for."""
+    if rows:
+        connection = session.connection()
+        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+        connection.exec_driver_sql(statement.replace("?", mark), rows)
 
 
 def _many(session: Session, statement: Delete | Insert, rows: Sequence[Mapping[str, object]]) -> None:
@@ -203,4 +212,10 @@ _CURSORS: Table = CursorRow.metadata.tables["detect_cursors"]
 _MEMORIES: Table = CursorRow.metadata.tables["detect_memories"]
 _ROWS = select(_MEMORIES.c.memory, _MEMORIES.c.key, _MEMORIES.c.value, _MEMORIES.c.sum)
 """Past the objects: there may be very many."""
+_Row = tuple[str | bytes, ...]
+_REMEMBER = (
+    "INSERT INTO detect_memories (reader, memory, key, value, sum) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (reader, memory, key) DO UPDATE SET value = excluded.value, sum = excluded.sum"
+)
+_FORGET = "DELETE FROM detect_memories WHERE reader = ? AND memory = ? AND key = ?"
 _OUTBOX: Table = CursorRow.metadata.tables["detect_outbox"]
