@@ -24,7 +24,7 @@ def test_what_a_gateway_decided_can_be_explained_and_decided_again(run: Command,
     policy = own / "own.cedar"
     with (
         small_server() as server,
-        gateway_process(tmp_path, "--upstream", server.url, "--name", "small") as running,
+        gateway_process(tmp_path, "--upstream", server.url, "--name", "small", "--listen", "127.0.0.1:0") as running,
     ):
         client = running.client()
         client.ask("tools/list")
