@@ -10,10 +10,14 @@ from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, Lists, load_
 from watchkeeper.detect.sigma.rules import Detections, load_detections
 
 
-def detections_of(loaded: Loaded) -> Detections:
-    """Rules about single events, and correlations of them. Raises `Misconfigured`, naming the file and the fault."""
+def detections_of(loaded: Loaded, *more: Path) -> Detections:
+    """Rules about single events, and correlations of them, also those of `more` folders.
+
+    Raises `Misconfigured`, naming the file and the fault.
+    """
     own = loaded.settings.detect.rules
-    return load_detections([content_folder("detections"), *([Path(own)] if own else [])], lists_of(loaded))
+    folders = [content_folder("detections"), *([Path(own)] if own else []), *more]
+    return load_detections(folders, lists_of(loaded))
 
 
 def lists_of(loaded: Loaded) -> Lists:

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import click
 
+from watchkeeper.app.rulebook import detections_of
+from watchkeeper.app.settings import data_folder, load
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import NotFound
 from watchkeeper.detect.model import Heading
@@ -28,13 +30,13 @@ folders_option = click.option(
     "folders",
     multiple=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="A folder of your own rules beside ours; may be repeated.",
+    help="A folder with more rules, beside ours and those of `detect.rules`; may be repeated.",
 )
 
 
-def detections_in(folders: tuple[Path, ...]) -> Detections:
-    """Ours and those of the folders. Raises `Misconfigured`."""
-    return load_detections([content_folder("detections"), *folders])
+def detections_in(folders: tuple[Path, ...], config: Path | None, data: Path | None) -> Detections:
+    """This estate's, and those of the folders. Raises `Misconfigured`."""
+    return detections_of(load(config, data_folder(data)), *folders)
 
 
 def find(rules: Sequence[H], wanted: str) -> H:

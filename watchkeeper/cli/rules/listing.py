@@ -17,14 +17,16 @@ from watchkeeper.detect.sigma.rules import Detections
 
 @click.command("list")
 @folders_option
+@options.config
+@options.data
 @options.as_json
 @options.errors_told
-def command(folders: tuple[Path, ...], as_json: bool) -> None:
-    """List every rule with its level and what it looks for.
+def command(folders: tuple[Path, ...], config: Path | None, data: Path | None, as_json: bool) -> None:
+    """List every rule of this estate with its level and what it looks for.
 
     A correlation stands among the rules; a rule that only feeds one raises no alert by itself and is marked so.
     """
-    found = sorted(briefs(detections_in(folders)), key=lambda one: str(one["name"]))
+    found = sorted(briefs(detections_in(folders, config, data)), key=lambda one: str(one["name"]))
     if as_json:
         output.lines(found)
         return

@@ -15,14 +15,16 @@ from watchkeeper.detect.model import Rule
 @click.command("show")
 @click.argument("rule")
 @folders_option
+@options.config
+@options.data
 @options.as_json
 @options.errors_told
-def command(rule: str, folders: tuple[Path, ...], as_json: bool) -> None:
+def command(rule: str, folders: tuple[Path, ...], config: Path | None, data: Path | None, as_json: bool) -> None:
     """Show one rule: its file, and what the engine made of it.
 
     RULE is a name or an id.
     """
-    detections = detections_in(folders)
+    detections = detections_in(folders, config, data)
     headings = [*detections.rules, *(one.heading for one in detections.correlations)]
     found = find(headings, rule)
     text = Path(found.source).read_text(encoding="utf-8")
