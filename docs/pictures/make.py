@@ -11,6 +11,8 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -18,6 +20,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from watchkeeper.app.attacking import attack
 from watchkeeper.app.settings import Loaded, load
 from watchkeeper.app.up import Up
 from watchkeeper.exercise.agent import connect
@@ -49,6 +52,8 @@ POLICY = """
 forbid (principal, action == Action::"call_tool", resource == Tool::"time/convert_time");
 """
 """So that a call waits in the picture of the inbox."""
+LATER = {"alerts": "/alerts?state=all", "coverage": "/coverage"}
+"""The same, once every attack was run: the other pictures show one incident, not thirty."""
 SEARCH = urlencode({"q": "kind:gateway.request,detect.alert", "since": "15m"})
 HELD = {"source_timezone": "Europe/Lisbon", "time": "17:20", "target_timezone": "Asia/Tokyo"}
 
@@ -73,7 +78,9 @@ def browser(profile: str) -> webdriver.Chrome:
     return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver) if driver else None)
 
 
-def take(link: str, folder: Path, profile: str) -> None:
+@contextmanager
+def inside(link: str, profile: str) -> Iterator[webdriver.Chrome]:
+    """A browser that came in by the link."""
     base = link.partition("/enter")[0]
     driver = browser(profile)
     try:
@@ -82,9 +89,23 @@ def take(link: str, folder: Path, profile: str) -> None:
         wait.until(lambda d: d.find_element(By.CSS_SELECTOR, "[data-token]").get_attribute("value"))
         driver.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
         wait.until(lambda d: d.current_url == f"{base}/")
-        for name, path in PICTURES.items():
-            driver.get(base + path)
-            driver.save_screenshot(str(folder / f"{name}.png"))
+        yield driver
+    finally:
+        driver.quit()
+
+
+def take_pages(driver: webdriver.Chrome, base: str, pages: dict[str, str], folder: Path) -> None:
+    for name, path in pages.items():
+        driver.get(base + path)
+        driver.save_screenshot(str(folder / f"{name}.png"))
+
+
+def take(up: Up, data: Path, folder: Path, profile: str) -> None:
+    """Every picture; the attacks are run once those of the one incident are taken."""
+    link = up.link()
+    base = link.partition("/enter")[0]
+    with inside(link, profile) as driver:
+        take_pages(driver, base, PICTURES, folder)
         driver.get(f"{base}/events?{SEARCH}")
         driver.find_element(By.CSS_SELECTOR, ".row > summary").click()
         driver.save_screenshot(str(folder / "search.png"))
@@ -94,8 +115,8 @@ def take(link: str, folder: Path, profile: str) -> None:
         driver.get(f"{base}/incidents")
         driver.find_element(By.CSS_SELECTOR, "a[href^='/incidents/']").click()
         driver.save_screenshot(str(folder / "incident.png"))
-    finally:
-        driver.quit()
+        attack(data, up.urls, (), lambda outcome: None)
+        take_pages(driver, base, LATER, folder)
 
 
 async def honest_calls(up: Up) -> None:
@@ -125,7 +146,7 @@ def main() -> None:
         report = up.exercise(lambda step: None)
         if not report.passed:
             sys.exit(f"not every step was seen; no pictures: {report}")
-        take(up.link(), chosen.out, profile)
+        take(up, Path(data), chosen.out, profile)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import pytest
 
 from tests.app.conftest import command
 from tests.recorded import of_folder
+from watchkeeper.app.settings import load
+from watchkeeper.app.up import Up
 from watchkeeper.exercise.attacks.catalogue import ATTACKS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -32,3 +34,15 @@ def test_every_attack_is_run_and_what_became_of_it_counts_as_executed(tmp_path: 
     safe = next(one for one in told["matrices"] if one["name"] == "safe-mcp")
     assert safe["executed"] >= 5
     assert of_folder(tmp_path / "data") == []
+
+
+def test_what_runs_already_is_attacked_where_it_has_a_server_for_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Up(load(None, data, free_ports=True), demo=True, told=lambda _: None):
+        done = command("exercise", "run", "path_traversal", "--data", str(data), "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = json.loads(command("rules", "coverage", "--data", str(data), "--json").stdout)
+        assert [one["attack"] for one in told["attacks"]] == ["path_traversal"]
+        (data / "watchkeeper.toml").write_text('[servers.training]\nurl = "https://training.example/mcp"\n')
+        refused = command("exercise", "run", "path_traversal", "--data", str(data))
+        assert (refused.returncode, "no server to exercise with" in refused.stderr) == (73, True)

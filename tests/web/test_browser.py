@@ -17,6 +17,9 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.web.queued import a_line, a_whole, an_alert
+from watchkeeper.app.detection_views import CoverageView, HuntsView
+from watchkeeper.app.platform import opened
+from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.core.clock import SECOND
 from watchkeeper.events import Event, new_event
 from watchkeeper.web.alerts import Reason, RuleWhole
@@ -146,6 +149,27 @@ def test_every_page_renders_without_a_violation_or_an_error(browser: WebDriver, 
         width = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1], path
         assert_inert(browser)
+
+
+def test_wide_pages_scroll_inside_themselves_on_any_screen(
+    browser: WebDriver, serve_console: Any, desk: Any, tmp_path: Path
+) -> None:
+    with opened(tmp_path / "data", "gateway") as platform:
+        views = {
+            "hunts": HuntsView(platform),
+            "coverage": CoverageView(Loaded(Settings(), platform.data_dir), platform),
+        }
+        with serve_console(replace(desk.services(), **views)) as console:
+            enter(browser, console)
+            for width in (1400, 390):
+                size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+                for path in ("/coverage", "/hunts", "/hunts/traffic_by_tool"):
+                    browser.get(console.url + path)
+                    assert browser.find_element(By.CSS_SELECTOR, "h1").is_displayed()
+                    wide = browser.execute_script("return document.documentElement.scrollWidth")
+                    assert wide <= width, path
+                    assert_inert(browser)
 
 
 @pytest.mark.behaviour("web.hostile-strings-inert")

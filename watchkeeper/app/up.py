@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import msgspec
 
@@ -25,9 +25,6 @@ from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder, write_private
 from watchkeeper.exercise.model import Report, Step
 from watchkeeper.gateway.aggregate.settings import members_of
-
-if TYPE_CHECKING:
-    from watchkeeper.exercise.attacks.model import Outcome
 
 
 class Up:
@@ -97,22 +94,6 @@ class Up:
         estate = RunningEstate(self._loaded.data_dir, self.urls)
         return asyncio.run(Demo(estate, note).run())
 
-    def attack(self, names: tuple[str, ...], told: Callable[[Outcome], None]) -> list[Outcome]:
-        """Run attacks against this estate; each that could be run is recorded. Raises `NotFound`."""
-        from watchkeeper.app.estate import RunningEstate  # noqa: PLC0415 — the MCP SDK, needed for exercises only
-        from watchkeeper.exercise.attacks.catalogue import chosen  # noqa: PLC0415 — the same
-        from watchkeeper.exercise.attacks.running import Range  # noqa: PLC0415 — the same
-
-        ask = Administration(self._loaded.data_dir)
-
-        def note(outcome: Outcome) -> None:
-            told(outcome)
-            if not outcome.failed:
-                ask.call("exercise.attacked", name=outcome.name, seen=outcome.is_detected, fact=outcome.fact())
-
-        estate = RunningEstate(self._loaded.data_dir, self.urls)
-        return asyncio.run(Range(estate, note).run(chosen(names)))
-
     def summary(self) -> str:
         """What runs where, a snippet for one's own client, what to do next."""
         snippet = self.snippet()
@@ -131,6 +112,7 @@ For your own client, with a token of its own; also in {snippet}
 Next
   watchkeeper pins list            what each tool is trusted to be
   watchkeeper events search        every fact, as it happens
+  watchkeeper alerts list          what the rules found
   watchkeeper incidents list       what needs you
   (add --data {self._loaded.data_dir} to each, or set WATCHKEEPER_DATA)"""
 

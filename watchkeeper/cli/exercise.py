@@ -38,14 +38,20 @@ def list_(as_json: bool) -> None:
 
 @exercise.command()
 @click.argument("names", nargs=-1, metavar="[ATTACK]…")
-@options.data
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="The data folder. Default: a temporary one.",
+)
 @options.as_json
 @options.errors_told
 def run(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     """Run attacks against real MCP servers through the gateway, and wait for the alerts.
 
     Without a name, all of them. Everything is harmless and labelled as exercise. Without --data, on a temporary folder
-    that is removed; with --data, on that folder, whose coverage then counts them (`watchkeeper rules coverage`).
+    that is removed; with --data, on that folder, and its coverage counts them (`watchkeeper rules coverage`). They go
+    through the gateway that `watchkeeper up --demo` runs there, or, when none runs, through one that is started for it.
 
     Exit code 0 if every attack that has to be detected was, else 1.
     """
@@ -59,15 +65,24 @@ def run(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
 
 
 def _run(folder: Path, names: tuple[str, ...], *, as_json: bool) -> list[Outcome]:
-    from watchkeeper.app.settings import load  # noqa: PLC0415 — help must not wait for the gateway
+    from watchkeeper.app.attacking import attack, stage_of  # noqa: PLC0415 — help must not wait for the gateway
+    from watchkeeper.app.settings import load  # noqa: PLC0415 — the same
     from watchkeeper.app.up import Up  # noqa: PLC0415 — the same
     from watchkeeper.exercise.attacks.catalogue import chosen  # noqa: PLC0415 — the same
 
     chosen(names)  # a name that does not exist is told before anything starts
+    told = (lambda _: None) if as_json else tell
+    running = stage_of(folder)
     if not as_json:
-        click.echo("Starting the gateway, the watch and the console on loopback …\n")
-    with Up(load(None, folder, free_ports=True), demo=True, told=lambda _: None) as running:
-        outcomes = running.attack(names, (lambda _: None) if as_json else tell)
+        where = (
+            "Starting the gateway, the watch and the console on loopback" if running is None else f"Attacking {folder}"
+        )
+        output.text(f"{where} …\n")
+    if running is not None:
+        outcomes = attack(folder, running, names, told)
+    else:
+        with Up(load(None, folder, free_ports=True), demo=True, told=lambda _: None) as up:
+            outcomes = attack(folder, up.urls, names, told)
     if as_json:
         output.as_json({"attacks": [_row(outcome) for outcome in outcomes]})
     else:

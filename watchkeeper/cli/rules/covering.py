@@ -130,5 +130,6 @@ def _tell(matrices: list[Matrix], attacks: tuple[Executed, ...]) -> None:
             output.text(f"Not in {one.framework.title}, though rules or attacks name it: {', '.join(one.unknown)}")
     detected = sum(bool(attack.detected_by) for attack in attacks)
     said = f"{len(attacks)} attacks were executed on this estate, {detected} of them detected."
-    none = "No attack was executed on this estate: nothing is proven in earnest. `watchkeeper exercise run` does that."
+    none = "No attack was executed on this estate: nothing is proven in earnest. "
+    none += "`watchkeeper exercise run --data FOLDER` does that."
     output.text(f"\n{said if attacks else none}")
