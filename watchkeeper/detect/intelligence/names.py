@@ -89,9 +89,9 @@ def walk(name: str) -> list[str]:
 
 def mark(place: str) -> str:
     """The last two labels of a name, an address as it is: what an index notes, to set aside most places by one look."""
-    if place[-1:].isdigit() or ":" in place:
-        return place
     head, _, top = place.rpartition(".")
+    if top.isdigit() or ":" in place:
+        return place
     return f"{head.rpartition('.')[2]}.{top}" if head else top
 
 

@@ -46,6 +46,7 @@ def build(path: Path, sources: Iterable[Iterable[Indicator]], allow: AllowList, 
                 marks.add(mark(place))
             at = _record(file, offsets, at, key, _encoder.encode(found))
         head.keys = len(offsets)
+        head.bare = any("." not in one and ":" not in one for one in marks)
         for one in sorted(marks):
             at = _record(file, offsets, at, f"x:{one}", _encoder.encode(()))
     head.lengths = {version: sorted(found, reverse=True) for version, found in lengths.items()}

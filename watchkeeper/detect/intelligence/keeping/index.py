@@ -45,6 +45,8 @@ class Head(msgspec.Struct, kw_only=True):
     by_source: dict[str, int] = {}
     lengths: dict[str, list[int]] = {}
     """`4` and `6` → lengths of prefix that networks have."""
+    bare: bool = True
+    """Whether a URL may be about a place of one label, which no dot gives away; an index that does not say so may."""
     salt: bytes = b""
     """Of the keyed hash; empty for CRC-32."""
 
@@ -139,13 +141,14 @@ class Few:
 
     def __init__(self, indicators: Iterable[Indicator] = ()) -> None:
         self._by_key: dict[bytes, tuple[Indicator, ...]] = {}
-        self.head = Head()
+        self.head = Head(bare=False)
         lengths: dict[str, set[int]] = {"4": set(), "6": set()}
         for one in indicators:
             key = one.key.encode()
             self._by_key[key] = (*self._by_key.get(key, ()), one)
             if place := place_of(one.key):
                 self._by_key.setdefault(f"x:{mark(place)}".encode(), ())
+                self.head.bare |= "." not in place and ":" not in place
             self.head.by_type[one.type.value] = self.head.by_type.get(one.type.value, 0) + 1
             if one.type == "network":
                 address, _, length = one.value.partition("/")

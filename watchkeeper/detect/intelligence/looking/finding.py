@@ -14,6 +14,7 @@ import msgspec
 
 from watchkeeper.detect.intelligence.keeping.allowing import AllowList
 from watchkeeper.detect.intelligence.keeping.index import Lookup
+from watchkeeper.detect.intelligence.looking.glance import Glance
 from watchkeeper.detect.intelligence.looking.observables import observables
 from watchkeeper.detect.intelligence.looking.packages import is_about_packages, packages
 from watchkeeper.detect.intelligence.looking.quick import Quick
@@ -60,6 +61,7 @@ class Finder:
         self._remembered: dict[bytes, tuple[_Pair, ...]] = {}
         self._nothing: set[bytes] = set()
         """Words in which nothing is known: nearly all, so that an event's are set aside by one difference of sets."""
+        self._glance = Glance(lookup).may
         self._may = Quick(lookup).may
         self._types = frozenset(lookup.head.by_type)
         self._lengths = {version: tuple(found) for version, found in lookup.head.lengths.items()}
@@ -69,7 +71,8 @@ class Finder:
         """What the event shows of what is known, each key once."""
         if self.is_empty:
             return []
-        pairs = self._pairs(shown(event))
+        data = shown(event)
+        pairs = self._pairs(data) if self._glance(data) else []
         if "server" in self._types and event.server:
             name = event.server.casefold()
             pairs += [(*pair, b"") for pair in self._known([(Type.SERVER, name)])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from watchkeeper.detect.intelligence.values import package
 
@@ -11,6 +11,7 @@ _RUNNERS = {
     b"uvx": "pypi", b"pipx": "pypi", b"pip": "pypi", b"pip3": "pypi", b"uv": "pypi", b"poetry": "pypi",
     b"docker": "oci", b"podman": "oci", b"cargo": "cargo", b"gem": "gem",
 }  # fmt: skip
+RUNNERS = frozenset(_RUNNERS)
 _VERBS = frozenset({b"install", b"i", b"add", b"run", b"exec", b"dlx", b"x", b"create", b"pull", b"tool", b"pip"})
 _MOST = 8
 """Words after a runner that are looked at."""
@@ -32,7 +33,7 @@ def packages(words: Sequence[bytes]) -> Iterator[str]:
                 break
 
 
-def is_about_packages(words: Sequence[bytes]) -> bool:
+def is_about_packages(words: Iterable[bytes]) -> bool:
     """Whether a runner is among them."""
     return not _RUNNERS.keys().isdisjoint(words)
 

@@ -67,7 +67,7 @@ class Quick:
         return len(bare) in _DIGESTS and self._has(b"h:" + bare)
 
     def _host(self, host: bytes) -> bool:
-        if host[-1:].isdigit():
+        if host[-1:].isdigit() and host[host.rfind(b".") + 1 :].isdigit():
             return self._has(b"i:" + host) or self._has(b"x:" + host) or self._is_in_network(host) or self._digest(host)
         end = host.rfind(b".", 0, max(0, host.rfind(b".")))
         return self._has(b"x:" + host[end + 1 :])

@@ -29,6 +29,9 @@ _MENDED = {
 }
 """What a broken value leaves standing alone, its brackets gone → how it is mended. Many an `at` has another reason."""
 SIGNS = frozenset(_MENDED)
+_BROKEN = tuple(broken for pairs in _MENDED.values() for broken, _ in pairs)
+LEFT = frozenset({b".", b"dot", b"at"})
+"""What is left of a broken value among runs of letters and dots."""
 _ESCAPES = (b"n", b"t", b"r", b"b", b"f")
 _CONTROL = re2.compile(rb"\\u00[0-9a-f]{2}")
 """As msgspec writes control characters, and nothing else."""
@@ -46,10 +49,17 @@ def words(event: Event) -> list[bytes]:
 
 def shown(event: Event) -> bytes:
     """What the event shows, in one piece."""
-    every: list[Any] = [event.server, event.target, event.claimed, event.actor]
+    texts, others = [event.server, event.target, event.claimed, event.actor], []
     for value in event.body.values():
-        every.append(_read(value) if type(value) is str and value[:1] in _OPENING else value)
-    return _plain(_encode(every))
+        if type(value) is str:
+            texts.append(value)
+        elif value and type(value) is not int:
+            others.append(value)
+    text = "\n".join(texts)
+    if "\\" in text:
+        return _plain(_encode([_read(one) if one[:1] in _OPENING else one for one in texts] + others))
+    data = _joined(text.encode("utf-8", "replace"))  # JSON without an escape shows the same words when it is not read
+    return data + b" " + _plain(_encode(others)) if others else data
 
 
 def shown_in(text: str) -> bytes:
@@ -70,6 +80,11 @@ def mend(data: bytes, signs: Iterable[bytes]) -> bytes:
     return data
 
 
+def is_broken(data: bytes) -> bool:
+    """Whether a broken value stands there."""
+    return any(broken in data for broken in _BROKEN)
+
+
 _OPENING = frozenset("{[")
 
 
@@ -82,11 +97,13 @@ def _read(text: str) -> Any:
 
 def _plain(data: bytes) -> bytes:
     data = data.replace(b'":', b" ")
-    if b"\\" in data:
-        data = _unescaped(data)
-    if not data.isascii() and _WIDE_DOT in data:
-        data += b" " + data.replace(_WIDE_DOT, b".")
-    return data
+    return _joined(_unescaped(data) if b"\\" in data else data)
+
+
+def _joined(data: bytes) -> bytes:
+    """Without colons of JSON; a dot that is wide in both its readings."""
+    data = data.replace(b'":', b" ")
+    return data if data.isascii() or _WIDE_DOT not in data else data + b" " + data.replace(_WIDE_DOT, b".")
 
 
 def _unescaped(data: bytes) -> bytes:
