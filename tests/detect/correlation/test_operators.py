@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,8 @@ from tests.detect.correlation.naive import Naive, naive_order, naive_windows
 from watchkeeper.detect.correlation.bounds import Bounds
 from watchkeeper.detect.correlation.engine import Engine, Found
 from watchkeeper.detect.correlation.model import Correlation, Every, Matched, Never, Operator, Some, Threshold, Type
-from watchkeeper.detect.correlation.operators.interface import Mark
+from watchkeeper.detect.correlation.operators.figures import Sum
+from watchkeeper.detect.correlation.operators.interface import Mark, Occurrence
 from watchkeeper.detect.model import Heading
 from watchkeeper.events import Severity
 
@@ -166,3 +168,18 @@ def test_alternatives_hold_when_one_of_them_does(kind: Type, happened: list[dict
                 quiet, spent = event.time + 10, place + 1
         groups[group] = times
     assert told(arrive(Engine([one], Bounds()), happened)) == expected(groups)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.lists(st.integers(-3, 6) | st.just(2**70), max_size=2)), max_size=40))
+def test_a_sum_is_kept_as_it_is_whatever_came_and_went(fed: list[tuple[int, list[int]]]) -> None:
+    """What it writes is gathered as events come: always what it holds, also where a number is too large for that."""
+    at, first, again = 0, Sum(10, lambda total, count: total > 12, 6, is_average=False), None
+    for step, values in fed:
+        at += step
+        seen = Occurrence(Mark(at, "w", at, str(at)), {}, None)
+        told = first.feed(seen, (0,), values)
+        if again is not None:
+            assert again.feed(seen, (0,), values) == told
+            assert again.dump() == first.dump()
+        again = Sum(10, lambda total, count: total > 12, 6, is_average=False)
+        again.load(msgspec.msgpack.decode(msgspec.msgpack.encode(first.dump())))

@@ -45,22 +45,26 @@ class Learner(Protocol):
 
 
 class Fading:
-    """Sums in which what is older counts less: half after a half-life."""
+    """Two sums in which what is older counts less: half after a half-life."""
 
     __slots__ = ("_half_life", "_time", "sums")
 
-    def __init__(self, count: int, half_life_days: float) -> None:
+    def __init__(self, half_life_days: float) -> None:
         self._half_life = half_life_days * DAY
         self._time = 0
-        self.sums = [0.0] * count
+        self.sums = [0.0, 0.0]
 
-    def add(self, time: int, *amounts: float) -> None:
+    def add(self, time: int, first: float, second: float) -> None:
         """So much of each at this time; what comes late counts as of now."""
+        sums = self.sums
         if time > self._time:
             share = 0.5 ** ((time - self._time) / self._half_life) if self._time else 0.0
-            self.sums = [one * share for one in self.sums]
+            sums[0] = sums[0] * share + first
+            sums[1] = sums[1] * share + second
             self._time = time
-        self.sums = [one + more for one, more in zip(self.sums, amounts, strict=True)]
+        else:
+            sums[0] += first
+            sums[1] += second
 
     def dump(self) -> Any:
         """Everything, of plain values."""

@@ -26,7 +26,7 @@ class Novelty:
         self._baseline = baseline
         self._values: dict[str, int] = {}
         """Value → when it was seen last, the oldest first."""
-        self._rate = Fading(2, baseline.learn.half_life_days)
+        self._rate = Fading(baseline.learn.half_life_days)
         """Calls that brought something new, and all."""
         self._seen = 0
         self._memory = int(_LIVES * baseline.learn.half_life_days * DAY)

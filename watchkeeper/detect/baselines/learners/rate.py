@@ -49,6 +49,8 @@ class Rate:
         self._week = [Slot() for _ in range(_WEEK)]
         self._day = [Slot() for _ in range(48)]
         """The hours of a working day, then those of a day at the weekend."""
+        self._packed: tuple[bytes, bytes] | None = None
+        """Their averages and counts as they are dumped: they change once an hour, and are dumped many times in it."""
         self._spread = 1.0
         self._hour = -1
         self._count = 0
@@ -105,6 +107,7 @@ class Rate:
             off = 2 * (math.sqrt(usual + 0.375) - math.sqrt(self._mean(hour) + 0.375))
             self._spread += _SPREADING * (min(off * off, _CLIP * self._spread) - self._spread)
             self._spread = max(self._spread, 1.0)
+        self._packed = None
         self._week[hour % _WEEK].add(usual)
         self._day[self._of_day(hour)].add(usual)
 
@@ -148,16 +151,19 @@ class Rate:
 
     def dump(self) -> Any:
         """See `Learner`."""
-        slots = (*self._week, *self._day)
-        means = array("d", [slot.mean for slot in slots]).tobytes()
-        counts = array("H", [slot.count for slot in slots]).tobytes()
+        if self._packed is None:
+            slots = (*self._week, *self._day)
+            means, counts = array("d", [slot.mean for slot in slots]), array("H", [slot.count for slot in slots])
+            self._packed = (means.tobytes(), counts.tobytes())
+        packed_means, packed_counts = self._packed
         now = [self._hour, self._count, self._limit if math.isfinite(self._limit) else -1.0, self._quiet]
-        return [means, counts, self._spread, now]
+        return [packed_means, packed_counts, self._spread, now]
 
     def load(self, dumped: Any) -> None:
         """See `Learner`."""
         means, counts, self._spread, (self._hour, self._count, limit, self._quiet) = dumped
         self._limit = math.inf if limit < 0 else limit
+        self._packed = None
         each = zip(array("d", means), array("H", counts), strict=True)
         for slot, (mean, count) in zip((*self._week, *self._day), each, strict=True):
             slot.mean, slot.count = mean, count

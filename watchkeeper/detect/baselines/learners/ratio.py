@@ -27,7 +27,7 @@ class Ratio:
 
     def __init__(self, baseline: Baseline) -> None:
         self._baseline = baseline
-        self._usual = Fading(2, baseline.learn.half_life_days)
+        self._usual = Fading(baseline.learn.half_life_days)
         """Bad calls, and all."""
         self._times = Sketch(baseline.learn.half_life_days)
         self._slow_beyond = math.inf

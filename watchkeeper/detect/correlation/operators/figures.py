@@ -13,7 +13,7 @@ from typing import Any
 
 from watchkeeper.detect.correlation.operators.interface import EVIDENCE, Mark, Occurrence, Told
 from watchkeeper.detect.correlation.operators.numbers import as_number, percentile_of
-from watchkeeper.detect.correlation.operators.packing import pack, unpack
+from watchkeeper.detect.correlation.operators.packing import Column, pack, unpack
 from watchkeeper.detect.correlation.thresholds import Test
 
 
@@ -21,6 +21,7 @@ class Sum:
     """Sum or average over the window that ends with each event."""
 
     __slots__ = (
+        "_columns",
         "_count",
         "_entries",
         "_is_average",
@@ -40,6 +41,8 @@ class Sum:
         self._is_average = is_average
         self._entries: deque[tuple[int, int, int]] = deque()
         """Time, sum and count of an event's numbers."""
+        self._columns = (Column(), Column(), Column())
+        """The same as it is dumped."""
         self._marks: deque[Mark] = deque(maxlen=EVIDENCE)
         self._total = self._count = 0
         self._is_exact = True
@@ -51,7 +54,7 @@ class Sum:
             return None
         time = seen.mark[0]
         total: int = sum(values)
-        self._entries.append((time, total, len(values)))
+        self._append((time, total, len(values)))
         self._marks.append(seen.mark)
         self._total += total
         self._count += len(values)
@@ -62,18 +65,33 @@ class Sum:
             return self._tell(time)
         return None
 
+    def _append(self, entry: tuple[int, int, int]) -> None:
+        self._entries.append(entry)
+        for column, number in zip(self._columns, entry, strict=True):
+            column.append(number)
+
     def _forget(self, before: int) -> None:
-        entries = self._entries
+        entries, gone = self._entries, 0
         while entries[0][0] < before:
             _, total, count = entries.popleft()
             self._total -= total
             self._count -= count
+            gone += 1
+        if gone:
+            self._drop(gone)
+
+    def _drop(self, count: int) -> None:
+        for column in self._columns:
+            column.drop(count)
 
     def _merge(self) -> None:
         """Too many: the two oldest become one, as young as the younger. What is counted too long is told too soon."""
         _, total, count = self._entries.popleft()
         time, more, others = self._entries[0]
-        self._entries[0] = (time, total + more, count + others)
+        self._entries[0] = merged = (time, total + more, count + others)
+        self._drop(1)
+        for column, number in zip(self._columns, merged, strict=True):
+            column.replace_first(number)
         self._is_exact = False
 
     def _tell(self, time: int) -> Told:
@@ -82,6 +100,8 @@ class Sum:
         value = as_number(self._total, self._count if self._is_average else 1)
         found = {"value": value, "count": self._count, "first": first} | ({} if self._is_exact else {"exact": False})
         self._entries.clear()
+        for column in self._columns:
+            column.clear()
         self._marks.clear()
         self._total = self._count = 0
         self._is_exact = True
@@ -102,13 +122,17 @@ class Sum:
 
     def dump(self) -> Any:
         """See `State`."""
-        columns = [pack([entry[column] for entry in self._entries]) for column in range(3)]
+        columns: list[bytes | list[str]] = []
+        for at, column in enumerate(self._columns):
+            packed = column.packed()
+            columns.append(pack([entry[at] for entry in self._entries]) if packed is None else packed)
         return [self._quiet, self._is_exact, columns, list(self._marks)]
 
     def load(self, dumped: Any) -> None:
         """See `State`."""
         self._quiet, self._is_exact, columns, marks = dumped
-        self._entries.extend(zip(*map(unpack, columns), strict=True))
+        for entry in zip(*map(unpack, columns), strict=True):
+            self._append(entry)
         self._marks.extend(Mark(*mark) for mark in marks)
         self._total = sum(total for _, total, _ in self._entries)
         self._count = sum(count for _, _, count in self._entries)

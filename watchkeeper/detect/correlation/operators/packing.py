@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from array import array
 
+_SIZE = 8
+
 
 def pack(numbers: list[int]) -> bytes | list[str]:
     """Eight bytes each, the lowest first; as texts where one of them is too large for that."""
@@ -15,6 +17,45 @@ def pack(numbers: list[int]) -> bytes | list[str]:
     if sys.byteorder == "big":
         packed.byteswap()
     return packed.tobytes()
+
+
+class Column:
+    """The same bytes, kept as numbers come at the end and go at the beginning: of ten thousand, one is new."""
+
+    __slots__ = ("_is_whole", "_packed")
+
+    def __init__(self) -> None:
+        self._packed = bytearray()
+        self._is_whole = True
+
+    def append(self, number: int) -> None:
+        """One more."""
+        if self._is_whole:
+            try:
+                self._packed += number.to_bytes(_SIZE, "little", signed=True)
+            except OverflowError:
+                self._is_whole = False
+
+    def replace_first(self, number: int) -> None:
+        """The one at the beginning is this one now."""
+        if self._is_whole:
+            try:
+                self._packed[:_SIZE] = number.to_bytes(_SIZE, "little", signed=True)
+            except OverflowError:
+                self._is_whole = False
+
+    def drop(self, count: int) -> None:
+        """So many at the beginning are gone."""
+        del self._packed[: count * _SIZE]
+
+    def clear(self) -> None:
+        """All are gone."""
+        self._packed.clear()
+        self._is_whole = True
+
+    def packed(self) -> bytes | None:
+        """What `pack` makes of them; `None` when one was too large for that: pack them then."""
+        return bytes(self._packed) if self._is_whole else None
 
 
 def unpack(packed: bytes | list[str]) -> list[int]:
