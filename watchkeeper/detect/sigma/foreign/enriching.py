@@ -12,11 +12,14 @@ from typing import Any
 import msgspec
 
 from watchkeeper.detect.sigma.foreign.members import members_of
+from watchkeeper.detect.sigma.foreign.signs.weighing import signs_of
 from watchkeeper.inspection import Inspection, Surface
 
 OWN = "watchkeeper"
 MEMBERS, FINDINGS, LABELS = f"{OWN}.members", f"{OWN}.findings", f"{OWN}.labels"
 """The fields: lines `path=value`; ids of inspection's rules; labels of what these found."""
+SIGNS, WEIGHT = f"{OWN}.signs", f"{OWN}.weight"
+"""Weak signs by name, and the sum of their weights."""
 _SURFACES = (Surface.DEFINITION, Surface.RESULT, Surface.ARGUMENTS)
 _LONGEST = 1_048_576
 _encode = msgspec.json.Encoder().encode
@@ -28,7 +31,8 @@ class Enricher:
     def __init__(self, fields: Iterable[str]) -> None:
         """`fields` are those that the rules read; `*` stands for all."""
         read = set(fields)
-        self._wants_members = MEMBERS in read
+        self._wants_signs = not read.isdisjoint((SIGNS, WEIGHT))
+        self._wants_members = MEMBERS in read or self._wants_signs
         self._inspection = Inspection.from_plugins() if not read.isdisjoint((FINDINGS, LABELS)) else None
 
     def enriched(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +42,8 @@ class Enricher:
         own: dict[str, Any] = {}
         if self._wants_members:
             own["members"] = members_of(record)
+        if self._wants_signs:
+            own["signs"], own["weight"] = signs_of(own["members"])
         if self._inspection is not None:
             found = self._found(self._inspection, record)
             own |= {"findings": sorted({rule for rule, _ in found}), "labels": sorted({label for _, label in found})}

@@ -27,26 +27,29 @@ LONGEST = 8_192
 DEEPEST = 16
 _LONGEST_NAME = 256
 _FORMER = """
-approved baseline calculated claimed computed declared default displayed documented expected initial intended known
-normal old original pinned previous prior registered reported requested required stored trusted typical usual
+approved authorize baseline calculated claimed computed declared default displayed documented expected initial
+intended known normal old original pinned previous prior registered reported requested required stored trusted typical
+usual
 """
 _BEFORE = frozenset(_FORMER.split())
 _LATTER = """
-actual current delivered detected effective executed final granted issued live modified new observed presented real
-received rendered resolved returned routed runtime selected sent source token
+actual callback current delivered detected effective exchange executed final granted issued live modified new observed
+presented real received rendered resolved returned routed runtime selected sent source token
 """
 _AFTER = frozenset(_LATTER.split())
 _PLAIN = _BEFORE - {"default", "initial", "known", "old", "previous", "prior", "requested", "required", "stored"}
 """Of these the other member may have the name alone: `expected_sha256` and `sha256`."""
+_SHORT = {"iss": "issuer", "aud": "audience", "scopes": "scope", "sha256": "hash", "sha": "hash", "checksum": "hash"}
 _GOOD = "known_good_"
 _BAD = """
-abnormal abuse adversar alert alter anomal attack attempt auto backdoor block breach bypass chang collid collision
-compromis conceal conflict contamin corrupt covert debug denied denies deviat disabl downgrad drift dump duplicat
-escalat escap exceed exfil expir exploit fail fake fallback flip forg found hidden hijack homoglyph imperson implicit
-infinite inject invalid invisib lack leak legacy lookalike loop malic mimic mismatch missing mitm modif obfuscat outlier
-overrid overwrit poison privileg recursi remov replay reus revok rogue runaway shadow silent skip spoof squat stego
-steal stolen suspect suspic tamper threat trigger typosquat unapproved unauth undisclosed unexpected unknown unreviewed
-unsafe unsigned untrust unusual unverif violat vulnerab without zero
+abnormal abuse adversar after alert alter anomal attack attempt auto backdoor beacon block breach bypass chang collid
+collision compromis conceal conflict contamin corrupt covert debug denied denies deviat disabl downgrad drift dump
+duplicat elevat escalat escap exceed exfil expir exploit fail fake fallback flip forg forward found hidden hijack
+homoglyph imperson implicit infinite inject invalid invisib lack leak legacy lookalike loop malic mimic mismatch
+missing mitm mix modif obfuscat offboard outlier outside overrid overwrit poison privileg recursi relay remov replay
+reus revok rogue runaway shadow silent skip spoof squat stego steal stolen structuring suspect suspic tamper terminat
+threat trigger typosquat unapproved unauth undisclosed unexpected unknown unreviewed unsafe unsigned untrust unusual
+unverif violat vulnerab without zero
 """
 _STEMS = tuple(_BAD.split())
 _NO = frozenset({"false", "no", "none", "null", "0", "0.0", "never", "[]"})
@@ -79,16 +82,23 @@ def _differences(lines: list[str]) -> list[str]:
     values = dict(reversed([line.split("=", 1) for line in lines]))
     before = [(stem, word, path) for path in values for word, stem in _stems(path) if word in _BEFORE]
     after = {(stem, word): path for path in values for word, stem in _stems(path) if word in _AFTER}
+    plain = {_noun(path): path for path in reversed(values)}
     found = []
     for stem, word, path in before:
         others = [(other, after[stem, other]) for other in sorted(_AFTER) if (stem, other) in after]
-        if word in _PLAIN and stem in values:
-            others.append(("present", stem))
+        if word in _PLAIN and stem in plain:
+            others.append(("present", plain[stem]))
         for other, where in others:
             is_enough = word == "required" and values[path] in values[where]
             if values[path] != values[where] and not is_enough:
                 found.append(f"differs.{stem}={word}/{other}")
     return found
+
+
+def _noun(path: str) -> str:
+    """`expected_issuer` and `iss` are of one thing."""
+    parent, dot, name = path.rpartition(".")
+    return parent + dot + _SHORT.get(name, name)
 
 
 def _stems(path: str) -> Iterator[tuple[str, str]]:
@@ -98,9 +108,9 @@ def _stems(path: str) -> Iterator[tuple[str, str]]:
     if name.startswith(_GOOD):
         yield "trusted", f"{parent}{dot}{name.removeprefix(_GOOD)}"
     if rest:
-        yield first, f"{parent}{dot}{rest}"
+        yield first, _noun(f"{parent}{dot}{rest}")
         stem, _, last = name.rpartition("_")
-        yield last, f"{parent}{dot}{stem}"
+        yield last, _noun(f"{parent}{dot}{stem}")
 
 
 def _lines(value: Any, path: str, depth: int) -> Iterator[str]:
