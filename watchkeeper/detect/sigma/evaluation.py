@@ -25,6 +25,7 @@ from watchkeeper.detect.sigma.foreign.moments import moment_of
 from watchkeeper.detect.sigma.foreign.origins import KNOWN, origin_of
 from watchkeeper.detect.sigma.foreign.shapes import is_as_told, normal
 from watchkeeper.detect.sigma.model import ReadRule
+from watchkeeper.detect.sigma.spelling import Spelling
 
 _BOUNDS = Bounds()
 _FORGET = 10_000
@@ -72,7 +73,9 @@ class Evaluator:
         self._rules = tuple(rules)
         self._correlations = tuple(correlations)
         self._matcher: Matcher[ReadRule] = Matcher(self._rules_of, origin_of, self._failed)
-        self._enricher = Enricher(field for rule in self._rules for field in fields_of(rule.condition))
+        fields = {field for rule in self._rules for field in fields_of(rule.condition)}
+        self._spelling = Spelling(fields)
+        self._enricher = Enricher(fields)
         self._engine = Engine(self._correlations, _BOUNDS)
         self._together: list[Found] = []
         self._time = 0
@@ -87,8 +90,10 @@ class Evaluator:
         engine = Engine(self._correlations, _BOUNDS) if item.case and self._correlations else self._engine
         for event in item.events:
             counts.events += 1
-            record = self._enricher.enriched(normal(event))
-            matched = self._matcher.match(record, item.text if is_as_told(event, record) else None)
+            named = normal(event)
+            text = item.text if is_as_told(event, named) else None
+            record = self._enricher.enriched(self._spelling.spelled(named))
+            matched = self._matcher.match(record, text)
             if matched:
                 found |= {rule.heading.id: rule.heading for rule in matched if rule.alone}
                 if self._correlations:

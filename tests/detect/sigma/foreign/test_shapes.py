@@ -60,6 +60,59 @@ SHAPES: dict[str, dict[str, Any]] = {
         "source_name": "Microsoft-Windows-Sysmon",
         "event_data": {"Image": IMAGE},
     },
+    "dots-of-a-beat": {
+        "winlog.event_id": "1",
+        "winlog.channel": SYSMON,
+        "winlog.provider_name": "Microsoft-Windows-Sysmon",
+        "winlog.event_data.Image": IMAGE,
+    },
+    "dots-of-xml": {
+        "Event.System.EventID": 1,
+        "Event.System.Channel": SYSMON,
+        "Event.System.Provider.#attributes.Name": "Microsoft-Windows-Sysmon",
+        "Event.EventData.Image": IMAGE,
+    },
+    "every-element-a-list": {
+        "Event": {
+            "System": [
+                {"Provider": [{"$": {"Name": "Microsoft-Windows-Sysmon"}}], "EventID": ["1"], "Channel": [SYSMON]}
+            ],
+            "EventData": [{"Data": [{"_": IMAGE, "$": {"Name": "Image"}}, {"$": {"Name": "Empty"}}]}],
+        }
+    },
+    "a-hit-of-another-tool": {
+        "kind": "individual",
+        "document": {"kind": "evtx", "data": {"Event": {"System": SYSTEM, "EventData": {"Image": IMAGE}}}},
+    },
+    "an-agents-alert": {
+        "agent": {"id": "1"},
+        "data": {
+            "win": {
+                "system": {"providerName": "Microsoft-Windows-Sysmon", "eventID": "1", "channel": SYSMON},
+                "eventdata": {"image": IMAGE},
+            }
+        },
+    },
+    "words-of-a-shell": {"Id": 1, "LogName": SYSMON, "ProviderName": "Microsoft-Windows-Sysmon", "Image": IMAGE},
+    "words-of-a-search": {
+        "EventCode": "1",
+        "Channel": SYSMON,
+        "SourceName": "Microsoft-Windows-Sysmon",
+        "Image": IMAGE,
+    },
+    "lower-case": {
+        "eventid": 1,
+        "channel": SYSMON,
+        "provider_name": "Microsoft-Windows-Sysmon",
+        "Image": IMAGE,
+    },
+    "flat-inside": {"Event": {**CREATION}},
+    "flat-but-for-its-data": {
+        "EventID": 1,
+        "Channel": SYSMON,
+        "EventSourceName": "Microsoft-Windows-Sysmon",
+        "EventData": {"Image": IMAGE},
+    },
     "a-search-hit": {"_index": "x", "_source": {**CREATION}},
     "a-search-result": {"preview": False, "result": {**CREATION}},
 }
@@ -94,6 +147,14 @@ def test_a_cleared_log_has_the_channel_of_its_record_and_its_own() -> None:
         assert {name: record[name] for name in expected} == expected
         assert origin_of(record).admits(LogSource("windows", "", "system"), KNOWN)
         assert not origin_of(record).admits(LogSource("windows", "", "security"), KNOWN)
+
+
+def test_rules_about_a_cleared_log_are_asked_by_the_log_that_was_cleared() -> None:
+    provider = "Microsoft-Windows-Eventlog"
+    system = {"EventID": 104, "Channel": "System", "Provider": {"#attributes": {"Name": provider}}}
+    record = normal({"Event": {"System": system, "UserData": {"LogFileCleared": {"Channel": "Security"}}}})
+    assert record["Channel"] == "Security"
+    assert origin_of(record) == Origin("windows", frozenset(), frozenset({"system"}))
 
 
 def test_securitys_own_record_of_a_process_is_one_of_creation_too() -> None:

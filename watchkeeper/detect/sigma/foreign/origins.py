@@ -19,6 +19,7 @@ _DOMAINS = frozenset(kind.split(".")[0] for kind in KINDS)
 KNOWN = Known(windows.KNOWN.categories | CATEGORIES | _DOMAINS, windows.KNOWN.services | SERVICES)
 _RPC = Origin("rpc_firewall", frozenset({"application"}))
 _LINUX_SYSMON = "linux-sysmon/operational"
+_EVENTLOG, _CLEARED = "microsoft-windows-eventlog", 104
 _LONGEST = 256
 """Characters of a name that is remembered."""
 _MANY = 4096
@@ -81,6 +82,8 @@ def _first(value: Any) -> Any:
 
 def _of_windows(channel: str | None, provider: str, number: int | None) -> Origin:
     channel = (windows.PROVIDERS.get(provider.casefold(), "") if channel is None else channel).casefold()
+    if number == _CLEARED and provider.casefold() == _EVENTLOG:
+        channel = "system"  # its data name the log that was cleared, and rules ask for that
     if channel == _LINUX_SYSMON or provider == "Linux-Sysmon":
         as_windows = windows.origin_of(windows.SYSMON, number)
         return Origin("linux", as_windows.categories, as_windows.services)

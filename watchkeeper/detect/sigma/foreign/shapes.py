@@ -12,12 +12,14 @@ from typing import Any
 
 from watchkeeper.detect.sigma.foreign.clouds import add_names
 from watchkeeper.detect.sigma.foreign.ecs import add_from_ecs, add_to_sysmon, at
+from watchkeeper.detect.sigma.foreign.outlines import usual
 from watchkeeper.detect.sigma.foreign.windowing import event_id, finish
 
 Record = dict[str, Any]
 
 _WRAPPERS = ("_source", "result", "_raw_event")
-_AROUND = frozenset({*_WRAPPERS, "Event", "System", "winlog", "event_data"})
+_PARTS = ("EventData", "UserData", "ProcessingErrorData")
+_AROUND = frozenset({*_WRAPPERS, *_PARTS, "Event", "System", "winlog", "event_data"})
 """What an event that is flat already has no member of."""
 _CORE = ("EventID", "Channel", "Computer", "Provider_Name")
 _WINLOG = {
@@ -46,6 +48,8 @@ def normal(raw: Record) -> Record:
         inner = raw.get(wrapper)
         if isinstance(inner, dict):
             raw = inner
+    if not _is_usual(raw):
+        raw = usual(raw)
     if isinstance(raw.get("Event"), dict):
         record = _from_xml(raw.pop("Event"), raw)
     elif isinstance(raw.get("System"), dict):
@@ -55,12 +59,26 @@ def normal(raw: Record) -> Record:
     elif isinstance(raw.get("event_data"), dict):
         record = _from_winlogbeat(raw, raw)
     else:
-        record = raw
-        if "EventID" not in record and "event_id" in record and ("channel" in record or "log_name" in record):
-            record = _from_winlogbeat(raw, raw)
+        record = _flat(raw)
     if "EventID" in record:
         return finish(record)
     return add_names(add_from_ecs(record))
+
+
+def _flat(raw: Record) -> Record:
+    """What is flat but, perhaps, for its data."""
+    if "EventID" not in raw:
+        is_old = "event_id" in raw and ("channel" in raw or "log_name" in raw)
+        return _from_winlogbeat(raw, raw) if is_old else raw
+    for part in _PARTS:
+        if isinstance(raw.get(part), dict | list):
+            _merge(raw, _data(raw.pop(part)))
+    return raw
+
+
+def _is_usual(raw: Record) -> bool:
+    event = raw.get("Event", raw)
+    return "EventID" in raw or (isinstance(event, dict) and isinstance(event.get("System"), dict)) or "winlog" in raw
 
 
 def is_as_told(raw: Record, record: Record) -> bool:
@@ -107,7 +125,7 @@ def _from_xml(event: Record, beside: Record) -> Record:
     record = dict(beside)
     system = event.get("System")
     record |= _system(system if isinstance(system, dict) else {})
-    for part in ("EventData", "UserData", "ProcessingErrorData"):
+    for part in _PARTS:
         _merge(record, _data(event.get(part)))
     rendering = event.get("RenderingInfo")
     if isinstance(rendering, dict) and isinstance(rendering.get("Message"), str):
@@ -148,7 +166,7 @@ def text_of(value: Any) -> Any:
     """The text of an element that has attributes too; `None` where it has none."""
     if not isinstance(value, dict):
         return value
-    for key in ("#text", "$", "_text", "text", "Value", "value"):
+    for key in ("#text", "$", "_text", "__text", "text", "Value", "value"):
         if key in value and not isinstance(value[key], dict):
             return value[key]
     return None

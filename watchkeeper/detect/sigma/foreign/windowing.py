@@ -21,6 +21,8 @@ _CREATION = {"NewProcessName": "Image", "ParentProcessName": "ParentImage"}
 _CLASSIC = frozenset({"windows powershell", "application", "system", "msexchange management"})
 """Channels of the older log, whose data has no names: collectors that drop the data keep it in the message."""
 
+_CLEARED = 104
+"""Of the log `System`: its data name the log that was cleared, which is what rules mean by its channel."""
 _BY_NUMBER: dict[Any, tuple[tuple[str, str, str], ...]] = {
     4103: (("PowerShell", "Message", "Payload"), ("PowerShell", "Message", "ContextInfo")),
     4104: (("PowerShell", "Message", "ScriptBlockText"),),
@@ -37,16 +39,23 @@ def finish(record: Record) -> Record:
     if not isinstance(number, int):
         number = record["EventID"] = event_id(number)
     if "Provider_Name" not in record:
-        source = record.get("SourceName") or record.get("Provider") or record.get("ProviderName")
+        source = (
+            record.get("SourceName")
+            or record.get("Provider")
+            or record.get("ProviderName")
+            or record.get("EventSourceName")
+        )
         if isinstance(source, str):
             record["Provider_Name"] = source
     if "EventTypeOrignal" in record or "EventTypeOriginal" in record:
         # NXLog has a field of its own where Sysmon has one of that name
         record["EventType"] = record.get("EventTypeOrignal") or record.get("EventTypeOriginal")
-    if number == 4688 and "NewProcessName" in record:
+    if number == 4688:
         _as_creation(record)
     channel = record.get("Channel")
     if isinstance(channel, list):
+        if number == _CLEARED and channel and record.get("Provider_Name") == "Microsoft-Windows-Eventlog":
+            record["Channel"] = channel[-1]
         channel = channel[0] if channel else None
     if "Data" not in record and isinstance(channel, str) and channel.casefold() in _CLASSIC and "Message" in record:
         record["Data"] = record["Message"]

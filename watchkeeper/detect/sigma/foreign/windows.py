@@ -62,6 +62,11 @@ _CATEGORIES: dict[tuple[str, int], tuple[str, ...]] = {
     ("microsoft-windows-windows defender/operational", 1117): ("antivirus",),
 }
 
+_SERVICEBUS = (
+    "microsoft-servicebus-client",
+    "microsoft-servicebus-client/operational",
+    "microsoft-servicebus-client/admin",
+)
 _SERVICES: dict[str, tuple[str, ...]] = {
     "security": ("security",),
     "application": ("application",),
@@ -98,8 +103,8 @@ _SERVICES: dict[str, tuple[str, ...]] = {
     "bits-client": ("microsoft-windows-bits-client/operational",),
     "windefend": ("microsoft-windows-windows defender/operational",),
     "terminalservices-localsessionmanager": ("microsoft-windows-terminalservices-localsessionmanager/operational",),
-    "microsoft-servicebus-client": ("microsoft-servicebus-client/operational", "microsoft-servicebus-client/admin"),
-    "servicebus-client": ("microsoft-servicebus-client/operational", "microsoft-servicebus-client/admin"),
+    "microsoft-servicebus-client": _SERVICEBUS,
+    "servicebus-client": _SERVICEBUS,
     "ldap": ("microsoft-windows-ldap-client/debug",),
     "ldap_debug": ("microsoft-windows-ldap-client/debug",),
     "security-mitigations": (
