@@ -12,6 +12,7 @@ from watchkeeper.detect.intelligence.looking.observables import is_candidate, ob
 from watchkeeper.detect.intelligence.looking.quick import Quick
 from watchkeeper.detect.intelligence.model import Indicator, Tlp
 from watchkeeper.detect.intelligence.values import guess
+from watchkeeper.events import new_event
 
 VALUES = (
     *("evil.net", "a.co.uk", "1.2.3.4", "9.8.0.0/16", "2a01::/32", "2a02::5", "me@evil.net", "ab" * 16, "0f" * 32),
@@ -43,3 +44,9 @@ def test_the_quick_look_lets_through_what_the_thorough_one_finds(pieces: list[st
 def test_most_words_are_set_aside_by_the_quick_look() -> None:
     words = ["readme.txt", "/srv/a.b/c", "https://good.org/x?y=1", "10.0.0.1:80", "agent:7", "cd" * 16, "you@good.org"]
     assert [word for word in words if Quick(LOOKUP).may(word.encode())] == []
+
+
+@pytest.mark.behaviour("intel.quick")
+def test_what_only_looks_like_an_address_does_not_stop_the_look() -> None:
+    event = new_event(5, "gateway.request.decided", body={"arguments": "me@.1.2.3 1..2.3 9.8.7.99999 é evil.net 50%"})
+    assert [hit.key for hit in Finder(LOOKUP).look(event)] == ["d:evil.net"]

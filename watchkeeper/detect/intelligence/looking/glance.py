@@ -12,6 +12,7 @@ from itertools import filterfalse
 
 from watchkeeper.detect.intelligence.keeping.index import Lookup
 from watchkeeper.detect.intelligence.looking.packages import RUNNERS, is_about_packages
+from watchkeeper.detect.intelligence.looking.quick import is_in_network
 from watchkeeper.detect.intelligence.looking.words import LEFT, is_broken
 
 _MOST = 20_000
@@ -83,18 +84,7 @@ class Glance:
         return len(bare) in _DIGESTS and (self._has(b"h:" + bare) or self._has(b"f:sha256:" + bare))
 
     def _address(self, bare: bytes) -> bool:
-        return self._has(b"i:" + bare) or self._has(b"x:" + bare) or (bool(self._lengths) and self._is_in_network(bare))
-
-    def _is_in_network(self, bare: bytes) -> bool:
-        parts = bare.split(b".")
-        if len(parts) != 4 or not all(part.isdigit() and len(part) < 4 for part in parts):
-            return False
-        number = int.from_bytes([min(int(part), 255) for part in parts], "big")
-        for length in self._lengths:
-            low = number >> 32 - length << 32 - length
-            if self._has(b"n:%d.%d.%d.%d/%d" % (low >> 24 & 255, low >> 16 & 255, low >> 8 & 255, low & 255, length)):
-                return True
-        return False
+        return self._has(b"i:" + bare) or self._has(b"x:" + bare) or is_in_network(bare, self._lengths, self._has)
 
 
 def _may_be_broken(data: bytes, colons: list[bytes], fresh: set[bytes]) -> bool:

@@ -6,7 +6,7 @@ holds the two against each other. Nothing is checked for being a valid name here
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from watchkeeper.detect.intelligence.keeping.index import Lookup
 
@@ -68,19 +68,26 @@ class Quick:
 
     def _host(self, host: bytes) -> bool:
         if host[-1:].isdigit() and host[host.rfind(b".") + 1 :].isdigit():
-            return self._has(b"i:" + host) or self._has(b"x:" + host) or self._is_in_network(host) or self._digest(host)
+            return (
+                self._has(b"i:" + host)
+                or self._has(b"x:" + host)
+                or is_in_network(host, self._lengths, self._has)
+                or self._digest(host)
+            )
         end = host.rfind(b".", 0, max(0, host.rfind(b".")))
         return self._has(b"x:" + host[end + 1 :])
 
-    def _is_in_network(self, host: bytes) -> bool:
-        if not self._lengths:
-            return False
-        parts = host.split(b".")
-        if len(parts) != 4 or not host.replace(b".", b"").isdigit():
-            return False
-        number = int(parts[0]) << 24 | int(parts[1]) << 16 | int(parts[2]) << 8 | int(parts[3])
-        for length in self._lengths:
-            low = number >> 32 - length << 32 - length
-            if self._has(b"n:%d.%d.%d.%d/%d" % (low >> 24 & 255, low >> 16 & 255, low >> 8 & 255, low & 255, length)):
-                return True
+
+def is_in_network(host: bytes, lengths: Sequence[int], has: Callable[[bytes], bool]) -> bool:
+    """Whether an IPv4 address lies in a network that is known; what an agent writes may look like one and be none."""
+    if not lengths:
         return False
+    parts = host.split(b".")
+    if len(parts) != 4 or not all(part.isdigit() and len(part) < 4 for part in parts):
+        return False
+    number = int.from_bytes([min(int(part), 255) for part in parts], "big")
+    for length in lengths:
+        low = number >> 32 - length << 32 - length
+        if has(b"n:%d.%d.%d.%d/%d" % (low >> 24 & 255, low >> 16 & 255, low >> 8 & 255, low & 255, length)):
+            return True
+    return False
