@@ -195,3 +195,15 @@ def test_new_keys_wait_to_be_searched_for_in_the_past(library: Library) -> None:
     library.take(ONE, drafts("a.net"))
     library.take(ONE, drafts("a.net"))
     assert library.waiting() == 1
+
+
+@pytest.mark.behaviour("intel.allowed")
+def test_an_allowed_network_of_any_width_is_seen_from_the_first_part_of_an_address() -> None:
+    allow = AllowList(
+        Allowed(type=kind, value=value, why="")
+        for kind, value in ((Type.NETWORK, "4.0.0.0/6"), (Type.NETWORK, "77.1.2.0/24"), (Type.IP, "8.8.8.8"))
+    )
+    keys = ("i:3.255.0.1", "i:4.0.0.1", "i:7.1.1.1", "i:8.0.0.1", "u:http://77.1.2.9/", "n:77.1.0.0/16", "n:8.8.8.8/32")
+    assert [key for key in keys if allow.covers_key(key)] == [
+        "i:4.0.0.1", "i:7.1.1.1", "u:http://77.1.2.9/", "n:8.8.8.8/32",
+    ]  # fmt: skip

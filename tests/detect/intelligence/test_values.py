@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from watchkeeper.core.errors import Invalid
+from watchkeeper.detect.intelligence import values
 from watchkeeper.detect.intelligence.model import Type
 from watchkeeper.detect.intelligence.names import walk
 from watchkeeper.detect.intelligence.values import guess, normal, package
@@ -83,3 +86,10 @@ def test_no_ecosystem_stands_for_any() -> None:
     assert [package(text) for text in ("@scope/tool", "docker/img@1", "tool name", "")] == [
         "*/@scope/tool", "oci/img@1", "", "",
     ]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from((*"aA1.:/?#@%-_ é[", "http://", "https://", "evil.net", "1.2.3.4", ":80")), max_size=7))
+@settings(max_examples=300, deadline=None)
+def test_a_plain_url_is_read_as_any_other(pieces: list[str]) -> None:
+    text = "http://" + "".join(pieces)
+    assert not values._plain_url(text) or values._plain_url(text) == values._any_url(text)

@@ -39,7 +39,10 @@ def refang(text: str) -> str:
 
 def normal(kind: Type, text: str) -> str:
     """The value in its one form. Raises `Invalid`."""
-    text = refang(text.strip())
+    return _normal(kind, refang(text.strip()))
+
+
+def _normal(kind: Type, text: str) -> str:
     if not text or len(text) > LONGEST_VALUE or not text.isprintable():
         raise Invalid("the value is empty, too long, or holds control characters")
     return _BY_TYPE[kind](text)
@@ -50,7 +53,7 @@ def guess(text: str) -> tuple[Type, str]:
     word = refang(text.strip())
     kind = _guessed(word)
     try:
-        return kind, normal(kind, word)
+        return kind, _normal(kind, word)
     except TooBroad:
         raise
     except Invalid as error:
@@ -80,12 +83,23 @@ class TooBroad(Invalid):
 
 
 def _ip(text: str) -> str:
+    if _is_plain_ipv4(text):
+        return text
     if "/" in text:
         raise Invalid("an address has no prefix length")
     address = ipaddress_of(text)
     if address is None:
         raise Invalid("the value is no IP address")
     return str(address)
+
+
+def _is_plain_ipv4(text: str) -> bool:
+    """Whether it is one in its one form: most of a list are, and this is told much sooner than read."""
+    parts = text.split(".")
+    return len(parts) == 4 and _OCTETS.issuperset(parts)
+
+
+_OCTETS = frozenset(map(str, range(256)))
 
 
 def ipaddress_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -129,6 +143,20 @@ def _url(text: str) -> str:
 
 def url(text: str) -> str:
     """Scheme and host in lower case, no usual port, user or fragment, `/` for an empty path; empty when it is none."""
+    return _plain_url(text) or _any_url(text)
+
+
+def _plain_url(text: str) -> str:
+    """The same of what has but scheme, name and path, as most have; empty when it must be taken apart properly."""
+    scheme, _, rest = text.partition("://")
+    if scheme not in ("http", "https") or not rest.isascii() or "?" in rest or "#" in rest or not rest.isprintable():
+        return ""
+    place, _, path = rest.partition("/")
+    name = host(place)
+    return f"{scheme}://{name}/{path}" if name and name == place.lower() else ""
+
+
+def _any_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         port = parts.port

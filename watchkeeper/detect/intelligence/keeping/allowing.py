@@ -88,6 +88,12 @@ class AllowList:
                 network = ipaddress.ip_network(one.value)
                 start = int(network.network_address) >> network.max_prefixlen - network.prefixlen
                 found[network.version].setdefault(network.prefixlen, {})[start] = one
+        self._ends = {one.value.rpartition(".")[2] for one in self._exact.values() if one.type is Type.DOMAIN}
+        """Last labels of names: most names are set aside by theirs."""
+        self._octets = {
+            str(octet) for length, starts in found[4].items() for start in starts for octet in _octets(start, length)
+        }
+        """First parts of IPv4 addresses: the same for them."""
         self._networks = {version: list(lengths.items()) for version, lengths in found.items()}
 
     def covers(self, kind: Type, value: str) -> Allowed | None:
@@ -112,6 +118,8 @@ class AllowList:
         return None
 
     def _name(self, name: str) -> Allowed | None:
+        if name[name.rfind(".") + 1 :] not in self._ends:
+            return None
         while name:
             found = self._exact.get(f"d:{name}")
             if found is not None:
@@ -120,6 +128,8 @@ class AllowList:
         return None
 
     def _address(self, text: str) -> Allowed | None:
+        if text[: text.find(".")] not in self._octets and ":" not in text:
+            return self._exact.get(f"i:{text.removesuffix('/32')}")
         address, _, length = text.partition("/")
         version, size, number = _number(address)
         prefix = int(length or size)
@@ -129,6 +139,13 @@ class AllowList:
                 if found is not None:
                     return found
         return self._exact.get(f"i:{address}") if prefix == size else None
+
+
+def _octets(start: int, length: int) -> range:
+    """What the first part of an address in this network can be."""
+    if length >= 8:
+        return range(start >> length - 8, (start >> length - 8) + 1)
+    return range(start << 8 - length, start + 1 << 8 - length)
 
 
 def _number(address: str) -> tuple[int, int, int]:

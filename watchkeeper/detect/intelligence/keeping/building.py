@@ -19,7 +19,7 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.detect.intelligence.keeping.allowing import AllowList
 from watchkeeper.detect.intelligence.keeping.files import replacing
 from watchkeeper.detect.intelligence.keeping.index import HEAD, MAGIC, RECORD, Hash, Head, aligned, hash_of
-from watchkeeper.detect.intelligence.model import Indicator, Type
+from watchkeeper.detect.intelligence.model import Indicator, Type, key_of
 from watchkeeper.detect.intelligence.names import mark, place_of
 
 _encoder = msgspec.msgpack.Encoder()
@@ -68,11 +68,13 @@ def _record(file: BinaryIO, offsets: array[int], at: int, key: str, data: bytes)
 def _keys(
     sources: Iterable[Iterable[Indicator]], head: Head, allow: AllowList, now: int
 ) -> Iterator[tuple[str, tuple[Indicator, ...]]]:
-    merged = heapq.merge(*(((one.key, one) for one in source) for source in sources), key=_key)
+    keyed = [((key_of(one.type, one.value), one) for one in source) for source in sources]
+    merged = keyed[0] if len(keyed) == 1 else heapq.merge(*keyed, key=_key)
     for key, group in groupby(merged, key=_key):
         found = [one for _, one in group if _counts(key, one, head, allow, now)]
         if found:
-            found.sort(key=lambda one: (-one.weight, one.source, one.id))
+            if len(found) > 1:
+                found.sort(key=lambda one: (-one.weight, one.source, one.id))
             yield key, tuple(found[:_PER_KEY])
 
 
