@@ -127,9 +127,18 @@ def test_what_is_confirmed_is_exported_and_the_rest_stays(
     target = tmp_path / "out.json"
     assert run("intel", "export", "--tlp", "clear", "--output", target, "--data", empty).exit_code == 0
     assert "objects" not in json.loads(target.read_text())
+    held = run("intel", "export", "--tlp", "clear", "--data", empty).stderr
+    assert "what you confirmed (1) is marked more strictly" in held
     assert run("intel", "export", "--output", target, "--data", empty).exit_code == 0
     patterns = [one["pattern"] for one in json.loads(target.read_text())["objects"] if one["type"] == "indicator"]
     assert patterns == ["[domain-name:value = 'bad.net']"]
+
+
+def test_a_file_that_is_not_there_or_no_text_is_told(run: Command, empty: Path, tmp_path: Path) -> None:
+    assert run("intel", "import", tmp_path / "nothing.txt", "--data", empty).exit_code == 66
+    (tmp_path / "archive.gz").write_bytes(b"\x1f\x8b\x08\0\0\nbad.net\n")
+    assert run("intel", "import", tmp_path / "archive.gz", "--data", empty).exit_code == 65
+    assert "There are no such indicators" in run("intel", "list", "--data", empty).stdout
 
 
 def test_a_source_that_does_not_answer_ends_the_command_with_75(run: Command, empty: Path) -> None:

@@ -63,6 +63,7 @@ def test_an_alerts_page_has_the_comparisons_that_held_and_what_was_there(platfor
     assert rule.line.precision.right.of == 1
     lines = {line.id: line for line in view.rules(VIC)}
     assert lines[a_rule.id].volume[-1] == 1
+    assert view.rule(VIC, lines[a_rule.id].name) == rule
     assert {line.kind for line in lines.values()} == {"rule", "correlation", "step"}
     with pytest.raises(NotFound):
         view.rule(VIC, "nothing")

@@ -84,8 +84,9 @@ class Rulebook:
         return list(self._read().values())
 
     def find(self, rule_id: str) -> Entry | None:
-        """By its id."""
-        return self._read().get(rule_id)
+        """By its id, else by its name, as people write it."""
+        known = self._read()
+        return known.get(rule_id) or next((one for one in known.values() if one.heading.name == rule_id), None)
 
     def standing(self, entry: Entry) -> tuple[str, str]:
         """What it may do in this estate, and why not more."""

@@ -75,6 +75,8 @@ def history(name: str, limit: int, tenant: str, data: Path | None, as_json: bool
     ask = Administration(data_folder(data))
     schedules = [one for one in ask.call("hunts.schedules") if name in ("", one["hunt"]) and one["tenant"] == tenant]
     runs = [msgspec.convert(one, Run) for one in ask.call("hunts.runs", hunt=name, tenant=tenant, limit=limit)]
+    if name and not schedules and not runs:
+        asking.hunt_called(name, data)  # a hunt that is gone may have a history; one that never was has none
     if as_json:
         output.as_json({"schedules": schedules, "runs": runs})
         return

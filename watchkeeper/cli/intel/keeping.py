@@ -126,5 +126,10 @@ def _bytes(file: Path, largest: int) -> bytes:
 
 
 def _file(file: Path, largest: int) -> bytes:
+    if not file.exists():
+        raise NotFound(f"there is no file {file}", hint="check the path")
     with file.open("rb") as opened_file:
-        return opened_file.read(largest + 1)
+        data = opened_file.read(largest + 1)
+    if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Invalid(f"{file} is no text", hint="unpack it first, if it is an archive")
+    return data

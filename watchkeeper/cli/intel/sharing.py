@@ -15,6 +15,7 @@ from watchkeeper.cli.intel.common import note_change, opened
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.files import write_private
+from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.model import Tlp
 from watchkeeper.detect.intelligence.sharing.objects import bundle
 
@@ -31,7 +32,7 @@ def export(tlp: str, target: Path | None, config: Path | None, data: Path | None
 
     Of a value that several sources name, the strictest marking counts. `watchkeeper intel confirm VALUE` confirms one.
     """
-    loaded, _ = opened(config, data)
+    loaded, library = opened(config, data)
     with closing(Database(f"sqlite:///{loaded.data_dir / STATE}")) as database:
         objects = shared_of(loaded, database, SystemClock(), Tlp(tlp))
     document = msgspec.json.format(msgspec.json.encode(bundle(objects)), indent=2)
@@ -41,7 +42,12 @@ def export(tlp: str, target: Path | None, config: Path | None, data: Path | None
     else:
         write_private(target, document + b"\n")
     note_change(loaded, "shared", f"{count} indicators", f"TLP up to {tlp}")
-    output.text(
-        f"{count} indicators" if count else "nothing may be shared: `watchkeeper intel confirm VALUE` confirms one",
-        err=True,
-    )
+    output.text(f"{count} indicators" if count else _nothing(library, tlp), err=True)
+
+
+def _nothing(library: Library, tlp: str) -> str:
+    """Why: nothing was confirmed, or what was may not leave."""
+    confirmed = len({one.key for one in library.every() if one.confirmed})
+    if not confirmed:
+        return "nothing may be shared: `watchkeeper intel confirm VALUE` confirms one"
+    return f"nothing may be shared as TLP {tlp}: what you confirmed ({confirmed}) is marked more strictly, or has ended"
