@@ -17,7 +17,8 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.web.queued import a_line, a_whole, an_alert
-from watchkeeper.app.detection_views import CoverageView, HuntsView
+from watchkeeper.app.detection_views import CoverageView
+from watchkeeper.app.hunts_view import HuntsView
 from watchkeeper.app.platform import opened
 from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.core.clock import SECOND

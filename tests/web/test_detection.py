@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from watchkeeper.app.detection_views import CoverageView, HuntsView
+from watchkeeper.app.detection_views import CoverageView
 from watchkeeper.app.hunting import book_of
+from watchkeeper.app.hunts_view import HuntsView
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.core.clock import SECOND

@@ -9,7 +9,8 @@ from typing import Any
 from watchkeeper.app.admission import Access
 from watchkeeper.app.alerts.view import AlertsView
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
-from watchkeeper.app.detection_views import CoverageView, HuntsView
+from watchkeeper.app.detection_views import CoverageView
+from watchkeeper.app.hunts_view import HuntsView
 from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.intelligence_view import IntelligenceView
 from watchkeeper.app.labelling import journal_class

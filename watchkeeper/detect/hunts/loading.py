@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,7 @@ def load_hunt(path: Path) -> Hunt:
 def parse_hunt(text: str, name: str, source: str) -> Hunt:
     """The hunt of a YAML text. Raises `Misconfigured`."""
     try:
-        if len(text) > _LONGEST:
-            raise Invalid(f"a hunt has at most {_LONGEST} characters")
-        file = msgspec.convert(yaml.load(text, Loader=_Strict), _File)  # noqa: S506 — a SafeLoader that is stricter
+        file = msgspec.convert(read_yaml(text), _File)
         hunt = _checked(file, name, source)
         # the query is judged now, not when it is needed
         prepare(hunt.sql, tenant="default", now=_NOW, parameters=dict(samples(hunt.parameters)))
@@ -76,6 +75,13 @@ def parse_hunt(text: str, name: str, source: str) -> Hunt:
     except Invalid as error:
         raise Misconfigured(f"{source}: {error.reason}", hint=error.hint) from error
     return hunt
+
+
+def read_yaml(text: str) -> Any:
+    """What a YAML text says. Raises `yaml.YAMLError`, `RecursionError` and `ValueError`."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"a hunt has at most {_LONGEST} characters")
+    return yaml.load(text, Loader=_Strict)  # noqa: S506 — a SafeLoader that is stricter
 
 
 def _checked(file: _File, name: str, source: str) -> Hunt:
@@ -106,13 +112,18 @@ def _checked(file: _File, name: str, source: str) -> Hunt:
 
 
 class _Strict(yaml.SafeLoader):
-    """No duplicate keys, and nothing is a date."""
+    """No duplicate keys, nothing is a date, and no aliases: a few lines of these stand for more than memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.constructor.ConstructorError(None, None, "there are no aliases in a hunt", mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for key in keys if keys.count(key) > 1]
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} is there twice", node.start_mark)
+        keys = Counter(repr(self.construct_object(key, deep=True)) for key, _ in node.value)
+        if twice := [key for key, times in keys.items() if times > 1]:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]} is there twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 

@@ -14,7 +14,12 @@ from watchkeeper.core.errors import Conflict, Invalid, NotFound
 from watchkeeper.core.files import make_private_folder, write_private
 from watchkeeper.detect.hunts.loading import load_hunt, load_hunts
 from watchkeeper.detect.hunts.model import Hunt
-from watchkeeper.detect.hunts.trials import test_hunt
+from watchkeeper.detect.hunts.trials import failures
+from watchkeeper.events.lake.sql.model import Limits
+
+_LIMITS = Limits()
+MOST = 500
+"""Hunts of one's own: every page and every run of a schedule reads them all."""
 
 
 def own_folder(data_dir: Path) -> Path:
@@ -31,16 +36,37 @@ def known_hunts(data_dir: Path | None, more: Iterable[Path] = ()) -> dict[str, H
 def save(data_dir: Path, file: Path, *, force: bool = False) -> Hunt:
     """Take a file in. Raises `Invalid` when its tests fail, `Conflict` when the name is taken."""
     hunt = load_hunt(file)
-    if wrong := test_hunt(hunt):
-        raise Invalid(f"{hunt.name} fails its own tests: {wrong[0]}", hint="see `watchkeeper hunt test`")
+    judge(data_dir, hunt, force=force)
+    return keep(data_dir, hunt.name, file.read_bytes())
+
+
+def judge(data_dir: Path, hunt: Hunt, *, force: bool = False, limits: Limits = _LIMITS) -> bool:
+    """Whether it stands in the place of an earlier one. Raises as `save` does; `limits` are those of its tests."""
     if hunt.name in load_hunts([content_folder("hunts")]):
-        raise Conflict(f"the name {hunt.name} belongs to one of ours", hint="call the file something else")
-    to = own_folder(data_dir) / f"{hunt.name}.yaml"
-    if to.exists() and not force:
-        raise Conflict(f"{hunt.name} is saved already", hint="write over it with --force")
+        raise Conflict(f"the name {hunt.name} belongs to one of ours", hint="call it something else")
+    known = list(_files(data_dir))
+    is_there = any(path.stem == hunt.name for path in known)
+    if is_there and not force:
+        raise Conflict(f"{hunt.name} is saved already", hint="say that it shall be written over, or choose a name")
+    if not is_there and len(known) >= MOST:
+        raise Conflict(f"{MOST} hunts of your own are saved", hint="`watchkeeper hunt remove` forgets one")
+    if wrong := failures(hunt, limits):
+        raise Invalid(f"{hunt.name} fails its own tests: {wrong[0]}", hint="see `watchkeeper hunt test`")
+    return is_there
+
+
+def keep(data_dir: Path, name: str, text: bytes) -> Hunt:
+    """Write down one that was judged, in the place of one of that name."""
+    there = next((path for path in _files(data_dir) if path.stem == name), None)
+    to = there or own_folder(data_dir) / f"{name}.yaml"
     make_private_folder(to.parent)
-    write_private(to, file.read_bytes())
+    write_private(to, text)
     return load_hunt(to)
+
+
+def _files(data_dir: Path) -> Iterable[Path]:
+    folder = own_folder(data_dir)
+    return [path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")] if folder.is_dir() else []
 
 
 def remove(data_dir: Path, name: str) -> None:

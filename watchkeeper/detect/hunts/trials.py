@@ -11,11 +11,12 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake import Schema as DeltaSchema
 
 from watchkeeper.core.clock import SECOND, ManualClock
+from watchkeeper.core.errors import Invalid
 from watchkeeper.detect.hunts.model import Hunt, Trial
 from watchkeeper.detect.hunts.parameters import values
 from watchkeeper.events import Event
 from watchkeeper.events.lake.schema import PARTITIONS, SCHEMA, to_batch, to_row
-from watchkeeper.events.lake.sql.model import Range
+from watchkeeper.events.lake.sql.model import Limits, Range
 from watchkeeper.events.lake.sql.running import Lake
 from watchkeeper.events.lake.table import lake_folder
 from watchkeeper.events.model import VERSION
@@ -26,16 +27,27 @@ _TENANT = "trial"
 
 def test_hunt(hunt: Hunt) -> list[str]:
     """One sentence for each test that fails; empty when all hold."""
+    return failures(hunt, Limits())
+
+
+def failures(hunt: Hunt, limits: Limits) -> list[str]:
+    """The same; each query is stopped at `limits`."""
     return [
-        wrong for number, trial in enumerate(hunt.tests, 1) for wrong in _differences(f"test {number}", hunt, trial)
+        wrong
+        for number, trial in enumerate(hunt.tests, 1)
+        for wrong in _differences(f"test {number}", hunt, trial, limits)
     ]
 
 
-def _differences(name: str, hunt: Hunt, trial: Trial) -> list[str]:
+def _differences(name: str, hunt: Hunt, trial: Trial, limits: Limits) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="watchkeeper-trial-") as folder:
-        _record(Path(folder), trial.given)
+        try:
+            _record(Path(folder), trial.given)
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise Invalid(f"{name}: what is given is no event: {str(error)[:200]}") from error
         lake = Lake(Path(folder), _TENANT, ManualClock(NOW))
-        answer = lake.run(lake.prepare(hunt.sql, Range(), dict(values(hunt, trial.parameters))))
+        prepared = lake.prepare(hunt.sql, Range(), dict(values(hunt, trial.parameters)))
+        answer = lake.run(prepared, limits)
     rows = list(answer.records())
     if len(rows) != len(trial.expected):
         return [f"{name}: {len(rows)} rows instead of {len(trial.expected)}: {rows}"]

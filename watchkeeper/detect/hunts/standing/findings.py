@@ -13,7 +13,7 @@ from watchkeeper.events import Event, Position, Severity
 from watchkeeper.events.model import VERSION
 
 FOUND = "detect.hunt.found"
-_CELLS, _CELL = 40, 500
+_CELLS, _CELL, _NOTE = 40, 500, 4000
 
 
 def heading_of(hunt: Hunt, level: str) -> Heading:
@@ -31,7 +31,9 @@ def heading_of(hunt: Hunt, level: str) -> Heading:
     )
 
 
-def found_event(hunt: Hunt, row: Mapping[str, Any], digest: str, *, by: str, tenant: str, now: int) -> Event:
+def found_event(
+    hunt: Hunt, row: Mapping[str, Any], digest: str, *, by: str, tenant: str, now: int, note: str = ""
+) -> Event:
     """The fact that a row was found; it is about whom and what the row names."""
     return Event(
         v=VERSION,
@@ -44,7 +46,7 @@ def found_event(hunt: Hunt, row: Mapping[str, Any], digest: str, *, by: str, ten
         target=_text(row, "target") or _text(row, "tool"),
         outcome="success",
         labels=("exercise",) if "exercise" in (row.get("labels") or ()) else (),
-        body={"hunt": hunt.name, "title": hunt.title, "by": by, "digest": digest, "row": _bounded(row)},
+        body={"hunt": hunt.name, "title": hunt.title, "by": by, "digest": digest, "row": _bounded(row), **_said(note)},
     )
 
 
@@ -58,9 +60,13 @@ def alert_for_found(hunt: Hunt, found: Event, position: Position, level: str, no
         group="/".join((found.server, found.target)) if found.server or found.target else found.actor or hunt.name,
         key=(found.id,),
         severity=by.level,
-        found={"row": found.body["row"]},
+        found={"row": found.body["row"], **_said(found.body.get("note", ""))},
     )
     return alert_of(detection, now)
+
+
+def _said(note: str) -> dict[str, str]:
+    return {"note": note[:_NOTE]} if note.strip() else {}
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from msgspec import UNSET, UnsetType
+
 from watchkeeper.events.catalogue.bodies.response import KINDS as RESPONSE
 from watchkeeper.events.catalogue.kind import DONE, FAILED, ON_TARGET, Body, Kind, says
 
@@ -53,6 +55,15 @@ class Unscheduled(Body, frozen=True, kw_only=True):
     hunt: Annotated[str, says("Its name.")]
 
 
+class Saved(Body, frozen=True, kw_only=True):
+    """A hunt of one's own that is kept."""
+
+    hunt: Annotated[str, says("Its name.")]
+    title: Annotated[str, says("Its title.")]
+    digest: Annotated[str, says("SHA-256 of its file.")]
+    again: Annotated[bool, says("Whether it stands in the place of an earlier wording.")]
+
+
 class Found(Body, frozen=True, kw_only=True):
     """A row of a hunt."""
 
@@ -61,6 +72,7 @@ class Found(Body, frozen=True, kw_only=True):
     by: Annotated[str, says("Who wants it looked at: an operator, or the schedule.")]
     digest: Annotated[str, says("What the row names, as a digest: the same for the same finding.")]
     row: Annotated[dict[str, Any], says("The row, bounded: its columns are the hunt's own.")]
+    note: Annotated[str, says("What whoever wants it looked at says of it.")] | UnsetType = UNSET
 
 
 class Missed(Body, frozen=True, kw_only=True):
@@ -74,6 +86,7 @@ KINDS = {
     "detect.alert.silenced": RESPONSE["detect.alert.raised"],
     "detect.hunt.scheduled": Kind(body=Scheduled, sets=ON_TARGET, outcomes=DONE),
     "detect.hunt.unscheduled": Kind(body=Unscheduled, sets=ON_TARGET, outcomes=DONE),
+    "detect.hunt.saved": Kind(body=Saved, sets=ON_TARGET, outcomes=DONE),
     "detect.hunt.found": Kind(
         body=Found, sets=("outcome",), may=("actor", "server", "target"), outcomes=DONE, labels=("exercise",)
     ),
