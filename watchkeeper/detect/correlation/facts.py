@@ -42,9 +42,19 @@ def facts_of(record: Record, names: Iterable[str]) -> Facts:
 
 def groups_of(facts: Mapping[str, tuple[Any, ...]], names: tuple[str, ...], scope: str) -> list[Group]:
     """The groups that an event belongs to, one for each combination; that a field is not there is a value as well."""
+    group: list[str | None] = [scope]
+    for name in names:  # one value each, mostly
+        values = facts.get(name)
+        if values is None:
+            group.append(None)
+        elif len(values) == 1:
+            value = values[0]
+            group.append(value if type(value) is str else text_of(value))
+        else:
+            break
+    else:
+        return [tuple(group)]
     each: list[list[str | None]] = [[text_of(v) for v in facts[name]] if name in facts else [None] for name in names]
-    if all(len(values) == 1 for values in each):
-        return [(scope, *[values[0] for values in each])]
     return list(islice(dict.fromkeys((scope, *one) for one in product(*each)), MOST))
 
 
