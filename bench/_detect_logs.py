@@ -73,7 +73,7 @@ def judged(case: dict[str, Any], evaluator: Evaluator) -> Tally:
 
 def tallies(corpora: Path) -> tuple[dict[str, Tally], float]:
     """Technique → its tally, and events judged a second, enriching included."""
-    evaluator = Evaluator(load([content_folder("foreign")]).rules)
+    evaluator = Evaluator(load([content_folder("detections") / "foreign"]).rules)
     found: dict[str, Tally] = defaultdict(Tally)
     cases = [msgspec.json.decode(line) for line in (corpora / LOGS).read_bytes().splitlines()]
     begun = time.process_time()

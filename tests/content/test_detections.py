@@ -43,7 +43,9 @@ def test_every_rule_passes_the_tests_it_carries() -> None:
 
 @pytest.mark.behaviour("detect.rules-are-sigma")
 def test_every_rule_is_plain_sigma_for_other_tools() -> None:
-    texts = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.rglob("*.yml"))]
+    texts = [
+        path.read_text(encoding="utf-8") for path in sorted(FOLDER.rglob("*.yml")) if path.parent.name != "foreign"
+    ]
     collection = SigmaCollection.from_yaml("\n---\n".join(texts))  # in one, as correlations refer to others
     assert {rule.name: rule.errors for rule in collection.rules if rule.errors} == {}
     assert len(collection.rules) == len(texts)

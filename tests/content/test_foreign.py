@@ -21,7 +21,7 @@ from watchkeeper.detect.sigma.loading import load
 from watchkeeper.detect.sigma.model import Rulebook
 from watchkeeper.detect.sigma.rules import load_rules
 
-FOLDER = content_folder("foreign")
+FOLDER = content_folder("detections") / "foreign"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "concepts" / "foreign.md"
 
 
@@ -95,8 +95,9 @@ def test_the_rules_are_run_by_their_name(tmp_path: Path) -> None:
     """Whatever the folder is that people stand in."""
     record = '{"tool": "read", "path": "../../etc/passwd"}'
     (tmp_path / "log.jsonl").write_text(record)
-    words = ["rules", "eval", "--rules", "foreign", "--events", str(tmp_path / "log.jsonl"), "--json"]
-    told = CliRunner().invoke(main, [*words, "--data", str(tmp_path)])
+    words = ["rules", "eval", "--events", str(tmp_path / "log.jsonl"), "--json", "--data", str(tmp_path)]
+    told = CliRunner().invoke(main, [*words, "--rules", "foreign"])
+    assert CliRunner().invoke(main, words).output.splitlines()[0] == told.output.splitlines()[0], "without a name, too"
     first, last = [json.loads(line) for line in told.output.splitlines()]
     assert told.exit_code == 0
     assert "A path leaves its folder" in first["titles"]

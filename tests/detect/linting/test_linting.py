@@ -75,7 +75,7 @@ def test_what_is_well_is_not_complained_of(tmp_path: Path) -> None:
 
 @pytest.mark.behaviour("rules.lint")
 def test_the_rules_that_come_with_the_product_have_no_errors_and_no_warnings() -> None:
-    problems = lint([content_folder("detections"), content_folder("foreign")], FRAMEWORKS).problems
+    problems = lint([content_folder("detections")], FRAMEWORKS).problems
     assert [one for one in problems if one.weight is not Weight.HINT] == []
 
 

@@ -18,12 +18,9 @@ from watchkeeper.detect.model import Heading
 from watchkeeper.detect.sigma.cache import load_cached
 from watchkeeper.detect.sigma.model import LogSource, ReadRule, Rulebook
 from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, load_placeholders
-from watchkeeper.detect.sigma.rules import Detections, load_detections
+from watchkeeper.detect.sigma.rules import FOREIGN, Detections, load_detections
 
 H = TypeVar("H", bound=Heading)
-
-FOREIGN = "foreign"
-"""Names our rules for records of other products, where no file has that name."""
 
 folders_option = click.option(
     "--folder",
@@ -52,15 +49,17 @@ def find(rules: Sequence[H], wanted: str) -> H:
 def book_of(paths: tuple[Path, ...], placeholders: Path | None, cache: Path) -> Rulebook:
     """The rules of any Sigma files, tolerantly; without any, ours. Raises `Invalid` and `Misconfigured`."""
     lists = load_placeholders(placeholders) if placeholders else NO_LISTS
+    foreign = content_folder("detections") / FOREIGN
     if paths:
-        named = [content_folder(FOREIGN) if path == Path(FOREIGN) and not path.exists() else path for path in paths]
+        named = [foreign if path == Path(FOREIGN) and not path.exists() else path for path in paths]
         return load_cached(named, lists, folder=cache / "rules", told=file_progress())
+    others = load_cached([foreign], lists, folder=cache / "rules", told=file_progress())
     ours = load_detections([content_folder("detections")], lists)
     source = LogSource("mcp", "", "watchkeeper")
     rules = tuple(
         ReadRule(heading=one, logsource=source, condition=one.condition, alone=one.alone) for one in ours.rules
     )
-    return Rulebook(rules=rules, correlations=ours.correlations)
+    return Rulebook(rules=(*rules, *others.rules), correlations=ours.correlations, refused=others.refused)
 
 
 def file_progress() -> Callable[[int], None]:

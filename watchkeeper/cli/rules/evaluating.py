@@ -26,7 +26,7 @@ _SHOWN = 10
 @click.command("eval")
 @click.option(
     "--rules", "rules", multiple=True, type=click.Path(path_type=Path),
-    help="A Sigma file or folder; may be repeated. Default: ours. `foreign`: ours about others' records.",
+    help="A Sigma file or folder; may be repeated. Default: ours. `foreign`: only ours about others' records.",
 )  # fmt: skip
 @click.option(
     "--events", "events", multiple=True, required=True, type=click.Path(path_type=Path),

@@ -30,6 +30,9 @@ from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, Lists
 from watchkeeper.detect.sigma.reading.single import version_of
 from watchkeeper.detect.sigma.reading.trials import Trials, read_trials
 
+FOREIGN = "foreign"
+"""A folder of this name holds rules for records of other products, which `rules eval` runs and the stream does not."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Detections:
@@ -69,7 +72,10 @@ def load_rules(folders: Iterable[Path], lists: Lists = NO_LISTS) -> tuple[Rule, 
 
 
 def load_detections(folders: Iterable[Path], lists: Lists = NO_LISTS) -> Detections:
-    """All of every `*.yml` and `*.yaml` of the folders. Raises `Misconfigured`, naming the file and the fault."""
+    """All of every `*.yml` and `*.yaml` of the folders, but for what lies in a folder `foreign` of them.
+
+    Raises `Misconfigured`, naming the file and the fault.
+    """
     documents = [document for folder in folders for document in _documents(folder)]
     for document in documents:
         _refuse_doubled(document)
@@ -98,7 +104,8 @@ def _documents(folder: Path) -> Iterator[Document]:
     if not folder.exists():
         raise Misconfigured(f"there is no folder of rules at {folder}", hint="set detect.rules to one, or to nothing")
     every = folder.rglob("*") if folder.is_dir() else (folder,)
-    for path in sorted(p for p in every if p.suffix in (".yml", ".yaml")):
+    files = (p for p in every if p.suffix in (".yml", ".yaml") and FOREIGN not in p.relative_to(folder).parts[:-1])
+    for path in sorted(files):
         try:
             yield from flattened(documents_of(path))
         except Misconfigured as error:
