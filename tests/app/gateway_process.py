@@ -34,7 +34,7 @@ class GatewayProcess:
             if "--data" in arguments or "--ephemeral" in arguments
             else [*arguments, "--data", str(self.data)]
         )
-        self.folder = Path(words[words.index("--data") + 1]) if "--data" in words else None
+        self.folder = folder / words[words.index("--data") + 1] if "--data" in words else None
         if self.folder is not None:
             compiled.lend(self.folder)
         with self.log.open("ab") as log:

@@ -13,6 +13,7 @@ from watchkeeper.events.lake.schema import PARTITIONS, SCHEMA, to_batch, to_row
 from watchkeeper.events.model import Event, Severity, new_event
 
 ROWS = 20_000
+FINGERPRINTS = ("sha256:aa", "sha256:bb")
 DAYS = 3
 _TEXTS = (
     "plain", "O'Brien", '"', "\\", "\\'", "a\nb", "a\tb", "%", "_", "ÄÖß", "\U0001f600", "e\u0301",
@@ -40,6 +41,8 @@ def events() -> list[Event]:
             body["findings"] = [{"label": dice.choice(("secret", "invisible"))}]
         if number % 7 == 0:
             body["reason"] = dice.choice(_TEXTS)
+        if number % 1009 == 0:
+            body["fingerprint"] = FINGERPRINTS[number % 2]
         made.append(
             new_event(
                 time,

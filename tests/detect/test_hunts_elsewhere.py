@@ -38,6 +38,7 @@ SAID: dict[str, dict[str, Value]] = {
     "burst_within_a_minute": {"more_than": 2},
     "literal_in_arguments": {"needle": "O'Brien"},
     "needles_in_arguments": {"needles": ("/etc/shadow", "\\\\", "日本", "$1", "%", "\u2028", "x | sh")},
+    "tool_version_callers": {"fingerprint": hunting_table.FINGERPRINTS[0]},
 }
 RANGES = {"read_then_send": Range(NOW - 3600 * SECOND)}
 """A join of everything with everything that was near would take minutes."""

@@ -121,6 +121,20 @@ def test_a_lifted_order_opens_the_incident_again_and_the_next_alert_contains_it_
     assert len(estate.orders.all()) == 2
 
 
+@pytest.mark.behaviour("respond.lifted-is-open")
+def test_an_alert_about_what_an_operator_did_contains_nothing_anew(estate, gate):
+    with estate.responding() as service:
+        estate.rug_pull()
+        estate.until_finished()
+        (order,) = estate.orders.in_force()
+        estate.orders.lift(order.id, by="operator:ada", reason="looks fine")
+        estate.until(lambda: service.incidents.list()[0].state is IncidentState.OPEN)
+        estate.raise_alert(8, principal="operator:ada", target="files/read_file")
+        estate.until(lambda: service.incidents.list()[0].alert_count == 2)
+    assert list(estate.orders.in_force()) == []
+    assert len(estate.events("respond.playbook.started")) == 1
+
+
 @pytest.mark.behaviour("respond.exercise-label")
 def test_a_drill_is_labelled_from_the_alert_to_the_last_event_and_joins_no_real_incident(estate, gate):
     with estate.responding() as service:
