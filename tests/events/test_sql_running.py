@@ -218,7 +218,9 @@ def test_the_journals_part_is_read_within_the_same_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.behaviour("sql.cancel")
-def test_an_interrupt_ends_the_process_first(busy: Path) -> None:
+def test_an_interrupt_ends_the_process_first(busy: Path, request: pytest.FixtureRequest) -> None:
+    before_us = signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a test before this one left
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before_us))
     lake, before = Lake(busy), children()
     begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):

@@ -38,6 +38,10 @@ def _nothing() -> None:
     """Nobody waits."""
 
 
+class Ended(Unavailable):
+    """The process is no more, or takes nothing more."""
+
+
 class ServerProcess(asyncio.SubprocessProtocol):
     """One running server: bytes out of it by callback, bytes into it by `write`, an end by `stop`."""
 
@@ -91,11 +95,11 @@ class ServerProcess(asyncio.SubprocessProtocol):
     async def write(self, data: bytes, patience: float) -> None:
         """Hand over bytes and wait until the pipe has room again.
 
-        Raises `Unavailable` when the process has ended or does not read for `patience` seconds.
+        Raises `Ended`, and `Unavailable` when it does not read for `patience` seconds.
         """
         pipe = self._pipe(0)
         if pipe is None or pipe.is_closing() or self.exited.is_set():
-            raise Unavailable("the server has ended")
+            raise Ended("the server has ended")
         pipe.write(data)
         try:
             async with asyncio.timeout(patience):  # not wait_for, which in 3.11 may swallow a cancellation

@@ -118,6 +118,15 @@ def test_what_was_stopped_is_no_news_because_of_a_containment() -> None:
 
 
 @pytest.mark.behaviour("alerts.news-comes-through")
+def test_a_principal_and_a_place_that_were_told_apart_are_news_together() -> None:
+    by = a_rule(watchkeeper="{group: [server]}")
+    admission = AlertAdmission(Limits(throttle_alerts=1))
+    calls = [a_call(), a_call(1, 1, actor="agent:bob", target="write"), a_call(2, 2, actor="agent:bob")]
+    *_, told = (event for n, call in enumerate(calls) for event in admission.admit(found(by, call, n), NOW))
+    assert (told.kind, told.body["news"], told.body["principal"]) == (RAISED, ["pair"], "agent:bob")
+
+
+@pytest.mark.behaviour("alerts.news-comes-through")
 def test_a_higher_severity_is_news() -> None:
     about = {"criticality": "normal"}
     knowledge = Knowledge(enrich=lambda _: {"asset": Fact(known=True, says=dict(about))})

@@ -29,7 +29,7 @@ Told = dict[bytes, int]
 
 
 def news_of(facet: Facet, told: Told) -> tuple[str, ...]:
-    """What is new: `principal`, `target`, `outcome`, `severity`; empty when all of it was told."""
+    """What is new: `principal`, `target`, `pair`, `outcome`, `severity`; empty when all of it was told."""
     found: set[str] = set()
     for name, about, ended in _sides(facet):
         severity = told.get(ended)
@@ -37,7 +37,9 @@ def news_of(facet: Facet, told: Told) -> tuple[str, ...]:
             found.add("outcome" if about in told else name)
         elif facet.severity > severity:
             found.add("severity")
-    return tuple(sorted(found - {""}))
+    if found & {"principal", "target"}:
+        found.discard("pair")  # of course it is
+    return tuple(sorted(found))
 
 
 def tell(facet: Facet, told: Told, most: int) -> None:
@@ -54,8 +56,8 @@ def _sides(facet: Facet) -> Iterator[tuple[str, bytes, bytes]]:
     for name, side in (
         ("principal", ("who", facet.principal)),
         ("target", ("where", *place)),
-        # both known, and never together: no news by itself, but it is when it ends otherwise than before
-        ("", ("both", facet.principal, *place)),
+        # both are known, but not together: what was refused to them before may be let through now
+        ("pair", ("both", facet.principal, *place)),
     ):
         yield name, _hash(*side), _hash(*side, "ended", facet.outcome)
 

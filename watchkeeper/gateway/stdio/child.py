@@ -11,6 +11,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 from watchkeeper.core.errors import Invalid, Unavailable
 from watchkeeper.gateway.stdio.model import Limits
@@ -18,12 +19,14 @@ from watchkeeper.gateway.stdio.splice import on_one_line
 from watchkeeper.gateway.upstream import UpstreamFailed
 from watchkeeper.protocol.message import Message, parse_message
 from watchkeeper.protocol.sandbox import OFF, Kind
-from watchkeeper.protocol.spawn import Command, ServerProcess, Spawner
+from watchkeeper.protocol.spawn import Command, Ended, ServerProcess, Spawner
 
 _log = logging.getLogger("watchkeeper.upstream")
 _LONGEST_LOG_LINE = 2000
 _SHORTEST_SECRET = 6
 _MINUTE = 60.0
+_LAST_WORD = 1.0
+"""Seconds between a pipe that closed and the exit that says why."""
 
 
 class Child:
@@ -89,6 +92,12 @@ class Child:
             raise UpstreamFailed(self.reason or "the server has ended")
         try:
             await self._process.write(line, self._limits.write_seconds)
+        except Ended as error:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORD):
+                    await self.gone.wait()  # how it ended says more than that it did
+            self._fail(error.reason)
+            raise UpstreamFailed(self.reason) from error
         except Unavailable as error:
             self._fail(error.reason)
             raise UpstreamFailed(self.reason) from error

@@ -20,11 +20,29 @@ LARGEST = 8 * 1024 * 1024
 MOST = 10_000
 _NODES = 200_000
 _DEEPEST = 64
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Unreadable(Misconfigured):
     """A file is no YAML, or is more than may be read."""
+
+
+class _Loader(_Base):  # type: ignore[misc]  # one of two classes, known when it is run
+    """Counts how deep it is: nodes are composed by recursion in C, which ends the process when its stack is full."""
+
+    _depth = 0
+
+    def descend_resolver(self, _: Any, __: Any) -> None:
+        self._depth += 1
+        if self._depth > _DEEPEST + 1:
+            raise _too_deep()
+
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
+
+
+def _too_deep() -> Unreadable:
+    return Unreadable(f"is nested deeper than {_DEEPEST} levels", hint="no rule needs that")
 
 
 class Document:
@@ -101,7 +119,7 @@ def _weigh(node: yaml.Node, known: dict[int, int], doubled: list[str], depth: in
     if seen is not None:
         return seen
     if depth == _DEEPEST:
-        raise Unreadable(f"is nested deeper than {_DEEPEST} levels", hint="no rule needs that")
+        raise _too_deep()
     if isinstance(node, yaml.MappingNode):
         children = [value for _, value in node.value]
         _note_doubled(node, doubled)
