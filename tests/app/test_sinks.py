@@ -13,6 +13,7 @@ import pytest
 
 from bench._receivers import Bulk, Hec, Ocsf, Otlp, Receiver, Served
 from tests.app.conftest import FREE, Running, command
+from tests.app.gateway_process import until
 from tests.events.sinks.conftest import Shipping, authority, data_dir, numbered, serve, server_tls, settings_for, write
 from tests.gateway.certificates import Authority
 from watchkeeper.app.settings import Loaded, Settings
@@ -247,9 +248,7 @@ def test_up_ships_what_it_records(tmp_path: Path, serve: Serve, authority: Autho
     running = Running(tmp_path, settings=FREE + section)
     try:
         running.until("Ctrl-C drains")
-        receiver.until(1)
-        kinds = {document["event"]["action"] for document in receiver.documents.values()}
-        assert "admin.service.started" in kinds
+        until(lambda: "admin.service.started" in {one["event"]["action"] for one in [*receiver.documents.values()]})
         data = ("--data", str(running.data))
         tried = json.loads(command("sinks", "test", "siem", *data, "--json").stdout)
         assert tried["taken"], tried
