@@ -244,7 +244,7 @@ def test_otlp_gets_the_counts_of_all_sinks(
 def test_up_ships_what_it_records(tmp_path: Path, serve: Serve, authority: Authority) -> None:
     receiver = Bulk()
     url = f"https://127.0.0.1:{serve(receiver).port}"
-    section = f'[sinks.siem]\ntype = "elastic"\nurl = "{url}"\ntls_ca = "{authority.path}"\n'
+    section = f'[sinks.siem]\ntype = "elastic"\nurl = "{url}"\ntls_ca = "{authority.path}"\nstart = "beginning"\n'
     running = Running(tmp_path, settings=FREE + section)
     try:
         running.until("Ctrl-C drains")
