@@ -11,7 +11,7 @@ from watchkeeper.core.database import Database
 from watchkeeper.events import Journal
 from watchkeeper.inspection import Inspection, Surface, definitions_in
 from watchkeeper.registry import Pins
-from watchkeeper.respond.actions import SnapshotDefinitions
+from watchkeeper.respond.actions.evidence import SnapshotDefinitions
 
 SECRET = "AKIA" + "Q7ZJ2MXB5TLC4WNR"
 

@@ -1,0 +1,77 @@
+"""What actions share: giving an order and proving it, and having nothing to take back."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, ClassVar
+
+import msgspec
+
+from watchkeeper.gateway.orders import Order, OrderKind, Probe
+from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
+from watchkeeper.respond.model import ACTOR
+
+PROBE = "agent:watchkeeper-probe"
+"""Whom a probe plays when no client is to blame."""
+
+_ordering = threading.Lock()
+"""Two runs at once must not both find that there is no order yet."""
+
+
+class NothingToUndo:
+    """For actions that read or tell."""
+
+    def verify(self, parameters: Any, context: ActionContext) -> Proof | None:
+        return None
+
+    def undo(self, parameters: Any, context: ActionContext) -> Outcome:
+        return Outcome("there is nothing to take back")
+
+
+class Contains:
+    """What the actions share that give an order to the gateways."""
+
+    name: ClassVar[str]
+    kind: ClassVar[OrderKind]
+    reach: ClassVar[Reach] = Reach.REVERSIBLE
+    evidence: ClassVar[frozenset[str]] = frozenset({"order", "generation"})
+
+    def target(self, parameters: Any) -> str:
+        raise NotImplementedError
+
+    def probe(self, parameters: Any, context: ActionContext) -> Probe:
+        raise NotImplementedError
+
+    def run(self, parameters: Any, context: ActionContext) -> Outcome:
+        target, orders = self.target(parameters), context.services.orders
+        with _ordering:
+            order = self._in_force(target, context)
+            found = order is not None
+            if order is None:
+                context.claim()
+                incident = str(context.incident["id"])
+                order = orders.issue(
+                    self.kind, target, reason=parameters.reason, by=ACTOR, key=context.key, incident=incident
+                )
+        evidence = {"order": order.id, "generation": order.generation, "target": target}
+        return Outcome(f"{target}, {'in force already' if found else 'ordered'}", evidence)
+
+    def verify(self, parameters: Any, context: ActionContext) -> Proof:
+        order = self._in_force(self.target(parameters), context)
+        if order is None:
+            return Proof(False, {"reason": "the order is not in force"})
+        seen = context.services.orders.is_contained(order, self.probe(parameters, context))
+        return Proof(seen.is_verified, msgspec.to_builtins(seen))
+
+    def undo(self, parameters: Any, context: ActionContext) -> Outcome:
+        target = self.target(parameters)
+        order = self._in_force(target, context)
+        if order is None:
+            return Outcome(f"{target} is not contained")
+        why = f"the playbook of {context.incident['number']} took it back"
+        context.services.orders.lift(order.id, by=ACTOR, reason=why)
+        return Outcome(f"lifted the order on {target}", {"order": order.id})
+
+    def _in_force(self, target: str, context: ActionContext) -> Order | None:
+        orders = context.services.orders.in_force()
+        return next((order for order in orders if (order.kind, order.target) == (self.kind, target)), None)
