@@ -15,7 +15,13 @@ import msgspec
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.respond.ports import Definitions, Notifier, Orders
+from watchkeeper.respond.ports import Definitions, LegalHolds, Notifier, Orders, RegistryFreezes, Rollbacks, Rotations
+
+
+class Unserved(Unavailable):
+    """Nothing here carries out what an action asks for: its port has no room. The step becomes `unavailable`."""
+
+    code = "unserved"
 
 
 class Reach(StrEnum):
@@ -46,12 +52,16 @@ class Proof(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Services:
-    """What actions act upon."""
+    """What actions act upon. A port that is None has no room here, and its actions raise `Unserved`."""
 
     definitions: Definitions
     orders: Orders
     notifier: Notifier
     clock: Clock
+    rollbacks: Rollbacks | None = None
+    rotations: Rotations | None = None
+    freezes: RegistryFreezes | None = None
+    legal_holds: LegalHolds | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ class Action(Protocol):
     evidence: ClassVar[frozenset[str]]
     """The members its `Outcome.evidence` always has."""
     touches: ClassVar[str]
-    """What it contains: `tools`, `principals`, `servers`; empty for an action that contains nothing."""
+    """What it contains, as `blast_radius` counts it (`tools`, `sessions` …); empty where it contains nothing."""
 
     def run(self, parameters: Any, context: ActionContext) -> Outcome:
         """Do it, once per `context.key`. Raises `WatchkeeperError` when it cannot."""

@@ -10,6 +10,20 @@ from typing import Any, Literal
 
 import msgspec
 
+Touched = Literal[
+    "tools",
+    "principals",
+    "servers",
+    "sessions",
+    "tokens",
+    "transports",
+    "secrets",
+    "sources",
+    "records",
+    "destinations",
+]
+"""What actions contain, as `blast_radius` counts it."""
+
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A value that the steps share."""
@@ -61,7 +75,7 @@ class Playbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     when: str
     severity: Literal["low", "medium", "high", "critical"]
     steps: tuple[StepSpec, ...]
-    blast_radius: dict[Literal["tools", "principals", "servers"], int]
+    blast_radius: dict[Touched, int]
     """How many of each this playbook may contain at most."""
     inputs: dict[str, Input] = {}
     approve: Approval | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from watchkeeper.events.model import Event
 from watchkeeper.gateway.orders import Containment, Order, OrderKind, Probe
 from watchkeeper.registry.model import Snapshot
@@ -74,4 +76,99 @@ class Notifier(Protocol):
 
     def send(self, notification: Notification) -> Sequence[str]:
         """Deliver once per `notification.key`; returns the channels. Raises `Unavailable` when none took it."""
+        ...
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """On whose behalf something is done, and under which key it is done once."""
+
+    key: str
+    by: str
+    reason: str
+    incident: str = ""
+
+
+class Rollback(msgspec.Struct, frozen=True):
+    """A return to what was approved last."""
+
+    before: str
+    """Digest of what ran."""
+    after: str
+    """Digest of what is pinned, and runs now."""
+
+
+class Rollbacks(Protocol):
+    """Versions and definitions in use, as far as they can be taken back."""
+
+    def roll_back(self, server: str, name: str, asking: Asking) -> Rollback:
+        """Go back to what is pinned for a server or, with a name, for a tool of it; the same key twice is once.
+
+        Raises `NotFound` where nothing was ever approved, `Unavailable` when nothing changed.
+        """
+        ...
+
+    def running(self, server: str, name: str) -> str:
+        """The digest of what runs now, looked at anew."""
+        ...
+
+    def pinned(self, server: str, name: str) -> str:
+        """The digest of what was approved last."""
+        ...
+
+    def roll_forward(self, server: str, name: str, digest: str, asking: Asking) -> None:
+        """Back to this digest, after a review. Raises `NotFound` when it is kept nowhere."""
+        ...
+
+
+class Rotation(msgspec.Struct, frozen=True):
+    """A secret that took another's place; both told by fingerprint."""
+
+    new: str
+    old: str
+
+
+class Rotations(Protocol):
+    """Where secrets are kept: the new one is in place before the old one is withdrawn."""
+
+    def rotate(self, secret: str, asking: Asking) -> Rotation:
+        """Make, distribute and use a new one, then withdraw the old one; the same key twice is once.
+
+        Raises `NotFound` for a secret that nobody keeps, `Unavailable` when the old one is still the one in use.
+        """
+        ...
+
+    def works(self, secret: str, fingerprint: str) -> bool:
+        """Whether the secret of this fingerprint is taken where it is used."""
+        ...
+
+
+class RegistryFreezes(Protocol):
+    """Sources of servers and packages, as far as what comes from them can be stopped."""
+
+    def freeze(self, source: str, asking: Asking) -> str:
+        """Stop installs, updates and approvals from a source; its id. The same key twice is one freeze."""
+        ...
+
+    def admits(self, source: str) -> bool:
+        """Whether an install from it would be let through now: asked as an installer asks, and nothing is installed."""
+        ...
+
+    def unfreeze(self, source: str, asking: Asking) -> None:
+        """Let it through again."""
+        ...
+
+
+class LegalHolds(Protocol):
+    """What keeps cases, evidence and data from being deleted, whatever retention says."""
+
+    def hold(self, target: str, asking: Asking) -> str:
+        """Keep a case, evidence or data set; the hold's id. The same key twice is one hold."""
+        ...
+
+    def would_delete(self, target: str) -> bool:
+        """Whether a deletion of it would be carried out now: asked as whoever deletes asks, and nothing is deleted."""
+        ...
+
+    def lift(self, target: str, asking: Asking) -> None:
+        """End the hold. Raises `Denied` without counsel's approval."""
         ...

@@ -168,11 +168,11 @@ def is_expression(value: Any) -> bool:
 
 
 def _check_blast_radius(playbook: Playbook, actions: Mapping[str, Action]) -> None:
-    touched = Counter(actions[step.action].touches for step in playbook.steps)
-    for kind in ("tools", "principals", "servers"):
-        allowed = playbook.blast_radius.get(kind, 0)
-        if touched[kind] > allowed:
-            raise _Wrong(f"its steps contain {touched[kind]} {kind}, and blast_radius allows {allowed}")
+    touched = Counter(kind for step in playbook.steps if (kind := actions[step.action].touches))
+    allowed = {str(kind): most for kind, most in playbook.blast_radius.items()}
+    for kind, count in sorted(touched.items()):
+        if count > allowed.get(kind, 0):
+            raise _Wrong(f"its steps contain {count} {kind}, and blast_radius allows {allowed.get(kind, 0)}")
 
 
 def check_actions(actions: Mapping[str, Action]) -> None:
