@@ -35,6 +35,7 @@ from _lake_events import Estate
 
 from watchkeeper.app.detecting import detector_of
 from watchkeeper.app.platform import opened
+from watchkeeper.app.process import settling
 from watchkeeper.app.rulebook import detections_of
 from watchkeeper.app.settings import load
 from watchkeeper.core.clock import SECOND
@@ -96,6 +97,7 @@ def measure(rate: int = RATE, seconds: int = SECONDS) -> dict[str, Any]:
             follower = threading.Thread(target=detector.run, args=(stop,))
             follower.start()
             used = time.process_time()
+            threading.Thread(target=settling, args=(stop,), daemon=True).start()
             said, behind = _written(data, rate, seconds, rule, lambda: detector.progress().waiting)
             while detector.progress().waiting:
                 time.sleep(0.05)

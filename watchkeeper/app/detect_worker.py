@@ -17,7 +17,7 @@ from watchkeeper.app.detecting import detector_of
 from watchkeeper.app.detection import Orders, worker_name
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.platform import opened
-from watchkeeper.app.process import announce, refuse, stop_requested
+from watchkeeper.app.process import announce, refuse, settling, stop_requested
 from watchkeeper.app.settings import load
 from watchkeeper.app.threads import Readers
 from watchkeeper.core import control, logs
@@ -36,7 +36,7 @@ async def work(orders: Orders) -> None:
     loaded = load(Path(orders.config) if orders.config else None, Path(orders.data))
     with opened(loaded.data_dir, name, journal_class(demo=orders.demo), loaded.settings.journal) as platform:
         detector = detector_of(loaded, platform, Partition(orders.number, orders.of))
-        readers = Readers({"detect": detector.run})
+        readers = Readers({"detect": detector.run, "memory": settling})
         async with await control.serve(socket_path(loaded.data_dir, name), _handlers(detector)):
             readers.start()
             announce(name, {})

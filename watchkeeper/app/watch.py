@@ -21,7 +21,7 @@ from watchkeeper.app.intelligence import intelligence_runs
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
 from watchkeeper.app.platform import Platform, note_service, opened
-from watchkeeper.app.process import announce, stop_requested
+from watchkeeper.app.process import announce, settling, stop_requested
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.sinks import Sinks
 from watchkeeper.app.threads import Readers
@@ -63,7 +63,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         own |= {"alerts": queue.run, "hunts": keeper_of_hunts(platform).run}
         cursors = _cursors(lake, detection, respond) | {"alerts": lambda: queue.cursor} | sinks.cursors
         looking = intelligence_runs(loaded, platform, detection.stages)
-        noting = {"register": registering(loaded.data_dir, cursors)}
+        noting = {"register": registering(loaded.data_dir, cursors), "memory": settling}
         readers = Readers({**own, **telling, **taking, **sinks.runs, **looking, **noting})
         handlers = _handlers(desk.acts | sinks.acts()) | {
             "status": _status(loaded.data_dir, readers, lake, detection, keeper)
