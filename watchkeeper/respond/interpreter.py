@@ -23,6 +23,7 @@ from watchkeeper.respond.deadlines import within
 from watchkeeper.respond.interface import Action, ActionContext, Outcome, Proof, Services
 from watchkeeper.respond.model import ACTOR, StepResult
 from watchkeeper.respond.planning import Plan, PlannedStep
+from watchkeeper.respond.playbook import StepKind
 from watchkeeper.respond.progress import Progress
 from watchkeeper.respond.runner import Do, Document
 
@@ -70,8 +71,10 @@ class RunInterpreter:
         results: list[StepResult] = []
         why = ""
         for step in run.plan.steps:
-            planned = msgspec.structs.replace(step, skip=f"not reached: {why}") if why and not step.skip else step
-            result = self._durably(do, run, planned, tuple(results), is_due=not step.skip)
+            waits = _waits(run.plan, step)
+            skip = f"not reached: {why}" if why else waits
+            planned = msgspec.structs.replace(step, skip=skip) if skip and not step.skip else step
+            result = self._durably(do, run, planned, tuple(results), is_due=not (step.skip or waits))
             results.append(result)
             if result.state == "failed" and step.on_failure != "continue":
                 why = f"{step.id} failed"
@@ -262,6 +265,13 @@ class RunInterpreter:
 def _builtins(result: StepResult) -> Document:
     kept: Document = msgspec.to_builtins(result)
     return kept
+
+
+def _waits(plan: Plan, step: PlannedStep) -> str:
+    approval = plan.approve or step.approve
+    if approval is not None:
+        return f"it waits for an approval by {', '.join(approval.by)}, which only a person can carry out today"
+    return "" if step.kind is StepKind.ACTION else f"a {step.kind} cannot be carried out yet"
 
 
 def _subject(kind: str) -> str:

@@ -1,20 +1,12 @@
-"""Reads playbooks and refuses the wrong ones before anything runs, naming the file and the step.
+"""Reads playbooks and refuses the wrong ones before anything runs, naming the file, the line and the step.
 
-Obligations, and what each one prevents:
-
-1. Size and depth are bounded, aliases and doubled keys are refused (a file that says two things, or explodes).
-2. Every action exists and its parameters fit their types (a step that fails at the worst moment).
-3. Every expression parses (the same).
-4. Every step has a deadline within bounds (a run that hangs).
-5. An irreversible action needs an approval; a reversible one has an `undo` (damage by automation).
-6. What the steps contain fits the declared blast radius (one alert that shuts everything).
-7. Evidence that a step asks for is evidence that its action gives (a step that can never succeed).
+Size and depth are bounded, aliases, doubled keys and broken characters are refused (a file that says two things, or
+explodes). What a playbook may say is in `playbook`, what is checked of it in `checking`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,21 +15,38 @@ from typing import Any
 import msgspec
 import yaml
 
-from watchkeeper.core.errors import Invalid, Misconfigured
-from watchkeeper.respond.expressions import Expression
+from watchkeeper.core.errors import Misconfigured
+from watchkeeper.respond.checking import problems_of
 from watchkeeper.respond.interface import Action, Reach
-from watchkeeper.respond.playbook import Playbook, Shelved, StepSpec, microseconds
+from watchkeeper.respond.playbook import Playbook, Shelved
 
 MAX_BYTES = 64 * 1024
-MAX_STEPS = 32
-MAX_NESTING = 8
-MAX_DEADLINE = 15 * 60_000_000
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
-_HINT = "see docs/concepts/response.md"
+MAX_NESTING = 12
+_HINT = "see docs/guides/playbooks.md"
+
+
+class Flaw(msgspec.Struct, frozen=True):
+    """What is wrong with a file, where, and what to do."""
+
+    file: str
+    line: int
+    """0 when it is about the whole file."""
+    step: str
+    said: str
+    hint: str
+
+    def __str__(self) -> str:
+        where = [f"line {self.line}"] if self.line else []
+        where += [f"step {self.step}"] if self.step else []
+        return ": ".join([self.file, *([", ".join(where)] if where else []), self.said])
 
 
 class _Wrong(Exception):
-    """A check that failed; the file's name is added where it is known."""
+    """The file cannot be taken apart."""
+
+    def __init__(self, said: str, line: int = 0) -> None:
+        super().__init__(said)
+        self.line = line
 
 
 def load_folder(folder: Path, actions: Mapping[str, Action]) -> list[Shelved]:
@@ -56,123 +65,114 @@ def load_files(paths: Iterable[Path], actions: Mapping[str, Action]) -> list[She
 
 def load_file(path: Path, actions: Mapping[str, Action]) -> Shelved:
     """One playbook. Raises `Misconfigured`, naming the file and what is wrong in it."""
+    return shelve(read(path), actions, name=path.name)
+
+
+def read(path: Path) -> bytes:
+    """A playbook's file. Raises `Misconfigured`."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Misconfigured(f"cannot read {path}: {error.strerror}", hint="check the path and its mode") from error
-    return shelve(data, actions, name=path.name)
 
 
 def shelve(data: bytes, actions: Mapping[str, Action], *, name: str) -> Shelved:
-    """A playbook from its bytes, checked. Raises `Misconfigured`, naming `name` and the step."""
+    """A playbook from its bytes, checked. Raises `Misconfigured`, naming `name`, the line and the step."""
+    playbook, flaws = examine(data, actions, name=name)
+    if flaws or playbook is None:
+        raise Misconfigured(str(flaws[0]), hint=flaws[0].hint)
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    return Shelved(playbook=playbook, hash=digest, text=data.decode(), origin=name)
+
+
+def examine(data: bytes, actions: Mapping[str, Action], *, name: str) -> tuple[Playbook | None, list[Flaw]]:
+    """The playbook, as far as it can be read, and everything that is wrong with it."""
+    try:
+        node, content = _parse(data)
+    except _Wrong as error:
+        return None, [Flaw(name, error.line, "", str(error), _HINT)]
+    lines: dict[str, int] = {}
+    _find_steps(node, lines)
+    try:
+        playbook = msgspec.convert(content, Playbook, strict=True)
+    except msgspec.ValidationError as error:
+        return None, [Flaw(name, _line_of(node, str(error)), "", str(error), _HINT)]
+    found = problems_of(playbook, actions)
+    return playbook, [Flaw(name, lines.get(one.step, 0), one.step, one.said, one.hint) for one in found]
+
+
+def _parse(data: bytes) -> tuple[yaml.Node | None, Any]:
+    if len(data) > MAX_BYTES:
+        raise _Wrong(f"the file has more than {MAX_BYTES} bytes")
     try:
         text = data.decode("utf-8")
-        playbook = msgspec.convert(_parse(data, text), Playbook, strict=True)
-        _check(playbook, actions)
-    except (_Wrong, Invalid, msgspec.ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
-        said = error.reason if isinstance(error, Invalid) else str(error)
-        raise Misconfigured(f"{name}: {said}", hint=_HINT) from error
-    return Shelved(playbook=playbook, hash="sha256:" + hashlib.sha256(data).hexdigest(), text=text)
+        _bound(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_doubled_keys(node)
+        return node, yaml.safe_load(text)
+    except UnicodeError as error:
+        raise _Wrong(f"not UTF-8 text: {error.reason if isinstance(error, UnicodeDecodeError) else error}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _Wrong(f"not YAML: {error.problem or error.context}", mark.line + 1 if mark else 0) from error
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        # values that look like dates, numbers or binary and are none come as these
+        raise _Wrong(f"not YAML: {error}") from error
 
 
-def _parse(data: bytes, text: str) -> Any:
-    if len(data) > MAX_BYTES:
-        raise _Wrong(f"the file has {len(data)} bytes; {MAX_BYTES} are allowed")
+def _bound(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise _Wrong(f"{_line(event)}: an alias; write it out")
+            raise _Wrong("an alias; write it out", _line(event))
+        if isinstance(event, yaml.ScalarEvent):
+            event.value.encode()  # an escape may make half a character: it could not be stored
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_NESTING:
-            raise _Wrong(f"{_line(event)}: nested deeper than {MAX_NESTING}")
-    _refuse_doubled_keys(yaml.compose(text, Loader=yaml.SafeLoader))
-    return yaml.safe_load(text)
+            raise _Wrong(f"nested deeper than {MAX_NESTING}", _line(event))
 
 
-def _line(place: yaml.Event | yaml.Node) -> str:
-    return f"line {place.start_mark.line + 1}" if place.start_mark else "somewhere"
+def _line(place: yaml.Event | yaml.Node) -> int:
+    return place.start_mark.line + 1 if place.start_mark else 0
 
 
 def _refuse_doubled_keys(node: yaml.Node | None) -> None:
     if isinstance(node, yaml.MappingNode):
         keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         for key, value in node.value:
-            if keys[key.value] > 1:
-                raise _Wrong(f"{_line(key)}: {key.value!r} is said twice")
+            if isinstance(key, yaml.ScalarNode) and keys[key.value] > 1:
+                raise _Wrong(f"{key.value!r} is said twice", _line(key))
             _refuse_doubled_keys(value)
     elif isinstance(node, yaml.SequenceNode):
         for child in node.value:
             _refuse_doubled_keys(child)
 
 
-def _check(playbook: Playbook, actions: Mapping[str, Action]) -> None:
-    if not _NAME.match(playbook.id):
-        raise _Wrong(f"the id {playbook.id!r} is not lower-case letters, digits and underscores")
-    if playbook.version < 1:
-        raise _Wrong("the version begins at 1")
-    if not 1 <= len(playbook.steps) <= MAX_STEPS:
-        raise _Wrong(f"it has {len(playbook.steps)} steps; 1 to {MAX_STEPS} are allowed")
-    doubled = [name for name, count in Counter(s.id for s in playbook.steps).items() if count > 1]
-    if doubled:
-        raise _Wrong(f"two steps are called {doubled[0]}")
-    Expression(playbook.when)
-    for entry in playbook.inputs.values():
-        Expression(entry.cel)
-    for step in playbook.steps:
-        try:
-            _check_step(step, playbook, actions)
-        except (_Wrong, Invalid, ValueError) as error:
-            said = error.reason if isinstance(error, Invalid) else str(error)
-            raise _Wrong(f"step {step.id}: {said}") from error
-    _check_blast_radius(playbook, actions)
+def _find_steps(node: yaml.Node | None, lines: dict[str, int]) -> None:
+    """Step → the line where it begins: a mapping in a list that says an `id`."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value == "id" and isinstance(value, yaml.ScalarNode):
+                lines.setdefault(value.value, _line(node))
+            _find_steps(value, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            _find_steps(child, lines)
 
 
-def _check_step(step: StepSpec, playbook: Playbook, actions: Mapping[str, Action]) -> None:
-    if not _NAME.match(step.id):
-        raise _Wrong("the id is not lower-case letters, digits and underscores")
-    action = actions.get(step.action)
-    if action is None:
-        raise _Wrong(f"there is no action {step.action!r}; known: {', '.join(sorted(actions))}")
-    if not 0 < microseconds(step.deadline) <= MAX_DEADLINE:
-        raise _Wrong("the deadline is not between 1ms and 15m")
-    if step.if_:
-        Expression(step.if_)
-    if action.reach is Reach.IRREVERSIBLE and playbook.approve is None:
-        raise _Wrong(f"{step.action} cannot be undone, and the playbook has no approve")
-    missing = set(step.evidence) - action.evidence
-    if missing:
-        raise _Wrong(f"{step.action} gives no evidence called {sorted(missing)[0]}")
-    _check_parameters(step.with_, action)
-
-
-def _check_parameters(given: Mapping[str, Any], action: Action) -> None:
-    fields = {field.name: field for field in msgspec.structs.fields(action.Parameters)}
-    for name, value in given.items():
-        if name not in fields:
-            raise _Wrong(f"{action.name} has no parameter {name!r}; known: {', '.join(sorted(fields))}")
-        if is_expression(value):
-            Expression(value["cel"])
-            continue
-        try:
-            msgspec.convert(value, fields[name].type, strict=True)
-        except msgspec.ValidationError as error:
-            raise _Wrong(f"parameter {name}: {error}") from error
-    for name, field in fields.items():
-        if field.required and name not in given:
-            raise _Wrong(f"{action.name} needs the parameter {name}")
-
-
-def is_expression(value: Any) -> bool:
-    """Whether a parameter is written as `{cel: …}`."""
-    return isinstance(value, dict) and set(value) == {"cel"} and isinstance(value["cel"], str)
-
-
-def _check_blast_radius(playbook: Playbook, actions: Mapping[str, Action]) -> None:
-    touched = Counter(kind for step in playbook.steps if (kind := actions[step.action].touches))
-    allowed = {str(kind): most for kind, most in playbook.blast_radius.items()}
-    for kind, count in sorted(touched.items()):
-        if count > allowed.get(kind, 0):
-            raise _Wrong(f"its steps contain {count} {kind}, and blast_radius allows {allowed.get(kind, 0)}")
+def _line_of(node: yaml.Node | None, said: str) -> int:
+    """The line that a message about `$.steps[2].with` speaks of; 0 when it names none."""
+    _, _, path = said.rpartition("`$")
+    for part in path.rstrip("`").replace("[", ".[").split("."):
+        inner: yaml.Node | None = None
+        if part.startswith("[") and isinstance(node, yaml.SequenceNode) and part.strip("[]").isdigit():
+            at = int(part.strip("[]"))
+            inner = node.value[at] if at < len(node.value) else None
+        elif part and isinstance(node, yaml.MappingNode):
+            inner = next((v for k, v in node.value if isinstance(k, yaml.ScalarNode) and k.value == part), None)
+        node = inner or node
+    return _line(node) if node is not None and path else 0
 
 
 def check_actions(actions: Mapping[str, Action]) -> None:
