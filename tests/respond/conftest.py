@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.postgres import fresh_database, server
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.control import serve
 from watchkeeper.core.database import Database
@@ -82,9 +83,9 @@ class Gate:
 class Estate:
     """One data folder and everything that response is connected to."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, url: str = "") -> None:
         self.data = data
-        self.database = Database.at(data / "state.db")
+        self.database = Database(url) if url else Database.at(data / "state.db")
         self.database.create_missing_tables()
         self.journal = Journal.open(data, "tester", CLOCK)
         self.reader = JournalReader(data)
@@ -174,6 +175,26 @@ class Estate:
 
     def until_finished(self, runs: int = 1) -> None:
         self.until(lambda: len(self.events("respond.playbook.finished")) >= runs)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    with server() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state_url(request: pytest.FixtureRequest) -> str:
+    """Where the control state is: empty for a file of the data folder."""
+    return fresh_database(request.getfixturevalue("postgres")) if request.param == "postgresql" else ""
+
+
+@pytest.fixture
+def shared_estate(tmp_path: Path, state_url: str) -> Iterator[Estate]:
+    """An estate on each of the two kinds of control state."""
+    estate = Estate(tmp_path / "data", state_url)
+    yield estate
+    estate.close()
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from watchkeeper.core.errors import Conflict
 from watchkeeper.respond import IncidentState
-from watchkeeper.respond._dbos import DbosRunner, _engine
+from watchkeeper.respond._dbos import DbosRunner
+from watchkeeper.respond._engine_store import SCHEMA, EngineStore, _file_engine
 from watchkeeper.respond.model import alert_of
 from watchkeeper.respond.runner import ParkedRun
 
@@ -22,7 +24,10 @@ CHILD = textwrap.dedent("""
     import os, sys
     from pathlib import Path
     from watchkeeper.respond._dbos import DbosRunner
-    runner = DbosRunner(Path(sys.argv[1]), engine_version=sys.argv[3])
+    from watchkeeper.respond._engine_store import EngineStore
+    where = sys.argv[1]
+    store = EngineStore(where) if where.startswith("postgresql") else EngineStore.at(Path(where))
+    runner = DbosRunner(store, engine_version=sys.argv[3])
     runner.open(lambda document, do: os._exit(9))
     runner.begin(sys.argv[2], {})
     import threading
@@ -30,10 +35,20 @@ CHILD = textwrap.dedent("""
 """)
 
 
-def interrupted(path: Path, run: str, engine: str) -> None:
+def interrupted(where: Path | str, run: str, engine: str) -> None:
     """A run that another process began, and died in."""
-    done = subprocess.run([sys.executable, "-c", CHILD, path, run, engine], timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", CHILD, where, run, engine], timeout=60, check=False)
     assert done.returncode == 9
+
+
+@pytest.fixture
+def where(tmp_path, state_url):
+    """A place for the engine's state: a file, or a database on a server."""
+    return state_url or tmp_path / "private" / "playbooks.db"
+
+
+def runner_at(where: Path | str, **options: str) -> DbosRunner:
+    return DbosRunner(EngineStore(where) if isinstance(where, str) else EngineStore.at(where), **options)
 
 
 @pytest.mark.behaviour("respond.unknown-engine-is-reported")
@@ -50,25 +65,81 @@ def test_a_run_of_another_engine_version_is_parked_and_its_incident_says_so(esta
     assert estate.orders.all() == ()
 
 
-def test_a_parked_run_is_named_with_the_engine_that_began_it(tmp_path):
-    interrupted(tmp_path / "playbooks.db", "run-1", "watchkeeper-0")
-    runner = DbosRunner(tmp_path / "playbooks.db")
+@pytest.mark.parametrize("other", ["watchkeeper-0", "watchkeeper-99"], ids=["older", "newer"])
+def test_a_parked_run_is_named_with_the_engine_that_began_it(where, other):
+    interrupted(where, "run-1", other)
+    runner = runner_at(where)
     runner.open(lambda document, do: None)
     try:
-        assert runner.parked() == [ParkedRun(run="run-1", engine="watchkeeper-0")]
+        assert runner.parked() == [ParkedRun(run="run-1", engine=other)]
         assert not runner.is_over("run-1")
     finally:
         runner.close()
 
 
-def test_the_same_run_begun_twice_runs_once_and_keeps_the_results_of_its_steps(tmp_path):
+@pytest.mark.behaviour("respond.engine-on-both-stores")
+def test_a_run_whose_process_died_goes_on_in_the_next_one(where):
+    interrupted(where, "run-1", "watchkeeper-1")
+    ended = threading.Event()
+    runner = runner_at(where)
+    runner.open(lambda document, do: ended.set())
+    try:
+        assert ended.wait(20)
+        assert runner.parked() == []
+    finally:
+        runner.close()
+
+
+@pytest.mark.behaviour("respond.engine-is-fenced")
+def test_an_engine_whose_store_was_taken_over_finishes_nothing_more(where):
+    begun, go, tried = threading.Event(), threading.Event(), threading.Event()
+    result = []
+
+    def interpret(document, do):
+        begun.set()
+        assert go.wait(20)
+        try:
+            result.append(do("one", dict))
+        finally:
+            tried.set()
+
+    old = runner_at(where)
+    old.open(interpret)
+    try:
+        old.begin("run-1", {})
+        assert begun.wait(20)
+        taker = EngineStore(where) if isinstance(where, str) else EngineStore.at(where)
+        with taker.open().connect() as link:
+            go.set()
+            assert tried.wait(20)
+            prefix = f"{SCHEMA}." if isinstance(where, str) else ""
+            status = link.exec_driver_sql(f"SELECT status FROM {prefix}workflow_status").scalar_one()
+            steps = link.exec_driver_sql(f"SELECT count(*) FROM {prefix}operation_outputs").scalar_one()
+    finally:
+        old.close()
+        taker.close()
+    assert (result, status, steps) == ([], "PENDING", 0)
+
+
+def test_an_epoch_is_held_once(where):
+    stores = [EngineStore(where) if isinstance(where, str) else EngineStore.at(where) for _ in range(3)]
+    stores[0].open(7)
+    for late in (7, 6):
+        with pytest.raises(Conflict):
+            stores[1].open(late)
+    stores[2].open()
+    for store in stores:
+        store.close()
+
+
+def test_the_same_run_begun_twice_runs_once_and_keeps_the_results_of_its_steps(where):
     ended, seen = threading.Event(), []
 
     def interpret(document, do):
         seen.append(do("one", lambda: {"told": document["word"]}))
         ended.set()
 
-    runner = DbosRunner(tmp_path / "playbooks.db")
+    runner = runner_at(where)
     runner.open(interpret)
     try:
         runner.begin("run-1", {"word": "grüezi"})
@@ -124,7 +195,7 @@ def test_the_engine_opens_no_connection_and_says_nothing_on_the_console(tmp_path
 
 
 def test_the_engines_clock_runs_on_every_sqlite(tmp_path: Path) -> None:
-    engine = _engine(tmp_path / "playbooks.db")
+    engine = _file_engine(f"sqlite:///{tmp_path / 'playbooks.db'}")
     before = time.time()
     with engine.connect() as connection:
         now = connection.exec_driver_sql("SELECT unixepoch('subsec')").scalar_one()

@@ -4,9 +4,7 @@ from collections import Counter
 
 import pytest
 
-from watchkeeper.core.errors import Conflict
 from watchkeeper.respond import IncidentState, RespondSettings
-from watchkeeper.respond._dbos import DbosRunner
 
 
 def orders(estate):
@@ -170,11 +168,3 @@ def test_with_playbooks_switched_off_incidents_are_still_opened(estate):
         estate.until(lambda: len(service.incidents.list()) == 1)
     assert estate.orders.all() == ()
     assert estate.events("respond.playbook.") == []
-
-
-def test_two_watches_never_run_playbooks_of_one_folder(estate, gate):
-    with estate.responding() as service:
-        estate.until(lambda: service.healthy)
-        second = DbosRunner(estate.data / "playbooks.db")
-        with pytest.raises(Conflict):
-            second.open(lambda document, do: None)

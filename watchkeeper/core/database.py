@@ -6,13 +6,16 @@ Each domain keeps its tables in its own `_store.py` on `Base`; nobody else touch
 
 from __future__ import annotations
 
+import copy
 import sqlite3
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from watchkeeper.core.errors import Unavailable
@@ -28,9 +31,14 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine: Engine = create_engine(url, pool_pre_ping=True)
-        if self.engine.dialect.name == "sqlite":
+        self.sessions = f"watchkeeper {uuid.uuid4().hex[:16]}"
+        """What a server calls this process's sessions: by it they can be told apart, and ended."""
+        is_server = not url.startswith("sqlite")
+        named = {"connect_args": {"application_name": self.sessions}} if is_server else {}
+        self.engine: Engine = create_engine(url, pool_pre_ping=True, **named)
+        if not is_server:
             _use_wal(self.engine)
+        self._guard: Callable[[Session], None] | None = None
         self._writers = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(self.engine.execution_options(readonly=True), expire_on_commit=False)
 
@@ -40,16 +48,33 @@ class Database:
         make_private_folder(path.parent)
         return cls(f"sqlite:///{path}")
 
+    @property
+    def is_server(self) -> bool:
+        """Whether it is a database server, which several hosts can share, and not a file of this one."""
+        return self.engine.dialect.name != "sqlite"
+
+    def guarded(self, guard: Callable[[Session], None]) -> Self:
+        """The same state through the same connections, but each `write` first asks `guard`, in its own transaction.
+
+        What the guard raises keeps the transaction from being made. Reading is not guarded.
+        """
+        other = copy.copy(self)
+        other._guard = guard
+        return other
+
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction: committed at the end, rolled back on any error.
 
-        Raises `Unavailable` when the database cannot be reached, is locked for long, or its disk is full.
+        Raises `Unavailable` when the database cannot be reached, is locked for long, or its disk is full; of a guarded
+        state also what its guard raises.
         """
         try:
             with self._writers.begin() as session:
+                if self._guard is not None:
+                    self._guard(session)
                 yield session
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             raise Unavailable(
                 f"the control state cannot be written: {_cause(error)}", hint="check the disk and its space"
             ) from error
@@ -60,7 +85,7 @@ class Database:
         try:
             with self._readers() as session:
                 yield session
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             raise Unavailable(
                 f"the control state cannot be read: {_cause(error)}", hint="check the disk and its mode"
             ) from error
@@ -70,7 +95,7 @@ class Database:
 
         Raises `Unavailable` while others keep transactions open.
         """
-        if self.engine.dialect.name != "sqlite":
+        if self.is_server:
             return
         connection = self.engine.raw_connection()
         try:

@@ -1,27 +1,24 @@
-"""DBOS behind the `DurableRunner` port: one workflow that interprets documents, in its own SQLite file.
+"""DBOS behind the `DurableRunner` port: one workflow that interprets documents, in a store of its own.
 
-Deliberately absent: the vendor's console, telemetry and paid parts; nothing here opens a connection. The engine
-version is ours, so that a release which changes no engine code goes on with the runs of the one before. WAL and
-`synchronous=FULL` are set by us, because DBOS sets neither. One process at a time: the lock on the file is the fence,
-and it falls with the process that held it.
+Deliberately absent: the vendor's console, telemetry and paid parts; nothing here opens a connection but to its store.
+The engine version is ours, so that a release which changes no engine code goes on with the runs of the one before.
+One process at a time: who opens the store fences whoever had it (`_engine_store`); who may open it is `lease`'s
+business.
 """
 
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
-from sqlalchemy import Engine, create_engine, event
 
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.core.files import Lock, make_private_folder
+from watchkeeper.respond._engine_store import SCHEMA, EngineStore
 from watchkeeper.respond.runner import Document, Interpreter, ParkedRun, Step
 
 ENGINE_VERSION = "watchkeeper-1"
@@ -31,33 +28,34 @@ _WORKFLOW = "playbook"
 _EXECUTOR = "watch"
 _PATIENCE = 5.0
 """Seconds that runs under way get to end by themselves when the engine closes."""
-_KNOWS_SUBSEC = (3, 42, 0)
-"""The SQLite from which on `unixepoch('subsec')` is a time."""
+_RECOVERY_POLL = 0.02
+"""Seconds between two looks for runs to go on with: DBOS hands them over by a queue that it reads once a second."""
+_IDLE_POLL = 1.0
 _UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 
 
 class DbosRunner:
     """`DurableRunner` on DBOS. DBOS is one to a process, so there is one of these at a time."""
 
-    def __init__(self, path: Path, *, engine_version: str = ENGINE_VERSION) -> None:
-        self._path = path
+    def __init__(self, store: EngineStore | Path, *, engine_version: str = ENGINE_VERSION) -> None:
+        self._store = EngineStore.at(store) if isinstance(store, Path) else store
         self._version = engine_version
-        self._lock = Lock(path.with_suffix(".lock"))
-        self._engine: Engine | None = None
         self._workflow: Any = None
+        self._queue: Any = None
         self._active = 0
         self._idle = threading.Condition()
+        self._recovering: set[str] | None = None
+        self._seen: set[str] = set()
 
-    def open(self, interpreter: Interpreter) -> None:
-        make_private_folder(self._path.parent)
-        self._lock.acquire(f"the playbook engine of {self._path.parent}")
+    def open(self, interpreter: Interpreter, epoch: int = 0) -> None:
         _quieten()
-        self._engine = _engine(self._path)
-        DBOS(
+        engine = self._store.open(epoch)
+        dbos = DBOS(
             config={
                 "name": "watchkeeper",
-                "system_database_url": f"sqlite:///{self._path}",
-                "system_database_engine": self._engine,
+                "system_database_url": self._store.url,
+                "system_database_engine": engine,
+                "dbos_system_schema": SCHEMA,
                 "application_version": self._version,
                 "executor_id": _EXECUTOR,
                 "serializer": DBOSPortableJSONSerializer(),
@@ -71,11 +69,14 @@ class DbosRunner:
 
         @DBOS.workflow(name=_WORKFLOW)
         def playbook(document: Document) -> None:
-            with self._counted():
+            with self._counted(str(DBOS.workflow_id)):
                 interpreter(document, _do)
 
         self._workflow = playbook
+        self._queue = dbos._registry.get_internal_queue()
+        self._queue._polling_interval_sec = _RECOVERY_POLL
         DBOS.launch()  # goes on with our own unfinished runs
+        self._expect_recovered()
 
     def begin(self, run: str, document: Document) -> None:
         if self._workflow is None:
@@ -95,10 +96,26 @@ class DbosRunner:
             if row.app_version != self._version
         ]
 
+    def _expect_recovered(self) -> None:
+        """Look for recovered runs often until each of them goes on, then seldom."""
+        rows = DBOS.list_workflows(status=_UNFINISHED, app_version=self._version, load_input=False, load_output=False)
+        with self._idle:
+            self._recovering = {row.workflow_id for row in rows} - self._seen
+        self._slow_down()
+
+    def _slow_down(self) -> None:
+        if self._recovering is not None and not self._recovering:
+            self._queue._polling_interval_sec = _IDLE_POLL
+
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _counted(self, run: str) -> Iterator[None]:
         with self._idle:
             self._active += 1
+            self._seen.add(run)
+            if self._recovering is not None:
+                self._seen.clear()
+                self._recovering.discard(run)
+        self._slow_down()
         try:
             yield
         finally:
@@ -112,9 +129,7 @@ class DbosRunner:
                 self._idle.wait_for(lambda: not self._active, _PATIENCE)
             DBOS.destroy(destroy_registry=True)
         self._workflow = None
-        if self._engine is not None:
-            self._engine.dispose()
-        self._lock.close()
+        self._store.close()
 
 
 def _quieten() -> None:
@@ -128,26 +143,3 @@ def _quieten() -> None:
 def _do(name: str, step: Step) -> Document:
     result: Document = DBOS.run_step({"name": name}, step)
     return result
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection, _record):  # type: ignore[no-untyped-def]  # SQLAlchemy hands over the driver's own type
-        connection.isolation_level = "IMMEDIATE"
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        if sqlite3.sqlite_version_info < _KNOWS_SUBSEC:
-            connection.create_function("unixepoch", -1, _unixepoch)
-
-    return engine
-
-
-def _unixepoch(*arguments: str) -> float | None:
-    """`unixepoch('subsec')` for an SQLite that is too old for it.
-
-    On Python 3.12 and newer DBOS takes it for granted, but a Python built against the system's library may have less
-    (Debian 12 has SQLite 3.40): its tables could not be filled. Only the form that DBOS uses is known.
-    """
-    return time.time() if arguments in (("subsec",), ("now", "subsec")) else None

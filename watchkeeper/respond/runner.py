@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from watchkeeper.core.errors import Conflict
+
 Document = dict[str, Any]
 """JSON types only: it is stored, and read again by a later release."""
 Step = Callable[[], Document]
@@ -21,6 +23,12 @@ Do = Callable[[str, Step], Document]
 """Carry out the named step durably: its stored result if it ended in an earlier life, else do it now and store it."""
 Interpreter = Callable[[Document, Do], None]
 """Walks one run's document. It must be deterministic between steps."""
+
+
+class Fenced(Conflict):
+    """This process holds the runs no longer: another took them over. Nothing was done."""
+
+    code = "fenced"
 
 
 class ParkedRun(msgspec.Struct, frozen=True):
@@ -34,10 +42,11 @@ class ParkedRun(msgspec.Struct, frozen=True):
 class DurableRunner(Protocol):
     """Runs documents to their end, across restarts."""
 
-    def open(self, interpreter: Interpreter) -> None:
-        """Take over as the only runner of this data folder, and go on with the runs that were under way.
+    def open(self, interpreter: Interpreter, epoch: int = 0) -> None:
+        """Take over as the only runner of this store, and go on with the runs that were under way.
 
-        Raises `Conflict` while another process holds them.
+        Whoever had it at a lower epoch can write nothing more; 0 stands for the next one. Raises `Conflict` when it
+        was opened at this epoch or a later one already.
         """
         ...
 

@@ -20,6 +20,7 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.plugins import load
 from watchkeeper.events import Event, Journal, JournalReader, Position
 from watchkeeper.respond._dbos import DbosRunner
+from watchkeeper.respond._engine_store import EngineStore
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.intake import Intake, Shelf
 from watchkeeper.respond.interface import Action, Services
@@ -96,7 +97,8 @@ class RespondService:
         self._progress = Progress(connections.database, self._ledger, clock)
         services = Services(connections.definitions, connections.orders, notifier or self.notifications, clock)
         self._interpreter = RunInterpreter(shelf.actions, services, self._progress, watch)
-        self._runner: DurableRunner = runner or DbosRunner(data_dir / "playbooks.db")
+        store = EngineStore.beside(connections.database, data_dir / "playbooks.db")
+        self._runner: DurableRunner = runner or DbosRunner(store)
         self.healthy = False
         self.failure = ""
 

@@ -1,0 +1,147 @@
+"""Where the playbook engine keeps its own state: a SQLite file, or a schema of its own beside the control state.
+
+The engine knows nothing of other processes. So each of its transactions first reads the epoch that its store is at, in
+the same transaction: once another process has opened the store at a higher one, this one can write nothing more, not
+even when it was only asleep.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Conflict, Unavailable
+from watchkeeper.core.files import make_private_folder
+from watchkeeper.respond.runner import Fenced
+
+SCHEMA = "watchkeeper_playbooks"
+"""The engine's own schema on PostgreSQL."""
+_KNOWS_SUBSEC = (3, 42, 0)
+"""The SQLite from which on `unixepoch('subsec')` is a time."""
+_BEGIN = "BEGIN IMMEDIATE"
+_IDLE_MS = 10_000
+"""After which a server ends a session that sleeps inside a transaction: its process was stopped."""
+
+
+class EngineStore:
+    """One store, opened by one process at an epoch."""
+
+    def __init__(self, url: str, *, sessions: str = "", path: Path | None = None) -> None:
+        self.url = url
+        self._path = path
+        self._sessions = sessions
+        self._epoch = 0
+        self._prefix = "" if path else f"{SCHEMA}."
+        self._shared = "" if path else " FOR SHARE"
+        self.engine: Engine | None = None
+
+    @classmethod
+    def at(cls, path: Path) -> EngineStore:
+        """A SQLite file."""
+        return cls(f"sqlite:///{path}", path=path)
+
+    @classmethod
+    def beside(cls, database: Database, path: Path) -> EngineStore:
+        """On the server that holds the control state; for a control state in a file, in the file `path`."""
+        return cls(database.url, sessions=database.sessions) if database.is_server else cls.at(path)
+
+    def open(self, epoch: int = 0) -> Engine:
+        """Take the store over at `epoch`, or at the next one for 0, and fence whoever had it.
+
+        Raises `Conflict` when it was taken over at this epoch or a later one already, and `Unavailable`.
+        """
+        if self._path:
+            make_private_folder(self._path.parent)
+        engine = _file_engine(self.url) if self._path else _server_engine(self.url, self._sessions)
+        try:
+            with engine.begin() as connection:
+                self._epoch = self._raise(connection, epoch)
+        except DBAPIError as error:
+            engine.dispose()
+            raise Unavailable(
+                f"the playbook engine's state cannot be opened: {error.orig}", hint="check the database and its disk"
+            ) from error
+        except Conflict:
+            engine.dispose()
+            raise
+        event.listen(engine, "begin", self._check)
+        self.engine = engine
+        return engine
+
+    def close(self) -> None:
+        if self.engine is not None:
+            self.engine.dispose()
+            self.engine = None
+
+    def _raise(self, connection: Connection, wanted: int) -> int:
+        for statement in self._tables():
+            connection.exec_driver_sql(statement)
+        table = f"{self._prefix}watchkeeper_epoch"
+        at = int(connection.exec_driver_sql(f"SELECT epoch FROM {table}").scalar_one())  # noqa: S608 — ours
+        epoch = wanted or at + 1
+        told = connection.exec_driver_sql(
+            f"UPDATE {table} SET epoch = {epoch:d} WHERE epoch < {epoch:d}"  # noqa: S608 — a number of ours
+        )
+        if told.rowcount != 1:
+            raise Conflict("another process has taken the playbooks over", hint="only one of them can hold the runs")
+        return epoch
+
+    def _tables(self) -> list[str]:
+        table = f"{self._prefix}watchkeeper_epoch"
+        alone = [] if self._path else ["SELECT pg_advisory_xact_lock(7254190)", f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"]
+        return [
+            *alone,
+            f"CREATE TABLE IF NOT EXISTS {table} (one INTEGER PRIMARY KEY, epoch BIGINT NOT NULL)",
+            f"INSERT INTO {table} (one, epoch) VALUES (1, 0) ON CONFLICT DO NOTHING",  # noqa: S608 — our own name
+        ]
+
+    def _check(self, connection: Connection) -> None:
+        query = f"SELECT epoch FROM {self._prefix}watchkeeper_epoch{self._shared}"  # noqa: S608 — our own name
+        if connection.exec_driver_sql(query).scalar_one() != self._epoch:
+            raise Fenced("another process has taken the playbooks over", hint="this one stops; it may be started anew")
+
+
+def _server_engine(url: str, sessions: str) -> Engine:
+    settings: dict[str, Any] = {"options": f"-c idle_in_transaction_session_timeout={_IDLE_MS}"}
+    if sessions:
+        settings["application_name"] = sessions
+    return create_engine(url, pool_pre_ping=True, connect_args=settings)
+
+
+def _file_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection, _record):  # type: ignore[no-untyped-def]  # SQLAlchemy hands over the driver's own type
+        connection.isolation_level = None  # begun by us: the driver's own begin would come after the epoch is read
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        if sqlite3.sqlite_version_info < _KNOWS_SUBSEC:
+            connection.create_function("unixepoch", -1, _unixepoch)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(_BEGIN)
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def begun(connection, _cursor, statement, parameters, _context, _many):  # type: ignore[no-untyped-def]  # as above
+        # DBOS's migrations begin by hand, which is an error where something is begun already.
+        is_second = statement == _BEGIN and connection.connection.in_transaction
+        return ("SELECT 1" if is_second else statement), parameters
+
+    return engine
+
+
+def _unixepoch(*arguments: str) -> float | None:
+    """`unixepoch('subsec')` for an SQLite that is too old for it.
+
+    On Python 3.12 and newer DBOS takes it for granted, but a Python built against the system's library may have less
+    (Debian 12 has SQLite 3.40): its tables could not be filled. Only the form that DBOS uses is known.
+    """
+    return time.time() if arguments in (("subsec",), ("now", "subsec")) else None
