@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from watchkeeper.core.clock import ManualClock
@@ -15,7 +16,7 @@ from watchkeeper.detect.intelligence.keeping.building import build
 from watchkeeper.detect.intelligence.keeping.index import Index
 from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.keeping.sources import Source
-from watchkeeper.detect.intelligence.model import Draft, Indicator, Read, Tlp, Type
+from watchkeeper.detect.intelligence.model import Draft, Read, Tlp, Type
 
 DAY = 86_400_000_000
 ONE = Source(name="one", trust=50, confidence=70)
@@ -185,9 +186,37 @@ def test_a_damaged_index_or_source_says_so(library: Library, data: bytes) -> Non
 
 @pytest.mark.behaviour("intel.index")
 def test_nothing_makes_an_empty_index(tmp_path: Path) -> None:
-    nothing: list[list[Indicator]] = []
-    assert build(tmp_path / "index", nothing, AllowList(()), 5).keys == 0
+    assert build(tmp_path / "index", [], 5).keys == 0
     assert not Index(tmp_path / "index").has(b"d:a.net")
+
+
+@pytest.mark.behaviour("intel.index")
+def test_an_index_that_is_built_on_the_way_is_the_one_that_is_built_of_the_files(
+    library: Library, clock: ManualClock
+) -> None:
+    for number, source in enumerate((ONE, TWO, ONE)):
+        values = [f"h{at * (number + 1)}.bad.net" for at in range(300)]
+        library.take(source, drafts(*values, "www.example.com", title=str(number)))
+        on_the_way = library.index_path.read_bytes()
+        library.rebuild()
+        assert on_the_way == library.index_path.read_bytes()
+    library.confirm(Type.DOMAIN, "h0.bad.net")
+    on_the_way = library.index_path.read_bytes()
+    library.rebuild()
+    assert (on_the_way == library.index_path.read_bytes(), library.open().head.silenced) == (True, {"d:example.com": 2})
+
+
+@pytest.mark.behaviour("intel.keeping")
+def test_of_one_indicator_twice_in_a_file_the_later_counts(library: Library) -> None:
+    later = drafts("bad.net", id="i", modified=9, title="later").drafts
+    done = library.take(ONE, Read(drafts=[*later, *drafts("bad.net", id="i", modified=5, title="earlier").drafts]))
+    assert (done.added, [one.title for one in library.every()]) == (1, ["later"])
+
+
+@pytest.mark.behaviour("intel.keeping")
+def test_what_a_source_that_is_off_says_is_kept_and_not_looked_for(library: Library) -> None:
+    done = library.take(msgspec.structs.replace(ONE, is_on=False), drafts("bad.net"))
+    assert (done.added, [one.value for one in library.every()], known(library, "bad.net")) == (1, ["bad.net"], [[]])
 
 
 @pytest.mark.behaviour("intel.keeping")

@@ -6,6 +6,7 @@ an indicator, which is said; one that is missed would match every customer of a 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _SECOND = frozenset({"ac", "co", "com", "edu", "gob", "gov", "mil", "net", "nom", "org"})
@@ -40,7 +41,7 @@ _PLATFORMS = """
 _HOSTING = frozenset(_PLATFORMS.split())
 """Platforms that give a name to anybody who asks."""
 _MOST = 253
-_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
+_is_host = re.compile("[a-z0-9_.-]+").fullmatch
 
 
 def host(text: str) -> str:
@@ -48,7 +49,7 @@ def host(text: str) -> str:
     name = text.rstrip(".").lower()
     if not name.isascii():
         name = _in_ascii(name)
-    if not 3 < len(name) <= _MOST or "." not in name or not _HOST.issuperset(name):
+    if not 3 < len(name) <= _MOST or "." not in name or not _is_host(name):
         return ""
     if name[0] in ".-" or name[-1] == "-" or ".." in name or ".-" in name or "-." in name:
         return ""

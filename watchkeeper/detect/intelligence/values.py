@@ -7,6 +7,7 @@ counted (it never repeats the value).
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from watchkeeper.core.errors import Invalid
 from watchkeeper.detect.intelligence.model import LONGEST_VALUE, Type
 from watchkeeper.detect.intelligence.names import host, is_public_suffix
 
-_HEX = frozenset("0123456789abcdef")
+_is_hex = re.compile("[0-9a-f]+").fullmatch
 HASH_LENGTHS = frozenset({32, 40, 64, 128})
 _PORTS = {"http": 80, "https": 443, "ftp": 21, "ws": 80, "wss": 443}
 _WIDEST = {4: 8, 6: 16}
@@ -32,9 +33,7 @@ def refang(text: str) -> str:
     if "[" in text or "(" in text or "{" in text or "\\" in text:
         for broken, mended in _REFANG:
             text = text.replace(broken, mended)
-    if text[:4].lower() in _BROKEN_SCHEMES:
-        text = "http" + text[4:]
-    return text
+    return "http" + text[4:] if text[:4].lower() in _BROKEN_SCHEMES else text
 
 
 def normal(kind: Type, text: str) -> str:
@@ -190,9 +189,9 @@ def _email(text: str) -> str:
 
 def _hash(text: str) -> str:
     digest = text.lower()
-    if len(digest) not in HASH_LENGTHS or not _HEX.issuperset(digest):
+    if len(digest) not in HASH_LENGTHS or not _is_hex(digest):
         raise Invalid("the value is no MD5, SHA-1, SHA-256 or SHA-512")
-    if len(set(digest)) == 1 or digest in _EMPTY:
+    if digest == digest[0] * len(digest) or digest in _EMPTY:
         raise TooBroad("the digest is that of an empty file or a filler")
     return digest
 
@@ -235,7 +234,7 @@ def _package(text: str) -> str:
 
 def _definition(text: str) -> str:
     digest = text.lower().removeprefix("sha256:")
-    if len(digest) != 64 or not _HEX.issuperset(digest):
+    if len(digest) != 64 or not _is_hex(digest):
         raise Invalid("the value is no fingerprint of a definition: sha256:…")
     return f"sha256:{digest}"
 

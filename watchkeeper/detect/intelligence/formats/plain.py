@@ -13,16 +13,17 @@ _LONGEST = 4096
 def read(data: bytes, most: int) -> Read:
     """The indicators of a list. Raises `Invalid` when there are too many."""
     found = Read()
+    drafts = found.drafts
     for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), 1):
-        words = line[:_LONGEST].partition(" #")[0].split()
+        words = line.split() if len(line) < _LONGEST and "#" not in line else line[:_LONGEST].partition(" #")[0].split()
         if not words or words[0][:1] in "#;!":
             continue
-        if len(found.drafts) >= most:
+        if len(drafts) >= most:
             raise Invalid(f"the file has more than {most} lines; that many are read at once")
         value = words[1] if len(words) > 1 and words[0] in _NOWHERE else words[0]
         try:
             kind, normal = guess(value)
-            found.drafts.append(Draft(type=kind, value=normal))
+            drafts.append(Draft(type=kind, value=normal))
         except Invalid as error:
             found.refuse(f"line {number}", error.reason)
     return found

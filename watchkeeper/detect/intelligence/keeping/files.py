@@ -15,6 +15,7 @@ from watchkeeper.core.files import Lock, sync_folder
 
 _PAUSE = 0.05
 _PATIENCE = 60.0
+_BUFFER = 1 << 20
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w+b") as file:
+            with os.fdopen(handle, "w+b", buffering=_BUFFER) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -6,6 +6,7 @@ process that dies before leaves the index as it was, and the next build has ever
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,10 +15,10 @@ import msgspec
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.files import make_private_folder, write_private
 from watchkeeper.core.ids import derived_id
-from watchkeeper.detect.intelligence.keeping.allowing import AllowBook, Allowed
+from watchkeeper.detect.intelligence.keeping.allowing import AllowBook, Allowed, AllowList
 from watchkeeper.detect.intelligence.keeping.building import build
 from watchkeeper.detect.intelligence.keeping.files import locked
-from watchkeeper.detect.intelligence.keeping.holding import Change, join, stored
+from watchkeeper.detect.intelligence.keeping.holding import Change, Joining, Row, rows, stored
 from watchkeeper.detect.intelligence.keeping.index import Few, Head, Index, Lookup
 from watchkeeper.detect.intelligence.keeping.sources import Register, Source
 from watchkeeper.detect.intelligence.model import Draft, Indicator, Read, Type, key_of
@@ -25,6 +26,7 @@ from watchkeeper.detect.intelligence.settings import IntelligenceSettings, lives
 
 _DAY = 86_400_000_000
 _DEFAULT = IntelligenceSettings()
+_OF_CHANGE = ("added", "changed", "unchanged", "revoked", "removed", "silenced")
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,14 +34,14 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str
     read: int
-    added: int
-    changed: int
-    unchanged: int
-    revoked: int
-    removed: int
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    revoked: int = 0
+    removed: int = 0
     expired: int
     """Taken, and past their end already: they are not looked for."""
-    silenced: int
+    silenced: int = 0
     """Taken, and on an allow-list: they are not looked for."""
     allowed: int
     """Entries for the allow-list, of a warning list."""
@@ -65,28 +67,30 @@ class Library:
         """Take in what was read of a source. Raises `Unavailable`, `Conflict`."""
         make_private_folder(self.folder)
         now = self._clock.now()
-        allow = self.allowed.list()
         found = [self._indicator(source, draft, now) for draft in read.drafts]
         with locked(self.folder / "lock"):
-            change = join(self._file(source.name), found, replace=replace)
-            entries = self._allow(source, read, by, now)
-            self._note_arrivals(change, source, now)
-            imported = Imported(
+            said = Imported(
                 source=source.name,
                 read=len(found),
-                **{name: getattr(change, name) for name in ("added", "changed", "unchanged", "revoked", "removed")},
                 expired=sum(1 for one in found if one.valid_until and one.valid_until <= now),
-                silenced=sum(1 for one in found if allow.covers(one.type, one.value)),
-                allowed=entries,
+                allowed=self._allow(source, read, by, now),
                 refused=read.refused,
                 ignored=read.ignored,
                 left_out=read.left_out,
                 why=read.why,
             )
-            counts = {name: value for name, value in msgspec.to_builtins(imported).items() if isinstance(value, int)}
-            self.register.save(msgspec.structs.replace(source, last=counts))
-            self._build(now)
-        return imported
+            allow = self.allowed.list()
+            joining = Joining(self._file(source.name), found, allow.covers_key, source.trust, replace=replace)
+            self._build(now, allow, [(source, self._noted(joining, source, said, now))])
+            return _said(said, joining.change)
+
+    def _noted(self, joining: Joining, source: Source, said: Imported, now: int) -> Iterator[Row]:
+        """The rows, and at their end, when the source's file is in place, what became of them: before the index is."""
+        yield from joining
+        self._note_arrivals(joining.change, source, now)
+        every = msgspec.to_builtins(_said(said, joining.change))
+        counts = {name: value for name, value in every.items() if isinstance(value, int)}
+        self.register.save(msgspec.structs.replace(source, last=counts))
 
     def add_source(self, source: Source) -> None:
         """Raises `Conflict`, `Invalid`."""
@@ -138,15 +142,14 @@ class Library:
         key, now = key_of(kind, value), self._clock.now()
         changed = 0
         with locked(self.folder / "lock"):
-            for name in [source] if source else sorted(self.register.all()):
+            allow, known, changes = self.allowed.list(), self.register.all(), list[tuple[Source, Joining]]()
+            for name in [source] if source else sorted(known):
                 found = [one for one in stored(self._file(name)) if one.key == key]
-                if found:
-                    join(
-                        self._file(name),
-                        [msgspec.structs.replace(one, confirmed=one.confirmed or now) for one in found],
-                    )
+                if name in known and found:
+                    mine = [msgspec.structs.replace(one, confirmed=one.confirmed or now) for one in found]
+                    changes.append((known[name], Joining(self._file(name), mine, allow.covers_key, known[name].trust)))
                     changed += len(found)
-            self._build(now)
+            self._build(now, allow, changes)
         return changed
 
     def open(self) -> Lookup:
@@ -174,15 +177,21 @@ class Library:
         key = key_of(kind, value)
         return [one for one in self.every() if one.key == key]
 
-    def _build(self, now: int) -> Head:
-        known = self.register.all()
-        files = [self._current(one) for one in known.values() if one.is_on]
-        return build(self.index_path, files, self.allowed.list(), now)
-
-    def _current(self, source: Source) -> Iterator[Indicator]:
-        """With the trust that the source has today."""
-        for one in stored(self._file(source.name)):
-            yield one if one.trust == source.trust else msgspec.structs.replace(one, trust=source.trust)
+    def _build(
+        self, now: int, allow: AllowList | None = None, changing: Iterable[tuple[Source, Iterable[Row]]] = ()
+    ) -> Head:
+        """The index of what is kept, or of what a changing source will be; not of those that are off."""
+        covers = (allow or self.allowed.list()).covers_key
+        every = [one for one in self.register.all().values() if one.is_on]
+        files: dict[str, Iterable[Row]] = {
+            one.name: rows(self._file(one.name), covers, one.trust) for one in every if one.is_on
+        }
+        for source, new in changing:
+            if source.is_on:
+                files[source.name] = new
+            else:
+                deque(new, maxlen=0)
+        return build(self.index_path, files.values(), now)
 
     def _file(self, name: str) -> Path:
         return self.folder / f"source.{name}.bin"
@@ -203,9 +212,8 @@ class Library:
         """For the retro-hunt: which keys are new, until it has looked for them."""
         if change.arrived:
             make_private_folder(self.arrivals)
-            keys = sorted(set(change.arrived))
             name = f"{now:020d}-{derived_id('arrival', source.name, now)[:8]}.bin"
-            write_private(self.arrivals / name, msgspec.msgpack.encode(keys))
+            write_private(self.arrivals / name, msgspec.msgpack.encode(change.arrived))
 
     def _indicator(self, source: Source, draft: Draft, now: int) -> Indicator:
         begin = draft.valid_from or draft.modified or now
@@ -227,3 +235,7 @@ class Library:
             trust=source.trust,
             added=now,
         )
+
+
+def _said(said: Imported, change: Change) -> Imported:
+    return msgspec.structs.replace(said, **{name: getattr(change, name) for name in _OF_CHANGE})
