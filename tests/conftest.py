@@ -14,6 +14,8 @@ from hypothesis import settings as hypothesis_settings
 
 from tests.recorded import misfits, watch
 
+pytest_plugins = ["tests.postgres"]
+
 watch()
 hypothesis_settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("no deadline")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from watchkeeper.core.files import make_private_folder
 
@@ -42,3 +43,15 @@ def fresh_database(running: Any) -> str:
     with psycopg.connect(running.get_uri(), autocommit=True) as link:
         link.execute(f"CREATE DATABASE {name}".encode())
     return str(running.get_uri(name)).replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    with server() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state_url(request: pytest.FixtureRequest) -> str:
+    """Where the control state is: empty for a file of the data folder."""
+    return fresh_database(request.getfixturevalue("postgres")) if request.param == "postgresql" else ""

@@ -7,8 +7,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
+from tests.postgres import fresh_database
 from watchkeeper.app.fresh import SNAPSHOT, lay_down, snapshot
 from watchkeeper.app.migrate import _config, migrate
 from watchkeeper.app.revision import NEWEST, is_current
@@ -27,6 +28,24 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> N
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     assert ScriptDirectory.from_config(_config()).get_current_head() == NEWEST
+    database.close()
+
+
+@pytest.mark.behaviour("app.migrations-are-whole")
+def test_the_migrations_make_the_same_tables_on_a_server_and_undo_them(postgres) -> None:
+    database = Database(fresh_database(postgres))
+    assert not is_current(database)
+    migrate(database)
+    assert is_current(database)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, METADATA) == []
+    with database.write() as session:
+        config = _config()
+        config.attributes["connection"] = session.connection()
+        command.downgrade(config, "base")
+    with database.engine.connect() as connection:
+        assert inspect(connection).get_table_names() == ["alembic_version"]
     database.close()
 
 

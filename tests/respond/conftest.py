@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.postgres import fresh_database, server
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.control import serve
 from watchkeeper.core.database import Database
@@ -175,18 +174,6 @@ class Estate:
 
     def until_finished(self, runs: int = 1) -> None:
         self.until(lambda: len(self.events("respond.playbook.finished")) >= runs)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Any]:
-    with server() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def state_url(request: pytest.FixtureRequest) -> str:
-    """Where the control state is: empty for a file of the data folder."""
-    return fresh_database(request.getfixturevalue("postgres")) if request.param == "postgresql" else ""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from watchkeeper.gateway.flow import ledger as flow
 from watchkeeper.gateway.redaction import values
 from watchkeeper.operators import roster
 from watchkeeper.registry import pins
-from watchkeeper.respond import incidents
+from watchkeeper.respond import incidents, lease
 from watchkeeper.respond.webhooks import outbox as webhooks
 from watchkeeper.web import operators
 
@@ -24,6 +24,6 @@ METADATA = Base.metadata
 ROOMS = (
     *(alerts, exceptions),
     *(approvals, bundles, detector, flow, grants, identity, orders, pins),
-    *(hunts, incidents, operators, register, roster, values, webhooks),
+    *(hunts, incidents, lease, operators, register, roster, values, webhooks),
 )
 """The rooms that keep tables."""

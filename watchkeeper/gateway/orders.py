@@ -13,9 +13,11 @@ Obligations:
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from sqlalchemy import select
@@ -33,6 +35,9 @@ from watchkeeper.gateway.containment import AGENT, Order, OrderKind, OrdersInFor
 from watchkeeper.gateway.presence import Presence, Standing
 
 __all__ = ["Containment", "Order", "OrderBook", "OrderKind", "OrdersInForce", "Probe"]
+
+Fence = Callable[[Session], None]
+"""Raises when whoever asks may change nothing any more."""
 
 _PATIENCE = 2.0
 """Seconds that a gateway has to answer a push or a probe."""
@@ -74,6 +79,13 @@ class OrderBook:
         self._tenant = tenant
         self._presence = Presence(database, clock, tenant)
         _store.ensure_generation(database, tenant, _store.ORDERS)
+
+    def fenced(self, fence: Fence) -> Self:
+        """The same book for a process that may lose the right to give orders: each change of it asks `fence` in its
+        own transaction, before it is recorded or made."""
+        other = copy.copy(self)
+        other._database = self._database.guarded(fence)
+        return other
 
     def issue(self, kind: OrderKind, target: str, *, reason: str, by: str, key: str, incident: str = "") -> Order:
         """Give an order, or return the one given under this key before, lifted or not.

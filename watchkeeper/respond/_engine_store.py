@@ -16,9 +16,9 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Conflict, Unavailable
+from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import make_private_folder
-from watchkeeper.respond.runner import Fenced
+from watchkeeper.respond.runner import Fenced, Taken
 
 SCHEMA = "watchkeeper_playbooks"
 """The engine's own schema on PostgreSQL."""
@@ -38,7 +38,7 @@ class EngineStore:
         self._sessions = sessions
         self._epoch = 0
         self._prefix = "" if path else f"{SCHEMA}."
-        self._shared = "" if path else " FOR SHARE"
+        self._shared, self._lock = ("", "") if path else (" FOR SHARE", " FOR UPDATE")
         self.engine: Engine | None = None
 
     @classmethod
@@ -54,7 +54,7 @@ class EngineStore:
     def open(self, epoch: int = 0) -> Engine:
         """Take the store over at `epoch`, or at the next one for 0, and fence whoever had it.
 
-        Raises `Conflict` when it was taken over at this epoch or a later one already, and `Unavailable`.
+        Raises `Taken` when it was taken over at this epoch or a later one already, and `Unavailable`.
         """
         if self._path:
             make_private_folder(self._path.parent)
@@ -67,7 +67,7 @@ class EngineStore:
             raise Unavailable(
                 f"the playbook engine's state cannot be opened: {error.orig}", hint="check the database and its disk"
             ) from error
-        except Conflict:
+        except Taken:
             engine.dispose()
             raise
         event.listen(engine, "begin", self._check)
@@ -83,13 +83,12 @@ class EngineStore:
         for statement in self._tables():
             connection.exec_driver_sql(statement)
         table = f"{self._prefix}watchkeeper_epoch"
-        at = int(connection.exec_driver_sql(f"SELECT epoch FROM {table}").scalar_one())  # noqa: S608 — ours
+        query = f"SELECT epoch FROM {table}{self._lock}"  # noqa: S608 — our own name
+        at = int(connection.exec_driver_sql(query).scalar_one())
         epoch = wanted or at + 1
-        told = connection.exec_driver_sql(
-            f"UPDATE {table} SET epoch = {epoch:d} WHERE epoch < {epoch:d}"  # noqa: S608 — a number of ours
-        )
-        if told.rowcount != 1:
-            raise Conflict("another process has taken the playbooks over", hint="only one of them can hold the runs")
+        if epoch <= at:
+            raise Taken(at)
+        connection.exec_driver_sql(f"UPDATE {table} SET epoch = {epoch:d}")  # noqa: S608 — a number of ours
         return epoch
 
     def _tables(self) -> list[str]:

@@ -74,6 +74,14 @@ class Ledger:
             except WatchkeeperError as error:
                 _log.error("an event stays staged: %s", error.reason)
 
+    def adopt(self, writer: str) -> None:
+        """Record what another process staged and can record no more: its log is `writer`. Raises `Unavailable`."""
+        with self._pen.lock:
+            self._pen.is_doubtful = True  # it may have recorded some of it
+            theirs = (OutboxRow.is_recorded.is_(False), OutboxRow.recorder == writer)
+            with self._database.write() as session:
+                session.execute(update(OutboxRow).where(*theirs).values(recorder=self._journal.writer))
+
     def _record(self, event_id: str, record: bytes) -> int:
         if event_id in self._pen.appended:
             return self._pen.appended[event_id]

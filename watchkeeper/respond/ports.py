@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from watchkeeper.events.model import Event
-from watchkeeper.gateway.orders import Containment, Order, OrderKind, Probe
+from watchkeeper.gateway.orders import Containment, Fence, Order, OrderKind, Probe
 from watchkeeper.registry.model import Snapshot
 from watchkeeper.respond.model import Notification
 
@@ -53,6 +53,10 @@ class Definitions(Protocol):
 
 class Orders(Protocol):
     """Containment by the gateways (`gateway.orders.OrderBook`)."""
+
+    def fenced(self, fence: Fence) -> Orders:
+        """The same orders, each change of which asks `fence` in its own transaction."""
+        ...
 
     def issue(self, kind: OrderKind, target: str, *, reason: str, by: str, key: str, incident: str = "") -> Order:
         """Give an order; the same key twice is one order. Raises `Unavailable`: then nothing was given."""

@@ -31,6 +31,18 @@ class Fenced(Conflict):
     code = "fenced"
 
 
+class Taken(Conflict):
+    """The store was opened at `epoch` already."""
+
+    code = "taken"
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(
+            f"the playbooks were taken over at epoch {epoch}", hint="only one process can hold the runs; see which does"
+        )
+        self.epoch = epoch
+
+
 class ParkedRun(msgspec.Struct, frozen=True):
     """A run that this engine will not touch, because another engine version began it."""
 
@@ -45,8 +57,8 @@ class DurableRunner(Protocol):
     def open(self, interpreter: Interpreter, epoch: int = 0) -> None:
         """Take over as the only runner of this store, and go on with the runs that were under way.
 
-        Whoever had it at a lower epoch can write nothing more; 0 stands for the next one. Raises `Conflict` when it
-        was opened at this epoch or a later one already.
+        Whoever had it at a lower epoch can write nothing more; 0 stands for the next one. Raises `Taken` when it was
+        opened at this epoch or a later one already.
         """
         ...
 

@@ -25,12 +25,13 @@ from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.intake import Intake, Shelf
 from watchkeeper.respond.interface import Action, Services
 from watchkeeper.respond.interpreter import RunInterpreter, Watch
+from watchkeeper.respond.lease import Lease
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import alert_of
 from watchkeeper.respond.notifications import ConsoleNotifier
 from watchkeeper.respond.ports import Definitions, Notifier, Orders
 from watchkeeper.respond.progress import Progress
-from watchkeeper.respond.runner import Document, DurableRunner
+from watchkeeper.respond.runner import Document, DurableRunner, Taken
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.respond.shelf import check_actions, load_files
 
@@ -86,16 +87,21 @@ class RespondService:
         runner: DurableRunner | None = None,
         notifier: Notifier | None = None,
         watch: Watch | None = None,
+        lease: Lease | None = None,
     ) -> None:
         clock = clock or SystemClock()
         self._reader = connections.reader
-        self._ledger = Ledger(connections.database, connections.journal, connections.reader)
+        self._lease = lease or Lease(connections.database, connections.journal.writer, clock=clock)
+        desk = Ledger(connections.database, connections.journal, connections.reader)
+        self.incidents = IncidentDesk(connections.database, desk, clock)
+        database = connections.database.guarded(self._lease.check)
+        self._ledger = Ledger(database, connections.journal, connections.reader)
         shelf = load_shelf(settings, load_actions())
-        self.notifications = ConsoleNotifier(connections.database, self._ledger)
-        self.incidents = IncidentDesk(connections.database, self._ledger, clock)
-        self.intake = Intake(connections.database, self._ledger, clock, settings, shelf)
-        self._progress = Progress(connections.database, self._ledger, clock)
-        services = Services(connections.definitions, connections.orders, notifier or self.notifications, clock)
+        self.notifications = ConsoleNotifier(database, self._ledger)
+        self.intake = Intake(database, self._ledger, clock, settings, shelf)
+        self._progress = Progress(database, self._ledger, clock)
+        orders = connections.orders.fenced(self._lease.check)
+        services = Services(connections.definitions, orders, notifier or self.notifications, clock)
         self._interpreter = RunInterpreter(shelf.actions, services, self._progress, watch)
         store = EngineStore.beside(connections.database, data_dir / "playbooks.db")
         self._runner: DurableRunner = runner or DbosRunner(store)
@@ -103,18 +109,35 @@ class RespondService:
         self.failure = ""
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop`. Raises `Conflict` while another process holds the runs."""
-        self._runner.open(self._interpreter)
+        """Until `stop`. While another process holds the runs, this one looks on and does nothing.
+
+        Raises `Fenced` when another process took over, and `Unavailable`.
+        """
+        self.failure = "another process holds the runs; this one looks on"
+        if not self._lease.take(stop):
+            return
+        self.failure = ""
+        with self._lease.kept(stop) as ending:
+            self._open()
+            try:
+                self._resume()
+                self.healthy = True
+                self._follow(ending)
+            finally:
+                self.healthy = False
+                self._runner.close()
+
+    def _open(self) -> None:
         try:
-            self._resume()
-            self.healthy = True
-            self._follow(stop)
-        finally:
-            self.healthy = False
-            self._runner.close()
+            self._runner.open(self._interpreter, self._lease.epoch)
+        except Taken as error:
+            self._lease.advance(error.epoch)
+            self._runner.open(self._interpreter, self._lease.epoch)
 
     def _resume(self) -> None:
         """What an earlier life left: staged events, runs of another engine, runs that never began."""
+        if self._lease.before is not None and self._lease.before.writer != self._lease.writer:
+            self._ledger.adopt(self._lease.before.writer)
         self._ledger.flush()
         parked = {run.run: run.engine for run in self._runner.parked()}
         for run, engine in parked.items():

@@ -343,12 +343,29 @@ CREATE TABLE respond_cursor (
 	"index" BIGINT NOT NULL,
 	PRIMARY KEY (writer)
 );
+CREATE TABLE respond_epochs (
+	tenant VARCHAR(64) NOT NULL,
+	epoch BIGINT NOT NULL,
+	PRIMARY KEY (tenant)
+);
 CREATE TABLE respond_heard (
 	hook VARCHAR(64) NOT NULL,
 	id VARCHAR(256) NOT NULL,
 	at BIGINT NOT NULL,
 	done BOOLEAN NOT NULL,
 	PRIMARY KEY (hook, id)
+);
+CREATE TABLE respond_holders (
+	tenant VARCHAR(64) NOT NULL,
+	epoch BIGINT NOT NULL,
+	host TEXT NOT NULL,
+	pid INTEGER NOT NULL,
+	started BIGINT NOT NULL,
+	sessions VARCHAR(64) NOT NULL,
+	writer VARCHAR(64) NOT NULL,
+	beats BIGINT NOT NULL,
+	taken_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant)
 );
 CREATE TABLE respond_incidents (
 	id VARCHAR(36) NOT NULL,
@@ -483,4 +500,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0015');
+INSERT INTO alembic_version (version_num) VALUES ('0016');
