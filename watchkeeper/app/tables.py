@@ -17,6 +17,7 @@ from watchkeeper.gateway.redaction import values
 from watchkeeper.operators import roster
 from watchkeeper.registry import pins
 from watchkeeper.respond import incidents, lease
+from watchkeeper.respond.integrations import outbox as integrations
 from watchkeeper.respond.webhooks import outbox as webhooks
 from watchkeeper.web import operators
 
@@ -24,6 +25,6 @@ METADATA = Base.metadata
 ROOMS = (
     *(alerts, exceptions),
     *(approvals, bundles, detector, flow, grants, identity, orders, pins),
-    *(hunts, incidents, lease, operators, register, roster, values, webhooks),
+    *(hunts, incidents, integrations, lease, operators, register, roster, values, webhooks),
 )
 """The rooms that keep tables."""

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from watchkeeper.respond.integrations.settings import IntegrationSettings
+
 
 class RespondSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[respond]`"""
@@ -19,3 +21,7 @@ class RespondSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     playbooks: Annotated[
         str, Meta(description="A folder with your own playbooks, loaded beside the built-in ones; empty for none.")
     ] = ""
+    integrations: Annotated[
+        dict[str, IntegrationSettings],
+        Meta(description="Other systems that are told, paged and asked, by name; see `[respond.integrations.NAME]`."),
+    ] = {}

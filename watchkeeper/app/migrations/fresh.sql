@@ -343,6 +343,22 @@ CREATE TABLE respond_cursor (
 	"index" BIGINT NOT NULL,
 	PRIMARY KEY (writer)
 );
+CREATE TABLE respond_deliveries (
+	id VARCHAR(64) NOT NULL,
+	integration VARCHAR(64) NOT NULL,
+	incident VARCHAR(64) NOT NULL,
+	thread VARCHAR(200) NOT NULL,
+	seq BIGINT NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	attempts INTEGER NOT NULL,
+	due_at BIGINT NOT NULL,
+	ended_at BIGINT NOT NULL,
+	is_doubtful BOOLEAN NOT NULL,
+	errand TEXT NOT NULL,
+	receipt TEXT NOT NULL,
+	why TEXT NOT NULL,
+	PRIMARY KEY (id)
+);
 CREATE TABLE respond_epochs (
 	tenant VARCHAR(64) NOT NULL,
 	epoch BIGINT NOT NULL,
@@ -483,6 +499,9 @@ CREATE INDEX ix_gateway_approvals_binding ON gateway_approvals (binding);
 CREATE INDEX ix_gateway_approvals_state ON gateway_approvals (state);
 CREATE INDEX ix_operators_tokens_operator ON operators_tokens (operator);
 CREATE INDEX ix_respond_alerts_incident ON respond_alerts (incident);
+CREATE INDEX ix_respond_deliveries_incident ON respond_deliveries (incident);
+CREATE INDEX ix_respond_deliveries_integration ON respond_deliveries (integration);
+CREATE INDEX ix_respond_deliveries_state ON respond_deliveries (state);
 CREATE INDEX ix_respond_heard_at ON respond_heard (at);
 CREATE INDEX ix_respond_incidents_group ON respond_incidents ("group");
 CREATE INDEX ix_respond_incidents_number ON respond_incidents (number);
@@ -500,4 +519,4 @@ CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0016');
+INSERT INTO alembic_version (version_num) VALUES ('0017');

@@ -8,6 +8,7 @@ from watchkeeper.events.catalogue.bodies import (
     calls,
     elsewhere,
     gateway,
+    integrations,
     intelligence,
     journal,
     lake,
@@ -20,6 +21,6 @@ from watchkeeper.events.catalogue.kind import Kind
 
 _DOMAINS = (
     *(journal, lake, calls, gateway, access, policies, registry, response, intelligence, proving),
-    *(elsewhere, administration),
+    *(elsewhere, administration, integrations),
 )
 ENTRIES: dict[str, Kind] = {kind: entry for domain in _DOMAINS for kind, entry in domain.KINDS.items()}
