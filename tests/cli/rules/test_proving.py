@@ -154,6 +154,11 @@ def test_a_rule_is_tried_enabled_and_disabled_by_commands(run: Command, rule: Pa
     assert (done.exit_code, done.output) == (
         0, "enabled denied_call: it would have called somebody 1 times in 14 days\n"
     )  # fmt: skip
+    excepted = ("alerts", "exceptions", "add", "--where", "server=s", "--reason", "known", "--days", 3)
+    assert run(*excepted, "--data", data).exit_code == 0
+    done = run("rules", "simulate", *here)
+    assert "exceptions hold 1 of them: 0 alerts, 0 calls are left" in done.output
+    assert "baselines and indicators of compromise are not among these" in done.stderr
     rule.write_text(RULE.replace("deny", "ask"))
     assert "1 calls in 14 days, as it was before" in run("rules", "states", *here).output
     covered = json.loads(run("rules", "coverage", *here, "--framework", "owasp-mcp", "--json").output)

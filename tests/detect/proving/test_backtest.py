@@ -5,12 +5,15 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.database import Database
+from watchkeeper.detect.alerts.exceptions.model import Exemption
+from watchkeeper.detect.alerts.exceptions.reading import condition_of
 from watchkeeper.detect.correlation.stage import CorrelationStage
 from watchkeeper.detect.detector import Detector, Place
 from watchkeeper.detect.interface import Matched
@@ -18,7 +21,7 @@ from watchkeeper.detect.matching.own import Indexed
 from watchkeeper.detect.model import Rule
 from watchkeeper.detect.proving.backtest import Backtest, Chosen, choose
 from watchkeeper.detect.proving.past import DAY, Past, Reach, kinds_of
-from watchkeeper.detect.proving.simulation import calls, sentence, simulate, sparkline
+from watchkeeper.detect.proving.simulation import Simulated, calls, sentence, simulate, sparkline
 from watchkeeper.detect.sigma.rules import Detections, load_detections, parse_rule
 from watchkeeper.detect.stream.judging import Court
 from watchkeeper.detect.stream.loop import Loop
@@ -188,6 +191,33 @@ def test_the_volume_is_counted_by_day_and_a_call_by_the_silence_before_it(tmp_pa
     assert sentence(found) == (
         "Would have woken someone 4 times in 3 days; 2 groups. The records reach back only 2.0 days of them."
     )
+
+
+def exception(where: dict[str, str], **more: object) -> Exemption:
+    said = {"rule": DENIED.id, "expires_at": T + 365 * DAY} | more
+    base = Exemption("e", "default", "", where, condition_of(where), "known", "ann", T + DAY, 0)
+    return msgspec.structs.replace(base, **said)
+
+
+@pytest.mark.behaviour("proving.simulation-exceptions")
+def test_the_volume_is_counted_without_exceptions_and_with_those_of_today(tmp_path: Path) -> None:
+    record(tmp_path, [call(0), call(5), call(2 * HOUR), call(1, target="send")])
+
+    def found(*exceptions: Exemption, rules: tuple[Rule, ...] = (DENIED,)) -> Simulated:
+        past, run = Past(Search(tmp_path), T, T + DAY), Backtest(of(*rules))
+        return simulate(run, rules, run.run(past.facts(None)), past.reach(), exceptions=exceptions)
+
+    (volume,) = found(exception({"target": "read"})).volumes
+    assert (volume.matches, volume.told, volume.wakes) == (4, 3, 3)
+    assert (volume.held, volume.told_with, volume.wakes_with) == (3, 1, 1)
+    assert sentence(found(exception({"target": "read"}))) == (
+        "Would have woken someone 3 times in 1 day; 2 groups. With the exceptions in force today (1): once."
+    )
+    assert sentence(found(exception({"server": "s"}))).endswith("(1): never.")
+    other = found(exception({"server": "s"}, rule="another"))
+    assert (other.exceptions, other.volumes[0].held, other.wakes_with) == (0, 0, 3)
+    (volume,) = found().volumes
+    assert (volume.held, volume.told_with, volume.wakes_with) == (0, 3, 3)
 
 
 @pytest.mark.behaviour("proving.simulation-no-data")

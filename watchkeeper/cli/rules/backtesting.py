@@ -45,7 +45,7 @@ def command(
     run = Backtest(chosen, kept=limit)
     with progress() as tell:
         deque(run.run(past.facts(kinds_of(chosen.rules), tell), until), maxlen=0)
-    notes(past, run)
+    notes(past, run, is_of_all=not rules)
     if as_json:
         output.as_json({"range": span, "events": run.events, "rules": [_row(run, rule) for rule in chosen.headings]})
         return

@@ -32,8 +32,16 @@ def progress() -> Iterator[Tell | None]:
     click.echo("\r\x1b[K", nl=False, err=True)
 
 
-def notes(past: Past, run: Backtest) -> None:
-    """What one must know to read the answer rightly; beside it."""
+LEFT_OUT = (
+    "baselines and indicators of compromise are not among these: what they knew at the time is not kept, and with "
+    "today's knowledge they answer another question; `watchkeeper intel retro` looks for indicators in the past"
+)
+
+
+def notes(past: Past, run: Backtest, *, is_of_all: bool) -> None:
+    """What one must know to read the answer rightly; beside it. `is_of_all`: no rule was named."""
+    if is_of_all:
+        output.text(f"note: {LEFT_OUT}", err=True)
     if past.note and past.note != "there is no lake yet":
         output.text(f"note: {past.note}", err=True)
     if past.unreadable:

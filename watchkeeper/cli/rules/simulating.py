@@ -16,6 +16,8 @@ from watchkeeper.cli.rules.running import notes, past_of, progress
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import NotFound
 from watchkeeper.detect.alerts.admission import Limits
+from watchkeeper.detect.alerts.exceptions.model import Exemption
+from watchkeeper.detect.alerts.exceptions.reading import condition_of
 from watchkeeper.detect.model import Heading
 from watchkeeper.detect.proving.backtest import Backtest, choose
 from watchkeeper.detect.proving.past import DAY, kinds_of
@@ -43,7 +45,8 @@ def command(
     """Count the alerts that rules would have raised, day by day, and how often somebody would have been called.
 
     Without a name, all rules of this estate. Somebody is called by the first alert of a group, and again after a
-    silence that ends an incident (`respond.window_seconds`). Drills are counted apart.
+    silence that ends an incident (`respond.window_seconds`). Drills are counted apart. The volume is shown without
+    exceptions, and with those in force today.
     """
     loaded, until = settings_of(config, data), now()
     chosen = choose(*given(rules, loaded))
@@ -52,8 +55,9 @@ def command(
     with progress() as tell:
         hits = run.run(past.facts(kinds_of(chosen.rules), tell), until)
         window = loaded.settings.respond.window_seconds * SECOND
-        found = simulate(run, chosen.headings, hits, reach, window=window, limits=limits_of(loaded))
-    notes(past, run)
+        limits, exceptions = limits_of(loaded), in_force(loaded.data_dir)
+        found = simulate(run, chosen.headings, hits, reach, window=window, limits=limits, exceptions=exceptions)
+    notes(past, run, is_of_all=not rules)
     _note(loaded.data_dir, found, days, {rule.id: rule for rule in chosen.headings})
     if as_json:
         output.as_json({"sentence": sentence(found), **msgspec.to_builtins(found)})
@@ -65,6 +69,18 @@ def limits_of(loaded: Loaded) -> Limits:
     """Those of admission, as they are set."""
     detect = loaded.settings.detect
     return Limits(detect.window_seconds, detect.throttle_alerts, detect.throttle_seconds)
+
+
+def in_force(folder: Path) -> list[Exemption]:
+    """The exceptions of today; none where nothing ever ran."""
+    with suppress(NotFound):
+        rows = Administration(folder).call("alerts.exceptions")
+        return [
+            msgspec.convert(row | {"condition": condition_of(row["where"])}, Exemption)
+            for row in rows
+            if row["state"] == "in force"
+        ]
+    return []
 
 
 def _note(folder: Path, found: Simulated, days: int, rules: dict[str, Heading]) -> None:
@@ -99,6 +115,11 @@ def _tell_rule(volume: Volume) -> None:
         f"{volume.told:,} alerts, "
         f"{volume.wakes} calls, {volume.groups} groups ({volume.level})"
     )
+    if volume.held:
+        output.text(
+            f"  exceptions hold {volume.held:,} of them: "
+            f"{volume.told_with:,} alerts, {volume.wakes_with} calls are left"
+        )
     for group, count in volume.top:
         output.text(f"  {count:6,}  {group}")
     if volume.failures:
