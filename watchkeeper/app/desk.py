@@ -15,6 +15,7 @@ from watchkeeper.app.alerts.acts import Alerting
 from watchkeeper.app.approving import Approving
 from watchkeeper.app.baselines import Baselining
 from watchkeeper.app.bundling import Bundling
+from watchkeeper.app.casework import Casework
 from watchkeeper.app.erasing import EraseRows, Erasing, rows_of_no_one
 from watchkeeper.app.hunting import Hunting
 from watchkeeper.app.intelligence import IntelligenceNotes
@@ -24,15 +25,13 @@ from watchkeeper.app.ranking import Ranking
 from watchkeeper.app.staff import Staff
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.detect.proving.coverage import EXECUTED
-from watchkeeper.events import JournalReader, new_event
+from watchkeeper.events import new_event
 from watchkeeper.gateway.caller import DEFAULT, local_principal
 from watchkeeper.gateway.containment import AGENT
 from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.identity import Terms
 from watchkeeper.gateway.orders import Order
 from watchkeeper.registry.history import told
-from watchkeeper.respond.incidents import IncidentDesk
-from watchkeeper.respond.ledger import Ledger
 
 CLI = "cli"
 """The log of a command that finds no service running."""
@@ -67,8 +66,6 @@ class Desk:
         """`erase_rows` is the running lake's; without one the lake is opened for it."""
         self._on = platform
         self.erasing = Erasing(platform, erase_rows or rows_of_no_one(platform.data_dir))
-        ledger = Ledger(platform.database, platform.journal, JournalReader(platform.data_dir, pass_over_corrupt=True))
-        self._incidents = IncidentDesk(platform.database, ledger, platform.clock)
         self.acts: dict[str, Act] = {
             "pins.list": self.list_pins,
             "pins.diff": self.diff_pin,
@@ -76,9 +73,6 @@ class Desk:
             "pins.approve": self.approve_pins,
             "quarantine.list": self.list_orders,
             "quarantine.lift": self.lift_order,
-            "incidents.list": self.list_incidents,
-            "incidents.show": self.show_incident,
-            "incidents.close": self.close_incident,
             "clients.list": self.list_clients,
             "clients.add": self.add_client,
             "clients.revoke": self.revoke_client,
@@ -87,6 +81,7 @@ class Desk:
             "grants.end": self.end_grant,
             "exercise.note": self.note_exercise,
             "exercise.attacked": self.note_attack,
+            **Casework(platform).acts,
             **Alerting(platform, is_alone=platform.journal.writer == CLI).acts,
             **Approving(platform).acts,
             **Staff(platform).acts,
@@ -147,17 +142,6 @@ class Desk:
         order = self._on.orders.lift(asked["order"], by=asked["by"], reason=asked["reason"])
         self._on.orders.push()
         return order
-
-    def list_incidents(self, asked: dict[str, Any]) -> Any:
-        return self._incidents.list(state=asked.get("state", ""))
-
-    def show_incident(self, asked: dict[str, Any]) -> Any:
-        case = self._incidents.show(asked["incident"])
-        times = {"ttd_ms": case.incident.ttd_ms, "ttc_ms": case.incident.ttc_ms}
-        return msgspec.to_builtins(case) | times
-
-    def close_incident(self, asked: dict[str, Any]) -> Any:
-        return self._incidents.close(asked["incident"], by=asked["by"], reason=asked["reason"])
 
     def list_clients(self, _: dict[str, Any]) -> Any:
         return list(self._on.clients.clients())

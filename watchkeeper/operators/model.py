@@ -34,6 +34,9 @@ SCOPES = {
     "approvals:read": "see what waits for approval",
     "approvals:decide": "see it and decide, as far as the owner's role goes",
     "events:read": "search, count and read everything that was recorded",
+    "incidents:read": "see incidents and export them",
+    "incidents:work": "see them and work on them",
+    "incidents:arrange": "see them, work on them, merge, split and import them",
     "operators:read": "see who operates",
     "operators:manage": "invite operators, change and revoke them",
 }

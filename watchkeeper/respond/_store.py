@@ -8,11 +8,38 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Integer, String, Text, UniqueConstraint, func, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    event,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchkeeper.core.database import Base
-from watchkeeper.respond.model import Alert, Entry, Incident, IncidentState, Mark, Notification, Run, StepResult
+from watchkeeper.core.errors import NotFound
+from watchkeeper.respond.model import (
+    Alert,
+    Entry,
+    Incident,
+    IncidentState,
+    Mark,
+    Notification,
+    Run,
+    Status,
+    StepResult,
+    traits_of,
+)
 
 PENDING, BEGUN, FINISHED, PARKED = "pending", "begun", "finished", "parked"
 """Where a run stands. `pending` is decided and not yet seen by the engine."""
@@ -24,7 +51,7 @@ class IncidentRow(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     number: Mapped[str] = mapped_column(String(32), index=True)
     tenant: Mapped[str] = mapped_column(String(64))
-    group: Mapped[str] = mapped_column(Text, index=True)
+    group: Mapped[str] = mapped_column(Text)
     title: Mapped[str] = mapped_column(Text)
     severity: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(16))
@@ -44,8 +71,35 @@ class IncidentRow(Base):
     alert_count: Mapped[int] = mapped_column(Integer, default=0)
     round: Mapped[int] = mapped_column(Integer, default=1)
     """Raised when an order is lifted: what was decided before may then be decided again."""
+    status: Mapped[str] = mapped_column(String(16), default="new")
+    assignee: Mapped[str] = mapped_column(String(128), default="")
+    revision: Mapped[int] = mapped_column(Integer, default=1)
+    """Raised by each decision of a person about the incident itself."""
+    worst_alert: Mapped[int] = mapped_column(Integer, default=0)
+    """The severity of its worst alert; `severity` is what a person made of it."""
+    acknowledged_at: Mapped[int] = mapped_column(BigInteger, default=0)
+    acknowledged_by: Mapped[str] = mapped_column(String(128), default="")
+    analysed_at: Mapped[int] = mapped_column(BigInteger, default=0)
+    recovered_at: Mapped[int] = mapped_column(BigInteger, default=0)
+    disposition: Mapped[str] = mapped_column(String(32), default="")
+    merged_into: Mapped[str] = mapped_column(String(36), default="")
+    source: Mapped[str] = mapped_column(String(64), default="")
+    external_id: Mapped[str] = mapped_column(String(200), default="")
+    imported: Mapped[str] = mapped_column(String(80), default="")
+    """Digest of the line that it was imported from; empty for our own."""
+    changed: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Which change of all incidents it was; `_counting` sets it, and exports follow it."""
 
-    __table_args__ = (UniqueConstraint("tenant", "number"),)
+    __table_args__ = (
+        UniqueConstraint("tenant", "number"),
+        Index("respond_incidents_by_group", "tenant", "group", "last_alert_at"),
+        Index("respond_incidents_by_opening", "tenant", "opened_at"),
+        Index("respond_incidents_by_status", "tenant", "status", "opened_at"),
+        Index("respond_incidents_by_assignee", "tenant", "assignee", "opened_at"),
+        Index("respond_incidents_by_change", "changed"),
+        Index("respond_incidents_by_external_id", "external_id"),
+        Index("respond_incidents_by_merge", "merged_into"),
+    )
 
 
 class AlertRow(Base):
@@ -65,7 +119,7 @@ class EntryRow(Base):
     time: Mapped[int] = mapped_column(BigInteger)
     what: Mapped[str] = mapped_column(Text)
     mark: Mapped[str] = mapped_column(String(16), default="")
-    event: Mapped[str] = mapped_column(String(64), default="")
+    event: Mapped[str] = mapped_column(String(64), default="", index=True)
     writer: Mapped[str] = mapped_column(String(64), default="")
     index: Mapped[int] = mapped_column(BigInteger, default=-1)
 
@@ -100,11 +154,13 @@ class OutboxRow(Base):
     __tablename__ = "respond_outbox"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    recorder: Mapped[str] = mapped_column(String(64), index=True)
+    recorder: Mapped[str] = mapped_column(String(64))
     """The journal's writer that staged it, and therefore records it."""
     seq: Mapped[int] = mapped_column(BigInteger, index=True)
     record: Mapped[bytes] = mapped_column()
     is_recorded: Mapped[bool] = mapped_column(Boolean, default=False, index=True)
+
+    __table_args__ = (Index("respond_outbox_by_recorder", "recorder", "is_recorded", "seq"),)
 
 
 class NotificationRow(Base):
@@ -113,6 +169,18 @@ class NotificationRow(Base):
     key: Mapped[str] = mapped_column(String(200), primary_key=True)
     time: Mapped[int] = mapped_column(BigInteger, index=True)
     notification: Mapped[str] = mapped_column(Text)
+
+
+class TraitRow(Base):
+    """What an incident has in common with others: a rule, a technique, a server, a principal, …"""
+
+    __tablename__ = "respond_traits"
+
+    incident: Mapped[str] = mapped_column(ForeignKey("respond_incidents.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    value: Mapped[str] = mapped_column(String(200), primary_key=True)
+
+    __table_args__ = (Index("respond_traits_by_value", "kind", "value"),)
 
 
 class CursorRow(Base):
@@ -131,13 +199,66 @@ def save_cursor(session: Session, cursor: dict[str, int]) -> None:
         session.merge(CursorRow(writer=writer, index=index))
 
 
+class CounterRow(Base):
+    """Numbers that are given out once; who takes one holds the row until the transaction ends."""
+
+    __tablename__ = "respond_counters"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
+
+
+CHANGES = "incident changes"
+
+
+def next_value(connection: Connection, name: str) -> int:
+    """The next value of a counter, from 1. Others wait until this transaction ends: values rise as commits do."""
+    raised = update(CounterRow).where(CounterRow.name == name).values(value=CounterRow.value + 1)
+    while True:
+        value = connection.execute(raised.returning(CounterRow.value)).scalar()
+        if value is not None:
+            return value
+        fresh = {"name": name, "value": 0}
+        if connection.dialect.name == "sqlite":
+            connection.execute(sqlite.insert(CounterRow).values(fresh).on_conflict_do_nothing())
+        else:
+            connection.execute(postgresql.insert(CounterRow).values(fresh).on_conflict_do_nothing())
+
+
+def lock(session: Session) -> None:
+    """Let nobody else change an incident until this transaction ends; call it before reading what is to be changed."""
+    next_value(session.connection(), CHANGES)
+
+
 def next_number(session: Session, tenant: str, year: int) -> str:
-    """The next free number of a year; the transaction holds the write lock, so nobody else takes it."""
-    prefix = f"INC-{year}-"
-    taken = session.scalars(
-        select(IncidentRow.number).where(IncidentRow.tenant == tenant, IncidentRow.number.startswith(prefix))
+    """The next free number of a year. Takes the lock of all changes first, as every change of an incident does."""
+    lock(session)
+    return f"INC-{year}-{next_value(session.connection(), f'number {tenant} {year}'):04d}"
+
+
+def survivor(session: Session, incident: str) -> IncidentRow | None:
+    """The incident of this id, or the one that it was merged into."""
+    row = session.get(IncidentRow, incident)
+    while row is not None and row.merged_into:
+        row = session.get(IncidentRow, row.merged_into)
+    return row
+
+
+def find_incident(session: Session, name: str) -> IncidentRow:
+    """The incident of this number or id. Raises `NotFound`."""
+    row = session.get(IncidentRow, name) or session.scalar(
+        select(IncidentRow).where(IncidentRow.number == name).order_by(IncidentRow.tenant)
     )
-    return f"{prefix}{max((int(n.removeprefix(prefix)) for n in taken), default=0) + 1:04d}"
+    if row is None:
+        raise NotFound(f"there is no incident {name}", hint="see `watchkeeper incidents list`")
+    return row
+
+
+def add_traits(session: Session, incident: str, alert: Alert) -> None:
+    """What this alert gives its incident in common with others."""
+    for kind, value in traits_of(alert):
+        if session.get(TraitRow, (incident, kind, value)) is None:
+            session.add(TraitRow(incident=incident, kind=kind, value=value))
 
 
 def has_entry(session: Session, incident: str, event: str) -> bool:
@@ -160,8 +281,9 @@ def alerts_of(session: Session, incident: str) -> tuple[Alert, ...]:
     return tuple(msgspec.json.decode(text, type=Alert) for text in rows)
 
 
-def timeline_of(session: Session, incident: str) -> tuple[Entry, ...]:
-    rows = session.scalars(select(EntryRow).where(EntryRow.incident == incident).order_by(EntryRow.time, EntryRow.seq))
+def timeline_of(session: Session, incident: str, mark: Mark | None = None) -> tuple[Entry, ...]:
+    query = select(EntryRow).where(EntryRow.incident == incident).order_by(EntryRow.time, EntryRow.seq)
+    rows = session.scalars(query if mark is None else query.where(EntryRow.mark == mark.value))
     return tuple(Entry(r.time, r.what, Mark(r.mark), r.event, r.writer, r.index) for r in rows)
 
 
@@ -191,9 +313,10 @@ def run_of(row: RunRow, steps: tuple[StepResult, ...]) -> Run:
 
 
 def incident_of(row: IncidentRow) -> Incident:
-    shared = {f.name for f in msgspec.structs.fields(Incident)} - {"state", "labels"}
+    shared = {f.name for f in msgspec.structs.fields(Incident)} - {"state", "status", "labels"}
     members: dict[str, Any] = {name: getattr(row, name) for name in shared}
-    return Incident(state=IncidentState(row.state), labels=tuple(msgspec.json.decode(row.labels)), **members)
+    labels = tuple(msgspec.json.decode(row.labels))
+    return Incident(state=IncidentState(row.state), status=Status(row.status), labels=labels, **members)
 
 
 def notifications(session: Session, limit: int) -> tuple[Notification, ...]:
@@ -203,3 +326,10 @@ def notifications(session: Session, limit: int) -> tuple[Notification, ...]:
 
 def next_outbox_seq(session: Session) -> int:
     return (session.scalar(select(func.max(OutboxRow.seq))) or 0) + 1
+
+
+@event.listens_for(IncidentRow, "before_insert")
+@event.listens_for(IncidentRow, "before_update")
+def _count(_mapper: object, connection: Connection, row: IncidentRow) -> None:
+    """Every change of an incident has its number, whoever makes it: an export that follows the numbers misses none."""
+    row.changed = next_value(connection, CHANGES)

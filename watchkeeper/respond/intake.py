@@ -26,7 +26,7 @@ from watchkeeper.respond._minutes import incident_event
 from watchkeeper.respond._store import AlertRow, IncidentRow, RunRow
 from watchkeeper.respond.interface import Action
 from watchkeeper.respond.ledger import Ledger
-from watchkeeper.respond.model import ACTOR, EXERCISE, Alert, Entry, Incident, IncidentState, Mark
+from watchkeeper.respond.model import ACTOR, EXERCISE, Alert, Entry, Incident, IncidentState, Mark, Status
 from watchkeeper.respond.planning import Plan, facts_of, plan
 from watchkeeper.respond.playbook import Shelved
 from watchkeeper.respond.ports import At
@@ -59,6 +59,7 @@ class Intake:
     def take(self, alert: Alert, cursor: Mapping[str, int] | None = None) -> Sequence[Document]:
         """Put an alert where it belongs; returns the runs that are due. One that is known already changes nothing."""
         with self._database.write() as session:
+            _store.lock(session)
             if cursor:
                 _store.save_cursor(session, dict(cursor))
             if session.get(AlertRow, alert.id) is not None:
@@ -66,6 +67,7 @@ class Intake:
             row = self._join(session, alert) or self._open(session, alert)
             session.add(AlertRow(id=alert.id, incident=row.id, time=alert.time, alert=_json(alert)))
             session.flush()
+            _store.add_traits(session, row.id, alert)
             self._tell(session, row, alert)
             # what an operator did is told; a playbook that answered it would undo what a person has decided
             return [] if alert.principal.startswith("operator:") else self._due(session, row)
@@ -83,8 +85,9 @@ class Intake:
     def note_lifted(self, event: Event, at: At, cursor: Mapping[str, int]) -> None:
         """Somebody took an order back: its incident is contained no longer, and may have to be contained anew."""
         with self._database.write() as session:
+            _store.lock(session)
             _store.save_cursor(session, dict(cursor))
-            row = session.get(IncidentRow, str(event.body.get("incident", "")))
+            row = _store.survivor(session, str(event.body.get("incident", "")))
             if row is None or event.actor == ACTOR or _store.has_entry(session, row.id, event.id):
                 return
             reason = str(event.body.get("reason", ""))
@@ -99,21 +102,14 @@ class Intake:
             self._ledger.stage(session, incident_event("respond.incident.updated", row, self._clock.now(), told))
 
     def _join(self, session: Session, alert: Alert) -> IncidentRow | None:
-        window = self._settings.window_seconds * SECOND
-        row = session.scalar(
-            select(IncidentRow)
-            .where(
-                IncidentRow.tenant == alert.tenant,
-                IncidentRow.group == _group(alert),
-                IncidentRow.state != IncidentState.CLOSED.value,
-                IncidentRow.last_alert_at >= alert.time - window,
-            )
-            .order_by(IncidentRow.opened_at.desc())
-        )
+        row = self._open_one(session, alert)
         if row is None:
             return None
         row.alert_count += 1
-        row.severity = max(row.severity, alert.severity)
+        if alert.severity > row.worst_alert:  # what a person said of its severity was said of what was known then
+            row.severity, row.worst_alert = max(row.severity, alert.severity), alert.severity
+        if row.status == Status.RESOLVED.value and not alert.was_stopped:
+            row.status = Status.IN_PROGRESS.value
         row.updated_at = self._clock.now()
         row.last_alert_at = max(row.last_alert_at, alert.time)
         row.first_event_at = min(row.first_event_at, alert.trigger_time)
@@ -128,6 +124,26 @@ class Intake:
         )
         self._ledger.stage(session, event)
         return row
+
+    def _open_one(self, session: Session, alert: Alert) -> IncidentRow | None:
+        """The newest incident that it belongs to; where that was merged, the one that has its alerts now."""
+        since = alert.time - self._settings.window_seconds * SECOND
+        row = session.scalar(
+            select(IncidentRow)
+            .where(
+                IncidentRow.tenant == alert.tenant,
+                IncidentRow.group == _group(alert),
+                IncidentRow.last_alert_at >= since,
+                (IncidentRow.state != IncidentState.CLOSED.value) | (IncidentRow.merged_into != ""),
+            )
+            .order_by(IncidentRow.merged_into != "", IncidentRow.opened_at.desc())
+            .limit(1)
+        )
+        if row is None or not row.merged_into:
+            return row
+        row.last_alert_at = max(row.last_alert_at, alert.time)
+        survivor = _store.survivor(session, row.id)
+        return survivor if survivor is not None and survivor.state != IncidentState.CLOSED.value else None
 
     def _open(self, session: Session, alert: Alert) -> IncidentRow:
         now = self._clock.now()
@@ -154,6 +170,7 @@ class Intake:
             closed_by="",
             close_reason="",
             advice="",
+            worst_alert=alert.severity,
         )
         session.add(row)
         session.flush()

@@ -26,6 +26,17 @@ class IncidentState(StrEnum):
     CLOSED = "closed"
 
 
+class Status(StrEnum):
+    """How far people are with an incident; OCSF's words for class 2005. `IncidentState` says what is contained."""
+
+    NEW = "new"
+    IN_PROGRESS = "in_progress"
+    ON_HOLD = "on_hold"
+    RESOLVED = "resolved"
+    """The systems run safely again; what is left is paper."""
+    CLOSED = "closed"
+
+
 class Mark(StrEnum):
     """What a line of a timeline is about; faces choose a symbol by it."""
 
@@ -66,6 +77,10 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     writer: str = ""
     index: int = -1
     """Where the alert itself stands."""
+    fingerprint: str = ""
+    """Of the definition that it is about, where that is told."""
+    indicators: tuple[tuple[str, str, str], ...] = ()
+    """Kind, value and TLP of what intelligence knew."""
 
     @property
     def was_stopped(self) -> bool:
@@ -98,7 +113,38 @@ def alert_of(event: Event, writer: str = "", index: int = -1) -> Alert:
         trigger_index=int(position.get("index", -1)),
         writer=writer,
         index=index,
+        fingerprint=_fingerprint(body),
+        indicators=_indicators(body),
     )
+
+
+LONGEST_TRAIT = 200
+
+
+def traits_of(alert: Alert) -> frozenset[tuple[str, str]]:
+    """What an alert has in common with others, by kind; what is too long to compare is left out."""
+    techniques = [tag for tag in alert.tags if tag.startswith(("attack.t", "atlas."))]
+    found = {("rule", alert.rule), ("server", alert.server), ("principal", alert.principal)}
+    found |= {("technique", tag) for tag in techniques} | {("fingerprint", alert.fingerprint)}
+    found |= {("indicator", f"{kind} {value}") for kind, value, _ in alert.indicators}
+    return frozenset((kind, value) for kind, value in found if value and len(value) <= LONGEST_TRAIT)
+
+
+def _fingerprint(body: dict[str, Any]) -> str:
+    definition = _inner(_inner(body, "context"), "definition")
+    told = body.get("fingerprint") or _inner(definition, "says").get("fingerprint")
+    return told if isinstance(told, str) else ""
+
+
+def _indicators(body: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    one = _inner(_inner(body, "found"), "indicator")
+    kind, value = one.get("type"), one.get("value")
+    return ((str(kind), str(value), str(one.get("tlp", ""))),) if kind and value else ()
+
+
+def _inner(value: dict[str, Any], member: str) -> dict[str, Any]:
+    inner = value.get(member)
+    return inner if isinstance(inner, dict) else {}
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -175,6 +221,26 @@ class Incident(msgspec.Struct, frozen=True):
     advice: str = ""
     """What a person should do next; empty when nothing is owed."""
     alert_count: int = 0
+    status: Status = Status.NEW
+    assignee: str = ""
+    """`operator:NAME`, or empty."""
+    revision: int = 1
+    """Raised by each decision of a person; who shows it overwrites nobody unseen."""
+    acknowledged_at: int = 0
+    """When a person took notice of it."""
+    acknowledged_by: str = ""
+    analysed_at: int = 0
+    """When somebody began to work on it."""
+    recovered_at: int = 0
+    """When the systems ran safely again, as a person says."""
+    disposition: str = ""
+    """What it was, once closed: `true_positive`, `false_positive`, …"""
+    merged_into: str = ""
+    """Id of the incident that has its alerts now."""
+    source: str = ""
+    """The system that it was imported from."""
+    external_id: str = ""
+    """Its name there."""
 
     @property
     def ttd_ms(self) -> float | None:

@@ -338,6 +338,11 @@ CREATE TABLE respond_alerts (
 	PRIMARY KEY (id),
 	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
 );
+CREATE TABLE respond_counters (
+	name VARCHAR(128) NOT NULL,
+	value BIGINT NOT NULL,
+	PRIMARY KEY (name)
+);
 CREATE TABLE respond_cursor (
 	writer VARCHAR(128) NOT NULL,
 	"index" BIGINT NOT NULL,
@@ -359,6 +364,16 @@ CREATE TABLE respond_deliveries (
 	why TEXT NOT NULL,
 	PRIMARY KEY (id)
 );
+CREATE TABLE respond_effort (
+	id VARCHAR(36) NOT NULL,
+	incident VARCHAR(36) NOT NULL,
+	time BIGINT NOT NULL,
+	"by" VARCHAR(128) NOT NULL,
+	minutes INTEGER NOT NULL,
+	what TEXT NOT NULL,
+	PRIMARY KEY (id),
+	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
+);
 CREATE TABLE respond_epochs (
 	tenant VARCHAR(64) NOT NULL,
 	epoch BIGINT NOT NULL,
@@ -370,6 +385,18 @@ CREATE TABLE respond_heard (
 	at BIGINT NOT NULL,
 	done BOOLEAN NOT NULL,
 	PRIMARY KEY (hook, id)
+);
+CREATE TABLE respond_history (
+	seq INTEGER NOT NULL,
+	incident VARCHAR(36) NOT NULL,
+	time BIGINT NOT NULL,
+	"by" VARCHAR(128) NOT NULL,
+	field VARCHAR(32) NOT NULL,
+	was TEXT NOT NULL,
+	becomes TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	PRIMARY KEY (seq),
+	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
 );
 CREATE TABLE respond_holders (
 	tenant VARCHAR(64) NOT NULL,
@@ -383,7 +410,7 @@ CREATE TABLE respond_holders (
 	taken_at BIGINT NOT NULL,
 	PRIMARY KEY (tenant)
 );
-CREATE TABLE respond_incidents (
+CREATE TABLE "respond_incidents" (
 	id VARCHAR(36) NOT NULL,
 	number VARCHAR(32) NOT NULL,
 	tenant VARCHAR(64) NOT NULL,
@@ -406,8 +433,45 @@ CREATE TABLE respond_incidents (
 	advice TEXT NOT NULL,
 	alert_count INTEGER NOT NULL,
 	round INTEGER NOT NULL,
+	status VARCHAR(16) NOT NULL,
+	assignee VARCHAR(128) NOT NULL,
+	acknowledged_by VARCHAR(128) NOT NULL,
+	disposition VARCHAR(32) NOT NULL,
+	merged_into VARCHAR(36) NOT NULL,
+	source VARCHAR(64) NOT NULL,
+	external_id VARCHAR(200) NOT NULL,
+	imported VARCHAR(80) NOT NULL,
+	revision INTEGER NOT NULL,
+	worst_alert INTEGER NOT NULL,
+	acknowledged_at BIGINT NOT NULL,
+	analysed_at BIGINT NOT NULL,
+	recovered_at BIGINT NOT NULL,
+	changed BIGINT NOT NULL,
 	PRIMARY KEY (id),
 	UNIQUE (tenant, number)
+);
+CREATE TABLE respond_links (
+	id VARCHAR(36) NOT NULL,
+	incident VARCHAR(36) NOT NULL,
+	kind VARCHAR(16) NOT NULL,
+	value VARCHAR(512) NOT NULL,
+	title TEXT NOT NULL,
+	"by" VARCHAR(128) NOT NULL,
+	time BIGINT NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (incident, kind, value),
+	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
+);
+CREATE TABLE respond_notes (
+	id VARCHAR(36) NOT NULL,
+	incident VARCHAR(36) NOT NULL,
+	time BIGINT NOT NULL,
+	"by" VARCHAR(128) NOT NULL,
+	kind VARCHAR(16) NOT NULL,
+	text TEXT NOT NULL,
+	corrects VARCHAR(36) NOT NULL,
+	PRIMARY KEY (id),
+	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
 );
 CREATE TABLE respond_notices (
 	id VARCHAR(64) NOT NULL,
@@ -456,6 +520,20 @@ CREATE TABLE respond_steps (
 	PRIMARY KEY (run, step),
 	FOREIGN KEY(run) REFERENCES respond_runs (id)
 );
+CREATE TABLE respond_tasks (
+	id VARCHAR(36) NOT NULL,
+	incident VARCHAR(36) NOT NULL,
+	title TEXT NOT NULL,
+	lesson VARCHAR(36) NOT NULL,
+	assignee VARCHAR(128) NOT NULL,
+	due_at BIGINT NOT NULL,
+	created_by VARCHAR(128) NOT NULL,
+	created_at BIGINT NOT NULL,
+	done_by VARCHAR(128) NOT NULL,
+	done_at BIGINT NOT NULL,
+	PRIMARY KEY (id),
+	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
+);
 CREATE TABLE respond_timeline (
 	seq INTEGER NOT NULL,
 	incident VARCHAR(36) NOT NULL,
@@ -466,6 +544,13 @@ CREATE TABLE respond_timeline (
 	writer VARCHAR(64) NOT NULL,
 	"index" BIGINT NOT NULL,
 	PRIMARY KEY (seq),
+	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
+);
+CREATE TABLE respond_traits (
+	incident VARCHAR(36) NOT NULL,
+	kind VARCHAR(16) NOT NULL,
+	value VARCHAR(200) NOT NULL,
+	PRIMARY KEY (incident, kind, value),
 	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
 );
 CREATE TABLE web_links (
@@ -502,21 +587,36 @@ CREATE INDEX ix_respond_alerts_incident ON respond_alerts (incident);
 CREATE INDEX ix_respond_deliveries_incident ON respond_deliveries (incident);
 CREATE INDEX ix_respond_deliveries_integration ON respond_deliveries (integration);
 CREATE INDEX ix_respond_deliveries_state ON respond_deliveries (state);
+CREATE INDEX ix_respond_effort_incident ON respond_effort (incident);
 CREATE INDEX ix_respond_heard_at ON respond_heard (at);
-CREATE INDEX ix_respond_incidents_group ON respond_incidents ("group");
+CREATE INDEX ix_respond_history_incident ON respond_history (incident);
 CREATE INDEX ix_respond_incidents_number ON respond_incidents (number);
 CREATE INDEX ix_respond_incidents_updated_at ON respond_incidents (updated_at);
+CREATE INDEX ix_respond_links_incident ON respond_links (incident);
+CREATE INDEX ix_respond_notes_incident ON respond_notes (incident);
 CREATE INDEX ix_respond_notices_approval ON respond_notices (approval);
 CREATE INDEX ix_respond_notices_state ON respond_notices (state);
 CREATE INDEX ix_respond_notifications_time ON respond_notifications (time);
 CREATE INDEX ix_respond_outbox_is_recorded ON respond_outbox (is_recorded);
-CREATE INDEX ix_respond_outbox_recorder ON respond_outbox (recorder);
 CREATE INDEX ix_respond_outbox_seq ON respond_outbox (seq);
 CREATE INDEX ix_respond_runs_incident ON respond_runs (incident);
 CREATE INDEX ix_respond_runs_state ON respond_runs (state);
+CREATE INDEX ix_respond_tasks_incident ON respond_tasks (incident);
+CREATE INDEX ix_respond_timeline_event ON respond_timeline (event);
 CREATE INDEX ix_respond_timeline_incident ON respond_timeline (incident);
 CREATE INDEX ix_web_links_expires_at ON web_links (expires_at);
 CREATE INDEX ix_web_sessions_expires_at ON web_sessions (expires_at);
 CREATE INDEX registry_definitions_by_fingerprint ON registry_definitions (tenant, fingerprint);
 CREATE INDEX registry_pins_by_generation ON registry_pins (tenant, generation);
-INSERT INTO alembic_version (version_num) VALUES ('0017');
+CREATE INDEX respond_incidents_by_assignee ON respond_incidents (tenant, assignee, opened_at);
+CREATE INDEX respond_incidents_by_change ON respond_incidents (changed);
+CREATE INDEX respond_incidents_by_external_id ON respond_incidents (external_id);
+CREATE INDEX respond_incidents_by_group ON respond_incidents (tenant, "group", last_alert_at);
+CREATE INDEX respond_incidents_by_merge ON respond_incidents (merged_into);
+CREATE INDEX respond_incidents_by_opening ON respond_incidents (tenant, opened_at);
+CREATE INDEX respond_incidents_by_status ON respond_incidents (tenant, status, opened_at);
+CREATE INDEX respond_links_by_value ON respond_links (kind, value);
+CREATE INDEX respond_outbox_by_recorder ON respond_outbox (recorder, is_recorded, seq);
+CREATE INDEX respond_tasks_by_due ON respond_tasks (done_at, due_at);
+CREATE INDEX respond_traits_by_value ON respond_traits (kind, value);
+INSERT INTO alembic_version (version_num) VALUES ('0018');

@@ -8,6 +8,7 @@ from watchkeeper.events.catalogue.bodies import (
     calls,
     elsewhere,
     gateway,
+    incidents,
     integrations,
     intelligence,
     journal,
@@ -21,6 +22,6 @@ from watchkeeper.events.catalogue.kind import Kind
 
 _DOMAINS = (
     *(journal, lake, calls, gateway, access, policies, registry, response, intelligence, proving),
-    *(elsewhere, administration, integrations),
+    *(elsewhere, administration, integrations, incidents),
 )
 ENTRIES: dict[str, Kind] = {kind: entry for domain in _DOMAINS for kind, entry in domain.KINDS.items()}

@@ -6,14 +6,31 @@ from typing import Any
 
 from watchkeeper.events.model import Event
 from watchkeeper.events.ocsf.bounds import name, names, sentence
-from watchkeeper.events.ocsf.common import Out, actor, correlate, decided, endpoint, number, text
+from watchkeeper.events.ocsf.common import Out, actor, correlate, decided, endpoint, number, text, user
 
 _OF_DATA = ("attack.exfiltration", "attack.credential-access", "attack.t1552", "attack.t1567", "owasp-mcp.mcp01")
 _STATES = {
     "open": (1, "New"),
     "contained": (2, "In Progress"),
+    "partly_contained": (2, "In Progress"),
     "unverified": (2, "In Progress"),
     "closed": (5, "Closed"),
+}
+"""What an incident's state says of its status, where an older version recorded no status."""
+_INCIDENT = {
+    "new": (1, "New"),
+    "in_progress": (2, "In Progress"),
+    "on_hold": (3, "On Hold"),
+    "resolved": (4, "Resolved"),
+    "closed": (5, "Closed"),
+}
+_VERDICTS = {
+    "false_positive": (1, "False Positive"),
+    "true_positive": (2, "True Positive"),
+    "benign_true_positive": (5, "Benign"),
+    "test": (6, "Test"),
+    "insufficient_data": (7, "Insufficient Data"),
+    "duplicate": (10, "Duplicate"),
 }
 _OPEN = {"new": (1, "New"), "acknowledged": (2, "In Progress"), "assigned": (2, "In Progress")}
 _SEVERE = {1: (1, "Low"), 2: (1, "Low"), 3: (2, "Medium"), 4: (3, "High"), 5: (4, "Critical")}
@@ -139,9 +156,14 @@ def incident(event: Event, out: Out) -> None:
     number_, title = text(body, "number"), text(body, "title")
     out["finding_info_list"] = [{"uid": name(event.target or event.id), "title": sentence(title or "incident")}]
     out["assignee_group"] = {"name": "operators"}
-    status, said = _STATES.get(text(body, "state"), (0, "Unknown"))
+    told = _STATES.get(text(body, "state"), (0, "Unknown"))
+    status, said = _INCIDENT.get(text(body, "status"), told)
     out["status_id"], out["status"] = status, said
-    if status == 5:
+    if assignee := text(body, "assignee"):
+        out["assignee"] = user(assignee)
+    if verdict := _VERDICTS.get(text(body, "disposition")):
+        out["verdict_id"], out["verdict"] = verdict
+    if status == 5 and event.kind == "respond.incident.updated":
         out["activity_id"], out["activity_name"] = 3, "Close"
     if advice := text(body, "advice"):
         out["desc"] = sentence(advice)

@@ -1,4 +1,4 @@
-"""What was detected, and what was done about it: alerts, incidents, playbooks, containment, notices."""
+"""What was detected, and what was done about it: alerts, playbooks, containment, notices."""
 
 from __future__ import annotations
 
@@ -162,17 +162,6 @@ class MemoryLost(Body, frozen=True, kw_only=True):
     why: Annotated[str, says("What was wrong with it.")]
 
 
-class Incident(Body, frozen=True, kw_only=True):
-    """An incident as it is now."""
-
-    number: Annotated[str, says("For people: `INC-2026-0001`.")]
-    title: Annotated[str, says("What it is about.")]
-    state: Annotated[str, says("`open`, `contained`, `unverified` or `closed`.")]
-    alerts: Annotated[int, says("How many alerts it has.", ge=0)]
-    advice: Annotated[str, says("What a person should do next; empty when nothing is owed.")]
-    reason: Annotated[str, says("Why it was closed.")] | UnsetType = UNSET
-
-
 class _Run(Body, frozen=True, kw_only=True):
     """Which run of which playbook."""
 
@@ -278,8 +267,6 @@ KINDS = {
     "detect.rule.failed": Kind(body=RuleFailed, sets=BY_ACTOR, may=("server", "target"), outcomes=FAILED),
     "detect.stage.failed": Kind(body=StageFailed, sets=BY_ACTOR, may=("server", "target"), outcomes=FAILED),
     "detect.memory.lost": Kind(body=MemoryLost, sets=ON_TARGET, outcomes=FAILED),
-    "respond.incident.opened": Kind(body=Incident, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
-    "respond.incident.updated": Kind(body=Incident, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
     "respond.playbook.started": Kind(body=Started, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
     "respond.step.completed": Kind(body=Step, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
     "respond.step.skipped": Kind(body=Step, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),

@@ -1,0 +1,25 @@
+"""Everything that people do with incidents, in one place: what `app` makes and hands to the faces."""
+
+from __future__ import annotations
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.database import Database
+from watchkeeper.respond.cases.deciding import Deciding
+from watchkeeper.respond.cases.links import Links
+from watchkeeper.respond.cases.noting import Noting
+from watchkeeper.respond.cases.reading import Reading
+from watchkeeper.respond.cases.registrar import Registrar
+from watchkeeper.respond.cases.tasks import Tasks
+from watchkeeper.respond.ledger import Ledger
+
+
+class CaseBook:
+    """The rooms of work on incidents over one database."""
+
+    def __init__(self, database: Database, ledger: Ledger, clock: Clock) -> None:
+        registrar = Registrar(database, ledger, clock)
+        self.reading = Reading(database)
+        self.deciding = Deciding(registrar)
+        self.noting = Noting(registrar)
+        self.tasks = Tasks(registrar)
+        self.links = Links(registrar)
