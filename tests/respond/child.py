@@ -1,63 +1,102 @@
-"""A watch process reduced to response, killed where its second argument says. Started by `test_durability`.
+"""A watch process reduced to response, killed or stopped at one place of a run. Started by the durability tests and by
+`bench/respond.py`.
 
-`STEP issued` is between an order's commit and anything that knows of it; the other places are named by the interpreter.
+`STEP issued` is between an order's commit and anything that knows of it, KIND being the order's; the other places are
+named by the interpreter. It says `held`, `at PLACE` and `ended`, each on a line with the seconds of the monotonic clock.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.database import Database
+from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.events import Journal, JournalReader
 from watchkeeper.gateway.orders import Order, OrderBook, OrderKind
 from watchkeeper.registry.pins import Pins
 from watchkeeper.respond import RespondSettings
+from watchkeeper.respond.lease import Lease, Pace
 from watchkeeper.respond.service import Connections, RespondService
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("place", nargs="?", default="")
+    parser.add_argument("--url", default="", help="the control state, when it is not the folder's file")
+    parser.add_argument("--writer", default="watch")
+    parser.add_argument("--stop", action="store_true", help="stop at the place, instead of being killed")
+    parser.add_argument("--runs", type=int, default=1, help="end after so many runs have finished")
+    parser.add_argument("--wait", action="store_true", help="be ready, and begin when a line comes in")
+    parser.add_argument("--playbooks", default="")
+    parser.add_argument("--silence", type=float, default=0.6)
+    return parser.parse_args()
+
+
+def say(what: str) -> None:
+    sys.stdout.write(f"{what} {time.monotonic():.6f}\n")
+    sys.stdout.flush()
 
 
 class Mortal(OrderBook):
-    """An order book whose process dies right after an order was committed."""
+    """An order book whose process is struck right after an order was committed."""
 
-    place = ""
+    struck: Any = None
 
     def issue(self, kind: OrderKind, target: str, **members: Any) -> Order:
         order = super().issue(kind, target, **members)
-        if self.place == f"{kind.value} issued":
-            die()
+        self.struck(f"{kind.value} issued")
         return order
 
 
-def main(data: Path, place: str) -> None:
+def main(chosen: argparse.Namespace) -> int:
     clock, stop = SystemClock(), threading.Event()
-    database = Database.at(data / "state.db")
-    journal = Journal.open(data, "watch", clock)
-    orders = Mortal(database, journal, clock)
-    orders.place = place
+    finished = 0
+    is_first = True
 
     def watch(where: str) -> None:
-        if where == place:
-            die()
+        nonlocal finished, is_first
+        if is_first or where in (chosen.place, "finished"):
+            say(f"at {where}")
+            is_first = False
+        if where == chosen.place:
+            os.kill(os.getpid(), signal.SIGSTOP if chosen.stop else signal.SIGKILL)
         if where == "finished":
-            stop.set()
+            finished += 1
+            if finished >= chosen.runs:
+                stop.set()
 
-    connections = Connections(database, journal, JournalReader(data), orders, Pins(database, journal, clock))
-    service = RespondService(data, RespondSettings(), connections, watch=watch)
-    threading.Thread(target=stop.wait, daemon=True).start()
-    service.run(stop)
-    journal.close()
-    database.close()
-    print("ended", flush=True)
+    if chosen.wait:
+        say("ready")
+        sys.stdin.readline()
+    database = Database(chosen.url) if chosen.url else Database.at(chosen.data / "state.db")
+    journal = Journal.open(chosen.data, chosen.writer, clock)
+    orders = Mortal(database, journal, clock)
+    orders.struck = watch
+    pins = Pins(database, journal, clock)
+    connections = Connections(database, journal, JournalReader(chosen.data), orders, pins)
+    lease = Lease(database, chosen.writer, pace=Pace(chosen.silence / 4, chosen.silence))
+    settings = RespondSettings(playbooks=chosen.playbooks)
+    service = RespondService(chosen.data, settings, connections, watch=watch, lease=lease)
+    try:
+        service.run(stop)
+    except WatchkeeperError as error:
+        say(f"{error.code}")
+        return 3
+    finally:
+        journal.close()
+        database.close()
+    say("ended")
+    return 0
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    sys.exit(main(arguments()))

@@ -6,13 +6,14 @@ beats, by its own monotonic time, so a clock that jumps on any host changes noth
 gone it need not wait.
 
 The epoch is the fence. Everything that a run records and every order it gives reads it in its own transaction
-(`check`), so a holder that was only stopped and then goes on can change nothing any more. On a server, whoever takes
-over also ends the sessions of the one before: what it had locked is free.
+(`check`), so a holder that was only stopped and then goes on can change nothing any more. What it has locked is freed:
+on a server by ending its sessions; a file's lock by ending the process, surely the same one, on the same host.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -128,8 +129,8 @@ class Lease:
         holder = self.holder()
         if holder is not None and holder.epoch and not self._is_silent(holder):
             return False
-        if holder is not None and holder.epoch and self._database.is_server:
-            self._end_sessions(holder.sessions)
+        if holder is not None and holder.epoch:
+            self._free(holder)
         return self._claim(holder)
 
     def holder(self) -> Holder | None:
@@ -225,8 +226,17 @@ class Lease:
         self.epoch, self._seen, self.before = mine, None, seen if epoch else None
         return True
 
+    def _free(self, holder: Holder) -> None:
+        """What a silent process has locked must not hold up the one that takes over.
+
+        A server ends its sessions. A file's lock falls only with its process, which then is one of this host.
+        """
+        if self._database.is_server:
+            self._end_sessions(holder.sessions)
+        elif not is_gone(holder):
+            end(holder)
+
     def _end_sessions(self, sessions: str) -> None:
-        """What a stopped process had locked must not hold up the one that takes over."""
         if sessions in ("", self._database.sessions):
             return
         with self._database.write() as session:
@@ -278,6 +288,19 @@ def _holder(row: HolderRow) -> Holder:
 def is_gone(holder: Holder) -> bool:
     """Whether it surely lives no more: a process of this host's boot and process table that is not there."""
     return bool(holder.host) and holder.host == this_host() and _started(holder.pid) != holder.started
+
+
+def end(holder: Holder) -> None:
+    """Kill it, if it is surely the process that is meant; one that cannot be killed is left alone."""
+    if holder.pid == os.getpid() or holder.host != this_host() or not hasattr(os, "pidfd_open"):
+        return
+    with suppress(OSError):
+        handle = os.pidfd_open(holder.pid)
+        try:
+            if _started(holder.pid) == holder.started:  # asked while we have hold of it: the number cannot be reused
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
+            os.close(handle)
 
 
 @cache
