@@ -2,7 +2,7 @@
 `bench/respond.py`.
 
 `STEP issued` is between an order's commit and anything that knows of it, KIND being the order's; the other places are
-named by the interpreter. It says `held`, `at PLACE` and `ended`, each on a line with the seconds of the monotonic clock.
+named by the interpreter. It says `at PLACE` and `ended`, each on a line with the seconds of the monotonic clock.
 """
 
 from __future__ import annotations

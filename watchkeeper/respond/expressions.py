@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
-import cel
+# The package brings a command line and a terminal library in, a third of what response takes to import.
+sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
 
-from watchkeeper.core.errors import Invalid
+import cel  # noqa: E402
+
+from watchkeeper.core.errors import Invalid  # noqa: E402
 
 MAX_LENGTH = 1_000
 MAX_DEPTH = 12
