@@ -21,6 +21,7 @@ from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.policy.bundles.settings import trusted_keys
 from watchkeeper.policy.packs import chosen
 from watchkeeper.protocol.spawn import Command, environment_for
+from watchkeeper.respond.oncall.settings import OncallSettings
 
 
 def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSettings]:
@@ -47,6 +48,10 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
         from watchkeeper.app.sinks import check_all  # noqa: PLC0415 — what ships, needed for these only
 
         check_all(loaded)
+    if settings.respond.oncall != OncallSettings():
+        from watchkeeper.app.oncall import check_oncall  # noqa: PLC0415 — response, needed for these only
+
+        check_oncall(loaded)
     trusted_keys(settings.policy.trust)
     address_of(settings.journal.tiles.listen)
     check_anchors(settings.journal.anchors)

@@ -20,8 +20,10 @@ from watchkeeper.app.erasing import EraseRows, Erasing, rows_of_no_one
 from watchkeeper.app.hunting import Hunting
 from watchkeeper.app.intelligence import IntelligenceNotes
 from watchkeeper.app.labelling import LABEL
+from watchkeeper.app.oncall import Oncalling
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.ranking import Ranking
+from watchkeeper.app.settings import Loaded
 from watchkeeper.app.staff import Staff
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.detect.proving.coverage import EXECUTED
@@ -62,7 +64,7 @@ def _open(stack: ExitStack, data_dir: Path) -> Platform:
 class Desk:
     """The acts themselves, on an open platform. Each takes the arguments and returns JSON types or structs."""
 
-    def __init__(self, platform: Platform, erase_rows: EraseRows | None = None) -> None:
+    def __init__(self, platform: Platform, erase_rows: EraseRows | None = None, loaded: Loaded | None = None) -> None:
         """`erase_rows` is the running lake's; without one the lake is opened for it."""
         self._on = platform
         self.erasing = Erasing(platform, erase_rows or rows_of_no_one(platform.data_dir))
@@ -91,6 +93,7 @@ class Desk:
             **Baselining(platform).acts,
             **self.erasing.acts,
             **IntelligenceNotes(platform).acts,
+            **Oncalling(platform, loaded).acts,
         }
         self.acts = Access(platform).admitted(self.acts)
 

@@ -37,6 +37,7 @@ from watchkeeper.gateway.settings import GatewaySettings, ServerSettings
 from watchkeeper.inspection.settings import EgressSettings, InspectionSettings
 from watchkeeper.policy.bundles.settings import TrustSettings
 from watchkeeper.registry.settings import PinSettings
+from watchkeeper.respond.deadman.settings import DeadmanSettings
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.web.settings import ConsoleSettings
 
@@ -111,6 +112,7 @@ class Settings(msgspec.Struct, frozen=True):
     detect: DetectSettings = DetectSettings()
     intelligence: IntelligenceSettings = IntelligenceSettings()
     respond: RespondSettings = RespondSettings()
+    deadman: DeadmanSettings = DeadmanSettings()
     console: ConsoleSettings = ConsoleSettings()
 
 

@@ -17,7 +17,9 @@ from watchkeeper.gateway.redaction import values
 from watchkeeper.operators import roster
 from watchkeeper.registry import pins
 from watchkeeper.respond import incidents, lease
+from watchkeeper.respond.deadman import pausing
 from watchkeeper.respond.integrations import outbox as integrations
+from watchkeeper.respond.oncall import book as oncall
 from watchkeeper.respond.webhooks import outbox as webhooks
 from watchkeeper.web import operators
 
@@ -26,5 +28,6 @@ ROOMS = (
     *(alerts, exceptions),
     *(approvals, bundles, detector, flow, grants, identity, orders, pins),
     *(hunts, incidents, integrations, lease, operators, register, roster, values, webhooks),
+    *(oncall, pausing),
 )
 """The rooms that keep tables."""

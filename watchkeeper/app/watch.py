@@ -20,6 +20,7 @@ from watchkeeper.app.ingesting import ingest_handlers, ingest_of
 from watchkeeper.app.intelligence import intelligence_runs
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
+from watchkeeper.app.oncall import OncallRuns
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, settling, stop_requested
 from watchkeeper.app.settings import Loaded
@@ -56,12 +57,15 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         ingest = ingest_of(loaded)
         taking = {"ingest": ingest.run} if ingest is not None else {}
         sinks = Sinks(loaded, platform.journal.record, platform.clock)
-        desk = Desk(platform, lambda actor: msgspec.to_builtins(lake.erase(actor)))
+        desk = Desk(platform, lambda actor: msgspec.to_builtins(lake.erase(actor)), loaded)
         desk.erasing.also_forget = detection.forget
         queue = follower_for(loaded, platform)
         own = {"lake": lake.run, **detection.runs, "respond": respond.run, "privacy": desk.erasing.run}
         own |= {"alerts": queue.run, "hunts": keeper_of_hunts(platform).run}
         cursors = _cursors(lake, detection, respond) | {"alerts": lambda: queue.cursor} | sinks.cursors
+        oncall = OncallRuns(loaded, platform)
+        own |= oncall.runs
+        cursors |= {"oncall": oncall.cursor}
         looking = intelligence_runs(loaded, platform, detection.stages)
         noting = {"register": registering(loaded.data_dir, cursors), "memory": settling}
         readers = Readers({**own, **telling, **taking, **sinks.runs, **looking, **noting})

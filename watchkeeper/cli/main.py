@@ -27,6 +27,7 @@ COMMANDS = (
     "journal",
     "lake",
     "limits",
+    "oncall",
     "operators",
     "pins",
     "policy",

@@ -37,6 +37,9 @@ SCOPES = {
     "incidents:read": "see incidents and export them",
     "incidents:work": "see them and work on them",
     "incidents:arrange": "see them, work on them, merge, split and import them",
+    "oncall:read": "see who is on call and who was paged",
+    "oncall:acknowledge": "see it, take incidents on, and accept handovers",
+    "oncall:manage": "see it and say who stands in",
     "operators:read": "see who operates",
     "operators:manage": "invite operators, change and revoke them",
 }

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from watchkeeper.respond.integrations.settings import IntegrationSettings
+from watchkeeper.respond.oncall.settings import OncallSettings
 
 
 class RespondSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,3 +26,7 @@ class RespondSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         dict[str, IntegrationSettings],
         Meta(description="Other systems that are told, paged and asked, by name; see `[respond.integrations.NAME]`."),
     ] = {}
+    oncall: Annotated[
+        OncallSettings,
+        Meta(description="Who is paged for incidents, as `[respond.oncall]`: see docs/guides/on-call.md."),
+    ] = OncallSettings()

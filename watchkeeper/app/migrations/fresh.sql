@@ -2,6 +2,14 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL,
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
+CREATE TABLE deadman_pauses (
+	id VARCHAR(36) NOT NULL,
+	begins_at BIGINT NOT NULL,
+	ends_at BIGINT NOT NULL,
+	reason TEXT NOT NULL,
+	"by" VARCHAR(128) NOT NULL,
+	PRIMARY KEY (id)
+);
 CREATE TABLE detect_alerts (
 	id VARCHAR(64) NOT NULL,
 	tenant VARCHAR(64) NOT NULL,
@@ -264,6 +272,81 @@ CREATE TABLE gateway_values (
 	until BIGINT NOT NULL,
 	generation BIGINT NOT NULL,
 	PRIMARY KEY (tenant, owner, name)
+);
+CREATE TABLE oncall_cursor (
+	writer VARCHAR(128) NOT NULL,
+	"index" BIGINT NOT NULL,
+	PRIMARY KEY (writer)
+);
+CREATE TABLE oncall_escalations (
+	incident VARCHAR(36) NOT NULL,
+	number VARCHAR(32) NOT NULL,
+	tenant VARCHAR(64) NOT NULL,
+	title TEXT NOT NULL,
+	severity INTEGER NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	round INTEGER NOT NULL,
+	rung INTEGER NOT NULL,
+	hurry BOOLEAN NOT NULL,
+	pages BOOLEAN NOT NULL,
+	stepped_at BIGINT NOT NULL,
+	opened_at BIGINT NOT NULL,
+	told_at BIGINT NOT NULL,
+	acknowledged_at BIGINT NOT NULL,
+	acknowledged_by TEXT NOT NULL,
+	acknowledged_severity INTEGER NOT NULL,
+	first_acknowledged_at BIGINT NOT NULL,
+	PRIMARY KEY (incident)
+);
+CREATE TABLE oncall_handovers (
+	id VARCHAR(36) NOT NULL,
+	seq INTEGER NOT NULL,
+	rota VARCHAR(64) NOT NULL,
+	outgoing VARCHAR(64) NOT NULL,
+	incoming VARCHAR(64) NOT NULL,
+	at BIGINT NOT NULL,
+	report TEXT NOT NULL,
+	accepted_at BIGINT NOT NULL,
+	accepted_by TEXT NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE TABLE oncall_overrides (
+	id VARCHAR(36) NOT NULL,
+	rota VARCHAR(64) NOT NULL,
+	person VARCHAR(64) NOT NULL,
+	begins_at BIGINT NOT NULL,
+	ends_at BIGINT NOT NULL,
+	reason TEXT NOT NULL,
+	"by" VARCHAR(128) NOT NULL,
+	made_at BIGINT NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE TABLE oncall_pages (
+	id VARCHAR(64) NOT NULL,
+	incident VARCHAR(36) NOT NULL,
+	number VARCHAR(32) NOT NULL,
+	title TEXT NOT NULL,
+	severity INTEGER NOT NULL,
+	person VARCHAR(64) NOT NULL,
+	channel VARCHAR(64) NOT NULL,
+	round INTEGER NOT NULL,
+	rung INTEGER NOT NULL,
+	level INTEGER NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	why TEXT NOT NULL,
+	due_at BIGINT NOT NULL,
+	made_at BIGINT NOT NULL,
+	ended_at BIGINT NOT NULL,
+	attempts INTEGER NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE TABLE oncall_quiet (
+	person VARCHAR(64) NOT NULL,
+	ends_at BIGINT NOT NULL,
+	reason TEXT NOT NULL,
+	"by" VARCHAR(128) NOT NULL,
+	made_at BIGINT NOT NULL,
+	PRIMARY KEY (person)
 );
 CREATE TABLE operators_persons (
 	tenant VARCHAR(64) NOT NULL,
@@ -576,12 +659,21 @@ CREATE INDEX detect_alerts_by_rule ON detect_alerts (tenant, rule, time);
 CREATE INDEX detect_alerts_by_state ON detect_alerts (tenant, state, time);
 CREATE INDEX detect_alerts_by_time ON detect_alerts (tenant, time);
 CREATE INDEX gateway_values_news ON gateway_values (tenant, generation);
+CREATE INDEX ix_deadman_pauses_ends_at ON deadman_pauses (ends_at);
 CREATE INDEX ix_detect_assessments_alert ON detect_assessments (alert);
 CREATE INDEX ix_detect_exceptions_tenant ON detect_exceptions (tenant);
 CREATE INDEX ix_detect_hunt_runs_hunt ON detect_hunt_runs (hunt);
 CREATE INDEX ix_detect_outbox_reader ON detect_outbox (reader);
 CREATE INDEX ix_gateway_approvals_binding ON gateway_approvals (binding);
 CREATE INDEX ix_gateway_approvals_state ON gateway_approvals (state);
+CREATE INDEX ix_oncall_escalations_number ON oncall_escalations (number);
+CREATE INDEX ix_oncall_escalations_state ON oncall_escalations (state);
+CREATE INDEX ix_oncall_handovers_rota ON oncall_handovers (rota);
+CREATE INDEX ix_oncall_overrides_ends_at ON oncall_overrides (ends_at);
+CREATE INDEX ix_oncall_pages_incident ON oncall_pages (incident);
+CREATE INDEX ix_oncall_pages_made_at ON oncall_pages (made_at);
+CREATE INDEX ix_oncall_pages_person ON oncall_pages (person);
+CREATE INDEX ix_oncall_pages_state ON oncall_pages (state);
 CREATE INDEX ix_operators_tokens_operator ON operators_tokens (operator);
 CREATE INDEX ix_respond_alerts_incident ON respond_alerts (incident);
 CREATE INDEX ix_respond_deliveries_incident ON respond_deliveries (incident);
@@ -619,4 +711,4 @@ CREATE INDEX respond_links_by_value ON respond_links (kind, value);
 CREATE INDEX respond_outbox_by_recorder ON respond_outbox (recorder, is_recorded, seq);
 CREATE INDEX respond_tasks_by_due ON respond_tasks (done_at, due_at);
 CREATE INDEX respond_traits_by_value ON respond_traits (kind, value);
-INSERT INTO alembic_version (version_num) VALUES ('0018');
+INSERT INTO alembic_version (version_num) VALUES ('0019');

@@ -13,6 +13,7 @@ from watchkeeper.events.catalogue.bodies import (
     intelligence,
     journal,
     lake,
+    oncall,
     policies,
     proving,
     registry,
@@ -22,6 +23,6 @@ from watchkeeper.events.catalogue.kind import Kind
 
 _DOMAINS = (
     *(journal, lake, calls, gateway, access, policies, registry, response, intelligence, proving),
-    *(elsewhere, administration, integrations, incidents),
+    *(elsewhere, administration, integrations, incidents, oncall),
 )
 ENTRIES: dict[str, Kind] = {kind: entry for domain in _DOMAINS for kind, entry in domain.KINDS.items()}

@@ -1,0 +1,208 @@
+"""On-call wired: channels with their secrets, what runs in the watch, and the acts of people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from watchkeeper.app.administration import CONSOLE
+from watchkeeper.app.settings import Loaded, environment, load
+from watchkeeper.core import control
+from watchkeeper.core.errors import Denied, Misconfigured, WatchkeeperError
+from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.core.fetch.model import FetchRefused
+from watchkeeper.core.fetch.settings import FetchSettings
+from watchkeeper.core.fetch.target import parse_target
+from watchkeeper.core.files import socket_path
+from watchkeeper.core.secrets import SecretReader
+from watchkeeper.events import JournalReader
+from watchkeeper.events.journal.reading.telling import telling_reader
+from watchkeeper.gateway.approvals import State
+from watchkeeper.respond.cases.book import CaseBook
+from watchkeeper.respond.deadman.pausing import Pauses
+from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.oncall.book import OncallBook
+from watchkeeper.respond.oncall.channels import Hook, HookPager
+from watchkeeper.respond.oncall.delivery import Delivery
+from watchkeeper.respond.oncall.handover import Handovers, text_of
+from watchkeeper.respond.oncall.paging import Ground, Paging
+from watchkeeper.respond.oncall.reading import plan_of
+from watchkeeper.respond.oncall.service import Caller, Ear
+from watchkeeper.respond.oncall.views import OncallView
+from watchkeeper.respond.webhooks.signing import key_of
+
+if TYPE_CHECKING:
+    from watchkeeper.app.platform import Platform
+
+DEADMAN = "deadman"
+"""The switch's socket."""
+_PATIENCE = 2.0
+
+
+def allowing(fetch: FetchSettings, urls: Sequence[str]) -> FetchSettings:
+    """The same, and these places too: they are the operator's choice, also on a private network."""
+    places = []
+    for url in urls:
+        target = parse_target(url)
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        places.append(f"{host}:{target.port}")
+    return msgspec.structs.replace(fetch, allow_hosts=(*fetch.allow_hosts, *places))
+
+
+def check_oncall(loaded: Loaded) -> None:
+    """The plan and the channels could be used. Raises `Misconfigured`."""
+    plan_of(loaded.settings.respond.oncall)
+    _hooks(loaded)
+
+
+def _hooks(loaded: Loaded) -> tuple[dict[str, Hook], Fetcher]:
+    reader, hooks = SecretReader(environment()), {}
+    channels = loaded.settings.respond.oncall.channels
+    for name, one in channels.items():
+        where = f"respond.oncall.channels.{name}"
+        if not one.url:
+            raise Misconfigured(f"{where}.url: it leads nowhere", hint="write where a page is posted to")
+        secret = reader.read(f"{where}.secret", one.secret)
+        key_of(f"{where}.secret", secret)
+        hooks[name] = Hook(one.url, secret)
+        try:
+            Fetcher(allowing(loaded.settings.fetch, [one.url])).check(one.url)
+        except FetchRefused as error:
+            raise Misconfigured(f"{where}.url: {error.reason}", hint=error.hint) from error
+    return hooks, Fetcher(allowing(loaded.settings.fetch, [one.url for one in hooks.values()]))
+
+
+def ground_of(platform: Platform, ledger: Ledger) -> Ground:
+    """What on-call stands on."""
+
+    def is_gone(name: str) -> bool:
+        return platform.roster.knows(name) and not platform.roster.role_of(name, platform.clock.now())
+
+    return Ground(platform.database, ledger, platform.clock, is_gone)
+
+
+def sources_of(platform: Platform) -> dict[str, Callable[[], Sequence[Mapping[str, Any]]]]:
+    """What a handover tells beside incidents."""
+
+    def approvals() -> Sequence[Mapping[str, Any]]:
+        return [
+            {"approval": one.id, "what": f"{one.server}/{one.target}", "by": one.principal}
+            for one in platform.approvals.list(State.PENDING)
+        ]
+
+    def orders() -> Sequence[Mapping[str, Any]]:
+        return [{"order": one.id, "kind": str(one.kind), "target": one.target} for one in platform.orders.in_force()]
+
+    def silent() -> Sequence[Mapping[str, Any]]:
+        found = control.ask(socket_path(platform.data_dir, DEADMAN), "status", timeout=_PATIENCE)
+        return [{"source": one["name"], "why": one["why"]} for one in found["sources"] if one["state"] == "silent"]
+
+    return {"approvals": approvals, "orders": orders, "silent": silent}
+
+
+class OncallRuns:
+    """What runs in the watch: an ear always, a caller where somebody can be called."""
+
+    def __init__(self, loaded: Loaded, platform: Platform) -> None:
+        plan = plan_of(loaded.settings.respond.oncall)
+        reader = telling_reader(loaded.data_dir, "oncall", platform.journal.record, platform.clock)
+        ledger = Ledger(platform.database, platform.journal, reader)
+        on = ground_of(platform, ledger)
+        self._book = OncallBook(platform.database, ledger, platform.clock, plan)
+        self.runs = {"oncall": Ear(self._book, reader).run}
+        if plan.is_on:
+            hooks, fetcher = _hooks(loaded)
+            pager = HookPager(hooks, fetcher, platform.clock, lambda: console_of(loaded))
+            caller = Caller(Paging(on, plan), Delivery(on, pager), Handovers(on, plan, sources_of(platform)))
+            self.runs |= {"pages": caller.run}
+
+    def cursor(self) -> dict[str, int]:
+        """How far it has come."""
+        return self._book.cursor()
+
+
+def console_of(loaded: Loaded) -> str:
+    """Where the console is; empty when that is not known."""
+    if loaded.settings.console.url:
+        return loaded.settings.console.url.rstrip("/")
+    try:
+        return str(control.ask(socket_path(loaded.data_dir, CONSOLE), "status", timeout=_PATIENCE)["url"])
+    except WatchkeeperError:
+        return ""  # the page then has no link; that somebody is called matters more
+
+
+class Oncalling:
+    """The acts, on an open platform. Without settings, those of the data folder are read when one is needed."""
+
+    def __init__(self, platform: Platform, loaded: Loaded | None = None) -> None:
+        self._on = platform
+        self._loaded = loaded
+        self.acts: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "oncall.show": lambda _: self._view().standing(),
+            "oncall.calendar": lambda asked: self._view().calendar(asked["rota"], int(asked["days"])),
+            "oncall.pages": lambda asked: self._view().pages_of(asked["incident"]),
+            "oncall.ack": self.acknowledge,
+            "oncall.override": self.override,
+            "oncall.override_end": lambda asked: self._book().end_override(asked["override"], asked["by"]),
+            "oncall.quiet": self.quiet,
+            "oncall.handovers": self.handovers,
+            "oncall.accept": lambda asked: self._handovers().accept(asked["handover"], asked["by"]),
+            "deadman.pause": self.pause,
+            "deadman.resume": lambda asked: self._pauses().resume(asked["by"]),
+        }
+
+    def acknowledge(self, asked: dict[str, Any]) -> Any:
+        """Nobody else is paged, and the incident itself says who has it."""
+        taken = self._book().acknowledge(asked["incident"], asked["by"])
+        if taken.is_new:
+            with suppress(Conflict, NotFound):  # whoever had it before stays its owner
+                CaseBook(self._on.database, self._ledger(), self._on.clock).deciding.acknowledge(
+                    taken.incident, asked["by"]
+                )
+        return taken
+
+    def override(self, asked: dict[str, Any]) -> Any:
+        span = (int(asked["begins_at"]), int(asked["ends_at"]))
+        return self._book().override(asked["rota"], asked["person"], span, asked["by"], asked["reason"])
+
+    def quiet(self, asked: dict[str, Any]) -> dict[str, Any]:
+        acting = asked.get("acting")
+        if acting is not None and acting.via == "token" and acting.name != asked["person"]:
+            raise Denied("a token asks for quiet for its owner alone", rule="oncall.quiet", hint="or do it on the host")
+        until = self._book().keep_quiet(asked["person"], int(asked["seconds"]), asked["by"], asked["reason"])
+        return {"person": asked["person"], "until": until if int(asked["seconds"]) else 0}
+
+    def handovers(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        """The newest; with `now`, what would be handed over at this moment."""
+        handovers, rota = self._handovers(), asked.get("rota", "")
+        if asked.get("now"):
+            found = [handovers.report(name) for name in ([rota] if rota else handovers.plan.rotas)]
+        else:
+            found = list(handovers.latest(rota, int(asked.get("limit", 5))))
+        return [msgspec.to_builtins(one) | {"text": text_of(one)} for one in found]
+
+    def pause(self, asked: dict[str, Any]) -> Any:
+        return self._pauses().pause(int(asked["seconds"]), asked["by"], asked["reason"])
+
+    def _plan(self) -> Any:
+        loaded = self._loaded or load(None, self._on.data_dir)
+        return plan_of(loaded.settings.respond.oncall)
+
+    def _ledger(self) -> Ledger:
+        reader = JournalReader(self._on.data_dir, pass_over_corrupt=True)
+        return Ledger(self._on.database, self._on.journal, reader)
+
+    def _book(self) -> OncallBook:
+        return OncallBook(self._on.database, self._ledger(), self._on.clock, self._plan())
+
+    def _view(self) -> OncallView:
+        return OncallView(ground_of(self._on, self._ledger()), self._plan())
+
+    def _handovers(self) -> Handovers:
+        return Handovers(ground_of(self._on, self._ledger()), self._plan(), sources_of(self._on))
+
+    def _pauses(self) -> Pauses:
+        return Pauses(self._on.database, self._on.journal, self._on.clock)

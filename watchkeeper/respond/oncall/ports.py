@@ -1,0 +1,33 @@
+"""What on-call needs from others, as Protocols that `app` connects."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What a person is told by a channel."""
+
+    id: str
+    """The same id twice is the same message."""
+    person: str
+    severity: int
+    title: str
+    numbers: tuple[str, ...]
+    """The incidents that it is about."""
+    incident: str
+    """The incident's id, where it is about one."""
+    level: int
+    """Which level of the escalation calls; 0 for a handover."""
+    made_at: int
+    text: str = ""
+
+
+class Pager(Protocol):
+    """Channels by name."""
+
+    def send(self, channel: str, message: Message) -> None:
+        """Deliver it; returns once it was taken. Raises `WatchkeeperError` when it was not."""
+        ...

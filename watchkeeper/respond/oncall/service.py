@@ -1,0 +1,75 @@
+"""On-call in the watch: one thread hears of incidents, another pages. Each can be killed anywhere."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from itertools import chain
+
+from watchkeeper.core.errors import Unavailable, WatchkeeperError
+from watchkeeper.events import JournalReader
+from watchkeeper.events.model import Event
+from watchkeeper.respond.oncall.book import OncallBook, is_heard
+from watchkeeper.respond.oncall.delivery import Delivery
+from watchkeeper.respond.oncall.handover import Handovers
+from watchkeeper.respond.oncall.paging import Paging
+
+EVERY = 0.5
+"""Seconds between two looks at what is due."""
+_POLL = 0.05
+_RETRY = 0.25
+_CURSOR_EVERY = 1_000
+_log = logging.getLogger(__name__)
+
+
+class Ear:
+    """Hears of incidents."""
+
+    def __init__(self, book: OncallBook, reader: JournalReader) -> None:
+        self._book = book
+        self._reader = reader
+
+    def run(self, stop: threading.Event) -> None:
+        """Until told to stop."""
+        cursor, unsaved = self._book.cursor(), 0
+        for record in chain.from_iterable(self._reader.tail(cursor, stop, poll=_POLL)):
+            cursor = cursor | {record.position.writer: record.position.index + 1}
+            event = record.event
+            is_ours = event is not None and is_heard(event)
+            unsaved = 0 if is_ours else unsaved + 1
+            if (is_ours or unsaved >= _CURSOR_EVERY) and not self._take(event if is_ours else None, cursor, stop):
+                return
+            unsaved %= _CURSOR_EVERY
+
+    def _take(self, event: Event | None, cursor: dict[str, int], stop: threading.Event) -> bool:
+        """Whether it was taken: a locked database passes, and a page must not be lost."""
+        while not stop.is_set():
+            try:
+                self._book.hear(event, cursor)
+            except Unavailable as error:
+                _log.warning("an incident cannot be noted", extra={"why": error.reason})
+                stop.wait(_RETRY)
+                continue
+            return True
+        return False
+
+
+class Caller:
+    """Takes the steps that are due, and sends the pages that are."""
+
+    def __init__(self, paging: Paging, delivery: Delivery, handovers: Handovers) -> None:
+        self._paging = paging
+        self._delivery = delivery
+        self._handovers = handovers
+
+    def run(self, stop: threading.Event) -> None:
+        """Until told to stop."""
+        try:
+            while not stop.wait(EVERY):
+                for look in (self._paging.round, self._handovers.round, self._delivery.round):
+                    try:
+                        look()
+                    except WatchkeeperError as error:
+                        _log.warning("on-call could not look at what is due", extra={"why": error.reason})
+        finally:
+            self._delivery.close()
