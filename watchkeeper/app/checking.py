@@ -49,7 +49,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
 
         check_all(loaded)
     if settings.respond.oncall != OncallSettings():
-        from watchkeeper.app.oncall import check_oncall  # noqa: PLC0415 — response, needed for these only
+        from watchkeeper.app.calling import check_oncall  # noqa: PLC0415 — response, needed for these only
 
         check_oncall(loaded)
     trusted_keys(settings.policy.trust)

@@ -1,4 +1,4 @@
-"""On-call wired: channels with their secrets, what runs in the watch, and the acts of people."""
+"""On-call as people ask for it: the acts, and what a handover tells beside incidents."""
 
 from __future__ import annotations
 
@@ -8,31 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from watchkeeper.app.administration import CONSOLE
-from watchkeeper.app.settings import Loaded, environment, load
+from watchkeeper.app.settings import Loaded, load
 from watchkeeper.core import control
-from watchkeeper.core.errors import Denied, Misconfigured, WatchkeeperError
-from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.core.fetch.model import FetchRefused
-from watchkeeper.core.fetch.settings import FetchSettings
-from watchkeeper.core.fetch.target import parse_target
+from watchkeeper.core.errors import Conflict, Denied, NotFound
 from watchkeeper.core.files import socket_path
-from watchkeeper.core.secrets import SecretReader
 from watchkeeper.events import JournalReader
-from watchkeeper.events.journal.reading.telling import telling_reader
 from watchkeeper.gateway.approvals import State
 from watchkeeper.respond.cases.book import CaseBook
 from watchkeeper.respond.deadman.pausing import Pauses
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.oncall.book import OncallBook
-from watchkeeper.respond.oncall.channels import Hook, HookPager
-from watchkeeper.respond.oncall.delivery import Delivery
 from watchkeeper.respond.oncall.handover import Handovers, text_of
-from watchkeeper.respond.oncall.paging import Ground, Paging
+from watchkeeper.respond.oncall.paging import Ground
 from watchkeeper.respond.oncall.reading import plan_of
-from watchkeeper.respond.oncall.service import Caller, Ear
 from watchkeeper.respond.oncall.views import OncallView
-from watchkeeper.respond.webhooks.signing import key_of
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -40,39 +29,6 @@ if TYPE_CHECKING:
 DEADMAN = "deadman"
 """The switch's socket."""
 _PATIENCE = 2.0
-
-
-def allowing(fetch: FetchSettings, urls: Sequence[str]) -> FetchSettings:
-    """The same, and these places too: they are the operator's choice, also on a private network."""
-    places = []
-    for url in urls:
-        target = parse_target(url)
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        places.append(f"{host}:{target.port}")
-    return msgspec.structs.replace(fetch, allow_hosts=(*fetch.allow_hosts, *places))
-
-
-def check_oncall(loaded: Loaded) -> None:
-    """The plan and the channels could be used. Raises `Misconfigured`."""
-    plan_of(loaded.settings.respond.oncall)
-    _hooks(loaded)
-
-
-def _hooks(loaded: Loaded) -> tuple[dict[str, Hook], Fetcher]:
-    reader, hooks = SecretReader(environment()), {}
-    channels = loaded.settings.respond.oncall.channels
-    for name, one in channels.items():
-        where = f"respond.oncall.channels.{name}"
-        if not one.url:
-            raise Misconfigured(f"{where}.url: it leads nowhere", hint="write where a page is posted to")
-        secret = reader.read(f"{where}.secret", one.secret)
-        key_of(f"{where}.secret", secret)
-        hooks[name] = Hook(one.url, secret)
-        try:
-            Fetcher(allowing(loaded.settings.fetch, [one.url])).check(one.url)
-        except FetchRefused as error:
-            raise Misconfigured(f"{where}.url: {error.reason}", hint=error.hint) from error
-    return hooks, Fetcher(allowing(loaded.settings.fetch, [one.url for one in hooks.values()]))
 
 
 def ground_of(platform: Platform, ledger: Ledger) -> Ground:
@@ -101,37 +57,6 @@ def sources_of(platform: Platform) -> dict[str, Callable[[], Sequence[Mapping[st
         return [{"source": one["name"], "why": one["why"]} for one in found["sources"] if one["state"] == "silent"]
 
     return {"approvals": approvals, "orders": orders, "silent": silent}
-
-
-class OncallRuns:
-    """What runs in the watch: an ear always, a caller where somebody can be called."""
-
-    def __init__(self, loaded: Loaded, platform: Platform) -> None:
-        plan = plan_of(loaded.settings.respond.oncall)
-        reader = telling_reader(loaded.data_dir, "oncall", platform.journal.record, platform.clock)
-        ledger = Ledger(platform.database, platform.journal, reader)
-        on = ground_of(platform, ledger)
-        self._book = OncallBook(platform.database, ledger, platform.clock, plan)
-        self.runs = {"oncall": Ear(self._book, reader).run}
-        if plan.is_on:
-            hooks, fetcher = _hooks(loaded)
-            pager = HookPager(hooks, fetcher, platform.clock, lambda: console_of(loaded))
-            caller = Caller(Paging(on, plan), Delivery(on, pager), Handovers(on, plan, sources_of(platform)))
-            self.runs |= {"pages": caller.run}
-
-    def cursor(self) -> dict[str, int]:
-        """How far it has come."""
-        return self._book.cursor()
-
-
-def console_of(loaded: Loaded) -> str:
-    """Where the console is; empty when that is not known."""
-    if loaded.settings.console.url:
-        return loaded.settings.console.url.rstrip("/")
-    try:
-        return str(control.ask(socket_path(loaded.data_dir, CONSOLE), "status", timeout=_PATIENCE)["url"])
-    except WatchkeeperError:
-        return ""  # the page then has no link; that somebody is called matters more
 
 
 class Oncalling:

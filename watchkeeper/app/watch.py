@@ -13,6 +13,7 @@ from watchkeeper.app.administration import WATCH
 from watchkeeper.app.alerts.admitting import follower_for
 from watchkeeper.app.anchoring import keeper_of
 from watchkeeper.app.blinding import body_reads
+from watchkeeper.app.calling import OncallRuns
 from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.detection import Detection
 from watchkeeper.app.hunting import keeper_of_hunts
@@ -20,7 +21,6 @@ from watchkeeper.app.ingesting import ingest_handlers, ingest_of
 from watchkeeper.app.intelligence import intelligence_runs
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
-from watchkeeper.app.oncall import OncallRuns
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, settling, stop_requested
 from watchkeeper.app.settings import Loaded

@@ -115,7 +115,7 @@ def hours_of(where: str, texts: Sequence[str], zone: str) -> tuple[Span, ...]:
     try:
         return spans_of({"hours": [f"{text} {zone}" for text in texts]})["hours"]
     except Misconfigured as error:
-        reason = error.reason.replace("policy.windows.hours", where)
+        reason = where + error.reason.partition(".hours")[2]  # that room names a setting of its own
         raise Misconfigured(reason, hint='write "mon-sun 22:00-07:00"') from error
 
 
