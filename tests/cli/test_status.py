@@ -21,6 +21,7 @@ def said(**parts: Any) -> list[str]:
         "policies": SILENT,
         "canary": SILENT,
         "sinks": SILENT,
+        "integrations": SILENT,
         "anchors": SILENT,
         "capture": SILENT,
     } | parts
@@ -34,7 +35,7 @@ def sets(*rows: dict[str, Any]) -> dict[str, Any]:
 def test_on_a_folder_where_nothing_runs_nothing_is_called_good(run: Command, empty: Path) -> None:
     told = run("status", "--data", empty)
     assert told.exit_code == 1
-    assert told.stdout.count("not known:") == 6
+    assert told.stdout.count("not known:") == 7
     assert "none waits" not in told.stdout
     assert "same" not in told.stdout
     as_json = json.loads(run("status", "--data", empty, "--json").stdout)

@@ -12,6 +12,7 @@ from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.app.trust import check_trust
 from watchkeeper.app.upstreams import check_bounds
+from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.events.journal.outside import address_of, check_anchors
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
@@ -52,6 +53,10 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
         from watchkeeper.app.calling import check_oncall  # noqa: PLC0415 — response, needed for these only
 
         check_oncall(loaded)
+    if settings.respond.integrations:
+        from watchkeeper.app.integrations import integrations_of  # noqa: PLC0415 — as above
+
+        integrations_of(loaded, SystemClock())
     trusted_keys(settings.policy.trust)
     address_of(settings.journal.tiles.listen)
     check_anchors(settings.journal.anchors)

@@ -38,6 +38,7 @@ def overview(data_dir: Path, services: _Rows, now: int) -> dict[str, Any]:
         "policies": policies(data_dir, [str(one["gateway"]) for one in facts], silent),
         "canary": canary(data_dir, facts, silent),
         "sinks": sinks(data_dir),
+        "integrations": integrations(data_dir),
         "anchors": anchors(services),
         "capture": capture(facts, silent, _reads(services)),
     }
@@ -86,6 +87,17 @@ def sinks(data_dir: Path) -> dict[str, Any]:
     except WatchkeeperError as error:
         return _unknown(error.reason) | {"sinks": []}
     return {"known": True, "why": "", "sinks": rows}
+
+
+def integrations(data_dir: Path) -> dict[str, Any]:
+    """How each integration stands, as the watch says."""
+    try:
+        rows = control.ask(socket_path(data_dir, WATCH), "integrations.status", timeout=PATIENCE)
+    except control.NoService:
+        return _unknown("the watch does not run") | {"integrations": []}
+    except WatchkeeperError as error:
+        return _unknown(error.reason) | {"integrations": []}
+    return {"known": True, "why": "", "integrations": rows}
 
 
 def policies(data_dir: Path, gateways: list[str], silent: list[str]) -> dict[str, Any]:

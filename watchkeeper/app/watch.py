@@ -18,6 +18,7 @@ from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.detection import Detection
 from watchkeeper.app.hunting import keeper_of_hunts
 from watchkeeper.app.ingesting import ingest_handlers, ingest_of
+from watchkeeper.app.integrations import Reaching
 from watchkeeper.app.intelligence import intelligence_runs
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
@@ -49,7 +50,8 @@ async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
 
 async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper | None:
     with opened(loaded.data_dir, WATCH, journal_class(demo=demo), loaded.settings.journal) as platform:
-        detection, respond, lake = _parts(loaded, platform, demo=demo)
+        reaching = Reaching(loaded, platform)
+        detection, respond, lake = _parts(loaded, platform, reaching, demo=demo)
         outbox = outbox_of(loaded, platform)
         keeper = keeper_of(loaded, platform)
         telling = {"webhooks": outbox.run} if outbox is not None else {}
@@ -68,8 +70,8 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         cursors |= {"oncall": oncall.cursor}
         looking = intelligence_runs(loaded, platform, detection.stages)
         noting = {"register": registering(loaded.data_dir, cursors), "memory": settling}
-        readers = Readers({**own, **telling, **taking, **sinks.runs, **looking, **noting})
-        handlers = _handlers(desk.acts | sinks.acts()) | {
+        readers = Readers({**own, **telling, **reaching.runs, **taking, **sinks.runs, **looking, **noting})
+        handlers = _handlers(desk.acts | sinks.acts() | reaching.acts()) | {
             "status": _status(loaded.data_dir, readers, lake, detection, keeper)
         }
         handlers |= ingest_handlers(ingest) | _handlers(LakeKeeping(platform, lake).acts())
@@ -90,7 +92,9 @@ def _cursors(lake: LakeReader, detection: Detection, respond: RespondService) ->
     return {"lake": lambda: lake.cursor, "detect": detection.cursor, "respond": respond.intake.cursor}
 
 
-def _parts(loaded: Loaded, platform: Platform, *, demo: bool = False) -> tuple[Detection, RespondService, LakeReader]:
+def _parts(
+    loaded: Loaded, platform: Platform, reaching: Reaching | None = None, *, demo: bool = False
+) -> tuple[Detection, RespondService, LakeReader]:
     settings, journal = loaded.settings, platform.journal
     detection = Detection(loaded, platform, demo=demo)
     connections = Connections(
@@ -99,6 +103,7 @@ def _parts(loaded: Loaded, platform: Platform, *, demo: bool = False) -> tuple[D
         reader=telling_reader(loaded.data_dir, "respond", journal.record, platform.clock),
         orders=platform.orders,
         definitions=platform.pins,
+        errands=reaching.errands if reaching is not None else None,
     )
     respond = RespondService(loaded.data_dir, settings.respond, connections, clock=platform.clock)
     return detection, respond, lake_reader(loaded, platform)

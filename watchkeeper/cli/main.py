@@ -23,6 +23,7 @@ COMMANDS = (
     "hunt",
     "incidents",
     "ingest",
+    "integrations",
     "intel",
     "journal",
     "lake",

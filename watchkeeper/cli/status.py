@@ -54,6 +54,7 @@ def said_of(more: dict[str, Any]) -> list[tuple[str, str]]:
         *(("policies", one) for one in _policies(more["policies"])),
         *(("canary", one) for one in _canary(more["canary"])),
         *(("sinks", one) for one in _sinks(more["sinks"])),
+        *(("reaching", one) for one in _integrations(more["integrations"])),
         *(("anchors", one) for one in _anchors(more["anchors"])),
         ("capture", _capture(more["capture"])),
     ]
@@ -145,6 +146,22 @@ def _sink(row: dict[str, Any]) -> str:
         parts.append(f"the oldest for {_age(int(row['oldest_seconds']))}")
     parts += [f"{dropped} DROPPED"] if dropped else []
     parts += [f"{row['put_aside']} put aside"] if row["put_aside"] else []
+    parts += [row["error"]] if row["error"] else []
+    return ", ".join(parts)
+
+
+def _integrations(found: dict[str, Any]) -> list[str]:
+    if not found["known"]:
+        return [f"not known: {found['why']}"]
+    return [_integration(row) for row in found["integrations"]] or [
+        "nobody outside: see `watchkeeper integrations list`"
+    ]
+
+
+def _integration(row: dict[str, Any]) -> str:
+    parts = [f"{row['name']} {row['state']}: {row['sent']} sent, {row['waiting']} waiting"]
+    parts += [f"{row['unverified']} UNVERIFIED"] if row["unverified"] else []
+    parts += [f"{row['aside']} GIVEN UP"] if row["aside"] else []
     parts += [row["error"]] if row["error"] else []
     return ", ".join(parts)
 

@@ -15,7 +15,16 @@ import msgspec
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.respond.ports import Definitions, LegalHolds, Notifier, Orders, RegistryFreezes, Rollbacks, Rotations
+from watchkeeper.respond.ports import (
+    Definitions,
+    Errands,
+    LegalHolds,
+    Notifier,
+    Orders,
+    RegistryFreezes,
+    Rollbacks,
+    Rotations,
+)
 
 
 class Unserved(Unavailable):
@@ -62,6 +71,7 @@ class Services:
     rotations: Rotations | None = None
     freezes: RegistryFreezes | None = None
     legal_holds: LegalHolds | None = None
+    errands: Errands | None = None
 
 
 @dataclass(frozen=True)

@@ -274,3 +274,5 @@ class Notification(msgspec.Struct, frozen=True):
     text: str
     severity: int
     labels: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    """Integrations that are told beside those whose settings ask for this severity."""

@@ -10,6 +10,7 @@ import msgspec
 from watchkeeper.events.model import Event
 from watchkeeper.gateway.orders import Containment, Fence, Order, OrderKind, Probe
 from watchkeeper.registry.model import Snapshot
+from watchkeeper.respond.errands import Delivery, Errand, Receipt
 from watchkeeper.respond.model import Notification
 
 
@@ -80,6 +81,22 @@ class Notifier(Protocol):
 
     def send(self, notification: Notification) -> Sequence[str]:
         """Deliver once per `notification.key`; returns the channels. Raises `Unavailable` when none took it."""
+        ...
+
+
+class Errands(Protocol):
+    """Other systems that are told, paged and asked (`respond.integrations.Outbox`)."""
+
+    def put(self, errand: Errand) -> Delivery:
+        """Keep it to be carried; the same key twice is one errand. Raises `NotFound` for what nobody can carry."""
+        ...
+
+    def carry(self, errand: Errand) -> Delivery:
+        """The same, and one attempt at once; how it stands then. What was not taken is tried again."""
+        ...
+
+    def prove(self, errand: Errand) -> Receipt | None:
+        """Look at it anew there; None while it was not taken. Raises `Unavailable`."""
         ...
 
 

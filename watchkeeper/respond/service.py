@@ -23,13 +23,14 @@ from watchkeeper.respond._dbos import DbosRunner
 from watchkeeper.respond._engine_store import EngineStore
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.intake import Intake, Shelf
+from watchkeeper.respond.integrations.routing import RoutedNotifier
 from watchkeeper.respond.interface import Action, Services
 from watchkeeper.respond.interpreter import RunInterpreter, Watch
 from watchkeeper.respond.lease import Lease
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import alert_of
 from watchkeeper.respond.notifications import ConsoleNotifier
-from watchkeeper.respond.ports import Definitions, Notifier, Orders
+from watchkeeper.respond.ports import Definitions, Errands, Notifier, Orders
 from watchkeeper.respond.progress import Progress
 from watchkeeper.respond.runner import Document, DurableRunner, Taken
 from watchkeeper.respond.settings import RespondSettings
@@ -72,6 +73,7 @@ class Connections:
     reader: JournalReader
     orders: Orders
     definitions: Definitions
+    errands: Errands | None = None
 
 
 class RespondService:
@@ -101,7 +103,10 @@ class RespondService:
         self.intake = Intake(database, self._ledger, clock, settings, shelf)
         self._progress = Progress(database, self._ledger, clock)
         orders = connections.orders.fenced(self._lease.check)
-        services = Services(connections.definitions, orders, notifier or self.notifications, clock)
+        if connections.errands is not None and notifier is None:
+            notifier = RoutedNotifier(self.notifications, connections.errands, settings.integrations)
+        notifier = notifier or self.notifications
+        services = Services(connections.definitions, orders, notifier, clock, errands=connections.errands)
         self._interpreter = RunInterpreter(shelf.actions, services, self._progress, watch)
         store = EngineStore.beside(connections.database, data_dir / "playbooks.db")
         self._runner: DurableRunner = runner or DbosRunner(store)

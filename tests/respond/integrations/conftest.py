@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,8 @@ from tests.respond.conftest import CLOCK, Estate, Gate, estate, gate
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.plugins import load
 from watchkeeper.core.secrets import Secret, SecretReader
-from watchkeeper.respond.integrations import Errand, Ground, Integration, IntegrationSettings, Verb
+from watchkeeper.respond.errands import Errand, Verb
+from watchkeeper.respond.integrations import Ground, Integration, IntegrationSettings
 
 __all__ = ["Estate", "Gate", "estate", "gate"]
 SECRETS = {
@@ -29,7 +31,7 @@ def ground(*allowed: str, **secrets: str) -> Ground:
     def read(setting: str, reference: str) -> Secret:
         return reader.read(setting, reference)
 
-    return Ground(FetchSettings(allow_hosts=allowed), read, CLOCK)
+    return Ground(FetchSettings(allow_hosts=allowed), read, CLOCK, os.environ)
 
 
 def made(type_: str, *allowed: str, secrets: dict[str, str] | None = None, **settings: Any) -> Integration:

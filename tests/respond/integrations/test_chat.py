@@ -11,9 +11,8 @@ from tests.respond.integrations.conftest import errand, made
 from tests.respond.integrations.servers import Request, elsewhere
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.fetch.model import FetchFailed
-from watchkeeper.respond.integrations import Verb
+from watchkeeper.respond.errands import NotTaken, Rejected, Verb
 from watchkeeper.respond.integrations.chat import BODIES
-from watchkeeper.respond.integrations.model import NotTaken, Rejected
 from watchkeeper.respond.integrations.wording import AGAIN
 
 HOSTILE = "<!channel> <https://evil.example|our console> @all [x](https://evil.example) ```\n@here *b* & \u202e![p](http://e/i.png)"

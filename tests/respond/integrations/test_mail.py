@@ -17,8 +17,8 @@ from tests.respond.integrations.servers import Post, drips_mail, hangs, mail_ser
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import Misconfigured, Unavailable
 from watchkeeper.core.fetch.model import FetchFailed, FetchRefused
+from watchkeeper.respond.errands import NotTaken, Rejected
 from watchkeeper.respond.integrations import Integration
-from watchkeeper.respond.integrations.model import NotTaken, Rejected
 
 TO = {"sender": "watch@example.org", "recipients": ("soc@example.org", "lead@example.org")}
 

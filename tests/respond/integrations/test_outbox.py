@@ -14,11 +14,11 @@ from tests.respond.integrations.servers import Reply, Request, elsewhere
 from tests.respond.integrations.test_pager import EventsApi
 from watchkeeper.core.clock import SECOND, Clock, ManualClock
 from watchkeeper.core.errors import NotFound
-from watchkeeper.respond.integrations import Errand, Integration, IntegrationSettings, Outbox, Receipt, Repeats, Verb
-from watchkeeper.respond.integrations import State as S
+from watchkeeper.respond.errands import Errand, NotTaken, Receipt, Rejected, Repeats, Verb
+from watchkeeper.respond.errands import State as S
+from watchkeeper.respond.integrations import Integration, IntegrationSettings, Outbox
 from watchkeeper.respond.integrations.breaker import FAILURES, FIRST_PAUSE, Rate
 from watchkeeper.respond.integrations.minutes import Minutes
-from watchkeeper.respond.integrations.model import NotTaken, Rejected
 from watchkeeper.respond.ledger import Ledger
 
 NOW = 1_795_599_716 * SECOND
@@ -186,14 +186,16 @@ def test_an_integration_that_fails_in_a_row_is_left_alone_and_tried_once_after_a
     for number in range(FAILURES + 3):
         outbox.carry(errand(key=str(number), thread=str(number)))
     assert len(one.got) == FAILURES
-    assert outbox.line("one") == ("down", NOW + FIRST_PAUSE)
+    (row,) = outbox.standings()
+    assert (row.state, row.error, row.paused_until, row.waiting) == ("paused", "down", NOW + FIRST_PAUSE, FAILURES + 3)
     clock.advance(FIRST_PAUSE)
     outbox.round("one")
     assert len(one.got) == FAILURES + 1
     one.script = [OK]
     clock.advance(2 * FIRST_PAUSE)
     assert outbox.round("one") == FAILURES + 3
-    assert outbox.line("one") == ("", 0)
+    (row,) = outbox.standings()
+    assert (row.state, row.error, row.sent, row.waiting) == ("well", "", FAILURES + 3, 0)
     assert told(estate).count("integration.suspended") == told(estate).count("integration.resumed") == 1
 
 

@@ -9,8 +9,8 @@ import pytest
 from tests.respond.integrations.conftest import errand, made
 from tests.respond.integrations.servers import Reply, Request, elsewhere
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.respond.integrations import Integration, Verb
-from watchkeeper.respond.integrations.model import NotTaken, Rejected
+from watchkeeper.respond.errands import NotTaken, Rejected, Verb
+from watchkeeper.respond.integrations import Integration
 
 
 class EventsApi:

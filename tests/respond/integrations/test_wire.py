@@ -15,8 +15,8 @@ from tests.respond.webhooks.conftest import KEY
 from watchkeeper.core.clock import SECOND, SystemClock
 from watchkeeper.core.errors import Misconfigured, WatchkeeperError
 from watchkeeper.core.fetch.model import FetchFailed, FetchRefused
+from watchkeeper.respond.errands import NotTaken
 from watchkeeper.respond.integrations import Integration
-from watchkeeper.respond.integrations.model import NotTaken
 from watchkeeper.respond.webhooks.signing import verify
 
 

@@ -21,18 +21,28 @@ class Notify(NothingToUndo):
 
     class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         text: str
+        channels: tuple[str, ...] = ()
+        """Integrations that are told beside those whose settings ask for this severity."""
 
     def run(self, parameters: Parameters, context: ActionContext) -> Outcome:
+        return self._send(parameters, context, f"{parameters.text}\n{context.report}".strip(), context.key)
+
+    def undo(self, parameters: Parameters, context: ActionContext) -> Outcome:
+        """What was told is not untold: the same people are told that it is taken back."""
+        return self._send(parameters, context, f"CORRECTION, taken back: {parameters.text}", f"{context.key}:undo")
+
+    def _send(self, parameters: Parameters, context: ActionContext, text: str, key: str) -> Outcome:
         incident = context.incident
         notification = Notification(
-            key=context.key,
+            key=key,
             time=context.services.clock.now(),
             incident=str(incident["id"]),
             number=str(incident["number"]),
             title=str(incident["title"]),
-            text=f"{parameters.text}\n{context.report}".strip(),
+            text=text,
             severity=int(incident["severity"]),
             labels=tuple(incident["labels"]),
+            channels=parameters.channels,
         )
         context.claim()
         channels = list(context.services.notifier.send(notification))

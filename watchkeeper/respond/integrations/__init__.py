@@ -1,7 +1,7 @@
 """Integrations: other systems that are told, paged, asked for tickets, and asked to take things back.
 
 Each is a plug-in by the entry points `watchkeeper.integrations` (`interface` says what it owes). What one is asked for
-is an errand; the `outbox` sees that it is carried once, and says on the incident what came of it.
+is an errand (`respond.errands`); the `outbox` sees that it is carried once, and says on the incident what came of it.
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +10,6 @@ from watchkeeper.core.doors import door
 
 if TYPE_CHECKING:
     from watchkeeper.respond.integrations.interface import Ground, Integration
-    from watchkeeper.respond.integrations.model import Delivery, Errand, Receipt, Repeats, State, Verb
     from watchkeeper.respond.integrations.outbox import Outbox
     from watchkeeper.respond.integrations.settings import IntegrationSettings
 else:
@@ -18,21 +17,9 @@ else:
         __name__,
         {
             "interface": ("Ground", "Integration"),
-            "model": ("Delivery", "Errand", "Receipt", "Repeats", "State", "Verb"),
             "outbox": ("Outbox",),
             "settings": ("IntegrationSettings",),
         },
     )
 
-__all__ = [
-    "Delivery",
-    "Errand",
-    "Ground",
-    "Integration",
-    "IntegrationSettings",
-    "Outbox",
-    "Receipt",
-    "Repeats",
-    "State",
-    "Verb",
-]
+__all__ = ["Ground", "Integration", "IntegrationSettings", "Outbox"]

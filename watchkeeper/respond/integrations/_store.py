@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from watchkeeper.core.database import Base, Database
 from watchkeeper.core.errors import NotFound
-from watchkeeper.respond.integrations.model import Delivery, Errand, Receipt, State
+from watchkeeper.respond.errands import Delivery, Errand, Receipt, State
 
 _AT_ONCE = 32
 _CROWD = 500

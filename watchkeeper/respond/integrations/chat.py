@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.respond.errands import Errand, Receipt, Repeats, Verb
 from watchkeeper.respond.integrations.interface import Ground
-from watchkeeper.respond.integrations.model import Errand, Receipt, Repeats, Verb
 from watchkeeper.respond.integrations.settings import IntegrationSettings
 from watchkeeper.respond.integrations.wire import Wire
 from watchkeeper.respond.integrations.wording import subject, text

@@ -13,14 +13,14 @@ connects to nobody. What it makes is used by one thread at a time. Obligations:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.secrets import Secret
-from watchkeeper.respond.integrations.model import Errand, Receipt, Repeats, Verb
+from watchkeeper.respond.errands import Errand, Receipt, Repeats, Verb
 from watchkeeper.respond.integrations.settings import IntegrationSettings
 
 
@@ -48,6 +48,15 @@ class Integration(Protocol):
         ...
 
 
+@runtime_checkable
+class Looks(Protocol):
+    """An integration of which nothing can be asked that leaves no trace, and which looks instead when it is tried."""
+
+    def look(self) -> Receipt:
+        """Whether it would work, as far as that is seen. Raises like `deliver`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Ground:
     """What an integration is made on."""
@@ -56,6 +65,8 @@ class Ground:
     read_secret: Callable[[str, str], Secret]
     """Setting and reference to the secret behind it. Raises `Misconfigured`."""
     clock: Clock
+    environment: Mapping[str, str]
+    """The process's, for programs that are started; a plug-in reads no settings from it."""
 
 
 Maker = Callable[[str, IntegrationSettings, Ground], Integration]

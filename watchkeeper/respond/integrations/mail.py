@@ -35,8 +35,8 @@ from watchkeeper.core.ids import derived_id
 from watchkeeper.core.secrets import Secret
 from watchkeeper.core.text import visible
 from watchkeeper.gateway.tls import contexts
+from watchkeeper.respond.errands import Errand, NotTaken, Receipt, Rejected, Repeats, Verb
 from watchkeeper.respond.integrations.interface import Ground
-from watchkeeper.respond.integrations.model import Errand, NotTaken, Receipt, Rejected, Repeats, Verb
 from watchkeeper.respond.integrations.settings import IntegrationSettings
 from watchkeeper.respond.integrations.wording import subject, text
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events.model import VERSION, Event, Severity, new_event
-from watchkeeper.respond.integrations.model import Errand, Receipt
+from watchkeeper.respond.errands import Errand, Receipt
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import ACTOR, Mark
 

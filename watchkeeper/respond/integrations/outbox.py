@@ -19,11 +19,12 @@ from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import NotFound, Unavailable, WatchkeeperError
 from watchkeeper.core.ids import derived_id
+from watchkeeper.respond.errands import Delivery, Errand, NotTaken, Receipt, Repeats, State
 from watchkeeper.respond.integrations._store import DeliveryRow, Shelf, delivery_of, errand_of
 from watchkeeper.respond.integrations.breaker import Breaker, Rate
+from watchkeeper.respond.integrations.hand import Standing, Tried, try_out
 from watchkeeper.respond.integrations.interface import Integration
 from watchkeeper.respond.integrations.minutes import Minutes
-from watchkeeper.respond.integrations.model import Delivery, Errand, NotTaken, Receipt, Repeats, State
 from watchkeeper.respond.integrations.settings import IntegrationSettings
 
 EVERY = 0.5
@@ -58,7 +59,9 @@ class Outbox:
         minutes: Minutes,
         clock: Clock,
         integrations: Mapping[str, tuple[IntegrationSettings, Integration]],
+        link: Callable[[Errand], str] = lambda _: "",
     ) -> None:
+        self._link = link
         self._database = database
         self._shelf = Shelf(database)
         self._minutes = minutes
@@ -76,7 +79,8 @@ class Outbox:
         if errand.verb not in line.integration.verbs:
             known = ", ".join(sorted(line.integration.verbs))
             raise NotFound(f"{errand.integration} cannot {errand.verb.value}", hint=f"it knows: {known}")
-        found = self._shelf.put(_id(errand), errand, self._clock.now())
+        linked = msgspec.structs.replace(errand, link=errand.link or self._link(errand))
+        found = self._shelf.put(_id(errand), linked, self._clock.now())
         line.wake.set()
         return found
 
@@ -230,17 +234,34 @@ class Outbox:
 
     # -- saying
 
-    def line(self, name: str) -> tuple[str, int]:
-        """What went wrong last, and until when it is left alone; empty and 0 when all is well."""
+    def standings(self) -> list[Standing]:
+        """How each stands."""
+        counts, last, now = self._shelf.counts(), self._shelf.last_sent(), self._clock.now()
+        found = []
+        for name, line in self._lines.items():
+            many = counts.get(name, {})
+            paused = line.breaker.until if line.breaker.until > now else 0
+            found.append(
+                Standing(
+                    name=name,
+                    type=line.settings.type,
+                    state="paused" if paused else "failing" if line.failure else "well",
+                    sent=many.get(State.SENT.value, 0),
+                    waiting=many.get(State.DUE.value, 0) + many.get(State.SENDING.value, 0),
+                    unverified=many.get(State.UNVERIFIED.value, 0),
+                    aside=many.get(State.DEAD.value, 0),
+                    last_sent_at=last.get(name, 0),
+                    paused_until=paused,
+                    error=line.failure,
+                )
+            )
+        return found
+
+    def test(self, name: str) -> Tried:
+        """Have it carry one marked errand, whatever the breaker says. Raises `NotFound`."""
         line = self._line(name)
-        return line.failure, line.breaker.until
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._lines)
-
-    def settings_of(self, name: str) -> IntegrationSettings:
-        return self._line(name).settings
+        with line.lock:
+            return try_out(name, line.integration, self._clock)
 
     def _line(self, name: str) -> _Line:
         if name not in self._lines:
@@ -255,3 +276,8 @@ def _id(errand: Errand) -> str:
 
 def _pause(attempts: int, after: int) -> int:
     return max(BACKOFF[min(attempts, len(BACKOFF)) - 1], after) * SECOND
+
+
+def counted(database: Database) -> dict[str, dict[str, int]]:
+    """Integration → state → how many, of a folder where nobody sends. Raises `Unavailable`."""
+    return Shelf(database).counts()

@@ -16,8 +16,8 @@ from watchkeeper.core.clock import to_iso
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events.model import Severity
+from watchkeeper.respond.errands import Errand, NotTaken, Receipt, Repeats, Verb
 from watchkeeper.respond.integrations.interface import Ground, Integration
-from watchkeeper.respond.integrations.model import Errand, NotTaken, Receipt, Repeats, Verb
 from watchkeeper.respond.integrations.settings import IntegrationSettings
 from watchkeeper.respond.integrations.wire import Answer, Wire
 from watchkeeper.respond.integrations.wording import severity_of, subject, text

@@ -9,8 +9,8 @@ import msgspec
 
 from watchkeeper.core.clock import SECOND, to_iso
 from watchkeeper.core.ids import derived_id
+from watchkeeper.respond.errands import Errand, Receipt, Repeats, Verb
 from watchkeeper.respond.integrations.interface import Ground
-from watchkeeper.respond.integrations.model import Errand, Receipt, Repeats, Verb
 from watchkeeper.respond.integrations.settings import IntegrationSettings
 from watchkeeper.respond.integrations.wire import Wire
 from watchkeeper.respond.integrations.wording import severity_of, text

@@ -16,8 +16,8 @@ from watchkeeper.core.fetch.model import FetchFailed, FetchRefused
 from watchkeeper.core.secrets import Secret
 from watchkeeper.core.text import visible
 from watchkeeper.gateway.tls import contexts
+from watchkeeper.respond.errands import NotTaken, Rejected
 from watchkeeper.respond.integrations.interface import Ground
-from watchkeeper.respond.integrations.model import NotTaken, Rejected
 from watchkeeper.respond.integrations.settings import IntegrationSettings
 
 LARGEST_ANSWER = 262_144

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from watchkeeper.core.text import visible
 from watchkeeper.events.model import Severity
-from watchkeeper.respond.integrations.model import Errand, Verb
+from watchkeeper.respond.errands import Errand, Verb
 from watchkeeper.respond.model import EXERCISE
 
 LONGEST_LINE = 200

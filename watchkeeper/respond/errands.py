@@ -1,4 +1,4 @@
-"""What integrations carry, and what comes back. No I/O."""
+"""What other systems are asked to do for an incident, and what comes back; `integrations` carries it. No I/O."""
 
 from __future__ import annotations
 
