@@ -173,6 +173,74 @@ def test_wide_pages_scroll_inside_themselves_on_any_screen(
                     assert_inert(browser)
 
 
+HUNT = """title: Who was denied
+why: Being denied is how one learns what is there.
+sql: |
+  SELECT actor, count(*) AS denials, max(time) AS last FROM events
+  WHERE outcome = 'deny' AND server = :run GROUP BY actor ORDER BY actor
+parameters:
+  run: {type: text, says: Which server.}
+tests:
+  - given: [{at: 0, actor: "agent:a", server: s, outcome: deny}]
+    parameters: {run: s}
+    expected: [{actor: "agent:a", denials: 1}]
+"""
+
+
+@pytest.mark.behaviour("web.hunts-in-a-browser")
+def test_a_hunt_is_written_run_scheduled_escalated_drafted_and_removed_by_hand(
+    browser: WebDriver, serve_console: Any, desk: Any, tmp_path: Path
+) -> None:
+    def fill(name: str, value: str, form: str = "") -> None:
+        field = browser.find_element(By.CSS_SELECTOR, f"{form} [name='{name}']")
+        field.clear()
+        field.send_keys(value)
+
+    def press(words: str) -> None:
+        browser.find_element(By.XPATH, f"//button[normalize-space()='{words}']").click()
+
+    def until(words: str) -> None:
+        there = "return (document.querySelector('main')?.innerText ?? '').includes(arguments[0])"
+        WebDriverWait(browser, 20).until(lambda b: b.execute_script(there, words), words)
+        assert_inert(browser)
+
+    with opened(tmp_path / "data", "gateway") as platform:
+        for actor, outcome in (("agent:a", "deny"), (HOSTILE[0], "deny"), ("agent:c", "allow")):
+            body = {"code": "policy.denied"} if outcome == "deny" else {}
+            said = {"server": "s", "target": "t", "outcome": outcome, "body": body}
+            platform.journal.record(new_event(platform.clock.now(), "gateway.request.decided", actor=actor, **said))
+        with serve_console(replace(desk.services(), hunts=HuntsView(platform))) as console:
+            enter(browser, console)
+            browser.get(f"{console.url}/hunts/new-hunt")
+            fill("name", "who_denied")
+            browser.execute_script("document.querySelector('[name=yaml]').value = arguments[0]", HUNT)
+            press("Run its tests, and save it")
+            until("Nothing runs it but you.")
+            fill("p.run", "s", "form[method=get]")
+            fill("since", "all", "form[method=get]")
+            press("Run")
+            until("2 rows")
+            assert browser.find_element(By.CSS_SELECTOR, ".hunt-rows").text.count("<script>alert(1)</script>") == 1
+            for box in browser.find_elements(By.CSS_SELECTOR, ".hunt-rows [name=row]"):
+                box.click()
+            press("Draft a rule")
+            until("who_denied_draft.yml")
+            browser.back()
+            until("2 rows")
+            fill("note", HOSTILE[1], "form[action$=escalate]")
+            press("Raise an alert")
+            until("an alert now")
+            press("Let the watch run it")
+            until("nobody is told of new rows")
+            browser.find_element(By.LINK_TEXT, "Change it").click()
+            until("A hunt of your own")
+            assert "Who was denied" in browser.find_element(By.NAME, "yaml").get_property("value")
+            browser.get(f"{console.url}/hunts/who_denied")
+            press("Remove it")
+            WebDriverWait(browser, 20).until(lambda b: b.current_url.endswith("/hunts"))
+            assert "who_denied" not in browser.page_source
+
+
 @pytest.mark.behaviour("web.hostile-strings-inert")
 def test_hostile_strings_stay_text_on_every_page(
     browser: WebDriver, console: Any, desk: Any, make_event: Callable[..., Event]

@@ -55,7 +55,7 @@ def test_a_hunt_is_run_by_its_address_and_each_row_leads_on(platform: Platform, 
     assert (shown.status_code, "Nothing runs it but you" in shown.text) == (200, True)
     missing = pages.get("/hunts/actor_last_100?run=1")
     assert (missing.status_code, "actor is missing" in missing.text) == (200, True)
-    found = pages.get("/hunts/actor_last_100", params={"run": "1", "actor": HOSTILE, "since": "1d"})
+    found = pages.get("/hunts/actor_last_100", params={"run": "1", "p.actor": HOSTILE, "since": "1d"})
     assert "2 rows" in found.text
     assert "<script>" not in found.text
     links = re.findall(r'href="(/events\?[^"]+)"[^>]*>same server', found.text)

@@ -99,7 +99,7 @@ def test_a_row_becomes_an_alert_with_a_note_and_rows_a_draft_that_was_tried_and_
         denied(platform, actor, outcome)
     with running.inside() as client:
         assert post(client, "/hunts/new-hunt", name="who_denied", yaml=HUNT).status_code == 303
-        shown = client.get("/hunts/who_denied", params={"run": "1", "place": "s", "since": "all"}).text
+        shown = client.get("/hunts/who_denied", params={"run": "1", "p.place": "s", "since": "all"}).text
         rows = re.findall(r'name="row" value="([0-9a-f]{24})"', shown)
         assert len(rows) == 2
         asked = {"p_place": "s", "since": "all", "row": rows[0], "level": "high"}
@@ -165,11 +165,54 @@ def test_a_hunt_is_written_in_a_form_and_refused_with_the_reason(platform: Platf
     assert sorted(one.body["again"] for one in recorded(platform, "detect.hunt.saved")) == [False, True]
 
 
+@pytest.mark.behaviour("web.hunt-own")
+def test_a_hunt_of_ones_own_is_changed_and_removed_with_its_schedule_and_ours_stay(
+    platform: Platform, running: Any
+) -> None:
+    with running.inside() as client:
+        assert post(client, "/hunts/new-hunt", name="who_denied", yaml=HUNT).status_code == 303
+        assert "/hunts/new-hunt?edit=who_denied" in client.get("/hunts/who_denied").text
+        form = client.get("/hunts/new-hunt?edit=who_denied").text
+        assert (html.unescape(form).count("Who was denied"), 'value="1" checked' in form) == (1, True)
+        changed = HUNT.replace("Who was denied", "Who was refused")
+        assert post(client, "/hunts/new-hunt", name="who_denied", yaml=changed, force="1").status_code == 303
+        assert known_hunts(platform.data_dir)["who_denied"].title == "Who was refused"
+        wanted = {"p_place": "s", "every": "1h", "alert": "", "since": ""}
+        assert post(client, "/hunts/who_denied/schedule", **wanted).status_code == 303
+        gone = post(client, "/hunts/who_denied/remove")
+        assert (gone.status_code, gone.headers["location"]) == (303, "/hunts")
+        assert ("who_denied" in known_hunts(platform.data_dir), book_of(platform).schedules()) == (False, [])
+        for path in ("/hunts/new-hunt?edit=who_denied", "/hunts/new-hunt?edit=traffic_by_tool"):
+            assert client.get(path).status_code == 404
+        assert "edit=" not in client.get("/hunts/traffic_by_tool").text
+        assert post(client, "/hunts/traffic_by_tool/remove").status_code == 404
+        assert "traffic_by_tool" in known_hunts(platform.data_dir)
+    (fact,) = recorded(platform, "detect.hunt.removed")
+    assert (fact.actor, fact.target) == ("operator:ada", "who_denied")
+
+
+@pytest.mark.behaviour("web.hunt-own")
+@pytest.mark.parametrize("name", ["run", "since", "raised", "row", "level"])
+def test_a_parameter_may_be_called_as_something_of_the_page_is(platform: Platform, running: Any, name: str) -> None:
+    for actor in ("agent:a", "agent:b"):
+        denied(platform, actor)
+    text = HUNT.replace("place", name)
+    with running.inside() as client:
+        assert post(client, "/hunts/new-hunt", name="who_denied", yaml=text).status_code == 303
+        asked = {"run": "1", "since": "all", f"p.{name}": "s"}
+        shown = client.get("/hunts/who_denied", params=asked).text
+        assert (">2 rows" in shown, f'name="p.{name}" value="s"' in shown) == (True, True)
+        assert ">0 rows" in client.get("/hunts/who_denied", params=asked | {f"p.{name}": "other"}).text
+        row = re.findall(r'name="row" value="([0-9a-f]{24})"', shown)[0]
+        said = {f"p.{name}": "s", "since": "all", "row": row, "level": "high"}
+        assert client.post("/hunts/who_denied/escalate", data=said, headers=OURS).status_code == 303
+
+
 @pytest.mark.behaviour("web.hunt-roles")
 def test_a_viewer_runs_hunts_and_does_nothing_with_them(platform: Platform, running: Any) -> None:
     denied(platform, "agent:a")
     acts = ("traffic_by_tool/schedule", "traffic_by_tool/unschedule", "traffic_by_tool/escalate")
-    acts += ("traffic_by_tool/draft", "new-hunt")
+    acts += ("traffic_by_tool/draft", "traffic_by_tool/remove", "new-hunt")
     said = {"every": "1h", "level": "high", "row": "0" * 24, "name": "who_denied", "yaml": HUNT}
     with running.inside() as client:
         for act in acts:

@@ -11,7 +11,7 @@ import msgspec
 from watchkeeper.app.lakes import lake_in
 from watchkeeper.core.errors import Invalid, Misconfigured
 from watchkeeper.detect.hunts.loading import find, parse_hunt
-from watchkeeper.detect.hunts.own import judge, keep, known_hunts
+from watchkeeper.detect.hunts.own import judge, keep, known_hunts, remove, text_of
 from watchkeeper.detect.hunts.parameters import values
 from watchkeeper.detect.hunts.standing.book import Book
 from watchkeeper.detect.hunts.standing.findings import alert_for_found, found_event
@@ -19,11 +19,12 @@ from watchkeeper.detect.hunts.standing.keeper import Keeper
 from watchkeeper.detect.hunts.standing.model import LEVELS, Schedule
 from watchkeeper.events import new_event
 from watchkeeper.events.lake.sql.model import Limits
+from watchkeeper.events.query.language import parse_time
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
 
-SAVED = "detect.hunt.saved"
+SAVED, REMOVED = "detect.hunt.saved", "detect.hunt.removed"
 _MOST_TESTS = 20
 _TRIAL = Limits(rows=1000, seconds=5.0, memory=1024**3)
 """What one test of a hunt may cost that somebody hands in."""
@@ -60,6 +61,7 @@ class Hunting:
             "hunts.runs": self.runs,
             "hunts.escalate": self.escalate,
             "hunts.save": self.save,
+            "hunts.remove": self.remove,
         }
 
     def schedules(self, _: dict[str, Any]) -> Any:
@@ -70,6 +72,8 @@ class Hunting:
         wanted = msgspec.convert(asked["schedule"], Schedule)
         hunt = find(known_hunts(self._on.data_dir), wanted.hunt)
         values(hunt, wanted.parameters)
+        if wanted.range not in ("", "all"):
+            parse_time(wanted.range, self._on.clock.now())
         if wanted.alert not in LEVELS:
             raise Invalid(f"there is no level {wanted.alert!r}", hint=f"one of {', '.join(LEVELS[1:])}")
         return self._book.put(wanted, asked["by"])
@@ -98,6 +102,20 @@ class Hunting:
         self._on.journal.record(fact)
         keep(self._on.data_dir, name, data)
         return {"hunt": name, "again": again}
+
+    def remove(self, asked: dict[str, Any]) -> Any:
+        """Forget one of one's own; what runs it by itself ends, and its history stays."""
+        name, data_dir = str(asked["hunt"]), self._on.data_dir
+        text_of(data_dir, name)
+        ended = [one.tenant for one in self._book.schedules() if one.hunt == name]
+        for tenant in ended:
+            self._book.end(name, tenant, asked["by"])
+        fact = new_event(
+            self._on.clock.now(), REMOVED, actor=asked["by"], target=name, outcome="success", body={"hunt": name}
+        )
+        self._on.journal.record(fact)
+        remove(data_dir, name)
+        return {"hunt": name, "schedules": len(ended)}
 
     def escalate(self, asked: dict[str, Any]) -> Any:
         """A row becomes a fact and an alert; response makes an incident of it, as of any other."""

@@ -22,7 +22,7 @@ from watchkeeper.app.sketching import sketched
 from watchkeeper.core.errors import Conflict, Denied, Invalid, Misconfigured, NotFound, Unavailable
 from watchkeeper.detect.hunts.loading import find
 from watchkeeper.detect.hunts.model import Hunt
-from watchkeeper.detect.hunts.own import known_hunts
+from watchkeeper.detect.hunts.own import known_hunts, text_of
 from watchkeeper.detect.hunts.own import own_folder as own_hunts
 from watchkeeper.detect.hunts.parameters import from_words, values
 from watchkeeper.detect.hunts.standing.changes import digest
@@ -80,7 +80,6 @@ class HuntsView:
     def schedule(self, acting: Acting, asked: Asked, wish: Wish) -> None:
         self._access.require(acting, _KEEP)
         hunt = self._find(asked.hunt)
-        self._range(hunt, asked.since)
         given = from_words(hunt, _words(hunt, asked.said))
         wanted = Schedule(
             hunt=hunt.name,
@@ -123,6 +122,13 @@ class HuntsView:
         self._access.require(acting, _KEEP)
         with self._in_turn():
             self._acts.save({"name": name, "text": text, "force": force, "by": acting.actor})
+
+    def text(self, name: str) -> str:
+        return text_of(self._on.data_dir, name)
+
+    def remove(self, acting: Acting, name: str) -> None:
+        self._access.require(acting, _KEEP)
+        self._acts.remove({"hunt": name, "by": acting.actor})
 
     def _answer(self, asked: Asked) -> Answer:
         hunt = self._find(asked.hunt)

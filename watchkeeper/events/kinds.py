@@ -97,6 +97,7 @@ KINDS: dict[str, str] = {
     "detect.hunt.scheduled": "A hunt is run by itself from now on; the body says how often, and what a new row raises.",
     "detect.hunt.unscheduled": "A hunt is not run by itself any more.",
     "detect.hunt.saved": "A hunt of one's own is kept from now on, or in another wording than before.",
+    "detect.hunt.removed": "A hunt of one's own is not kept any more.",
     "detect.hunt.found": "A row that somebody, or a schedule, wants looked at; actor and server are the row's.",
     "detect.hunt.failed": "A scheduled hunt has no result; the body says why.",
     "detect.rule.enabled": "A rule may raise alerts from now on; the body says why, and whether it was tried before.",

@@ -96,6 +96,7 @@ def build(services: Services, doors: Doors, settings: ConsoleSettings, clock: Cl
             hunting.schedule,
             hunting.unschedule,
             hunting.escalate,
+            hunting.remove,
             hunting.draft,
             coverage.coverage,
             approvals.approvals,

@@ -113,6 +113,14 @@ class Hunts(Protocol):
         """Raises `Invalid` when nothing tells the rows' events from their neighbours."""
         ...
 
+    def text(self, name: str) -> str:
+        """The file of one of one's own. Raises `NotFound`."""
+        ...
+
+    def remove(self, acting: Acting, name: str) -> None:
+        """Forget one of one's own, and its schedule. Raises `NotFound` for one that is not."""
+        ...
+
     def save(self, acting: Acting, name: str, text: str, *, force: bool) -> None:
         """Raises `Invalid` with the reason when it may not run or fails its tests, `Conflict` for a taken name."""
         ...

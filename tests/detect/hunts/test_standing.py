@@ -13,7 +13,9 @@ from watchkeeper.app.hunting import Hunting
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Conflict, Invalid, NotFound
-from watchkeeper.detect.hunts.own import known_hunts, remove, save
+from watchkeeper.detect.hunts.loading import load_hunt
+from watchkeeper.detect.hunts.model import Hunt
+from watchkeeper.detect.hunts.own import judge, keep, known_hunts, remove
 from watchkeeper.detect.hunts.pivots import ids_of, pivots, timeline
 from watchkeeper.detect.hunts.standing.book import Book
 from watchkeeper.detect.hunts.standing.changes import compare, digest
@@ -49,9 +51,15 @@ def clock() -> ManualClock:
 def on(tmp_path: Path) -> Iterator[Platform]:
     file = tmp_path / "who_denied.yaml"
     file.write_text(HUNT)
-    save(tmp_path / "data", file)
+    saved(tmp_path / "data", file)
     with opened(tmp_path / "data", "watch") as platform:
         yield platform
+
+
+def saved(data: Path, file: Path) -> Hunt:
+    hunt = load_hunt(file)
+    judge(data, hunt)
+    return keep(data, hunt.name, file.read_bytes())
 
 
 def keeper(on: Platform, clock: ManualClock) -> Keeper:
@@ -140,16 +148,16 @@ def test_a_hunt_is_saved_once_its_tests_pass_and_never_in_the_place_of_ours(tmp_
     data, file = tmp_path / "data", tmp_path / "who_denied.yaml"
     file.write_text(HUNT.replace("denials: 1", "denials: 2"))
     with pytest.raises(Invalid):
-        save(data, file)
+        saved(data, file)
     file.write_text(HUNT)
-    assert save(data, file).name == "who_denied"
+    assert saved(data, file).name == "who_denied"
     assert "who_denied" in known_hunts(data)
     with pytest.raises(Conflict):
-        save(data, file)
+        saved(data, file)
     ours = tmp_path / "event_by_id.yaml"
     ours.write_text(HUNT)
     with pytest.raises(Conflict):
-        save(data, ours)
+        saved(data, ours)
     for name in ("../data/hunts/who_denied", "nothing"):
         with pytest.raises(NotFound):
             remove(data, name)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from watchkeeper.app.administration import Administration
 from watchkeeper.app.settings import data_folder
 from watchkeeper.cli import options, output
-from watchkeeper.detect.hunts import own
+from watchkeeper.core.errors import Invalid
 
 
 @click.command()
@@ -19,10 +20,15 @@ from watchkeeper.detect.hunts import own
 def save(file: Path, force: bool, data: Path | None) -> None:
     """Keep a hunt of your own, so that it can be run by its name, and scheduled.
 
-    FILE is called as the hunt is. It is taken once its query may run and its own tests pass.
+    FILE is called as the hunt is. It is taken once its query may run and its own tests (20 at most, five seconds each)
+    pass. That it was saved goes into the journal, with who did it.
     """
-    hunt = own.save(data_folder(data), file, force=force)
-    output.text(f"saved {hunt.name}; run it: watchkeeper hunt run {hunt.name}")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{file} cannot be read: {error}", hint="check its mode; save it as UTF-8") from error
+    done = Administration(data_folder(data)).call("hunts.save", name=file.stem, text=text, force=force)
+    output.text(f"saved {done['hunt']}; run it: watchkeeper hunt run {done['hunt']}")
 
 
 @click.command()
@@ -30,6 +36,6 @@ def save(file: Path, force: bool, data: Path | None) -> None:
 @options.data
 @options.errors_told
 def remove(name: str, data: Path | None) -> None:
-    """Forget a hunt of your own. Its schedule, if it has one, ends with a failure that says so."""
-    own.remove(data_folder(data), name)
-    output.text(f"removed {name}")
+    """Forget a hunt of your own. Its schedule, if it has one, ends with it; the history stays."""
+    done = Administration(data_folder(data)).call("hunts.remove", hunt=name)
+    output.text(f"removed {name}" + (", and it is not scheduled any more" if done["schedules"] else ""))

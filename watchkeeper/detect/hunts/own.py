@@ -33,15 +33,11 @@ def known_hunts(data_dir: Path | None, more: Iterable[Path] = ()) -> dict[str, H
     return load_hunts([content_folder("hunts"), *own, *more])
 
 
-def save(data_dir: Path, file: Path, *, force: bool = False) -> Hunt:
-    """Take a file in. Raises `Invalid` when its tests fail, `Conflict` when the name is taken."""
-    hunt = load_hunt(file)
-    judge(data_dir, hunt, force=force)
-    return keep(data_dir, hunt.name, file.read_bytes())
-
-
 def judge(data_dir: Path, hunt: Hunt, *, force: bool = False, limits: Limits = _LIMITS) -> bool:
-    """Whether it stands in the place of an earlier one. Raises as `save` does; `limits` are those of its tests."""
+    """Whether it stands in the place of an earlier one; `limits` are those of its tests.
+
+    Raises `Invalid` when they fail, `Conflict` when the name is taken.
+    """
     if hunt.name in load_hunts([content_folder("hunts")]):
         raise Conflict(f"the name {hunt.name} belongs to one of ours", hint="call it something else")
     known = list(_files(data_dir))
@@ -69,11 +65,18 @@ def _files(data_dir: Path) -> Iterable[Path]:
     return [path for path in folder.iterdir() if path.suffix in (".yaml", ".yml")] if folder.is_dir() else []
 
 
+def text_of(data_dir: Path, name: str) -> str:
+    """The file of one. Raises `NotFound`."""
+    return _file(data_dir, name).read_text(encoding="utf-8")
+
+
 def remove(data_dir: Path, name: str) -> None:
     """Forget one. Raises `NotFound`."""
-    for ending in (".yaml", ".yml"):
-        path = own_folder(data_dir) / f"{name}{ending}"
-        if path.is_file() and path.parent == own_folder(data_dir):
-            path.unlink()
-            return
+    _file(data_dir, name).unlink(missing_ok=True)
+
+
+def _file(data_dir: Path, name: str) -> Path:
+    for path in _files(data_dir):
+        if path.stem == name:
+            return path
     raise NotFound(f"no hunt of your own is called {name[:80]!a}", hint="`watchkeeper hunt list` shows them")

@@ -53,7 +53,7 @@ AUTHORIZE_SESSION = OcsfClass(3003, "Authorize Session", {1: "Assign Privileges"
 ENTITY = OcsfClass(
     3004,
     "Entity Management",
-    {1: "Create", 3: "Update", 5: "Move", 8: "Enable", 10: "Activate", 12: "Suspend", 13: "Resume"},
+    {1: "Create", 3: "Update", 4: "Delete", 5: "Move", 8: "Enable", 10: "Activate", 12: "Suspend", 13: "Resume"},
 )
 USER_ACCESS = OcsfClass(3005, "User Access Management", {1: "Assign Privileges", 2: "Revoke Privileges"})
 LIFECYCLE = OcsfClass(

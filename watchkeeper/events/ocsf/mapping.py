@@ -132,6 +132,7 @@ MEANINGS: dict[str, Meaning] = {
     "detect.hunt.scheduled": Meaning(ENTITY, 8, people.hunt),
     "detect.hunt.unscheduled": Meaning(ENTITY, OTHER, people.hunt, "Disabled"),
     "detect.hunt.saved": Meaning(ENTITY, 3, people.hunt),
+    "detect.hunt.removed": Meaning(ENTITY, 4, people.hunt),
     "detect.hunt.found": Meaning(BASE, OTHER, estate.nothing_more, "Hunt found"),
     "detect.hunt.failed": Meaning(APP_ERROR, 1, estate.error),
     "detect.rule.enabled": Meaning(ENTITY, 8, people.rule),

@@ -54,6 +54,18 @@ async def unschedule(request: PageRequest) -> Response[str]:
     return await _done(request, form, lambda: port.unschedule(acting, name))
 
 
+@post("/hunts/{name:str}/remove", request_max_body_size=_LIMIT)
+async def remove(request: PageRequest) -> Response[str]:
+    """Forget one of one's own; its schedule ends with it."""
+    form, _ = await _form(request)
+    port, acting, name = port_of(console_of(request)), acting_of(request), request.path_params["name"]
+    try:
+        await asyncio.to_thread(port.remove, acting, name)
+    except (Conflict, Denied, Invalid) as error:
+        return await _refused(request, error, lambda why: shown(request, form, wanted=False, failure=why))
+    return _to("/hunts")
+
+
 @post("/hunts/{name:str}/escalate", request_max_body_size=_LIMIT)
 async def escalate(request: PageRequest) -> Response[str]:
     """One row becomes an alert, with a note."""
@@ -91,8 +103,16 @@ async def draft(request: PageRequest) -> Response[str]:
 
 @get("/hunts/new-hunt")
 async def blank(request: PageRequest) -> Response[str]:
-    """A form for a hunt of one's own. No hunt can have this name: it has a dash."""
-    return await asyncio.to_thread(_writing, request, {}, "")
+    """A form for a hunt of one's own, or, with `edit`, for another wording of one that is kept.
+
+    No hunt can have this name: it has a dash. Raises `NotFound`.
+    """
+    name = request.query_params.get("edit", "")[:80]
+    said = {}
+    if name:
+        text = await asyncio.to_thread(port_of(console_of(request)).text, name)
+        said = {"name": name, "yaml": text, "force": "1"}
+    return await asyncio.to_thread(_writing, request, said, "")
 
 
 @post("/hunts/new-hunt", request_max_body_size=_LARGE)
@@ -123,12 +143,12 @@ async def _form(request: PageRequest) -> tuple[dict[str, str], dict[str, str]]:
     """What a run of the hunt is asked by, as in its address, and the rest. Raises `NotFound`."""
     said = {str(name): str(value) for name, value in (await request.form()).multi_items()}
     row = await asyncio.to_thread(port_of(console_of(request)).show, request.path_params["name"])
-    asked = {name: said.get(f"p.{name}", "")[:LONGEST] for name in row.hunt.parameters}
+    asked = {f"p.{name}": said.get(f"p.{name}", "")[:LONGEST] for name in row.hunt.parameters}
     return asked | {"since": said.get("since", "")[:20]}, {n: v for n, v in said.items() if not n.startswith("p.")}
 
 
 def _asked(request: PageRequest, form: dict[str, str]) -> Asked:
-    said = {name: value for name, value in form.items() if name != "since"}
+    said = {name.removeprefix("p."): value for name, value in form.items() if name.startswith("p.")}
     return Asked(request.path_params["name"], said, form["since"])
 
 

@@ -33,7 +33,10 @@ def hunts(request: PageRequest) -> Response[str]:
 
 @get("/hunts/{name:str}", sync_to_thread=True)
 def one_hunt(request: PageRequest) -> Response[str]:
-    """One hunt; with `run=1` its result, by the parameters in the address, so that the address can be passed on."""
+    """One hunt; with `run=1` its result, by the parameters in the address, so that the address can be passed on.
+
+    A hunt's parameter stands there as `p.NAME`: it may be called as something of the page is.
+    """
     params = request.query_params
     return shown(request, dict(params), wanted=params.get("run") == "1")
 
@@ -43,7 +46,7 @@ def shown(request: PageRequest, asked: Mapping[str, str], *, wanted: bool, failu
     console, name = console_of(request), request.path_params["name"]
     port = port_of(console)
     row = port.show(name)
-    said = {key: asked.get(key, "")[:LONGEST] for key in row.hunt.parameters}
+    said = {key: asked.get(f"p.{key}", "")[:LONGEST] for key in row.hunt.parameters}
     since = asked.get("since", "")[:20]
     answer, wrong = _answer(port, name, said, since) if wanted else (Known(None), "")
     ways, digests = _rows(answer.value)

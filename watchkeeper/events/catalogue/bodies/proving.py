@@ -87,6 +87,7 @@ KINDS = {
     "detect.hunt.scheduled": Kind(body=Scheduled, sets=ON_TARGET, outcomes=DONE),
     "detect.hunt.unscheduled": Kind(body=Unscheduled, sets=ON_TARGET, outcomes=DONE),
     "detect.hunt.saved": Kind(body=Saved, sets=ON_TARGET, outcomes=DONE),
+    "detect.hunt.removed": Kind(body=Unscheduled, sets=ON_TARGET, outcomes=DONE),
     "detect.hunt.found": Kind(
         body=Found, sets=("outcome",), may=("actor", "server", "target"), outcomes=DONE, labels=("exercise",)
     ),
