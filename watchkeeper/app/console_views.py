@@ -220,9 +220,9 @@ def _row(incident: Opened) -> IncidentRow:
 
 
 def _containment(incident: Opened) -> str:
-    if incident.contained_at:
-        return "contained"
-    return "unverified" if incident.state.value == "unverified" else "none"
+    if incident.state.value in ("unverified", "partly_contained"):
+        return incident.state.value
+    return "contained" if incident.contained_at else "none"
 
 
 def _incident(case: Case, orders: Sequence[OrderRow]) -> Incident:

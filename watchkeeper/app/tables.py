@@ -18,6 +18,7 @@ from watchkeeper.operators import roster
 from watchkeeper.registry import pins
 from watchkeeper.respond import incidents, lease
 from watchkeeper.respond.deadman import pausing
+from watchkeeper.respond.gates import book as gates
 from watchkeeper.respond.integrations import outbox as integrations
 from watchkeeper.respond.oncall import book as oncall
 from watchkeeper.respond.webhooks import outbox as webhooks
@@ -27,7 +28,7 @@ METADATA = Base.metadata
 ROOMS = (
     *(alerts, exceptions),
     *(approvals, bundles, detector, flow, grants, identity, orders, pins),
-    *(hunts, incidents, integrations, lease, operators, register, roster, values, webhooks),
+    *(gates, hunts, incidents, integrations, lease, operators, register, roster, values, webhooks),
     *(oncall, pausing),
 )
 """The rooms that keep tables."""

@@ -30,6 +30,7 @@ from watchkeeper.core.database import Base
 from watchkeeper.core.errors import NotFound
 from watchkeeper.respond.model import (
     Alert,
+    Ending,
     Entry,
     Incident,
     IncidentState,
@@ -137,6 +138,20 @@ class RunRow(Base):
     begun_at: Mapped[int] = mapped_column(BigInteger, default=0)
     finished_at: Mapped[int] = mapped_column(BigInteger, default=0)
     document: Mapped[str] = mapped_column(Text)
+    plan_hash: Mapped[str] = mapped_column(String(80), default="")
+    asked_by: Mapped[str] = mapped_column(String(160), default="")
+    """The operator who had it run; empty when an alert did."""
+    ending: Mapped[str] = mapped_column(Text, default="")
+    """Why it ends before its last step, as JSON of `Ending`; empty while it goes on."""
+
+
+class TextRow(Base):
+    """A playbook's file, kept once however many runs it has."""
+
+    __tablename__ = "respond_texts"
+
+    hash: Mapped[str] = mapped_column(String(80), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
 
 
 class StepRow(Base):
@@ -297,6 +312,21 @@ def steps_of(session: Session, run: str) -> tuple[StepResult, ...]:
     return tuple(msgspec.json.decode(text, type=StepResult) for text in rows)
 
 
+def keep_text(session: Session, digest: str, text: str) -> None:
+    if session.get(TextRow, digest) is None:
+        session.add(TextRow(hash=digest, text=text))
+
+
+def text_of(session: Session, digest: str) -> str:
+    row = session.get(TextRow, digest)
+    return row.text if row else ""
+
+
+def locked(session: Session, run: str) -> RunRow | None:
+    """The run's row, held until the transaction ends: the strands of a run take turns."""
+    return session.get(RunRow, run, with_for_update=True)
+
+
 def run_of(row: RunRow, steps: tuple[StepResult, ...]) -> Run:
     return Run(
         id=row.id,
@@ -309,6 +339,9 @@ def run_of(row: RunRow, steps: tuple[StepResult, ...]) -> Run:
         begun_at=row.begun_at,
         finished_at=row.finished_at,
         steps=steps,
+        asked_by=row.asked_by,
+        plan_hash=row.plan_hash,
+        ending=msgspec.json.decode(row.ending, type=Ending) if row.ending else None,
     )
 
 

@@ -27,12 +27,13 @@ from watchkeeper.respond._store import AlertRow, IncidentRow, RunRow
 from watchkeeper.respond.interface import Action
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import ACTOR, EXERCISE, Alert, Entry, Incident, IncidentState, Mark, Status
-from watchkeeper.respond.planning import Plan, facts_of, plan
+from watchkeeper.respond.planning import Authority, Plan, facts_of, plan
 from watchkeeper.respond.playbook import Shelved
 from watchkeeper.respond.ports import At
 from watchkeeper.respond.runner import Document
 from watchkeeper.respond.settings import RespondSettings
 
+_CONTAINED = (IncidentState.CONTAINED.value, IncidentState.PARTLY_CONTAINED.value)
 _log = logging.getLogger(__name__)
 
 
@@ -55,6 +56,7 @@ class Intake:
         self._clock = clock
         self._settings = settings
         self._shelf = shelf or Shelf((), {})
+        self._authority = Authority(frozenset(settings.pre_authorised))
 
     def take(self, alert: Alert, cursor: Mapping[str, int] | None = None) -> Sequence[Document]:
         """Put an alert where it belongs; returns the runs that are due. One that is known already changes nothing."""
@@ -116,7 +118,7 @@ class Intake:
         row.alerted_at = min(row.alerted_at, alert.time)
         row.labels = _json(sorted({*msgspec.json.decode(row.labels), *alert.labels}))
         row.principal = row.principal or alert.principal
-        if row.state == IncidentState.CONTAINED.value and not alert.was_stopped:
+        if row.state in _CONTAINED and not alert.was_stopped:
             row.state = IncidentState.OPEN.value  # something got past what was contained
             row.advice = f"{alert.title or alert.rule} came after containment and was not stopped. Contain by hand."
         event = incident_event(
@@ -199,7 +201,7 @@ class Intake:
 
     def _decide(self, shelved: Shelved, facts: Mapping[str, Any], row: IncidentRow) -> Plan | None:
         try:
-            return plan(shelved.playbook, facts, self._shelf.actions)
+            return plan(shelved.playbook, facts, self._shelf.actions, self._authority)
         except Invalid as error:
             name = shelved.playbook.id
             row.advice = f"The playbook {name} could not decide: {error.reason}. Contain by hand."
@@ -210,30 +212,48 @@ class Intake:
         self, session: Session, row: IncidentRow, shelved: Shelved, decided: Plan, facts: Mapping[str, Any]
     ) -> Document | None:
         """The run's document, kept with its incident; `None` when it was decided before."""
-        playbook = shelved.playbook
-        run = decided.key(row.id, row.round, playbook)
+        run = decided.key(row.id, row.round, shelved.playbook)
         if session.get(RunRow, run) is not None:
             return None
-        content = {"id": playbook.id, "version": playbook.version, "hash": shelved.hash, "text": shelved.text}
-        document: Document = {
-            "run": run,
-            "incident": facts["incident"] | {"alerts": row.alert_count},
-            "playbook": content,
-            "plan": msgspec.to_builtins(decided),
-        }
-        session.add(
-            RunRow(
-                id=run,
-                incident=row.id,
-                playbook=playbook.id,
-                version=playbook.version,
-                hash=shelved.hash,
-                state=_store.PENDING,
-                begun_at=self._clock.now(),
-                document=_json(document),
-            )
+        told = facts["incident"] | {"alerts": row.alert_count}
+        return keep_run(session, run, shelved, decided, incident=told, now=self._clock.now())
+
+
+def keep_run(
+    session: Session,
+    run: str,
+    shelved: Shelved,
+    decided: Plan,
+    *,
+    incident: Mapping[str, Any],
+    now: int,
+    asked_by: str = "",
+) -> Document:
+    """Store a run that was decided, and its playbook's text; its document. Part of the caller's transaction."""
+    playbook = shelved.playbook
+    document: Document = {
+        "run": run,
+        "incident": dict(incident),
+        "playbook": {"id": playbook.id, "version": playbook.version, "hash": shelved.hash},
+        "plan": msgspec.to_builtins(decided),
+    }
+    _store.keep_text(session, shelved.hash, shelved.text)
+    session.add(
+        RunRow(
+            id=run,
+            incident=str(incident["id"]),
+            playbook=playbook.id,
+            version=playbook.version,
+            hash=shelved.hash,
+            state=_store.PENDING,
+            begun_at=now,
+            document=_json(document),
+            plan_hash=decided.digest(),
+            asked_by=asked_by,
+            ending="",
         )
-        return document
+    )
+    return document
 
 
 def brief(incident: Incident) -> dict[str, object]:

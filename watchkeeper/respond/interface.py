@@ -87,6 +87,8 @@ class ActionContext:
     """What the steps before this one came to, one a line."""
     has_time: Callable[[], bool]
     """Whether the step's deadline has not passed."""
+    approved_by: tuple[str, ...] = ()
+    """The operators who approved this step of this very plan; empty where nobody had to."""
 
     def claim(self) -> None:
         """Call it right before an effect. Raises `Unavailable` past the deadline: the step has failed already."""

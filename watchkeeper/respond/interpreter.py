@@ -1,283 +1,292 @@
-"""Carries out what was planned: one run, step after step, whatever happens to any of them.
+"""Walks what was planned: the one interpreter workflow, for a run, a branch of it, or what goes on behind a gate.
 
-Order of a step: its effect, then its proof, then its records, then the engine's checkpoint. Killed anywhere in between,
-it is taken again with the same idempotency key and the same event ids, so nothing is doubled. A step never raises and
-never outlives its deadline here: what went wrong is its result, and the incident says what a person should do.
+Deterministic between durable steps: where it begins is in its document, where it goes is in results that are stored. At
+a gate (an approval, a wait, a person, branches) the workflow ends; the gate's row goes on for it. What a step does is
+`acting`'s business, what gates are `gates`'.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from watchkeeper.core.errors import WatchkeeperError
-from watchkeeper.core.ids import derived_id
-from watchkeeper.events.model import VERSION, Event, Severity
-from watchkeeper.respond.deadlines import within
-from watchkeeper.respond.interface import Action, ActionContext, Outcome, Proof, Services
-from watchkeeper.respond.model import ACTOR, StepResult
-from watchkeeper.respond.planning import Plan, PlannedStep
-from watchkeeper.respond.playbook import StepKind
+from watchkeeper.respond.acting import UNDO, Order, Stepper, Watch
+from watchkeeper.respond.gates.book import Gates, Wanted
+from watchkeeper.respond.gates.model import Gate, GateKind, GateSpec, GateState
+from watchkeeper.respond.interface import Action, Services
+from watchkeeper.respond.model import Ending, StepResult
+from watchkeeper.respond.planning import PlannedApproval, PlannedStep
+from watchkeeper.respond.playbook import StepKind, microseconds
 from watchkeeper.respond.progress import Progress
 from watchkeeper.respond.runner import Do, Document
+from watchkeeper.respond.strands.blocks import Block, acts, binding, block_of, branch, way_to
 
-ATTEMPT_GROUP = 1
-"""Raised only when a person asks for a step to be done anew; a retry after a crash stays in its group."""
-
-Watch = Callable[[str], None]
-"""Told where a run is, for tests that kill it there: `STEP effect`, `STEP recorded`, `STEP done`."""
-
-_log = logging.getLogger(__name__)
+_GATES = {StepKind.WAIT: GateKind.WAIT, StepKind.MANUAL: GateKind.MANUAL, StepKind.PARALLEL: GateKind.JOIN}
+APPROVE = "approve"
+"""The durable step before all others of a playbook that asks first."""
 
 
-class _Order(msgspec.Struct, frozen=True):
-    """A run's document, typed."""
+class _Parked(Exception):
+    """The strand waits at a gate: this workflow has ended."""
 
-    run: str
-    incident: dict[str, Any]
-    playbook: dict[str, Any]
-    plan: Plan
+
+@dataclass
+class _Walk:
+    """One workflow's way."""
+
+    order: Order
+    do: Do
+    strand: str
+    gate: Gate | None
+    """Behind which it goes on; `None` at the beginning of the strand."""
 
 
 class RunInterpreter:
-    """The one interpreter workflow."""
+    """The interpreter, on the parts that it needs."""
 
     def __init__(
-        self, actions: Mapping[str, Action], services: Services, progress: Progress, watch: Watch | None = None
+        self,
+        actions: Mapping[str, Action],
+        services: Services,
+        progress: Progress,
+        gates: Gates,
+        *,
+        watch: Watch | None = None,
+        ask: Callable[[Gate], None] = lambda _: None,
     ) -> None:
-        self._actions = actions
-        self._services = services
+        """`ask` tells people of a gate that is theirs; it may come twice."""
         self._progress = progress
+        self._gates = gates
         self._watch = watch or (lambda _where: None)
-        self._pause = threading.Event()
+        self._ask = ask
+        self.stepper = Stepper(actions, services, progress, self._watch)
 
     def __call__(self, document: Document, do: Do) -> None:
+        run = str(document.get("run"))
         try:
-            self._walk(document, do)
+            self._carry(document, do)
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
-            self._safely(lambda: self._progress.lost(str(document.get("run")), why))
+            self.stepper.safely(lambda: self._progress.lost(run, why))
             raise
 
-    def _walk(self, document: Document, do: Do) -> None:
-        run = msgspec.convert(document, _Order)
-        self._begin(run)
-        results: list[StepResult] = []
+    def _carry(self, document: Document, do: Do) -> None:
+        order = msgspec.convert(self._progress.document(document["run"]), Order)
+        gate = self._gates.by_id(document["gate"]) if "gate" in document else None
+        walk = _Walk(order, do, gate.strand if gate else document.get("strand", ""), gate)
+        try:
+            why = self._strand(walk)
+        except _Parked:
+            return
+        if walk.strand:
+            outcome = "failed" if why else "completed"
+            self.stepper.safely(lambda: self._gates.strand_over(order.run, walk.strand, outcome))
+            self._watch(f"strand {walk.strand} ended")
+        else:
+            self._end(walk)
+
+    def _strand(self, walk: _Walk) -> str:
+        """Up to its end. Why a step of it was not reached; empty when all were."""
+        block, gate = block_of(walk.order.plan, walk.strand), walk.gate
+        if gate is not None and gate.step:
+            return self._go_on(walk, block, way_to(block, gate.step))
         why = ""
-        for step in run.plan.steps:
-            waits = _waits(run.plan, step)
-            skip = f"not reached: {why}" if why else waits
-            planned = msgspec.structs.replace(step, skip=skip) if skip and not step.skip else step
-            result = self._durably(do, run, planned, tuple(results), is_due=not (step.skip or waits))
-            results.append(result)
-            if result.state == "failed" and step.on_failure != "continue":
-                why = f"{step.id} failed"
-                if step.on_failure == "undo":
-                    results += self._take_back(do, run, tuple(results))
-        self._finish(run, tuple(results))
-        self._watch("finished")
+        if not walk.strand:
+            why = self._begin(walk) if gate is None else _no(gate)
+        return self._block(walk, block, why)
 
-    # -- one step ----------------------------------------------------------------------------------------------
+    # -- blocks
 
-    def _durably(
-        self, do: Do, run: _Order, step: PlannedStep, before: tuple[StepResult, ...], *, is_due: bool
-    ) -> StepResult:
-        kept = do(step.id, lambda: _builtins(self._take(run, step, before, is_due)))
+    def _begin(self, walk: _Walk) -> str:
+        """The whole playbook's approval. Why nothing is done, when nothing is."""
+        order = walk.order
+        body = {"hash": order.playbook["hash"]}
+        begun = self.stepper.event(order, "respond.playbook.started", "", body)
+        self.stepper.safely(lambda: self._progress.begun(order.run, begun))
+        if order.plan.approve is None or not acts(order.plan.steps):
+            return ""
+        what = f"the playbook {order.playbook['id']}: " + _acts_in_words(order.plan.steps)
+        return self._park(walk, "", GateKind.APPROVAL, _asking(order.plan.approve, what))
+
+    def _block(self, walk: _Walk, block: Block, why: str) -> str:
+        """Take these steps. Why what follows them is not reached; empty when it is."""
+        for step in block:
+            why = self._step(walk, step, why, None)
+        return why
+
+    def _go_on(self, walk: _Walk, block: Block, way: list[int]) -> str:
+        """The same, from the step where the strand waited."""
+        step, rest = block[way[0]], way[1:]
+        if rest:
+            why = self._after_path(step, self._go_on(walk, step.path, rest))
+        else:
+            why = self._step(walk, step, "", walk.gate)
+        return self._block(walk, block[way[0] + 1 :], why)
+
+    def _step(self, walk: _Walk, step: PlannedStep, why: str, gate: Gate | None) -> str:
+        if not (why or step.skip or step.broken):
+            why = self._wait_for(walk, step, gate)
+        result = self._taken(walk, step, why, gate)
+        if why or not result.is_bad:
+            return why
+        return self._after(walk, step, result)
+
+    def _after(self, walk: _Walk, step: PlannedStep, result: StepResult) -> str:
+        """What a step that failed leads to. Why what follows is not reached."""
+        said = f"{step.id} was declined" if result.is_declined else f"{step.id} {_was(result)}"
+        if step.on_failure == "path":
+            return self._after_path(step, self._block(walk, step.path, ""))
+        if step.on_failure == "continue":
+            return ""
+        if step.on_failure == "undo":
+            ending = Ending(said, is_undone=True)
+            walk.do(f"undo because of {step.id}", lambda: self._end_run(walk.order.run, ending))
+        return said
+
+    def _after_path(self, step: PlannedStep, why: str) -> str:
+        return why or (f"{step.id} failed" if step.then == "stop" else "")
+
+    # -- gates
+
+    def _wait_for(self, walk: _Walk, step: PlannedStep, gate: Gate | None) -> str:
+        """Park at the gates that this step has and has not passed. Why it is not taken instead."""
+        if gate is None and step.approve is not None:
+            what = _in_words(step)
+            said = self._park(walk, step.id, GateKind.APPROVAL, _asking(step.approve, what))
+            if said:
+                return said
+        if gate is not None and gate.kind is GateKind.APPROVAL and gate.state is not GateState.APPROVED:
+            return ""  # `_taken` says what became of it
+        kind = _GATES.get(step.kind)
+        if kind is None or (gate is not None and gate.kind is kind):
+            return ""
+        return self._park(walk, step.id, kind, _spec(walk.strand, step), until=step.until)
+
+    def _park(self, walk: _Walk, step: str, kind: GateKind, spec: GateSpec, *, until: int = 0) -> str:
+        """Open a gate and end this workflow. Why the strand goes on instead, when the run is ending."""
+        order = walk.order
+        digest = binding(order.run, step, order.playbook["hash"], order.plan)
+        wanted = Wanted(order.run, walk.strand, step, kind, spec, until, digest, order.plan.deadline_us)
+
+        def open_gate() -> Document:
+            ending = self._gates.open(wanted)
+            if ending is None and kind in (GateKind.APPROVAL, GateKind.MANUAL):
+                self._ask(self._gates.by_id(wanted.id))
+            self._watch(f"{step or 'playbook'} {kind} opened")
+            return {"why": ending.why if ending else ""}
+
+        why = str(walk.do(f"{step} {kind}" if step else APPROVE, open_gate)["why"])
+        if not why:
+            raise _Parked
+        return why
+
+    # -- one step
+
+    def _taken(self, walk: _Walk, step: PlannedStep, why: str, gate: Gate | None) -> StepResult:
+        kept = walk.do(step.id, lambda: _builtins(self._take(walk, step, why, gate)))
         self._watch(f"{step.id} done")
         return msgspec.convert(kept, StepResult)
 
-    def _take(self, run: _Order, step: PlannedStep, before: tuple[StepResult, ...], is_due: bool) -> StepResult:
-        recorded = self._progress.result(run.run, step.id)
-        if recorded is not None:  # killed between record and checkpoint: what is recorded is what happened
-            return recorded
-        began, start = self._services.clock.now(), time.monotonic_ns()
-        contains = self._target(step) if is_due else ""
-        result = StepResult(step.id, step.action, "skipped", began, summary=step.skip, contains=contains)
-        if step.broken:
-            result = msgspec.structs.replace(result, state="failed", summary=step.broken)
-        elif not step.skip:
-            result = self._act(run, step, before, result)
-        result = msgspec.structs.replace(result, duration_us=(time.monotonic_ns() - start) // 1000)
-        self._watch(f"{step.id} effect")
-        self._note(run, step, result)
-        self._watch(f"{step.id} recorded")
-        return result
+    def _take(self, walk: _Walk, step: PlannedStep, why: str, gate: Gate | None) -> StepResult:
+        settle = self.stepper.settle
+        ending = self._gates.ending_of(walk.order.run)
+        if step.skip:
+            settled = settle(step, "skipped", step.skip)
+        elif why or ending:
+            settled = settle(step, "skipped", f"not reached: {why or (ending.why if ending else '')}")
+        elif step.broken:
+            settled = settle(step, "failed", step.broken)
+        elif gate is not None and gate.kind is GateKind.APPROVAL and gate.state is GateState.DECLINED:
+            settled = settle(step, "skipped", f"declined by {gate.said}", is_declined=True)
+        elif gate is not None and gate.kind is GateKind.APPROVAL and gate.state is not GateState.APPROVED:
+            settled = settle(step, "failed", f"it was not approved: {gate.said}")
+        elif step.kind is StepKind.ACTION:
+            settled = None
+        else:
+            assert gate is not None
+            settled = settle(step, "completed" if gate.state is GateState.DONE else "failed", gate.said)
+        return self.stepper.take(walk.order, step, settled)
 
-    def _act(self, run: _Order, step: PlannedStep, before: tuple[StepResult, ...], result: StepResult) -> StepResult:
-        action = self._actions.get(step.action)
-        if action is None:
-            return msgspec.structs.replace(result, state="failed", summary=f"there is no action {step.action} any more")
-        parameters = msgspec.convert(step.parameters, action.Parameters)
-        context = self._context(run, step, before)
+    # -- the end
 
-        def carry_out() -> tuple[Outcome, Proof | None]:
-            return action.run(parameters, context), action.verify(parameters, context)
+    def _end_run(self, run: str, ending: Ending) -> Document:
+        if self._gates.ending_of(run) is None:
+            self._gates.end(run, ending)
+        return {}
 
-        try:
-            outcome, proof = within(step.deadline_us, carry_out)
-        except WatchkeeperError as error:
-            return msgspec.structs.replace(result, state="failed", summary=error.reason)
-        except Exception as error:  # noqa: BLE001 — the outermost loop of a step: it fails the step, never the run
-            _log.exception("step %s of run %s failed", step.id, run.run)
-            return msgspec.structs.replace(result, state="failed", summary=f"{type(error).__name__}: {error}")
-        evidence = outcome.evidence | ({"proof": proof.detail} if proof else {})
-        missing = [name for name in step.evidence if not outcome.evidence.get(name)]
-        done = not missing
-        return msgspec.structs.replace(
-            result,
-            state="completed" if done else "failed",
-            summary=outcome.summary if done else f"{outcome.summary}, but it brought no {missing[0]}",
-            evidence=evidence,
-            verified=proof.verified if proof else None,
-        )
+    def _end(self, walk: _Walk) -> None:
+        order = walk.order
+        due = walk.do("undo", lambda: {"steps": self._to_undo(order)})["steps"]
+        steps = {step.id: step for step in order.plan.each()}
+        for name in due:
+            walk.do(f"undo {name}", lambda name=name: _builtins(self.stepper.undo(order, steps[name])))  # type: ignore[misc]
+            self._watch(f"{UNDO}{name} done")
+        self._finish(order)
+        self._watch("finished")
 
-    def _context(self, run: _Order, step: PlannedStep, before: tuple[StepResult, ...]) -> ActionContext:
-        ends = time.monotonic_ns() + step.deadline_us * 1000
-        return ActionContext(
-            services=self._services,
-            key=f"{run.run}:{step.id}:{ATTEMPT_GROUP}",
-            incident=run.incident,
-            report="\n".join(_line(result) for result in before),
-            has_time=lambda: time.monotonic_ns() < ends,
-        )
+    def _to_undo(self, order: Order) -> list[str]:
+        ending = self._gates.ending_of(order.run)
+        return self.stepper.contained(order) if ending is not None and ending.is_undone else []
 
-    def _take_back(self, do: Do, run: _Order, results: tuple[StepResult, ...]) -> list[StepResult]:
-        undone = []
-        for result in reversed(results):
-            action = self._actions.get(result.action)
-            planned = next(step for step in run.plan.steps if step.id == result.step)
-            if result.state != "completed" or action is None or not action.touches:
-                continue
-            kept = do(f"undo {result.step}", partial(self._undo, run, planned, action))
-            undone.append(msgspec.convert(kept, StepResult))
-        return undone
+    def _finish(self, order: Order) -> None:
+        results = self._progress.results(order.run)
+        bad = [r for r in results if r.state in ("failed", "unavailable") or r.verified is False]
+        advice = [self.stepper.advice(order, result) for result in bad]
+        gates = [gate for gate in self._gates.of_run(order.run) if gate.state is GateState.EXPIRED]
+        advice += [f"Nobody decided about {gate.spec.what}. Contain by hand." for gate in gates if not gate.step]
+        ending = self._gates.ending_of(order.run)
+        if ending is not None:
+            advice.append(f"The playbook {order.playbook['id']} ended early: {ending.why}. See what is not contained.")
+        failed = bool(bad or gates or ending)
+        body: dict[str, Any] = {"steps": {r.step: r.state for r in results}, "advice": "\n".join(advice)}
+        told = self.stepper.event(order, "respond.playbook.finished", "", body, "failure" if failed else "success")
+        self.stepper.safely(lambda: self._progress.finished(order.run, told, body["advice"]))
 
-    def _undo(self, run: _Order, step: PlannedStep, action: Action) -> Document:
-        context = self._context(run, step, ())
-        undo = f"undo_{step.id}"
-        recorded = self._progress.result(run.run, undo)
-        if recorded is not None:
-            return _builtins(recorded)
-        result = StepResult(undo, step.action, "completed", self._services.clock.now(), contains=self._target(step))
-        try:
-            parameters = msgspec.convert(step.parameters, action.Parameters)
-            outcome = within(step.deadline_us, lambda: action.undo(parameters, context))
-            result = msgspec.structs.replace(result, summary=outcome.summary, evidence=outcome.evidence)
-        except Exception as error:  # noqa: BLE001 — as in `_act`
-            result = msgspec.structs.replace(result, state="failed", summary=f"taking it back failed: {error}")
-        self._note(run, msgspec.structs.replace(step, id=result.step), result)
-        return _builtins(result)
 
-    # -- records -----------------------------------------------------------------------------------------------
+def _asking(approval: PlannedApproval, what: str) -> GateSpec:
+    return GateSpec(
+        what=what,
+        by=approval.by,
+        quorum=approval.quorum,
+        timeout_us=approval.timeout_us,
+        escalate_to=approval.escalate_to,
+    )
 
-    def _begin(self, run: _Order) -> None:
-        event = self._event(run, "respond.playbook.started", "", {"hash": run.playbook["hash"]})
-        self._safely(lambda: self._progress.begun(run.run, event))
 
-    def _note(self, run: _Order, step: PlannedStep, result: StepResult) -> None:
-        body = {
-            "step": step.id,
-            "action": result.action,
-            "parameters": step.parameters,
-            "summary": result.summary,
-            "evidence": result.evidence,
-            "duration_us": result.duration_us,
-        }
-        outcome = "failure" if result.state == "failed" else "success"
-        event = self._event(run, f"respond.step.{result.state}", step.id, body, outcome)
-        extra = []
-        if result.verified is not None:
-            said = "verified" if result.verified else "unverified"
-            proof = {"step": step.id, "action": result.action} | step.parameters | result.evidence
-            extra.append(
-                self._event(
-                    run, f"respond.containment.{said}", step.id, proof, "success" if result.verified else "failure"
-                )
-            )
-        self._safely(lambda: self._progress.step(run.run, result, event, extra))
+def _spec(strand: str, step: PlannedStep) -> GateSpec:
+    if step.kind is StepKind.MANUAL:
+        return GateSpec(what=step.text, by=step.by, timeout_us=step.deadline_us)
+    if step.kind is StepKind.WAIT:
+        return GateSpec(what=step.wait or "a moment", timeout_us=0 if step.until else microseconds(step.wait))
+    branches = tuple(branch(strand, step.id, name) for name in step.branches)
+    return GateSpec(what=", ".join(step.branches), branches=branches)
 
-    def _finish(self, run: _Order, results: tuple[StepResult, ...]) -> None:
-        failed = [r for r in results if r.state == "failed"]
-        advice = "\n".join(self._advice(run, r) for r in results if r.state == "failed" or r.verified is False)
-        waiting = [r for r in results if r.state == "skipped" and "approval" in r.summary]
-        if waiting:
-            advice = f"{advice}\nThe playbook {run.playbook['id']} waits for an approval. Contain by hand.".strip()
-        outcome = "failure" if failed or any(r.verified is False for r in results) else "success"
-        body = {"steps": {r.step: r.state for r in results}, "advice": advice}
-        event = self._event(run, "respond.playbook.finished", "", body, outcome)
-        self._safely(lambda: self._progress.finished(run.run, event, advice))
 
-    def _target(self, step: PlannedStep) -> str:
-        """What a step contains, told apart from other containments; empty for a step that contains nothing."""
-        action = self._actions.get(step.action)
-        if action is not None and not action.touches:
-            return ""
-        if step.broken:
-            return f"{step.action} of the step {step.id}"
-        named = [str(value) for name, value in sorted(step.parameters.items()) if name != "reason"]
-        return " ".join([step.action, *named])
+def _in_words(step: PlannedStep) -> str:
+    if step.kind is StepKind.PARALLEL:
+        return "; ".join(_acts_in_words(steps) for steps in step.branches.values())
+    if step.kind is StepKind.ACTION:
+        told = " ".join(f"{name}={value}" for name, value in step.parameters.items())
+        return f"{step.action} {told}".strip()
+    return f"{step.kind} {step.id}"
 
-    def _advice(self, run: _Order, result: StepResult) -> str:
-        action = self._actions.get(result.action)
-        planned = next((s for s in run.plan.steps if s.id == result.step), None)
-        by_hand = ""
-        if action is not None and planned is not None and not planned.broken:
-            by_hand = action.by_hand(msgspec.convert(planned.parameters, action.Parameters))
-        what = "failed" if result.state == "failed" else "could not be verified"
-        return f"{result.action} {what}: {result.summary}. {by_hand}".strip()
 
-    def _event(self, run: _Order, kind: str, step: str, body: dict[str, Any], outcome: str = "success") -> Event:
-        told = {"run": run.run, "playbook": run.playbook["id"], "version": run.playbook["version"]} | body
-        # A step's verb is no part of the id: one that failed before a crash and succeeded after it is one step.
-        return Event(
-            v=VERSION,
-            id=derived_id("run event", run.run, _subject(kind), step),
-            time=self._services.clock.now(),
-            kind=kind,
-            tenant=run.incident["tenant"],
-            actor=ACTOR,
-            server=run.incident["server"],
-            target=run.incident["id"],
-            outcome=outcome,
-            severity=Severity(run.incident["severity"]),
-            labels=tuple(run.incident["labels"]),
-            body=told | {"incident": run.incident["number"]},
-        )
+def _acts_in_words(block: Block) -> str:
+    return "; ".join(_in_words(step) for step in block if not (step.skip or step.broken))
 
-    def _safely(self, note: Callable[[], None]) -> None:
-        """A full disk must not stop containment; what could not be noted is tried again, then told in the log."""
-        for pause in (0.2, 1.0, 0.0):
-            try:
-                note()
-            except WatchkeeperError as error:
-                _log.error("a run could not note what it did: %s", error.reason)
-                self._pause.wait(pause)
-            else:
-                return
+
+def _no(gate: Gate) -> str:
+    """Why nothing is done behind the approval of a whole playbook."""
+    return "" if gate.state is GateState.APPROVED else f"the playbook was not approved: {gate.said}"
+
+
+def _was(result: StepResult) -> str:
+    return "is unavailable" if result.state == "unavailable" else "failed"
 
 
 def _builtins(result: StepResult) -> Document:
     kept: Document = msgspec.to_builtins(result)
     return kept
-
-
-def _waits(plan: Plan, step: PlannedStep) -> str:
-    approval = plan.approve or step.approve
-    if approval is not None:
-        return f"it waits for an approval by {', '.join(approval.by)}, which only a person can carry out today"
-    return "" if step.kind is StepKind.ACTION else f"a {step.kind} cannot be carried out yet"
-
-
-def _subject(kind: str) -> str:
-    return kind if kind.startswith("respond.playbook.") else kind.rpartition(".")[0]
-
-
-def _line(result: StepResult) -> str:
-    proof = {True: ", verified", False: ", NOT verified", None: ""}[result.verified]
-    return f"{result.action} {result.state}{proof}" + (f": {result.summary}" if result.summary else "")

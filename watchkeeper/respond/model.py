@@ -21,8 +21,10 @@ class IncidentState(StrEnum):
     OPEN = "open"
     CONTAINED = "contained"
     """Every containment step was given as an order, acknowledged by every live gateway, and a probe was refused."""
+    PARTLY_CONTAINED = "partly_contained"
+    """At least one containment is proven, and another one is not: it failed, is unavailable, or could not be proven."""
     UNVERIFIED = "unverified"
-    """Containment was tried, and at least one part of it could not be proven."""
+    """Containment was tried, and no part of it could be proven."""
     CLOSED = "closed"
 
 
@@ -166,7 +168,7 @@ class StepResult(msgspec.Struct, frozen=True):
     step: str
     action: str
     state: str
-    """`completed`, `skipped` or `failed`."""
+    """`completed`, `skipped`, `failed`, or `unavailable`: nothing here carries out what the step asks for."""
     time: int
     duration_us: int = 0
     summary: str = ""
@@ -176,6 +178,23 @@ class StepResult(msgspec.Struct, frozen=True):
     """What it was to contain (`hold_tool read_file files`); empty for a step that contains nothing or need not."""
     verified: bool | None = None
     """For containment: whether its effect was proven. `None` where there is nothing to prove."""
+    is_declined: bool = False
+    """Skipped because a person said no."""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether what its playbook says of failure follows."""
+        return self.state in ("failed", "unavailable") or self.is_declined
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """Why a run ends before its last step."""
+
+    why: str
+    by: str = ""
+    """Who ended it; empty for its deadline or a step."""
+    is_undone: bool = False
+    """Whether what it did is taken back."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -193,6 +212,11 @@ class Run(msgspec.Struct, frozen=True):
     begun_at: int = 0
     finished_at: int = 0
     steps: tuple[StepResult, ...] = ()
+    asked_by: str = ""
+    """The operator who had it run; empty when an alert did."""
+    plan_hash: str = ""
+    """`sha256:` of everything that was decided."""
+    ending: Ending | None = None
 
 
 class Incident(msgspec.Struct, frozen=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import Clock
@@ -16,6 +15,7 @@ from watchkeeper.events.model import VERSION, Event, Severity
 from watchkeeper.respond import _store
 from watchkeeper.respond._minutes import incident_event
 from watchkeeper.respond._store import IncidentRow, RunRow, StepRow
+from watchkeeper.respond.gates.book import close_all
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import ACTOR, IncidentState, Mark, StepResult
 from watchkeeper.respond.runner import Document
@@ -29,11 +29,16 @@ class Progress:
         self._ledger = ledger
         self._clock = clock
 
-    def unfinished(self) -> list[Document]:
-        """Runs that were decided and have not ended: after a crash some may never have reached the engine."""
+    def document(self, run: str) -> Document:
+        """What was decided for a run. Raises `NotFound`."""
         with self._database.read() as session:
-            rows = session.scalars(select(RunRow.document).where(RunRow.state.in_((_store.PENDING, _store.BEGUN))))
-            return [msgspec.json.decode(text) for text in rows]
+            found: Document = msgspec.json.decode(self._run(session, run).document)
+            return found
+
+    def results(self, run: str) -> tuple[StepResult, ...]:
+        """How its steps ended, in the order in which they did."""
+        with self._database.read() as session:
+            return _store.steps_of(session, run)
 
     def begun(self, run: str, event: Event) -> None:
         """A run began. Recorded with its first step: nothing waits for it."""
@@ -47,11 +52,11 @@ class Progress:
     def step(self, run: str, result: StepResult, event: Event, extra: Sequence[Event] = ()) -> None:
         """A step ended; `extra` are events that belong to it, such as a proof of containment."""
         with self._database.write() as session:
-            row = self._run(session, run)
+            row = _store.locked(session, run) or self._run(session, run)
             seq = len(_store.steps_of(session, run))
             if session.get(StepRow, (run, result.step)) is None:
                 session.add(StepRow(run=run, step=result.step, seq=seq, result=_json(result)))
-            mark = Mark.FAILED if result.state == "failed" else Mark.ACTION
+            mark = Mark.FAILED if result.state in ("failed", "unavailable") else Mark.ACTION
             what = f"{result.action} {result.state}" + (f": {result.summary}" if result.summary else "")
             self._ledger.stage(session, event, row.incident, what, mark)
             for other in extra:
@@ -75,7 +80,8 @@ class Progress:
     def finished(self, run: str, event: Event, advice: str) -> None:
         """A run ended, and what follows for its incident: a state if anything was contained, and what is left to do."""
         with self._database.write() as session:
-            row = self._run(session, run)
+            row = _store.locked(session, run) or self._run(session, run)
+            close_all(session, run)
             if row.state != _store.FINISHED:
                 row.state, row.outcome, row.finished_at = _store.FINISHED, event.outcome, event.time
                 session.flush()
@@ -104,6 +110,7 @@ class Progress:
             if row is None or row.state == _store.FINISHED:
                 return
             if is_over:
+                close_all(session, run)
                 row.state, row.outcome, row.finished_at = _store.FINISHED, "failure", self._clock.now()
             incident = session.get_one(IncidentRow, row.incident)
             incident.state = IncidentState.UNVERIFIED.value
@@ -165,7 +172,10 @@ def _contained(session: Session, incident: str) -> IncidentState | None:
         latest |= {step.contains: step for step in run.steps if step.contains}
     if not latest:
         return None
-    return IncidentState.CONTAINED if all(step.verified for step in latest.values()) else IncidentState.UNVERIFIED
+    proven = [bool(step.verified) for step in latest.values()]
+    if all(proven):
+        return IncidentState.CONTAINED
+    return IncidentState.PARTLY_CONTAINED if any(proven) else IncidentState.UNVERIFIED
 
 
 def _proven_at(session: Session, incident: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -21,11 +21,13 @@ from watchkeeper.core.plugins import load
 from watchkeeper.events import Event, Journal, JournalReader, Position
 from watchkeeper.respond._dbos import DbosRunner
 from watchkeeper.respond._engine_store import EngineStore
+from watchkeeper.respond.acting import Watch
+from watchkeeper.respond.gates.people import Electorate
+from watchkeeper.respond.gates.steady import Steady
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.intake import Intake, Shelf
 from watchkeeper.respond.integrations.routing import RoutedNotifier
 from watchkeeper.respond.interface import Action, Services
-from watchkeeper.respond.interpreter import RunInterpreter, Watch
 from watchkeeper.respond.lease import Lease
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import alert_of
@@ -33,6 +35,7 @@ from watchkeeper.respond.notifications import ConsoleNotifier
 from watchkeeper.respond.ports import Definitions, Errands, Notifier, Orders
 from watchkeeper.respond.progress import Progress
 from watchkeeper.respond.runner import Document, DurableRunner, Taken
+from watchkeeper.respond.runs import Ground, Runs
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.respond.shelf import check_actions, load_files
 
@@ -74,6 +77,8 @@ class Connections:
     orders: Orders
     definitions: Definitions
     errands: Errands | None = None
+    electorate: Electorate = field(default_factory=Electorate)
+    """Who may approve what; nobody, unless it is said."""
 
 
 class RespondService:
@@ -90,6 +95,7 @@ class RespondService:
         notifier: Notifier | None = None,
         watch: Watch | None = None,
         lease: Lease | None = None,
+        steady: Steady | None = None,
     ) -> None:
         clock = clock or SystemClock()
         self._reader = connections.reader
@@ -101,15 +107,16 @@ class RespondService:
         shelf = load_shelf(settings, load_actions())
         self.notifications = ConsoleNotifier(database, self._ledger)
         self.intake = Intake(database, self._ledger, clock, settings, shelf)
-        self._progress = Progress(database, self._ledger, clock)
+        progress = Progress(database, self._ledger, clock)
         orders = connections.orders.fenced(self._lease.check)
         if connections.errands is not None and notifier is None:
             notifier = RoutedNotifier(self.notifications, connections.errands, settings.integrations)
         notifier = notifier or self.notifications
         services = Services(connections.definitions, orders, notifier, clock, errands=connections.errands)
-        self._interpreter = RunInterpreter(shelf.actions, services, self._progress, watch)
         store = EngineStore.beside(connections.database, data_dir / "playbooks.db")
         self._runner: DurableRunner = runner or DbosRunner(store)
+        ground = Ground(database, self._ledger, services, shelf.actions, progress, connections.electorate)
+        self.runs = Runs(ground, self._runner, watch, steady)
         self.healthy = False
         self.failure = ""
 
@@ -127,32 +134,25 @@ class RespondService:
             try:
                 self._resume()
                 self.healthy = True
-                self._follow(ending)
+                with self.runs.ticking():
+                    self._follow(ending)
             finally:
                 self.healthy = False
                 self._runner.close()
 
     def _open(self) -> None:
         try:
-            self._runner.open(self._interpreter, self._lease.epoch)
+            self._runner.open(self.runs.interpreter, self._lease.epoch)
         except Taken as error:
             self._lease.advance(error.epoch)
-            self._runner.open(self._interpreter, self._lease.epoch)
+            self._runner.open(self.runs.interpreter, self._lease.epoch)
 
     def _resume(self) -> None:
         """What an earlier life left: staged events, runs of another engine, runs that never began."""
         if self._lease.before is not None and self._lease.before.writer != self._lease.writer:
             self._ledger.adopt(self._lease.before.writer)
         self._ledger.flush()
-        parked = {run.run: run.engine for run in self._runner.parked()}
-        for run, engine in parked.items():
-            _log.error("playbook run %s was begun by engine %s; it is parked", run, engine)
-            self._progress.parked(run, engine)
-        for document in self._progress.unfinished():
-            if self._runner.is_over(document["run"]):
-                self._progress.lost(document["run"], "its end was never reported", is_over=True)
-            else:
-                self._begin([document])
+        self.runs.resume()
 
     def _follow(self, stop: threading.Event) -> None:
         cursor = self.intake.cursor()
@@ -196,4 +196,4 @@ class RespondService:
 
     def _begin(self, documents: Sequence[Document]) -> None:
         for document in documents:
-            self._runner.begin(document["run"], document)
+            self.runs.carrier.begin(document["run"])

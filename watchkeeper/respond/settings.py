@@ -19,6 +19,13 @@ class RespondSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         int,
         Meta(ge=1, description="An alert joins an incident of the same server whose last alert is younger than this."),
     ] = 3600
+    pre_authorised: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Reversible actions that playbooks carry out without asking; `*` for all of them. "
+            "Others wait for a responder. What cannot be undone always waits for a person."
+        ),
+    ] = ("*",)
     playbooks: Annotated[
         str, Meta(description="A folder with your own playbooks, loaded beside the built-in ones; empty for none.")
     ] = ""

@@ -29,6 +29,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "containing": ("▲", "warn", "being contained"),
     "contained": ("■", "good", "contained"),
     "unverified": ("?", "warn", "containment unverified"),
+    "partly_contained": ("◐", "warn", "partly contained"),
     "closed": ("✓", "quiet", "closed"),
     "none": ("\u2013", "quiet", "not contained"),
     "anchored": ("✓", "good", "fits its copies"),

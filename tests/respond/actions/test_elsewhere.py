@@ -10,6 +10,7 @@ import pytest
 from tests.respond.conftest import CLOCK
 from watchkeeper.core.errors import NotFound
 from watchkeeper.respond.actions.elsewhere import FreezeRegistry, LegalHold, PinRollback, RotateSecret
+from watchkeeper.respond.gates.book import Gates
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.intake import Intake, Shelf
 from watchkeeper.respond.interface import ActionContext, Services, Unserved
@@ -134,7 +135,8 @@ def test_an_incident_whose_only_verb_has_no_room_is_not_contained_and_says_what_
     intake = Intake(estate.database, ledger, CLOCK, RespondSettings(), shelf)
     services = Services(estate.pins, estate.orders, ConsoleNotifier(estate.database, ledger), CLOCK)
     (document,) = intake.take(alert_of(estate.rug_pull()))
-    RunInterpreter(actions, services, Progress(estate.database, ledger, CLOCK))(document, lambda name, step: step())
+    progress, gates = Progress(estate.database, ledger, CLOCK), Gates(estate.database, ledger, CLOCK)
+    RunInterpreter(actions, services, progress, gates)(document, lambda name, step: step())
     (incident,) = IncidentDesk(estate.database, ledger, CLOCK).list()
     assert incident.state is IncidentState.UNVERIFIED
     assert "Stop installs and updates from pypi" in incident.advice

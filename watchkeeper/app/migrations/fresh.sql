@@ -462,6 +462,29 @@ CREATE TABLE respond_epochs (
 	epoch BIGINT NOT NULL,
 	PRIMARY KEY (tenant)
 );
+CREATE TABLE respond_gates (
+	id VARCHAR(36) NOT NULL,
+	run VARCHAR(36) NOT NULL,
+	strand VARCHAR(200) NOT NULL,
+	step VARCHAR(80) NOT NULL,
+	seq INTEGER NOT NULL,
+	kind VARCHAR(16) NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	opened_at BIGINT NOT NULL,
+	due_at BIGINT NOT NULL,
+	due_steady BIGINT NOT NULL,
+	boot VARCHAR(64) NOT NULL,
+	decided_at BIGINT NOT NULL,
+	level INTEGER NOT NULL,
+	binding VARCHAR(80) NOT NULL,
+	spec TEXT NOT NULL,
+	votes TEXT NOT NULL,
+	said TEXT NOT NULL,
+	carrier VARCHAR(36) NOT NULL,
+	is_taken BOOLEAN NOT NULL,
+	PRIMARY KEY (id),
+	FOREIGN KEY(run) REFERENCES respond_runs (id)
+);
 CREATE TABLE respond_heard (
 	hook VARCHAR(64) NOT NULL,
 	id VARCHAR(256) NOT NULL,
@@ -591,7 +614,7 @@ CREATE TABLE respond_runs (
 	outcome VARCHAR(16) NOT NULL,
 	begun_at BIGINT NOT NULL,
 	finished_at BIGINT NOT NULL,
-	document TEXT NOT NULL,
+	document TEXT NOT NULL, plan_hash VARCHAR(80) DEFAULT '' NOT NULL, asked_by VARCHAR(160) DEFAULT '' NOT NULL, ending TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id),
 	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
 );
@@ -602,6 +625,17 @@ CREATE TABLE respond_steps (
 	result TEXT NOT NULL,
 	PRIMARY KEY (run, step),
 	FOREIGN KEY(run) REFERENCES respond_runs (id)
+);
+CREATE TABLE respond_strands (
+	run VARCHAR(36) NOT NULL,
+	name VARCHAR(200) NOT NULL,
+	gate VARCHAR(36) NOT NULL,
+	outcome VARCHAR(16) NOT NULL,
+	carrier VARCHAR(36) NOT NULL,
+	is_begun BOOLEAN NOT NULL,
+	PRIMARY KEY (run, name),
+	FOREIGN KEY(run) REFERENCES respond_runs (id),
+	FOREIGN KEY(gate) REFERENCES respond_gates (id)
 );
 CREATE TABLE respond_tasks (
 	id VARCHAR(36) NOT NULL,
@@ -616,6 +650,11 @@ CREATE TABLE respond_tasks (
 	done_at BIGINT NOT NULL,
 	PRIMARY KEY (id),
 	FOREIGN KEY(incident) REFERENCES respond_incidents (id)
+);
+CREATE TABLE respond_texts (
+	hash VARCHAR(80) NOT NULL,
+	text TEXT NOT NULL,
+	PRIMARY KEY (hash)
 );
 CREATE TABLE respond_timeline (
 	seq INTEGER NOT NULL,
@@ -680,6 +719,11 @@ CREATE INDEX ix_respond_deliveries_incident ON respond_deliveries (incident);
 CREATE INDEX ix_respond_deliveries_integration ON respond_deliveries (integration);
 CREATE INDEX ix_respond_deliveries_state ON respond_deliveries (state);
 CREATE INDEX ix_respond_effort_incident ON respond_effort (incident);
+CREATE INDEX ix_respond_gates_carrier ON respond_gates (carrier);
+CREATE INDEX ix_respond_gates_due_at ON respond_gates (due_at);
+CREATE INDEX ix_respond_gates_is_taken ON respond_gates (is_taken);
+CREATE INDEX ix_respond_gates_run ON respond_gates (run);
+CREATE INDEX ix_respond_gates_state ON respond_gates (state);
 CREATE INDEX ix_respond_heard_at ON respond_heard (at);
 CREATE INDEX ix_respond_history_incident ON respond_history (incident);
 CREATE INDEX ix_respond_incidents_number ON respond_incidents (number);
@@ -693,6 +737,9 @@ CREATE INDEX ix_respond_outbox_is_recorded ON respond_outbox (is_recorded);
 CREATE INDEX ix_respond_outbox_seq ON respond_outbox (seq);
 CREATE INDEX ix_respond_runs_incident ON respond_runs (incident);
 CREATE INDEX ix_respond_runs_state ON respond_runs (state);
+CREATE INDEX ix_respond_strands_carrier ON respond_strands (carrier);
+CREATE INDEX ix_respond_strands_gate ON respond_strands (gate);
+CREATE INDEX ix_respond_strands_is_begun ON respond_strands (is_begun);
 CREATE INDEX ix_respond_tasks_incident ON respond_tasks (incident);
 CREATE INDEX ix_respond_timeline_event ON respond_timeline (event);
 CREATE INDEX ix_respond_timeline_incident ON respond_timeline (incident);
@@ -711,4 +758,4 @@ CREATE INDEX respond_links_by_value ON respond_links (kind, value);
 CREATE INDEX respond_outbox_by_recorder ON respond_outbox (recorder, is_recorded, seq);
 CREATE INDEX respond_tasks_by_due ON respond_tasks (done_at, due_at);
 CREATE INDEX respond_traits_by_value ON respond_traits (kind, value);
-INSERT INTO alembic_version (version_num) VALUES ('0019');
+INSERT INTO alembic_version (version_num) VALUES ('0020');

@@ -6,7 +6,7 @@ from litestar import Response, get
 
 from watchkeeper.web.show import PageRequest, console_of, listed
 
-STATES = ("open", "contained", "unverified", "closed")
+STATES = ("open", "contained", "partly_contained", "unverified", "closed")
 
 
 @get("/incidents", sync_to_thread=True)

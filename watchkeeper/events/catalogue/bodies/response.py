@@ -193,7 +193,7 @@ class Finished(_Run, frozen=True, kw_only=True):
     """A run that ended."""
 
     incident: Annotated[str, says("The incident's number.")]
-    steps: Annotated[dict[str, str], says("Step → `completed`, `skipped` or `failed`.")]
+    steps: Annotated[dict[str, str], says("Step → `completed`, `skipped`, `failed` or `unavailable`.")]
     advice: Annotated[str, says("What a person should do next; empty when nothing is owed.")]
 
 
@@ -201,6 +201,70 @@ class Parked(_Run, frozen=True, kw_only=True):
     """A run that nobody touches."""
 
     engine: Annotated[str, says("The engine's version that began it.")]
+
+
+class _Gate(_Run, frozen=True, kw_only=True):
+    """Where a run waits."""
+
+    incident: Annotated[str, says("The incident's number.")]
+    gate: Annotated[str, says("The gate's id.")]
+    step: Annotated[str, says("The step that waits; empty for the whole playbook.")]
+
+
+class GateOpened(_Gate, frozen=True, kw_only=True):
+    """A gate that was opened, or is open to others now."""
+
+    waits_for: Annotated[str, says("`approval`, `manual` or `wait`.")]
+    what: Annotated[str, says("What waits, in words.")]
+    by: Annotated[list[str], says("Who may decide: roles, or `operator:NAME`.")]
+    quorum: Annotated[int, says("How many persons must approve.", ge=1)]
+    until: Annotated[int, says("When the time is over, microseconds; 0 for never.")]
+    binding: Annotated[str, says("Digest of the run, the step, the playbook and all that was decided.")]
+
+
+class GateAnswered(_Gate, frozen=True, kw_only=True):
+    """What a person said."""
+
+    choice: Annotated[str, says("`approve`, `decline`, `done` or `failed`.")]
+    comment: Annotated[str, says("Why, in their words.")]
+    role: Annotated[str, says("The role that they act in.")]
+    binding: Annotated[str, says("What they decided about.")]
+    lacking: Annotated[int, says("How many more persons must approve.", ge=0)]
+
+
+class GateDecided(_Gate, frozen=True, kw_only=True):
+    """A gate that is decided."""
+
+    waits_for: Annotated[str, says("`approval`, `manual`, `wait` or `join`.")]
+    state: Annotated[str, says("`approved`, `declined`, `expired`, `done`, `failed` or `void`.")]
+    reason: Annotated[str, says("Why.")]
+
+
+class GateRefused(_Gate, frozen=True, kw_only=True):
+    """A decision that was not accepted."""
+
+    choice: Annotated[str, says("What it said.")]
+    reason: Annotated[str, says("Why it does not count.")]
+
+
+class RunAsked(_Run, frozen=True, kw_only=True):
+    """A run that a person asked for."""
+
+    incident: Annotated[str, says("The incident's number.")]
+    reason: Annotated[str, says("Why, in their words.")]
+
+
+class RunEnding(RunAsked, frozen=True, kw_only=True):
+    """A run that ends early."""
+
+    undo: Annotated[bool, says("Whether what it did is taken back.")]
+
+
+class ClockJumped(Body, frozen=True, kw_only=True):
+    """The wall clock was set."""
+
+    by_us: Annotated[int, says("By how many microseconds; below 0 for back.")]
+    gates: Annotated[int, says("How many open gates keep the time they had.", ge=0)]
 
 
 class Containment(Open, frozen=True, kw_only=True):
@@ -271,6 +335,15 @@ KINDS = {
     "respond.step.completed": Kind(body=Step, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
     "respond.step.skipped": Kind(body=Step, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
     "respond.step.failed": Kind(body=Step, sets=ON_TARGET, may=("server",), outcomes=FAILED, labels=_DRILL),
+    "respond.step.unavailable": Kind(body=Step, sets=ON_TARGET, may=("server",), outcomes=FAILED, labels=_DRILL),
+    "respond.gate.opened": Kind(body=GateOpened, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
+    "respond.gate.answered": Kind(body=GateAnswered, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
+    "respond.gate.escalated": Kind(body=GateOpened, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
+    "respond.gate.decided": Kind(body=GateDecided, sets=ON_TARGET, may=("server",), outcomes=EITHER, labels=_DRILL),
+    "respond.gate.refused": Kind(body=GateRefused, sets=ON_TARGET, may=("server",), outcomes=DENIED, labels=_DRILL),
+    "respond.playbook.asked": Kind(body=RunAsked, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
+    "respond.playbook.ending": Kind(body=RunEnding, sets=ON_TARGET, may=("server",), outcomes=DONE, labels=_DRILL),
+    "respond.clock.jumped": Kind(body=ClockJumped, sets=BY_ACTOR, outcomes=FAILED),
     "respond.playbook.finished": Kind(body=Finished, sets=ON_TARGET, may=("server",), outcomes=EITHER, labels=_DRILL),
     "respond.playbook.parked": Kind(body=Parked, sets=ON_TARGET, may=("server",), outcomes=FAILED, labels=_DRILL),
     "respond.containment.verified": Kind(
