@@ -2,7 +2,7 @@
 `bench/respond.py`.
 
 `STEP issued` is between an order's commit and anything that knows of it, KIND being the order's; the other places are
-named by the interpreter. It says `at PLACE` and `ended`, each on a line with the seconds of the monotonic clock.
+named by the interpreter. It says `looking`, `held`, `at PLACE` and `ended`, each with the monotonic clock's seconds.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select
+
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
@@ -23,6 +25,7 @@ from watchkeeper.events import Journal, JournalReader
 from watchkeeper.gateway.orders import Order, OrderBook, OrderKind
 from watchkeeper.registry.pins import Pins
 from watchkeeper.respond import RespondSettings
+from watchkeeper.respond._store import FINISHED, RunRow
 from watchkeeper.respond.lease import Lease, Pace
 from watchkeeper.respond.service import Connections, RespondService
 
@@ -37,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1, help="end after so many runs have finished")
     parser.add_argument("--wait", action="store_true", help="be ready, and begin when a line comes in")
     parser.add_argument("--playbooks", default="")
+    parser.add_argument("--trace", action="store_true", help="name every place")
     parser.add_argument("--silence", type=float, default=0.6)
     return parser.parse_args()
 
@@ -57,6 +61,17 @@ class Mortal(OrderBook):
         return order
 
 
+class Loud(Lease):
+    """Says when it is held."""
+
+    def take(self, stop: threading.Event) -> bool:
+        say("looking")
+        is_held = super().take(stop)
+        if is_held:
+            say("held")
+        return is_held
+
+
 def main(chosen: argparse.Namespace) -> int:
     clock, stop = SystemClock(), threading.Event()
     finished = 0
@@ -64,7 +79,7 @@ def main(chosen: argparse.Namespace) -> int:
 
     def watch(where: str) -> None:
         nonlocal finished, is_first
-        if is_first or where in (chosen.place, "finished"):
+        if is_first or chosen.trace or where in (chosen.place, "finished"):
             say(f"at {where}")
             is_first = False
         if where == chosen.place:
@@ -83,8 +98,10 @@ def main(chosen: argparse.Namespace) -> int:
     orders.struck = watch
     pins = Pins(database, journal, clock)
     connections = Connections(database, journal, JournalReader(chosen.data), orders, pins)
-    lease = Lease(database, chosen.writer, pace=Pace(chosen.silence / 4, chosen.silence))
+    lease = Loud(database, chosen.writer, pace=Pace(chosen.silence / 4, chosen.silence))
     settings = RespondSettings(playbooks=chosen.playbooks)
+    with database.read() as session:
+        finished = session.scalar(select(func.count()).select_from(RunRow).where(RunRow.state == FINISHED)) or 0
     service = RespondService(chosen.data, settings, connections, watch=watch, lease=lease)
     try:
         service.run(stop)

@@ -31,6 +31,7 @@ class Life:
     """A child beside us."""
 
     def __init__(self, estate: Any, place: str = "", **options: Any) -> None:
+        self.lines: list[str] = []
         self.process = subprocess.Popen(
             command(estate, place, **options),
             stdin=subprocess.PIPE,
@@ -52,6 +53,12 @@ class Life:
         _, status = os.waitpid(self.process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status), (status, self.process.communicate())
 
+    def go(self) -> None:
+        """Let one that waits begin."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
     def go_on(self) -> None:
         self.process.send_signal(signal.SIGCONT)
 
@@ -59,9 +66,10 @@ class Life:
         """When it said so, on the clock all processes share."""
         assert self.process.stdout is not None
         while line := self.process.stdout.readline():
+            self.lines.append(line.strip())
             if line.startswith(f"{what} "):
                 return float(line.split()[-1])
-        raise AssertionError(f"it ended without saying {what!r}: {self.process.stderr.read()}")  # type: ignore[union-attr]
+        raise AssertionError(f"it said {self.lines}, not {what!r}: {self.process.stderr.read()}")  # type: ignore[union-attr]
 
     def ended(self) -> tuple[int, str]:
         """Its exit code, and what it wrote to standard error."""

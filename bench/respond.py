@@ -1,0 +1,46 @@
+"""Response, killed, measured and parked: `python bench/respond.py [--json] [--quick] [--only NAME]`.
+
+Each part is a module of its own beside this one (`_respond_*.py`):
+
+- *kill*: kill -9 at every step boundary of every shipped playbook, on SQLite and PostgreSQL: `kill_finished`,
+  `kill_duplicates`, and from the kill until another process goes on with the run: `kill_recovery_p50_s` where that one
+  was looking on, `kill_recovery_cold_p50_s` where it was only started then
+- *containment*: from an alert in the journal to its containment verified at a real live gateway:
+  `containment_p50_s`, `containment_p99_s`
+
+Times are real time: a busy machine shows in them, so the load is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+PARTS = ("kill", "containment")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="less of everything: within a minute")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given again")
+    chosen = parser.parse_args()
+    load = os.getloadavg()[0]
+    found: list[dict[str, Any]] = []
+    for name in chosen.only or PARTS:
+        found += importlib.import_module(f"_respond_{name}").measure(quick=chosen.quick)
+    if chosen.json:
+        sys.stdout.write(json.dumps({"name": "respond", "load": round(load, 1), "results": found}) + "\n")
+        return
+    for one in found:
+        more = {key: value for key, value in one.items() if key not in ("metric", "value", "unit")}
+        sys.stdout.write(f"{one['metric']:36} {one['value']:>12} {one['unit']:9} {more or ''}\n")
+    sys.stdout.write(f"load of the machine when this began: {load:.1f} on {os.cpu_count()} cores\n")
+
+
+if __name__ == "__main__":
+    main()
