@@ -197,7 +197,7 @@ class Scripted:
         self.marks.append(marks)
         return Ruling(self._verdict(route, message.method in self.denied_methods))
 
-    def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
+    def needs_listing(self, route: Route, principal: str, message: Message, session: str = "") -> bool:
         return message.method == "tools/call" and message.name in self.unlisted
 
     def needs_values(self, principal: str, message: Message) -> bool:

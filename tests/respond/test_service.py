@@ -34,7 +34,7 @@ def test_a_rug_pull_becomes_an_incident_that_is_contained_and_proven(estate, gat
     assert [s.state for s in case.runs[0].steps] == ["completed", "completed", "skipped", "completed"]
     assert gate.probes == [
         {"principal": "agent:watchkeeper-probe", "server": "files", "name": "read_file"}
-        | {"method": "tools/call", "arguments": {}}
+        | {"method": "tools/call", "arguments": {}, "session": ""}
     ]
 
 

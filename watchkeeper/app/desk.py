@@ -16,6 +16,7 @@ from watchkeeper.app.approving import Approving
 from watchkeeper.app.baselines import Baselining
 from watchkeeper.app.bundling import Bundling
 from watchkeeper.app.casework import Casework
+from watchkeeper.app.custody import Custodial
 from watchkeeper.app.erasing import EraseRows, Erasing, rows_of_no_one
 from watchkeeper.app.hunting import Hunting
 from watchkeeper.app.intelligence import IntelligenceNotes
@@ -84,6 +85,7 @@ class Desk:
             "exercise.note": self.note_exercise,
             "exercise.attacked": self.note_attack,
             **Casework(platform).acts,
+            **Custodial(platform).acts,
             **Alerting(platform, is_alone=platform.journal.writer == CLI).acts,
             **Approving(platform).acts,
             **Staff(platform).acts,

@@ -35,6 +35,7 @@ from watchkeeper.gateway.canary import Canary
 from watchkeeper.gateway.canary.visit import PRINCIPAL
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
+from watchkeeper.gateway.custody.room import Custody
 from watchkeeper.gateway.flow.ledger import FlowLedger
 from watchkeeper.gateway.gaps import Gaps
 from watchkeeper.gateway.lookout.freshness import Freshness
@@ -198,6 +199,7 @@ def fit_out(
     if relay is not None and guard.flow is not None:
         guard.flow.is_one_of_several = relay.count > 1
     control.answers |= {REFRESH: desk.on_refresh, **governing.answers}
+    control.answers |= Custody(control.gateway_id, gateway, guard.tasks).answers
     canary = canary_over(control, platform, orders, guard)
     control.answers["canary.reports"] = canary.on_reports
     return Fitted(gateway, control, guard, terms, relay, desk, canary, governing)

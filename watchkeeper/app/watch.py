@@ -35,6 +35,7 @@ from watchkeeper.core.files import socket_path
 from watchkeeper.events.anchors.keeper import Keeper
 from watchkeeper.events.journal.reading.telling import is_there, telling_reader, told
 from watchkeeper.events.lake.reader import LakeReader
+from watchkeeper.gateway.custody.reach import Custodian
 from watchkeeper.respond.service import Connections, RespondService
 
 _STOP_WITHIN = 10.0
@@ -104,6 +105,7 @@ def _parts(
         orders=platform.orders,
         definitions=platform.pins,
         errands=reaching.errands if reaching is not None else None,
+        also={"custody": Custodian(platform.database, platform.clock)},
     )
     respond = RespondService(loaded.data_dir, settings.respond, connections, clock=platform.clock)
     return detection, respond, lake_reader(loaded, platform)

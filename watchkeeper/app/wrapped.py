@@ -19,6 +19,7 @@ from watchkeeper.app.redacting import syncing
 from watchkeeper.core.errors import Conflict, Denied
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
+from watchkeeper.gateway.custody.alone import Alone
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.stdio.child import Child
 from watchkeeper.gateway.stdio.journal import Launches
@@ -96,6 +97,7 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
         also=(desk.look, governing.look, *syncing(guard.redaction)),
     )
     control.answers |= {REFRESH: desk.on_refresh, **governing.answers}
+    control.answers |= Alone(name, planned.principal, child).answers
     governing.loop = asyncio.get_running_loop()
     note_service(platform, loaded, f"wrap-{name}", "admin.service.started")
     await control.start()

@@ -38,6 +38,7 @@ COMMANDS = (
     "rules",
     "scan",
     "service",
+    "sessions",
     "sinks",
     "status",
     "up",

@@ -62,6 +62,8 @@ KINDS: dict[str, str] = {
     "gateway.order.issued": "A containment order was committed, with its generation.",
     "gateway.order.acknowledged": "A gateway has an order's generation in force.",
     "gateway.order.lifted": "A containment order was lifted.",
+    "gateway.custody.ended": "A gateway ended what a session, task or client had open, as it was told.",
+    "gateway.custody.drained": "A gateway ended every session at a server, and begins anew with it.",
     "gateway.probe.answered": "A probe asked the live pipeline what it would do; nothing was forwarded.",
     "gateway.approval.requested": "A call waits for a person, as a policy demands; the body has what they are shown.",
     "gateway.approval.decided": "An operator approved or denied such a call; the body says what it came to.",

@@ -36,6 +36,7 @@ _BY_PREFIX = {
     "gateway.credential": RetentionClass.ADMINISTRATION,
     "gateway.grant": RetentionClass.ADMINISTRATION,
     "gateway.order": RetentionClass.DETECTION,
+    "gateway.custody": RetentionClass.DETECTION,
     "gateway.probe": RetentionClass.DETECTION,
     "gateway.approval": RetentionClass.DETECTION,
     "ingest": RetentionClass.TRAFFIC,

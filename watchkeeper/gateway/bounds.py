@@ -59,6 +59,11 @@ class Bounded:
         if isinstance(self._upstream, Overheard):
             self._upstream.overhear(told)
 
+    @property
+    def inner(self) -> Upstream:
+        """What is bounded."""
+        return self._upstream
+
     def standing(self) -> dict[str, Any]:
         """See `Stands`."""
         inner = self._upstream.standing() if isinstance(self._upstream, Stands) else {}

@@ -23,6 +23,14 @@ class OrderKind(StrEnum):
     """This client gets nothing and sends nothing; the target is its name."""
     QUARANTINE_SERVER = "quarantine_server"
     """Nobody reaches this server; the target is its name."""
+    QUARANTINE_SESSION = "quarantine_session"
+    """A session, task or principal does nothing more, and is not ended; the target is `gateway.holds.Subject.text`."""
+    DRAIN_TRANSPORT = "drain_transport"
+    """Nobody begins anything new at this server; sessions that are there go on. The target is its name."""
+
+
+_HOLDS = frozenset({OrderKind.QUARANTINE_SESSION, OrderKind.DRAIN_TRANSPORT})
+"""What `gateway.holds` looks for."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -49,7 +57,7 @@ class Order(msgspec.Struct, frozen=True):
 class OrdersInForce:
     """The orders of one generation. Replaced as a whole, so that a reader never sees half of a change."""
 
-    __slots__ = ("_snapshot", "generation")
+    __slots__ = ("_snapshot", "generation", "has_holds")
 
     def __init__(self, orders: Iterable[Order] = (), generation: int = -1) -> None:
         self.replace(orders, generation)
@@ -60,6 +68,7 @@ class OrdersInForce:
         for order in sorted(orders, key=lambda o: (o.generation, o.id)):
             snapshot.setdefault((order.kind, order.target), []).append(order)
         self._snapshot = snapshot
+        self.has_holds = any(kind in _HOLDS for kind, _ in snapshot)
         self.generation = generation
 
     def denies(self, principal: str, server: str, tool: str = "") -> Order | None:
@@ -77,6 +86,10 @@ class OrdersInForce:
         if tool:
             found += snapshot.get((OrderKind.HOLD_TOOL, f"{server}/{tool}"), ())
         return tuple(found)
+
+    def find(self, kind: OrderKind, target: str) -> tuple[Order, ...]:
+        """The orders of this kind on this very target."""
+        return tuple(self._snapshot.get((kind, target), ()))
 
     def held_tools(self, server: str) -> frozenset[str]:
         """Names of this server's tools that an order holds."""

@@ -23,6 +23,7 @@ from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
+from watchkeeper.gateway.holds import Reference
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.orders import NO_ROUTE, OrderBook, Probe
@@ -219,7 +220,7 @@ class GatewayControl:
         if route is None:
             return {"effect": NO_ROUTE, "enforced": True, "rules": [], "reason": "this gateway has no such route"}
         principal = AGENT + probe.principal.removeprefix(AGENT)
-        verdict = self.guard.on_request(route, principal, _as_message(probe)).verdict
+        verdict = self.guard.on_request(route, principal, _as_message(probe), None, _session(probe)).verdict
         answer = {
             "effect": verdict.effect.value,
             "enforced": verdict.enforced,
@@ -243,6 +244,10 @@ class GatewayControl:
 
 def _standing(route: Route) -> dict[str, Any]:
     return route.upstream.standing() if isinstance(route.upstream, Stands) else {}
+
+
+def _session(probe: Probe) -> str:
+    return Reference(probe.session) if probe.session else ""
 
 
 def _as_message(probe: Probe) -> Message:

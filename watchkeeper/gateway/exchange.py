@@ -35,7 +35,7 @@ from watchkeeper.gateway.listing import Introduction
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
 from watchkeeper.gateway.oauth.needs import Needs
 from watchkeeper.gateway.pool import HttpUpstream
-from watchkeeper.gateway.ports import Answered, Guard, Recorder, UnderWay
+from watchkeeper.gateway.ports import Answered, Guard, KeepsSessions, Recorder, UnderWay
 from watchkeeper.gateway.record import Call, Chronicle
 from watchkeeper.gateway.redaction.placeholders import MARK
 from watchkeeper.gateway.regrets import Regrets
@@ -87,6 +87,7 @@ class Exchange:
             sessions=sessions,
             versions=self._versions,
             refused=self.refused,
+            keeps=guard.keeps if isinstance(guard, KeepsSessions) else None,
         )
         self._introduction = Introduction(route, upstream, guard)
         self._standing = self._introduction.standing
@@ -150,7 +151,7 @@ class Exchange:
                 self._passage.give_up(request.session, message)
         request.survives = era == "legacy"
         call = Call(self._route, request, message, era, started, UNJUDGED, client)
-        if self._guard.needs_listing(self._route, request.principal, message):
+        if self._guard.needs_listing(self._route, request.principal, message, request.session):
             call.is_unlisted = True
         elif MARK in message.raw and self._guard.needs_values(request.principal, message):
             call.lacks_values = True

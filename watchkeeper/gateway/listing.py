@@ -64,13 +64,13 @@ class Introduction:
         """Have the guard see what this call uses. Never raises but for cancellation: failing changes nothing."""
         loop = asyncio.get_running_loop()
         async with self._lock:
-            if not self._guard.needs_listing(self._route, request.principal, message):
+            if not self._guard.needs_listing(self._route, request.principal, message, request.session):
                 return
             if loop.time() < self._not_before:
                 return
             method = LISTED_BY.get(message.method, METHOD)
             is_done = await self._look(request, message, era, method)
-            if not is_done or self._guard.needs_listing(self._route, request.principal, message):
+            if not is_done or self._guard.needs_listing(self._route, request.principal, message, request.session):
                 self._not_before = loop.time() + PAUSE
 
     def beside(self, request: Request, message: Message, era: str) -> None:

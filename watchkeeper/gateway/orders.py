@@ -32,6 +32,7 @@ from watchkeeper.events import Event, Journal, Severity
 from watchkeeper.events.model import VERSION
 from watchkeeper.gateway import _store
 from watchkeeper.gateway.containment import AGENT, Order, OrderKind, OrdersInForce
+from watchkeeper.gateway.holds import EVERY_SERVER, Subject
 from watchkeeper.gateway.presence import Presence, Standing
 
 __all__ = ["Containment", "Order", "OrderBook", "OrderKind", "OrdersInForce", "Probe"]
@@ -52,6 +53,8 @@ class Probe(msgspec.Struct, frozen=True):
     """The tool."""
     method: str = "tools/call"
     arguments: dict[str, Any] = {}
+    session: str = ""
+    """The digest of the session in which it is; empty for one outside of any."""
 
 
 NO_ROUTE = "no_route"
@@ -195,6 +198,7 @@ class OrderBook:
             "reason": reason,
         }
         server = "" if order.kind is OrderKind.QUARANTINE_PRINCIPAL else order.target.partition("/")[0]
+        server = "" if server == EVERY_SERVER else server
         event = Event(
             v=VERSION,
             id=derived_id(kind, order.id),
@@ -213,6 +217,8 @@ class OrderBook:
 
 def _checked(kind: OrderKind, target: str, by: str) -> str:
     _refuse_agents(by)
+    if kind is OrderKind.QUARANTINE_SESSION:
+        return Subject.of(target).text
     target = target.removeprefix(AGENT) if kind is OrderKind.QUARANTINE_PRINCIPAL else target
     server, slash, tool = target.partition("/")
     is_whole = bool(server) and (bool(slash and tool) if kind is OrderKind.HOLD_TOOL else not slash)

@@ -28,6 +28,7 @@ from watchkeeper.gateway.duties.model import Breach
 from watchkeeper.gateway.duties.tasks import NEWS, Tasks
 from watchkeeper.gateway.duties.tasks import RULE as TASK_OWNER
 from watchkeeper.gateway.flow.flow import Flow
+from watchkeeper.gateway.holds import held_by, kept_by
 from watchkeeper.gateway.judging import PASSES, Decides, KnownPins, Marks, Notices, Times, inspected
 from watchkeeper.gateway.listings import Listings, Observe
 from watchkeeper.gateway.lookout.freshness import NOTICES, Freshness
@@ -138,7 +139,7 @@ class Guard(Listings):
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
 
-    def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
+    def needs_listing(self, route: Route, principal: str, message: Message, session: str = "") -> bool:
         """Whether this call's tool was never listed, or may have changed, so that judging it asks for a listing first.
 
         Not for a caller who is contained: an order must not cause traffic to the server.
@@ -149,7 +150,15 @@ class Guard(Listings):
             or (news and (route.name, method) in news)
         ):
             return False
+        if self._orders.has_holds and held_by(self._orders, principal, route.name, session, message):
+            return False
         return self._orders.denies(principal, route.name, message.name) is None
+
+    def keeps(self, route: Route, principal: str, session: str) -> Ruling | None:
+        """Why this session may not be ended by its client, if so: an order keeps its state."""
+        if not self._orders.has_holds or not (holds := kept_by(self._orders, principal, route.name, session)):
+            return None
+        return self._deny(route, (), *contained(holds))
 
     def needs_values(self, principal: str, message: Message) -> bool:
         """Whether this message has placeholders whose values are kept elsewhere, if anywhere: `fetch_values` first."""
@@ -223,6 +232,8 @@ class Guard(Listings):
         findings = self._inspect(Surface.ARGUMENTS, inspected(message))
         if orders := self._orders.all_denying(principal, server, self._duties.tool_of(server, message)):
             return self._deny(route, findings, *contained(orders))
+        if self._orders.has_holds and (holds := held_by(self._orders, principal, server, session, message)):
+            return self._deny(route, findings, *contained(holds))
         kind = _KINDS.get(method)
         pin = self._pins.state(server, kind, target) if kind else None
         if pin is PinState.HELD:

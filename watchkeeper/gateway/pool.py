@@ -134,6 +134,11 @@ class HttpUpstream:
             link.abort()
         self._idle.clear()
 
+    def renew(self) -> None:
+        """See `Renews`."""
+        while self._idle:
+            self._idle.popleft().abort()
+
     def standing(self) -> dict[str, Any]:
         """See `Stands`."""
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from watchkeeper.events.model import Event
 from watchkeeper.gateway.caller import Caller
@@ -54,7 +54,7 @@ class Guard(Protocol):
         """
         ...
 
-    def needs_listing(self, route: Route, principal: str, message: Message) -> bool:
+    def needs_listing(self, route: Route, principal: str, message: Message, session: str = "") -> bool:
         """Whether what this call uses was never listed, or changed since by its server's word, so that judging it asks
         for a listing first. Memory only.
         """
@@ -97,6 +97,15 @@ class Guard(Protocol):
         self, route: Route, principal: str, message: Message, marks: tuple[str, ...] | None = None
     ) -> Ruling:
         """A server's own notification or request, on a response stream or a GET stream. Memory only."""
+        ...
+
+
+@runtime_checkable
+class KeepsSessions(Protocol):
+    """A guard that knows orders under which a session's state is kept."""
+
+    def keeps(self, route: Route, principal: str, session: str) -> Ruling | None:
+        """Why this session may not be ended by its client; None when it may. Memory only."""
         ...
 
 

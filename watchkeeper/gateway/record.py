@@ -6,7 +6,6 @@ client hears anything is said by the caller.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -24,6 +23,7 @@ from watchkeeper.gateway.capture.keeping import keep
 from watchkeeper.gateway.capture.model import DEFAULT, Keep, Spoken
 from watchkeeper.gateway.duties.subscription import Subscription
 from watchkeeper.gateway.flood import Flood
+from watchkeeper.gateway.holds import session_digest
 from watchkeeper.gateway.model import Refusal, Request, Route, Ruling
 from watchkeeper.gateway.ports import LISTINGS, Recorder
 from watchkeeper.gateway.replies import stops
@@ -307,11 +307,6 @@ def _of_request(call: Call, captured: Spoken, *, keeps_version: bool) -> dict[st
 
 
 @lru_cache(maxsize=1024)
-def session_digest(session: str) -> str:
-    """Keeps a session's events together; who reads it cannot act in the session."""
-    return hashlib.sha256(b"session\0" + session.encode("utf-8", "surrogatepass")).hexdigest()[:20]
-
-
 def _severity(findings: tuple[Finding, ...]) -> Severity:
     return Severity(min(5, max(1, *(finding.severity for finding in findings))))
 

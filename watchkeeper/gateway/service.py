@@ -75,6 +75,16 @@ class Gateway:
         """Route name → port; those the system chose are known after `start`."""
         return {name: fitting.door.port for name, fitting in self._fittings.items()}
 
+    @property
+    def fittings(self) -> Mapping[str, Fitting]:
+        """What serves each route and endpoint now."""
+        return self._fittings
+
+    @property
+    def house(self) -> House:
+        """What all of them share."""
+        return self._house
+
     async def start(self, listening: Mapping[str, socket.socket] | None = None) -> None:
         """Listen on every port, or accept on the sockets that listen for the routes already.
 

@@ -45,6 +45,10 @@ class Sessions:
         self._known.move_to_end((route, session))
         return owner
 
+    def all(self) -> list[tuple[str, str, Session]]:
+        """Every session with its route and id."""
+        return [(route, session, owner) for (route, session), owner in self._known.items()]
+
     def end(self, route: str, session: str) -> None:
         """Forget it."""
         self._known.pop((route, session), None)

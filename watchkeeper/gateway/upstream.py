@@ -102,6 +102,38 @@ class Overheard(Protocol):
         ...
 
 
+class Hosted(msgspec.Struct, frozen=True):
+    """A server that we started, and whom it serves."""
+
+    pid: int
+    principal: str
+    era: str
+    session: str = ""
+    """The id of the older era's session that it is."""
+
+
+@runtime_checkable
+class Houses(Protocol):
+    """An upstream that starts servers of its own."""
+
+    def hosted(self) -> list[Hosted]:
+        """Those that run now."""
+        ...
+
+    async def expel(self, hosted: Hosted, reason: str) -> None:
+        """End it with all that it started; returns when it is gone."""
+        ...
+
+
+@runtime_checkable
+class Renews(Protocol):
+    """An upstream that reaches servers it did not start."""
+
+    def renew(self) -> None:
+        """Reach them anew from now on: no connection that rests is used again."""
+        ...
+
+
 @runtime_checkable
 class Stands(Protocol):
     """An upstream that can say how it stands, for `watchkeeper status`."""

@@ -27,6 +27,7 @@ _SESSION = b"mcp-session-id"
 _LAST_EVENT = b"last-event-id"
 _LONGEST_SESSION = 1024
 _NONE = Message(b"", "notification")
+Keeps = Callable[[Route, str, str], Ruling | None]
 UNJUDGED = Ruling(Verdict(Effect.ALLOW))
 
 
@@ -43,7 +44,9 @@ class Visits:
         sessions: Sessions,
         versions: Versions,
         refused: Callable[[Refusal], None],
+        keeps: Keeps | None = None,
     ) -> None:
+        """`keeps` says why a session may not be ended by its client."""
         self._route = route
         self._upstream = upstream
         self._chronicle = chronicle
@@ -51,6 +54,7 @@ class Visits:
         self._sessions = sessions
         self._versions = versions
         self._refused = refused
+        self._keeps = keeps
         self._is_modern_only = "legacy" not in route.eras
 
     async def serve(self, request: Request) -> Outbound:
@@ -63,8 +67,8 @@ class Visits:
             return self.reject(request, replies.post_only(), "this route has no streams or sessions to end")
         if era == "modern":
             drop_session(request)
-        elif request.session and self._sessions.of(self._route.name, request.session, request.principal) is None:
-            return self.reject(request, replies.no_such_session(), "the session is not this client's")
+        elif request.session and (refusal := self._turned_away(request)) is not None:
+            return refusal
         if not request.session:  # without a session nobody owns what would be replayed
             request.headers = [pair for pair in request.headers if pair[0].lower() != _LAST_EVENT]
         call = Call(self._route, request, _NONE, era, time.perf_counter_ns(), UNJUDGED)
@@ -91,6 +95,17 @@ class Visits:
             events = self._answers.listen(call, out)
             return Outbound(out.status, as_stream(out.headers), b"", events, out.cancel, farewell=b"")
         return await self._answers.whole(call, out)
+
+    def _turned_away(self, request: Request) -> Outbound | None:
+        """What this client gets instead of what it wants with a session; None when it may have that."""
+        if self._sessions.of(self._route.name, request.session, request.principal) is None:
+            return self.reject(request, replies.no_such_session(), "the session is not this client's")
+        if request.verb != "DELETE" or self._keeps is None:
+            return None
+        kept = self._keeps(self._route, request.principal, request.session)
+        if kept is None or not replies.stops(kept):
+            return None
+        return self.reject(request, replies.denied(_NONE, kept.verdict, modern=False), kept.verdict.reason)
 
     def learn(self, call: Call, out: Outbound) -> None:
         """Bind the session id that an `initialize` answer brings; forget one that the server no longer knows."""

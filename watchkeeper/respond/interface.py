@@ -16,6 +16,7 @@ import msgspec
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.respond.ports import (
+    Custody,
     Definitions,
     Errands,
     LegalHolds,
@@ -67,6 +68,7 @@ class Services:
     orders: Orders
     notifier: Notifier
     clock: Clock
+    custody: Custody | None = None
     rollbacks: Rollbacks | None = None
     rotations: Rotations | None = None
     freezes: RegistryFreezes | None = None

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 
 from watchkeeper.events.model import Event
+from watchkeeper.gateway.custody.model import Drained, Ending, Live, Rest, Served
+from watchkeeper.gateway.custody.reach import Said
+from watchkeeper.gateway.custody.room import Asked
+from watchkeeper.gateway.holds import Subject
 from watchkeeper.gateway.orders import Containment, Fence, Order, OrderKind, Probe
 from watchkeeper.registry.model import Snapshot
 from watchkeeper.respond.errands import Delivery, Errand, Receipt
@@ -73,6 +77,42 @@ class Orders(Protocol):
 
     def lift(self, order_id: str, *, by: str, reason: str) -> Order:
         """End an order; one that was lifted before stays as it is."""
+        ...
+
+    def push(self) -> dict[str, int]:
+        """Have every gateway take the orders over now; gateway → generation it has in force."""
+        ...
+
+
+class Port(Protocol):
+    """What every port that acts can do, beside what it is for."""
+
+    def fenced(self, fence: Fence) -> Self:
+        """The same for a process that may lose the right to act: `fence` is asked before each act."""
+        ...
+
+
+class Custody(Port, Protocol):
+    """What is live in the gateways (`gateway.custody.reach.Custodian`)."""
+
+    def live(self, subject: Subject | None = None) -> Said[list[Live]]:
+        """What is live, of a subject or of everybody."""
+        ...
+
+    def rest(self, subject: Subject) -> Said[Rest]:
+        """What of a subject is still live, its processes and tasks looked at anew."""
+        ...
+
+    def end(self, subject: Subject, asked: Asked) -> Said[Ending]:
+        """End what a subject has live; the same key twice is once. Raises `Unavailable` when no gateway runs."""
+        ...
+
+    def drain(self, server: str, within: float, asked: Asked) -> Said[Drained]:
+        """End a server's sessions, those under way after so many seconds at most, and reach or start it anew."""
+        ...
+
+    def attempt(self, server: str) -> Said[Served]:
+        """Have every gateway that serves it greet the server."""
         ...
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.content import content_folder
@@ -32,7 +33,7 @@ from watchkeeper.respond.lease import Lease
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import alert_of
 from watchkeeper.respond.notifications import ConsoleNotifier
-from watchkeeper.respond.ports import Definitions, Errands, Notifier, Orders
+from watchkeeper.respond.ports import Definitions, Errands, Notifier, Orders, Port
 from watchkeeper.respond.progress import Progress
 from watchkeeper.respond.runner import Document, DurableRunner, Taken
 from watchkeeper.respond.runs import Ground, Runs
@@ -79,6 +80,8 @@ class Connections:
     errands: Errands | None = None
     electorate: Electorate = field(default_factory=Electorate)
     """Who may approve what; nobody, unless it is said."""
+    also: Mapping[str, Port] = field(default_factory=dict)
+    """Other ports of `Services` by name, as far as there are rooms behind them."""
 
 
 class RespondService:
@@ -112,7 +115,8 @@ class RespondService:
         if connections.errands is not None and notifier is None:
             notifier = RoutedNotifier(self.notifications, connections.errands, settings.integrations)
         notifier = notifier or self.notifications
-        services = Services(connections.definitions, orders, notifier, clock, errands=connections.errands)
+        also: dict[str, Any] = {name: port.fenced(self._lease.check) for name, port in connections.also.items()}
+        services = Services(connections.definitions, orders, notifier, clock, errands=connections.errands, **also)
         store = EngineStore.beside(connections.database, data_dir / "playbooks.db")
         self._runner: DurableRunner = runner or DbosRunner(store)
         ground = Ground(database, self._ledger, services, shelf.actions, progress, connections.electorate)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.gateway.aggregate.conftest import Make, event, initialize, tool
 from tests.gateway.conftest import SSE_HEAD, call
-from watchkeeper.gateway.record import session_digest
+from watchkeeper.gateway.holds import session_digest
 
 BOB = b"Bearer token-of-bob"
 LEFT_OUT = "watchkeeper/leftOut"

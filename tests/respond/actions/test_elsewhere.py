@@ -89,7 +89,13 @@ class Room:
 
 
 def context_of(estate: Any, room: Room | None) -> ActionContext:
-    services = Services(estate.pins, estate.orders, SimpleNamespace(), CLOCK, room, room, room, room)
+    services = Services(
+        *(estate.pins, estate.orders, SimpleNamespace(), CLOCK),
+        rollbacks=room,
+        rotations=room,
+        freezes=room,
+        legal_holds=room,
+    )
     return ActionContext(services, "run:step:1", {"id": "i", "number": "INC-1"}, "", lambda: True)
 
 

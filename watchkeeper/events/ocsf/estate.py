@@ -34,6 +34,15 @@ def order(event: Event, out: Out) -> None:
     correlate(out, text(body, "incident") or text(body, "order"))
 
 
+def ended(event: Event, out: Out) -> None:
+    """Sessions, processes and tasks that a gateway ended."""
+    body = event.body
+    out["command_uid"] = name(event.id)
+    if said := text(body, "reason"):
+        out["status_detail"] = sentence(said)
+    correlate(out, text(body, "incident") or event.id)
+
+
 def run(event: Event, out: Out) -> None:
     """A playbook's run, or a step of it."""
     body = event.body

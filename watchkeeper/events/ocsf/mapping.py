@@ -94,6 +94,8 @@ MEANINGS: dict[str, Meaning] = {
     "gateway.order.issued": Meaning(REMEDIATION, 1, estate.order),
     "gateway.order.acknowledged": Meaning(REMEDIATION, OTHER, estate.order, "Acknowledged"),
     "gateway.order.lifted": Meaning(REMEDIATION, 3, estate.order),
+    "gateway.custody.ended": Meaning(REMEDIATION, OTHER, estate.ended, "Sessions ended"),
+    "gateway.custody.drained": Meaning(REMEDIATION, OTHER, estate.ended, "Drained"),
     "gateway.probe.answered": Meaning(API, OTHER, calls.request),
     "gateway.approval.requested": Meaning(USER_ACCESS, OTHER, people.approval, "Requested"),
     "gateway.approval.decided": Meaning(USER_ACCESS, OTHER, people.approval, "Decided"),

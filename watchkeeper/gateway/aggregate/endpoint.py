@@ -61,6 +61,14 @@ class Aggregate:
         self._hello = Hello(self._company)
         self._listen = Listen(self._company, self._single)
 
+    def parties(self) -> list[Party]:
+        """Every session with this endpoint."""
+        return self._company.parties.all()
+
+    def expel(self, party: Party) -> None:
+        """End a session, and the members' behind it."""
+        self._company.parties.drop(party)
+
     async def serve(self, request: Request) -> Outbound:
         """The answer to one admitted request. Cancelling means that the client went away."""
         if not self._company.chronicle.healthy:

@@ -34,6 +34,10 @@ class Parties:
         self._known.pop(party.id, None)
         self._leave(party)
 
+    def all(self) -> list[Party]:
+        """Every session."""
+        return list(self._known.values())
+
     async def close(self) -> None:
         """Forget all; the members' connections and processes are ended by their routes."""
         for task in self._leaving:

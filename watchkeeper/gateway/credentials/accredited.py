@@ -49,6 +49,11 @@ class Accredited:
         await self._credential.close()
         await self._upstream.close()
 
+    @property
+    def inner(self) -> Upstream:
+        """What a credential is put on for."""
+        return self._upstream
+
     def standing(self) -> dict[str, Any]:
         """See `Stands`."""
         return self._upstream.standing() if isinstance(self._upstream, Stands) else {}

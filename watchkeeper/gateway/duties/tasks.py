@@ -8,7 +8,6 @@ forgotten first. Other processes learn of a task by `gateway.tasks`.
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.gateway.duties.model import Breach
+from watchkeeper.gateway.holds import task_digest
 from watchkeeper.inspection import spans
 from watchkeeper.protocol.message import Message
 
@@ -61,14 +61,24 @@ class Tasks:
         self._known: OrderedDict[str, Task] = OrderedDict()
         self._fresh: deque[tuple[str, Task]] = deque(maxlen=limit)
         """Made in this process and not yet told to the others."""
+        self._ids: dict[str, tuple[str, str]] = {}
+        """Server and id of those made in this process: in memory only, to cancel them by."""
 
     def of(self, server: str, task_id: str) -> Task | None:
         """The task, if a gateway of ours saw it being made."""
-        key = _key(server, task_id)
+        key = task_digest(server, task_id)
         task = self._known.get(key)
         if task is not None:
             self._known.move_to_end(key)
         return task
+
+    def made_here(self, server: str = "") -> list[tuple[str, str, Task]]:
+        """Server, id and owner of each task that this process saw being made, at one server or all."""
+        return [
+            (at, task_id, task)
+            for key, (at, task_id) in list(self._ids.items())
+            if (not server or at == server) and (task := self._known.get(key)) is not None
+        ]
 
     def take_fresh(self) -> list[tuple[str, Task]]:
         """Those made here since the last time, by their digests."""
@@ -111,11 +121,12 @@ class Tasks:
         task_id = _made_in(answer)
         if task_id is None or request.method in METHODS:
             return None
-        key = _key(server, task_id)
+        key = task_digest(server, task_id)
         known = self._known.get(key)
         if known is None:
             known = self._keep(key, Task(principal, request.name))
             self._fresh.append((key, known))
+            self._ids[key] = (server, task_id)
         return _FOREIGN if known.principal != principal else None
 
     def without_foreign(self, server: str, principal: str, answer: Message) -> bytes | None:
@@ -134,7 +145,7 @@ class Tasks:
     def _keep(self, key: str, task: Task) -> Task:
         known = self._known.setdefault(key, task)
         if len(self._known) > self._limit:
-            self._known.popitem(last=False)
+            self._ids.pop(self._known.popitem(last=False)[0], None)
         return known
 
     def _is_foreign(self, server: str, principal: str, text: str, child: spans.Span) -> bool:
@@ -144,11 +155,6 @@ class Tasks:
             return False
         task = self.of(server, task_id) if isinstance(task_id, str) else None
         return task is not None and task.principal != principal
-
-
-def _key(server: str, task_id: str) -> str:
-    """A task's id opens it; what is kept does not."""
-    return hashlib.sha256(f"{server}\0{task_id}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _made_in(answer: Message) -> str | None:

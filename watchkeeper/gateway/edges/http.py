@@ -155,6 +155,12 @@ class ClientConnection(asyncio.Protocol):
         """Read the next request by the door's rules of now."""
         self._reader.renew(self._host.rules, self._host.settings.max_header_bytes)
 
+    @property
+    def serving(self) -> Request | None:
+        """The request that is being answered now, a standing stream's too."""
+        turn = self._busy
+        return turn.item if turn is not None and isinstance(turn.item, Request) else None
+
     def under_way(self) -> Callable[[], bool] | None:
         """Whether the call that is being served now still is; None when none is. A GET stream is no call."""
         turn = self._busy

@@ -63,6 +63,10 @@ class Landing:
         busy = [(task, carried) for task, carried in self._busy.items() if carried.route == route]
         return [_still(self._busy, task, carried) for task, carried in busy if carried.verb != "GET"]
 
+    def serving(self) -> list[tuple[str, Request, Callable[[], object]]]:
+        """Each request that is being answered now: its route, and what ends it."""
+        return [(carried.route, carried.request(), task.cancel) for task, carried in self._busy.items()]
+
     def _attend(self, wire: Wire) -> None:
         if not _is_ours(wire.transport.get_extra_info("socket")):
             _log.error("another user's process came to the workers' socket and was sent away")

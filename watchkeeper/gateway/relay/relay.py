@@ -93,6 +93,14 @@ class Relay:
         """For each call of this route that is being served now for another worker, whether it still is."""
         return self._landing.under_way(route)
 
+    def serving(self) -> list[tuple[str, Request, Callable[[], object]]]:
+        """Requests that this worker answers for others: route, request, and what ends it."""
+        return self._landing.serving()
+
+    def starts(self, route: str) -> bool:
+        """Whether servers of this route that are started are started here."""
+        return home_of(route, self.count) == self.number
+
     def _owner(self, request: Request, home: int) -> int:
         """Whose a request is; the worker's name is taken out of its session's id."""
         if request.version in MODERN:

@@ -22,7 +22,7 @@ from watchkeeper.gateway.stdio.launched import Launched, Launcher
 from watchkeeper.gateway.stdio.model import Limits
 from watchkeeper.gateway.stdio.older import OlderSessions, busy, only_older, pass_on, takes_events
 from watchkeeper.gateway.stdio.probe import speaks_modern
-from watchkeeper.gateway.upstream import Inbound, Outbound, UpstreamFailed
+from watchkeeper.gateway.upstream import Hosted, Inbound, Outbound, UpstreamFailed
 from watchkeeper.protocol.message import Message
 from watchkeeper.protocol.spawn import Command, Spawner
 
@@ -72,6 +72,22 @@ class StdioUpstream:
     def overhear(self, told: Callable[[str], None]) -> None:
         """See `Overheard`."""
         self._fleet.overheard = told
+
+    def hosted(self) -> list[Hosted]:
+        """See `Houses`."""
+        sessions = {id(member): session for session, member in self._older.sessions()}
+        return [
+            Hosted(peer.pid, member.principal, member.era, sessions.get(id(member), ""))
+            for member in self._fleet.members()
+            if isinstance(peer := member.conversation.peer, Launched)
+        ]
+
+    async def expel(self, hosted: Hosted, reason: str) -> None:
+        """See `Houses`."""
+        for member in self._fleet.members():
+            peer = member.conversation.peer
+            if isinstance(peer, Launched) and peer.pid == hosted.pid:
+                await self._fleet.end(member, reason)
 
     def _peer_for(self, inbound: Inbound) -> Launched:
         return self._launcher.child_for(inbound.principal, inbound.era)

@@ -54,6 +54,10 @@ class Fleet:
     def __len__(self) -> int:
         return len(self._places)
 
+    def members(self) -> list[Member]:
+        """Those that run."""
+        return list(self._members)
+
     async def start(self, principal: str, era: str, peer: Peer) -> Member:
         """Open a new server for this principal. Raises `Full`, `UpstreamBusy`, `UpstreamFailed`, `Unavailable`."""
         self._admit(principal)

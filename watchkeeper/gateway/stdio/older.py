@@ -60,6 +60,10 @@ class OlderSessions:
             return member.conversation.attach(header(inbound, _LAST_EVENT))
         return await pass_on(member.conversation, inbound, message)
 
+    def sessions(self) -> list[tuple[str, Member]]:
+        """Every session's id, and its server."""
+        return list(self._sessions.items())
+
     def member_of(self, session: str, principal: str) -> Member | None:
         """An id proves nothing: it is bound to who got it, and it ends with its server."""
         member = self._sessions.get(session)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from watchkeeper.gateway.orders import Order, OrderKind, Probe
-from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
+from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach, Unserved
 from watchkeeper.respond.model import ACTOR
 
+Port = TypeVar("Port")
 PROBE = "agent:watchkeeper-probe"
 """Whom a probe plays when no client is to blame."""
 
 _ordering = threading.Lock()
 """Two runs at once must not both find that there is no order yet."""
+
+
+def served(port: Port | None, what: str) -> Port:
+    """A port that has a room. Raises `Unserved`."""
+    if port is None:
+        raise Unserved(f"nothing here {what} yet", hint="do it by hand, and close the incident once it is done")
+    return port
 
 
 class NothingToUndo:
@@ -70,6 +78,7 @@ class Contains:
             return Outcome(f"{target} is not contained")
         why = f"the playbook of {context.incident['number']} took it back"
         context.services.orders.lift(order.id, by=ACTOR, reason=why)
+        context.services.orders.push()
         return Outcome(f"lifted the order on {target}", {"order": order.id})
 
     def _in_force(self, target: str, context: ActionContext) -> Order | None:

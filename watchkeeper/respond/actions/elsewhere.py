@@ -6,15 +6,14 @@ contained. Nothing here pretends.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import msgspec
 
-from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach, Unserved
+from watchkeeper.respond.actions.effects import served
+from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
 from watchkeeper.respond.model import ACTOR
 from watchkeeper.respond.ports import Asking
-
-Port = TypeVar("Port")
 
 
 class PinRollback:
@@ -32,18 +31,18 @@ class PinRollback:
         """Only this tool's definition; without one the whole server."""
 
     def run(self, parameters: Parameters, context: ActionContext) -> Outcome:
-        rollbacks = _served(context.services.rollbacks, "rolls versions back")
+        rollbacks = served(context.services.rollbacks, "rolls versions back")
         context.claim()
         done = rollbacks.roll_back(parameters.server, parameters.tool, _asking(parameters, context))
         return Outcome(f"{_named(parameters)} is back at {done.after}", {"before": done.before, "after": done.after})
 
     def verify(self, parameters: Parameters, context: ActionContext) -> Proof:
-        rollbacks = _served(context.services.rollbacks, "rolls versions back")
+        rollbacks = served(context.services.rollbacks, "rolls versions back")
         running, pinned = (ask(parameters.server, parameters.tool) for ask in (rollbacks.running, rollbacks.pinned))
         return Proof(running == pinned, {"running": running, "pinned": pinned, "target": _named(parameters)})
 
     def undo(self, parameters: Parameters, context: ActionContext) -> Outcome:
-        rollbacks = _served(context.services.rollbacks, "rolls versions back")
+        rollbacks = served(context.services.rollbacks, "rolls versions back")
         asking = _asking(parameters, context)
         done = rollbacks.roll_back(parameters.server, parameters.tool, asking)  # the same key: what was done then
         rollbacks.roll_forward(parameters.server, parameters.tool, done.before, asking)
@@ -67,13 +66,13 @@ class RotateSecret:
         reason: str
 
     def run(self, parameters: Parameters, context: ActionContext) -> Outcome:
-        rotations = _served(context.services.rotations, "rotates secrets")
+        rotations = served(context.services.rotations, "rotates secrets")
         context.claim()
         done = rotations.rotate(parameters.secret, _asking(parameters, context))
         return Outcome(f"{parameters.secret} was rotated", {"new": done.new, "old": done.old})
 
     def verify(self, parameters: Parameters, context: ActionContext) -> Proof:
-        rotations = _served(context.services.rotations, "rotates secrets")
+        rotations = served(context.services.rotations, "rotates secrets")
         done = rotations.rotate(parameters.secret, _asking(parameters, context))  # the same key: what was done then
         new, old = (rotations.works(parameters.secret, fingerprint) for fingerprint in (done.new, done.old))
         return Proof(new and not old, {"new_works": new, "old_works": old, "target": parameters.secret})
@@ -99,7 +98,7 @@ class FreezeRegistry:
         reason: str
 
     def run(self, parameters: Parameters, context: ActionContext) -> Outcome:
-        freezes = _served(context.services.freezes, "freezes sources")
+        freezes = served(context.services.freezes, "freezes sources")
         context.claim()
         return Outcome(
             f"{parameters.source} is frozen",
@@ -107,12 +106,12 @@ class FreezeRegistry:
         )
 
     def verify(self, parameters: Parameters, context: ActionContext) -> Proof:
-        freezes = _served(context.services.freezes, "freezes sources")
+        freezes = served(context.services.freezes, "freezes sources")
         admits = freezes.admits(parameters.source)
         return Proof(not admits, {"admits": admits, "target": parameters.source})
 
     def undo(self, parameters: Parameters, context: ActionContext) -> Outcome:
-        freezes = _served(context.services.freezes, "freezes sources")
+        freezes = served(context.services.freezes, "freezes sources")
         freezes.unfreeze(parameters.source, _asking(parameters, context))
         return Outcome(f"{parameters.source} is open again")
 
@@ -134,30 +133,24 @@ class LegalHold:
         reason: str
 
     def run(self, parameters: Parameters, context: ActionContext) -> Outcome:
-        holds = _served(context.services.legal_holds, "keeps records on legal hold")
+        holds = served(context.services.legal_holds, "keeps records on legal hold")
         context.claim()
         return Outcome(
             f"{parameters.target} is on hold", {"hold": holds.hold(parameters.target, _asking(parameters, context))}
         )
 
     def verify(self, parameters: Parameters, context: ActionContext) -> Proof:
-        holds = _served(context.services.legal_holds, "keeps records on legal hold")
+        holds = served(context.services.legal_holds, "keeps records on legal hold")
         deletes = holds.would_delete(parameters.target)
         return Proof(not deletes, {"would_delete": deletes, "target": parameters.target})
 
     def undo(self, parameters: Parameters, context: ActionContext) -> Outcome:
-        holds = _served(context.services.legal_holds, "keeps records on legal hold")
+        holds = served(context.services.legal_holds, "keeps records on legal hold")
         holds.lift(parameters.target, _asking(parameters, context))
         return Outcome(f"the hold on {parameters.target} is lifted")
 
     def by_hand(self, parameters: Parameters) -> str:
         return f"Suspend deletion and retention of {parameters.target}, and tell counsel."
-
-
-def _served(port: Port | None, what: str) -> Port:
-    if port is None:
-        raise Unserved(f"nothing here {what} yet", hint="do it by hand, and close the incident once it is done")
-    return port
 
 
 def _asking(parameters: Any, context: ActionContext) -> Asking:

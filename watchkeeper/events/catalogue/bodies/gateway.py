@@ -82,11 +82,25 @@ class Order(Body, frozen=True, kw_only=True):
     """A containment order."""
 
     order: Annotated[str, says("Its id.")]
-    kind: Annotated[str, says("`hold_tool`, `quarantine_principal` or `quarantine_server`.")]
+    kind: Annotated[str, says("What it does: `hold_tool`, `quarantine_session` …; see the concept page on orders.")]
     target: Annotated[str, says("What it contains; a tool is SERVER/TOOL.")]
     generation: Annotated[int, says("The generation of orders that has it.", ge=0)]
     incident: Annotated[str, says("The incident it was given for; empty when for none.")]
     reason: Annotated[str, says("Why it was given, or lifted.")]
+
+
+class Ended(Body, frozen=True, kw_only=True):
+    """What a gateway ended, or found to be ended."""
+
+    gateway: Annotated[str, says("The gateway that did it.")]
+    reason: Annotated[str, says("Why.")]
+    incident: Annotated[str, says("The incident it was done for; empty when for none.")]
+    sessions: Annotated[int, says("Sessions of the older era, with endpoints too.", ge=0)]
+    calls: Annotated[int, says("Requests that were under way and were cut.", ge=0)]
+    streams: Annotated[int, says("Standing streams that were cut.", ge=0)]
+    processes: Annotated[list[int], says("Servers that ran for it, by process.")]
+    cancelled: Annotated[int, says("Tasks that their server says are over.", ge=0)]
+    doubts: Annotated[list[str], says("What a server did not confirm.")]
 
 
 class Acknowledged(Body, frozen=True, kw_only=True):
@@ -123,6 +137,8 @@ KINDS = {
     "gateway.order.issued": Kind(body=Order, sets=ON_TARGET, may=("server",), outcomes=DONE),
     "gateway.order.acknowledged": Kind(body=Acknowledged, sets=ON_TARGET, outcomes=DONE),
     "gateway.order.lifted": Kind(body=Order, sets=ON_TARGET, may=("server",), outcomes=DONE),
+    "gateway.custody.ended": Kind(body=Ended, sets=ON_TARGET, may=("server",), outcomes=EITHER),
+    "gateway.custody.drained": Kind(body=Ended, sets=ON_TARGET, may=("server",), outcomes=EITHER),
     "gateway.probe.answered": Kind(
         body=Probe, sets=("actor", "server", "outcome"), may=("target",), outcomes=VERDICTS, labels=("probe",)
     ),

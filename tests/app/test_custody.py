@@ -1,0 +1,344 @@
+"""Sessions held, ended and drained by a gateway that runs, at real servers of both eras."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from tests.app.gateway_process import Answer, Client, GatewayProcess, gateway_process, until
+from tests.app.mcp_server import Keeper, small_server
+from watchkeeper.app.platform import Platform, opened
+from watchkeeper.cli import main
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.events import JournalReader
+from watchkeeper.gateway.custody.reach import Custodian
+from watchkeeper.gateway.holds import session_digest
+from watchkeeper.respond.actions.sessions import KillSession, QuarantineSession
+from watchkeeper.respond.actions.transports import DrainTransport
+from watchkeeper.respond.interface import ActionContext, Services
+
+pytestmark = pytest.mark.timeout(180)
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+class Scene:
+    """A gateway before three servers, its control state, and actions that act on it."""
+
+    def __init__(self, running: GatewayProcess, server: Keeper, platform: Platform, stack: ExitStack) -> None:
+        self.running = running
+        self.server = server
+        self.platform = platform
+        self.custody = Custodian(platform.database, platform.clock)
+        self._stack = stack
+
+    def client(self, server: str) -> Client:
+        client = Client(self.running.line["servers"][server], self.running.token)
+        self._stack.callback(client.close)
+        return client
+
+    def context(self, server: str, key: str = "run:step:1") -> ActionContext:
+        on = self.platform
+        services = Services(on.pins, on.orders, SimpleNamespace(), on.clock, custody=self.custody)
+        incident = {"id": "i", "number": "INC-1", "server": server}
+        return ActionContext(services, key, incident, "", lambda: True)
+
+    def events(self, kind: str) -> list[Any]:
+        cursor: dict[str, int] = {}
+        reader, found = JournalReader(self.running.data), []
+        while batch := reader.read(cursor):
+            for record in batch:
+                cursor[record.position.writer] = record.position.index + 1
+                if record.event is not None and record.event.kind == kind:
+                    found.append(record.event)
+        reader.close()
+        return found
+
+    def pids(self, server: str) -> set[int]:
+        rows = [row for found in self.custody.live().answers.values() for row in found]
+        return {pid for row in rows if row.server == server for pid in row.processes}
+
+
+def modern(client: Client, method: str, **params: Any) -> Answer:
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params | {"_meta": META}}
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method}
+    if "name" in params:
+        headers["Mcp-Name"] = params["name"]
+    return Answer(client.send("POST", json.dumps(body).encode(), **headers))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs; a dead process that nobody has looked at yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def is_refused(answer: Answer) -> bool:
+    """Whether the gateway refused it by an order."""
+    return "order:" in answer.body.decode() or answer.status == 403
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with ExitStack() as stack:
+        server = stack.enter_context(small_server())
+        fixture = Path(__file__).parents[1] / "gateway" / "fixtures" / "stdio_modern.py"
+        settings = tmp_path / "watchkeeper.toml"
+        settings.write_text(
+            f'[gateway]\nport = 0\n[servers.small]\nurl = "{server.url}"\n'
+            f'[servers.time]\ncommand = ["{sys.executable}", "-m", "mcp_server_time"]\n'
+            f'[servers.new]\ncommand = ["{sys.executable}", "{fixture}"]\n',
+            encoding="utf-8",
+        )
+        running = stack.enter_context(gateway_process(tmp_path, "--config", str(settings)))
+        platform = stack.enter_context(opened(running.data, "tester"))
+        yield Scene(running, server, platform, stack)
+
+
+@pytest.mark.behaviour("custody.held-session-keeps-its-state")
+@pytest.mark.parametrize("server", ["small", "time"])
+def test_a_held_session_does_nothing_more_is_not_ended_and_is_released(scene: Scene, server: str) -> None:
+    client, other = scene.client(server), scene.client(server)
+    session, free = client.initialize(), other.initialize()
+    assert client.ask("tools/list", session).status == 200
+    action, context = QuarantineSession(), scene.context(server)
+    parameters = action.Parameters(server=server, session=session_digest(session), reason="it was steered")
+    tool = "echo" if server == "small" else "get_current_time"
+    before = scene.pids(server)
+
+    outcome = action.run(parameters, context)
+    proof = action.verify(parameters, context)
+    assert proof.verified, proof.detail
+    assert action.run(parameters, context).evidence == outcome.evidence
+    assert is_refused(client.call(tool, session))
+    assert Answer(client.send("DELETE", None, session)).status == 403
+    assert client.ask("tools/list", session).json["result"]["tools"]
+    assert client.ask("ping", session).status == 200
+    assert not is_refused(other.call(tool, free))
+    assert scene.pids(server) == before
+
+    action.undo(parameters, context)
+    assert not action.verify(parameters, context).verified
+    assert not is_refused(client.call(tool, session))
+
+
+@pytest.mark.behaviour("custody.held-session-keeps-its-state")
+def test_a_hold_of_a_session_that_has_ended_is_not_proven(scene: Scene) -> None:
+    client = scene.client("small")
+    session = client.initialize()
+    Answer(client.send("DELETE", None, session))
+    action, context = QuarantineSession(), scene.context("small")
+    parameters = action.Parameters(server="small", session=session, reason="too late")
+    action.run(parameters, context)
+    proof = action.verify(parameters, context)
+    assert (proof.verified, "ended" in proof.detail["reason"]) == (False, True)
+
+
+@pytest.mark.behaviour("custody.modern-principal-is-held")
+def test_in_the_modern_era_a_principal_is_held_at_one_server_and_not_at_another(scene: Scene) -> None:
+    at_time, at_new = scene.client("time"), scene.client("new")
+    call = {"name": "get_current_time", "arguments": {"timezone": "UTC"}}
+    assert not is_refused(modern(at_time, "tools/call", **call))
+    before = scene.pids("time")
+    principal = scene.running.line["clients"][0]["name"]
+    action, context = QuarantineSession(), scene.context("time")
+    parameters = action.Parameters(server="time", principal=f"agent:{principal}", reason="it was steered")
+    action.run(parameters, context)
+    assert action.verify(parameters, context).verified
+    assert is_refused(modern(at_time, "tools/call", **call))
+    assert modern(at_time, "tools/list").json["result"]["tools"]
+    assert scene.pids("time") == before
+    assert modern(at_new, "echo").json["result"]["number"]
+    action.undo(parameters, context)
+    assert not is_refused(modern(at_time, "tools/call", **call))
+
+
+@pytest.mark.behaviour("custody.ended-leaves-nothing")
+def test_an_ended_session_leaves_no_process_and_its_id_is_nobodys(scene: Scene) -> None:
+    client, other = scene.client("time"), scene.client("time")
+    session, free = client.initialize(), other.initialize()
+    assert len(before := scene.pids("time")) == 2
+    action, context = KillSession(), scene.context("time")
+    parameters = action.Parameters(server="time", session=session, reason="it does harm")
+    outcome = action.run(parameters, context)
+    proof = action.verify(parameters, context)
+    assert proof.verified, proof.detail
+    (ended,) = outcome.evidence["ended"].values()
+    (pid,) = ended["processes"]
+    assert not is_alive(pid)
+    assert scene.pids("time") == before - {pid}
+    assert client.ask("tools/list", session).status == 404
+    assert other.ask("tools/list", free).status == 200
+    assert client.initialize() != session
+    assert action.run(parameters, context).evidence == outcome.evidence
+    assert [event.actor for event in scene.events("gateway.custody.ended")] == ["system:respond"]
+
+
+@pytest.mark.behaviour("custody.ended-leaves-nothing")
+def test_streams_and_calls_under_way_of_an_ended_session_are_cut_and_its_server_is_told(scene: Scene) -> None:
+    client, listener, slow = (scene.client("small") for _ in range(3))
+    session = client.initialize()
+    stream = listener.send("GET", None, session)
+    assert scene.server.streaming.wait(30)
+    cut = threading.Event()
+
+    def wait_for_answer() -> None:
+        with contextlib.suppress(Exception):
+            slow.call("slow", session)
+        cut.set()
+
+    client.ask("tools/list", session)
+    waiting = threading.Thread(target=wait_for_answer, daemon=True)
+    waiting.start()
+    assert scene.server.slow_began.wait(30)
+    action, context = KillSession(), scene.context("small")
+    parameters = action.Parameters(server="small", session=session, reason="it does harm")
+    outcome = action.run(parameters, context)
+    (ended,) = outcome.evidence["ended"].values()
+    assert (ended["sessions"], ended["calls"], ended["streams"], ended["doubts"]) == (1, 1, 1, ())
+    assert action.verify(parameters, context).verified
+    assert cut.wait(30)
+    with contextlib.suppress(Exception):
+        assert stream.read() == b""
+    assert session not in scene.server.sessions
+    assert client.call("echo", session).status == 404
+
+
+@pytest.mark.behaviour("custody.ended-leaves-nothing")
+def test_in_the_modern_era_what_a_principal_has_running_is_ended(scene: Scene) -> None:
+    client, listener = scene.client("new"), scene.client("new")
+    modern(client, "echo")
+    body = {"jsonrpc": "2.0", "id": 7, "method": "subscriptions/listen", "params": {"_meta": META}}
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "subscriptions/listen"}
+    stream = listener.send("POST", json.dumps(body).encode(), **headers)
+    assert stream.status == 200
+    (pid,) = scene.pids("new")
+    principal = scene.running.line["clients"][0]["name"]
+    action, context = KillSession(), scene.context("new")
+    parameters = action.Parameters(principal=principal, reason="it does harm")
+    outcome = action.run(parameters, context)
+    (ended,) = outcome.evidence["ended"].values()
+    assert (ended["processes"], ended["streams"]) == ((pid,), 1)
+    assert action.verify(parameters, context).verified
+    assert not is_alive(pid)
+    assert modern(client, "echo").json["result"]["pid"] != pid
+
+
+@pytest.mark.behaviour("custody.silence-is-no-end")
+def test_a_gateway_that_does_not_answer_keeps_an_ending_unverified(scene: Scene) -> None:
+    client = scene.client("time")
+    session = client.initialize()
+    action, context = KillSession(), scene.context("time")
+    parameters = action.Parameters(server="time", session=session, reason="it does harm")
+    (standing,) = scene.platform.orders._presence.serving()
+    custody = Custodian(scene.platform.database, scene.platform.clock)
+    os.kill(standing.pid, signal.SIGSTOP)
+    try:
+        said = custody.rest(parameters.subject)
+    finally:
+        os.kill(standing.pid, signal.SIGCONT)
+    assert (said.answers, list(said.silent)) == ({}, [standing.id])
+    action.run(parameters, context)
+    assert action.verify(parameters, context).verified
+
+
+@pytest.mark.behaviour("custody.drained-and-serving-again")
+@pytest.mark.parametrize("server", ["small", "time"])
+def test_a_drained_server_has_no_old_session_and_serves_again(scene: Scene, server: str) -> None:
+    client = scene.client(server)
+    session = client.initialize()
+    before = scene.pids(server)
+    action, context = DrainTransport(), scene.context(server)
+    parameters = action.Parameters(server=server, reason="its host was patched", within=1.0)
+    outcome = action.run(parameters, context)
+    proof = action.verify(parameters, context)
+    assert proof.verified, proof.detail
+    assert action.run(parameters, context).evidence["order"] == outcome.evidence["order"]
+    assert client.ask("tools/list", session).status == 404
+    again = client.initialize()
+    assert client.ask("tools/list", again).status == 200
+    assert scene.pids(server).isdisjoint(before)
+    assert len(scene.events("gateway.custody.drained")) == 1
+
+
+@pytest.mark.behaviour("custody.drained-and-serving-again")
+def test_a_drain_lets_in_nobody_new_and_lets_a_call_under_way_end(scene: Scene) -> None:
+    client, slow, late = (scene.client("small") for _ in range(3))
+    session = client.initialize()
+    client.ask("tools/list", session)
+    answers: list[Answer] = []
+    calling = threading.Thread(target=lambda: answers.append(slow.call("slow", session)), daemon=True)
+    calling.start()
+    assert scene.server.slow_began.wait(30)
+    action, context = DrainTransport(), scene.context("small")
+    parameters = action.Parameters(server="small", reason="its host was patched", within=60.0)
+    done: list[Any] = []
+    draining = threading.Thread(target=lambda: done.append(action.run(parameters, context)), daemon=True)
+    draining.start()
+    info = {"name": "late", "version": "1"}
+
+    def is_kept_out() -> bool:
+        answer = late.ask("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=info)
+        return is_refused(answer)
+
+    until(is_kept_out)
+    assert client.call("echo", session).status == 200
+    scene.server.release.set()
+    draining.join(60)
+    calling.join(60)
+    assert answers[0].text == session
+    (drained,) = done[0].evidence["drained"].values()
+    assert drained["was_quiet"] is True
+    assert not is_kept_out()
+
+
+def test_a_server_that_does_not_come_back_stays_closed_until_it_is_put_back(scene: Scene) -> None:
+    action, context = DrainTransport(), scene.context("gone")
+    parameters = action.Parameters(server="gone", reason="there is no such server", within=0.0)
+    with pytest.raises(Unavailable):
+        action.run(parameters, context)
+    assert [order.target for order in scene.platform.orders.in_force()] == ["gone"]
+    action.undo(parameters, context)
+    assert scene.platform.orders.in_force() == ()
+
+
+@pytest.mark.behaviour("custody.by-hand")
+def test_sessions_are_seen_held_released_and_ended_on_the_command_line(scene: Scene) -> None:
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(main, ["sessions", *words, "--data", str(scene.running.data)])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    client = scene.client("time")
+    session = client.initialize()
+    digest = session_digest(session)
+    (row,) = json.loads(run("list", "--json"))["sessions"]
+    assert (row["server"], row["session"], row["held"]) == ("time", digest, [])
+    named = ["--server", "time", "--session", digest, "--reason", "looked at"]
+    assert f"held time/session:{digest}" in run("hold", *named)
+    assert is_refused(client.call("get_current_time", session))
+    assert "held" in run("list")
+    assert "released" in run("release", *named)
+    assert "ended 1 sessions" in run("kill", *named)
+    assert client.ask("ping", session).status == 404
+    assert "Nothing is open" in run("list")
+    assert "takes new sessions" in run("drain", "time", "--reason", "its host was patched")
+    missing = CliRunner().invoke(main, ["sessions", "release", *named, "--data", str(scene.running.data)])
+    assert (missing.exit_code, "is not held" in missing.output) == (66, True)

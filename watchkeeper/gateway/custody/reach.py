@@ -1,0 +1,113 @@
+"""Asking every gateway that may still serve what is live in it, and having it end that.
+
+A gateway that does not answer is told with the reason: nobody may take its silence for nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
+
+import msgspec
+
+from watchkeeper.core.clock import Clock
+from watchkeeper.core.control import ask
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Unavailable, WatchkeeperError
+from watchkeeper.gateway.custody.model import Drained, Ending, Live, Rest, Served
+from watchkeeper.gateway.custody.room import DRAIN, END, LIST, REST, TRY, Asked
+from watchkeeper.gateway.holds import Subject
+from watchkeeper.gateway.orders import Fence
+from watchkeeper.gateway.presence import Presence, Standing
+
+T = TypeVar("T")
+_PATIENCE = 5.0
+_ENDING = 30.0
+"""Seconds that a gateway has to end something: a process has a few to end by itself."""
+
+
+class Said(msgspec.Struct, Generic[T], frozen=True):
+    """What the gateways said."""
+
+    answers: dict[str, T] = {}
+    """By gateway."""
+    silent: dict[str, str] = {}
+    """Gateway → why it said nothing."""
+
+
+class _Rows(msgspec.Struct):
+    live: list[Live]
+
+
+class Custodian:
+    """Of one tenant's gateways. Blocking; safe for threads and processes."""
+
+    def __init__(self, database: Database, clock: Clock, tenant: str = "default") -> None:
+        self._presence = Presence(database, clock, tenant)
+        self._database = database
+
+    def fenced(self, fence: Fence) -> Self:
+        """The same for a process that may lose the right to end anything: `fence` is asked before each ending. What was
+        ended under a key before is not ended again, whoever asks.
+        """
+        other = copy.copy(self)
+        other._database = self._database.guarded(fence)
+        return other
+
+    def live(self, subject: Subject | None = None) -> Said[list[Live]]:
+        """What is live, of a subject or of everybody."""
+        said = self._ask(LIST, {"subject": subject.text if subject is not None else ""}, _Rows)
+        return Said({gateway: rows.live for gateway, rows in said.answers.items()}, said.silent)
+
+    def rest(self, subject: Subject) -> Said[Rest]:
+        """What of a subject is still live."""
+        return self._ask(REST, {"subject": subject.text}, Rest)
+
+    def end(self, subject: Subject, asked: Asked) -> Said[Ending]:
+        """End what a subject has live. Raises `Unavailable` when no gateway runs: then nothing is."""
+        self._may_end()
+        return self._some(self._ask(END, {"subject": subject.text} | msgspec.to_builtins(asked), Ending, _ENDING))
+
+    def drain(self, server: str, within: float, asked: Asked) -> Said[Drained]:
+        """Drain a server's transport in every gateway that serves it. Raises `Unavailable` when none does."""
+        self._may_end()
+        arguments = {"server": server, "within": within} | msgspec.to_builtins(asked)
+        return self._some(self._ask(DRAIN, arguments, Drained, _ENDING + within))
+
+    def attempt(self, server: str) -> Said[Served]:
+        """Have every gateway that serves it greet the server. Raises `Unavailable` when none does."""
+        return self._some(self._ask(TRY, {"server": server}, Served, _ENDING))
+
+    def _may_end(self) -> None:
+        with self._database.write():
+            return
+
+    @staticmethod
+    def _some(said: Said[T]) -> Said[T]:
+        if not said.answers and not said.silent:
+            raise Unavailable("no gateway runs that serves this", hint="start it: `watchkeeper up`")
+        return said
+
+    def _ask(self, what: str, arguments: Mapping[str, Any], kind: type[T], patience: float = _PATIENCE) -> Said[T]:
+        standings = self._presence.serving()
+        said: Said[T] = Said({}, {})
+        if not standings:
+            return said
+
+        def one(standing: Standing) -> T | str | None:
+            try:
+                answer = ask(Path(standing.socket), what, arguments, timeout=patience)
+                return None if answer is None else msgspec.convert(answer, kind)
+            except (WatchkeeperError, msgspec.ValidationError) as error:
+                return str(error)
+
+        with ThreadPoolExecutor(max_workers=min(16, len(standings))) as pool:
+            for standing, answer in zip(standings, pool.map(one, standings), strict=True):
+                if isinstance(answer, str):
+                    said.silent[standing.id] = answer
+                elif answer is not None:
+                    said.answers[standing.id] = answer
+        return said
