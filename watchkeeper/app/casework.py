@@ -50,6 +50,9 @@ class Casework:
             "incidents.reopen_task": lambda asked: tasks.reopen(str(asked["task"]), asked["by"]),
             "incidents.change_task": self.change_task,
             "incidents.link": _on(links.add, kind=..., value=..., title=""),
+            "incidents.merge": _on(self.book.merging.merge, into=..., reason=...),
+            "incidents.split": self.split,
+            "incidents.similar": self.similar,
             "incidents.unlink": _on(links.remove, kind=..., value=..., reason=...),
         }
 
@@ -87,6 +90,16 @@ class Casework:
             msgspec.to_builtins(task) | {"number": numbers[task.incident], "overdue": task.is_overdue(now)}
             for task in found
         ]
+
+    def split(self, asked: dict[str, Any]) -> Any:
+        """Make some alerts an incident of their own."""
+        alerts = [str(one) for one in asked.get("alerts") or ()]
+        title, reason = str(asked.get("title", "")), str(asked.get("reason", ""))
+        return self.book.merging.split(str(asked["incident"]), asked["by"], alerts, title, reason)
+
+    def similar(self, asked: dict[str, Any]) -> Any:
+        """Incidents that have something in common with one."""
+        return self.book.similar.to(str(asked["incident"]), int(asked.get("limit", 10)))
 
     def change_task(self, asked: dict[str, Any]) -> Any:
         """Give a task to another, or another time."""

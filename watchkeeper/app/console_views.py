@@ -122,7 +122,8 @@ class IncidentsView:
 
     def show(self, incident_id: str) -> Incident:
         case = self._desk.show(incident_id)
-        mine = [order for order in self._on.orders.all() if order.incident == case.incident.id]
+        parts = self._desk.parts(case.incident.id)
+        mine = [order for order in self._on.orders.all() if order.incident in parts]
         return _incident(case, [_order(order) for order in mine])
 
 

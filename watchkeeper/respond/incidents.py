@@ -33,6 +33,10 @@ class IncidentDesk:
                 runs=_store.runs_of(session, row.id),
             )
 
+    def parts(self, incident: str) -> frozenset[str]:
+        """The ids of an incident and of all that were merged into it."""
+        return self._cases.reading.parts(incident)
+
     def close(self, name: str, by: str, reason: str) -> Incident:
         """A person ends an incident. Its orders stay in force: lifting them is a decision of its own."""
         return self._cases.deciding.close(name, by, reason)

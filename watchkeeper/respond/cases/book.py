@@ -6,9 +6,11 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.database import Database
 from watchkeeper.respond.cases.deciding import Deciding
 from watchkeeper.respond.cases.links import Links
+from watchkeeper.respond.cases.merging import Merging
 from watchkeeper.respond.cases.noting import Noting
 from watchkeeper.respond.cases.reading import Reading
 from watchkeeper.respond.cases.registrar import Registrar
+from watchkeeper.respond.cases.similar import Similar
 from watchkeeper.respond.cases.tasks import Tasks
 from watchkeeper.respond.ledger import Ledger
 
@@ -23,3 +25,5 @@ class CaseBook:
         self.noting = Noting(registrar)
         self.tasks = Tasks(registrar)
         self.links = Links(registrar)
+        self.merging = Merging(registrar)
+        self.similar = Similar(database)

@@ -60,6 +60,15 @@ class Reading:
             rows = session.execute(select(IncidentRow.id, IncidentRow.number).where(IncidentRow.id.in_(set(ids))))
             return {row.id: row.number for row in rows}
 
+    def parts(self, incident: str) -> frozenset[str]:
+        """The ids of an incident and of all that were merged into it: orders keep the id that they were given."""
+        found, new = {incident}, {incident}
+        with self._database.read() as session:
+            while new:
+                new = set(session.scalars(select(IncidentRow.id).where(IncidentRow.merged_into.in_(new)))) - found
+                found |= new
+        return frozenset(found)
+
     def timeline(self, name: str, limit: int = 200, offset: int = 0) -> TimelinePage:
         """Lines of its timeline, the oldest first. Raises `NotFound`."""
         offset = max(0, offset)
