@@ -38,6 +38,8 @@ _NEEDS = {
     "incidents.timeline": "read_incidents",
     "incidents.tasks": "read_incidents",
     "incidents.similar": "read_incidents",
+    "incidents.export": "read_incidents",
+    "incidents.import": "arrange_incidents",
     "incidents.merge": "arrange_incidents",
     "incidents.split": "arrange_incidents",
     "incidents.ack": "work_incidents",

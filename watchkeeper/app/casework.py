@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from watchkeeper.core.clock import to_iso
 from watchkeeper.core.errors import Invalid
-from watchkeeper.events import JournalReader
+from watchkeeper.events import JournalReader, new_event
 from watchkeeper.respond.cases.book import CaseBook
 from watchkeeper.respond.cases.model import Filter
+from watchkeeper.respond.exports import Export, lines_of
 from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.model import Entry
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -53,6 +56,8 @@ class Casework:
             "incidents.merge": _on(self.book.merging.merge, into=..., reason=...),
             "incidents.split": self.split,
             "incidents.similar": self.similar,
+            "incidents.export": self.export,
+            "incidents.import": self.take_over,
             "incidents.unlink": _on(links.remove, kind=..., value=..., reason=...),
         }
 
@@ -100,6 +105,45 @@ class Casework:
     def similar(self, asked: dict[str, Any]) -> Any:
         """Incidents that have something in common with one."""
         return self.book.similar.to(str(asked["incident"]), int(asked.get("limit", 10)))
+
+    def export(self, asked: dict[str, Any]) -> Any:
+        """Some lines of an export, and the cursor behind them; each page that leaves the house is recorded."""
+        form, name = str(asked.get("format", "jsonl")), str(asked.get("incident", ""))
+        cursor, since = str(asked.get("cursor", "")), int(asked.get("since", 0))
+        if name:
+            found = [Export(file := self.book.reading.open(name), self._lines(file.incident.id))]
+            end, is_last = "", True
+        else:
+            page = self.book.exporting.page(cursor, since, int(asked.get("limit", 100)))
+            has_lines = form not in ("jsonl", "veris", "ocsf")
+            found = [
+                Export(one.file, self._lines(one.file.incident.id) if has_lines else (), one.cursor)
+                for one in page.exported
+            ]
+            end, is_last = page.cursor, page.is_last
+        lines = [line for one in found for line in lines_of(one, form)]
+        body = {"format": form, "since": cursor or (to_iso(since) if since else ""), "incident": name}
+        now = self._on.clock.now()
+        event = new_event(
+            now, "respond.incident.exported", actor=asked["by"], target="incidents", outcome="success", body=body
+        )
+        self._on.journal.record(event)
+        return {"lines": lines, "cursor": end, "is_last": is_last}
+
+    def take_over(self, asked: dict[str, Any]) -> Any:
+        """Numbered lines of an import."""
+        lines = [(int(number), str(text)) for number, text in asked["lines"]]
+        return self.book.importing.take(
+            str(asked.get("source", "")), lines, asked["by"], dry_run=bool(asked.get("dry_run"))
+        )
+
+    def _lines(self, incident: str) -> tuple[Entry, ...]:
+        found: list[Entry] = []
+        while True:
+            page = self.book.reading.timeline(incident, LINES, len(found))
+            found += page.entries
+            if not page.entries:
+                return tuple(found)
 
     def change_task(self, asked: dict[str, Any]) -> Any:
         """Give a task to another, or another time."""

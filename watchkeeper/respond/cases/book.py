@@ -5,6 +5,8 @@ from __future__ import annotations
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.database import Database
 from watchkeeper.respond.cases.deciding import Deciding
+from watchkeeper.respond.cases.exporting import Exporting
+from watchkeeper.respond.cases.importing import Importing
 from watchkeeper.respond.cases.links import Links
 from watchkeeper.respond.cases.merging import Merging
 from watchkeeper.respond.cases.noting import Noting
@@ -27,3 +29,5 @@ class CaseBook:
         self.links = Links(registrar)
         self.merging = Merging(registrar)
         self.similar = Similar(database)
+        self.exporting = Exporting(database)
+        self.importing = Importing(registrar)

@@ -115,11 +115,23 @@ def require_open(row: IncidentRow) -> None:
 def said(text: str, what: str, *, longest: int = LONGEST_LINE, may_lack: bool = False) -> str:
     """A text that a person wrote, without blanks around it. Raises `Invalid`."""
     text = text.strip()
+    require_storable(text)
     if not text and not may_lack:
         raise Invalid(f"{what} is empty", hint="say it in a few words")
     if len(text) > longest:
         raise Invalid(f"{what} has {len(text)} characters", hint=f"at most {longest}")
     return text
+
+
+def require_storable(value: Any) -> None:
+    """Raises `Invalid` for a text, anywhere in it, that no database keeps: with a NUL, or half of a surrogate pair."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            require_storable(inner)
+    elif isinstance(value, str) and ("\x00" in value or any("\ud800" <= one <= "\udfff" for one in value)):
+        raise Invalid("a text holds a character that cannot be kept", hint="leave out NUL and lone surrogates")
 
 
 def operator_named(name: str) -> str:

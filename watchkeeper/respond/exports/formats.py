@@ -1,0 +1,24 @@
+"""The formats by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from watchkeeper.core.errors import Invalid
+from watchkeeper.respond.exports.lines import incident_line
+from watchkeeper.respond.exports.model import Export
+from watchkeeper.respond.exports.timesketch import timeline_lines
+
+FORMATS: dict[str, Callable[[Export], list[dict[str, Any]]]] = {
+    "jsonl": incident_line,
+    "timesketch": timeline_lines,
+}
+
+
+def lines_of(export: Export, name: str) -> list[dict[str, Any]]:
+    """The JSON objects of an incident. Raises `Invalid` for a format that nobody knows."""
+    form = FORMATS.get(name)
+    if form is None:
+        raise Invalid(f"there is no format {name!r}", hint=f"one of {', '.join(FORMATS)}")
+    return form(export)
