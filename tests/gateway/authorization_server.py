@@ -7,8 +7,9 @@
 
 It speaks RFC 8414 metadata and OpenID discovery, JWKS with rotation, authorization code with PKCE S256, client
 credentials, refresh with rotation, token exchange (RFC 8693), resource indicators (RFC 8707), `iss` in answers (9207),
-revocation (7009) and dynamic registration (7591), over http on loopback or https with a test's own CA. Consent is given
-at once, in the name of `user`; with `user = None` it is refused. It keeps what it was asked in `asked`.
+revocation (7009), introspection (7662) and dynamic registration (7591), over http on loopback or https with a test's
+own CA. Consent is given at once, in the name of `user`; with `user = None` it is refused. It keeps what it was
+asked in `asked`.
 """
 
 from __future__ import annotations
@@ -237,6 +238,8 @@ class AuthorizationServer:
                 return self._as_answer(self._engine.create_token_response(asked))
             case "POST", "/revoke":
                 return self._as_answer(self._engine.create_endpoint_response("revocation", asked))
+            case "POST", "/introspect":
+                return self._as_answer(self._engine.create_endpoint_response("introspection", asked))
             case "POST", "/register":
                 return self._register(json.loads(text))
         return Answer(404, {"error": "not_found"}, HTTP_JSON)

@@ -12,7 +12,6 @@ from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.app.trust import check_trust
 from watchkeeper.app.upstreams import check_bounds
-from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.events.journal.outside import address_of, check_anchors
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
@@ -54,9 +53,9 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
 
         check_oncall(loaded)
     if settings.respond.integrations:
-        from watchkeeper.app.integrations import integrations_of  # noqa: PLC0415 — as above
+        from watchkeeper.app.integrations import check_all as check_reach  # noqa: PLC0415 — as above
 
-        integrations_of(loaded, SystemClock())
+        check_reach(loaded)
     trusted_keys(settings.policy.trust)
     address_of(settings.journal.tiles.listen)
     check_anchors(settings.journal.anchors)

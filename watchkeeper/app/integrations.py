@@ -18,12 +18,16 @@ from watchkeeper.respond.integrations.hand import Standing, Tried, try_out
 from watchkeeper.respond.integrations.interface import Ground, Integration
 from watchkeeper.respond.integrations.minutes import Minutes
 from watchkeeper.respond.integrations.outbox import Outbox, counted
+from watchkeeper.respond.integrations.rotation import KeptSecrets, SecretKeeper
 from watchkeeper.respond.integrations.settings import IntegrationSettings, check_integrations
 from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.ports import Port, TokenIssuer
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
 
+CARRIERS, ISSUERS, KEEPERS = "integrations", "token_issuers", "secret_keepers"
+"""Groups of plug-ins: what carries errands, ends tokens, rotates secrets."""
 Made = Mapping[str, tuple[IntegrationSettings, Integration]]
 
 
@@ -33,22 +37,55 @@ def ground_of(loaded: Loaded, clock: Clock) -> Ground:
 
 
 def integrations_of(loaded: Loaded, clock: Clock) -> Made:
-    """Those that are switched on and carry errands. Raises `Misconfigured`."""
+    """Those that are switched on and carry errands. Raises `Misconfigured`, also for one of another kind."""
+    made: dict[str, tuple[IntegrationSettings, Integration]] = {}
+    for name, (one, integration) in _made(loaded, clock, CARRIERS).items():
+        if one.notify and Verb.TELL not in integration.verbs:
+            raise Misconfigured(
+                f"respond.integrations.{name}.notify: a {one.type} shows nobody a text",
+                hint="leave it out; a playbook asks for it",
+            )
+        made[name] = one, integration
+    return made
+
+
+def token_issuers_of(loaded: Loaded, clock: Clock) -> dict[str, TokenIssuer]:
+    """The authorization servers at which tokens can be ended, by name. Raises `Misconfigured`."""
+    return {name: issuer for name, (_, issuer) in _made(loaded, clock, ISSUERS).items()}
+
+
+def kept_by(loaded: Loaded, platform: Platform) -> dict[str, Port]:
+    """`rotations`, where a secret's keeper is configured; else nothing. Raises `Misconfigured`."""
+    keepers = keepers_of(loaded, platform.clock)
+    return {"rotations": KeptSecrets(keepers, platform.database)} if keepers else {}
+
+
+def keepers_of(loaded: Loaded, clock: Clock) -> dict[str, SecretKeeper]:
+    """Who keeps which secret, by name. Raises `Misconfigured`."""
+    return {name: keeper for name, (_, keeper) in _made(loaded, clock, KEEPERS).items()}
+
+
+def check_all(loaded: Loaded) -> None:
+    """Every integration that is switched on could be made. Raises `Misconfigured`."""
+    clock = SystemClock()
+    integrations_of(loaded, clock)
+    token_issuers_of(loaded, clock)
+    keepers_of(loaded, clock)
+
+
+def _made(loaded: Loaded, clock: Clock, group: str) -> dict[str, tuple[IntegrationSettings, Any]]:
     settings = loaded.settings.respond.integrations
     check_integrations(settings)
-    makers = load("integrations") if settings else {}
-    made: dict[str, tuple[IntegrationSettings, Integration]] = {}
+    makers = {one: load(one) for one in (CARRIERS, ISSUERS, KEEPERS)} if settings else {}
+    made: dict[str, tuple[IntegrationSettings, Any]] = {}
     for name, one in settings.items():
-        where = f"respond.integrations.{name}"
-        if one.type not in makers:
-            raise Misconfigured(f"{where}.type: there is no {one.type!a}", hint=f"choose from {', '.join(makers)}")
-        if one.enabled:
-            integration: Integration = makers[one.type](name, one, ground_of(loaded, clock))
-            if one.notify and Verb.TELL not in integration.verbs:
-                raise Misconfigured(
-                    f"{where}.notify: a {one.type} shows nobody a text", hint="leave it out; a playbook asks for it"
-                )
-            made[name] = one, integration
+        if not any(one.type in known for known in makers.values()):
+            known = ", ".join(kind for group in makers.values() for kind in group)
+            raise Misconfigured(
+                f"respond.integrations.{name}.type: there is no {one.type!a}", hint=f"choose from {known}"
+            )
+        if one.enabled and one.type in makers[group]:
+            made[name] = one, makers[group][one.type](name, one, ground_of(loaded, clock))
     return made
 
 
@@ -71,7 +108,7 @@ class Reaching:
     @property
     def errands(self) -> Outbox | None:
         """For playbooks; None where there is no integration."""
-        return self._outbox if self._loaded.settings.respond.integrations else None
+        return self._outbox if self._outbox.standings() else None
 
     @property
     def runs(self) -> dict[str, Callable[[threading.Event], None]]:

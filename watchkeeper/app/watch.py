@@ -18,7 +18,7 @@ from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.detection import Detection
 from watchkeeper.app.hunting import keeper_of_hunts
 from watchkeeper.app.ingesting import ingest_handlers, ingest_of
-from watchkeeper.app.integrations import Reaching
+from watchkeeper.app.integrations import Reaching, kept_by
 from watchkeeper.app.intelligence import intelligence_runs
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
@@ -105,7 +105,7 @@ def _parts(
         orders=platform.orders,
         definitions=platform.pins,
         errands=reaching.errands if reaching is not None else None,
-        also={"custody": Custodian(platform.database, platform.clock)},
+        also={"custody": Custodian(platform.database, platform.clock), **kept_by(loaded, platform)},
     )
     respond = RespondService(loaded.data_dir, settings.respond, connections, clock=platform.clock)
     return detection, respond, lake_reader(loaded, platform)

@@ -122,3 +122,8 @@ class Rejected(Invalid):
     """The receiver will never take it as it is."""
 
     code = "rejected"
+
+    def __init__(self, reason: str, *, status: int = 0, hint: str = "") -> None:
+        super().__init__(reason, hint=hint)
+        self.status = status
+        """Over HTTP, how it said no; else 0."""

@@ -7,6 +7,7 @@ from typing import Protocol, Self
 
 import msgspec
 
+from watchkeeper.core.secrets import Secret
 from watchkeeper.events.model import Event
 from watchkeeper.gateway.custody.model import Drained, Ending, Live, Rest, Served
 from watchkeeper.gateway.custody.reach import Said
@@ -137,6 +138,21 @@ class Errands(Protocol):
 
     def prove(self, errand: Errand) -> Receipt | None:
         """Look at it anew there; None while it was not taken. Raises `Unavailable`."""
+        ...
+
+
+class TokenIssuer(Protocol):
+    """An authorization server, as far as a token of its own can be ended (RFC 7009) and asked about (RFC 7662)."""
+
+    def revoke(self, token: Secret, hint: str = "access_token") -> None:
+        """End it; one that is not there any more is ended. `hint` is `access_token` or `refresh_token`.
+
+        Raises `Unavailable` for what may work later, another `WatchkeeperError` for what never will.
+        """
+        ...
+
+    def is_active(self, token: Secret) -> bool | None:
+        """Whether it is good for anything, by the server's word; None where it does not say. Raises `Unavailable`."""
         ...
 
 

@@ -70,7 +70,7 @@ class Wire:
 
     def send_bytes(self, verb: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The same with a body of one's own."""
-        lines = [("Accept", ", ".join(_ANSWERS)), *headers.items()]
+        lines = list(({"Accept": ", ".join(_ANSWERS)} | dict(headers)).items())
         try:
             got = asyncio.run(self._fetcher.request(verb, url, lines, body, _ANSWERS))
         except (FetchFailed, FetchRefused) as error:  # what they say names the URL, which may be a secret
@@ -81,7 +81,8 @@ class Wire:
             return Answer(got.status, text, said)
         if got.status in _LATER or got.status >= 500:
             raise NotTaken(f"it answers {said}", after=_seconds(got.headers.get("retry-after", "")))
-        raise Rejected(f"it answers {said}", hint="look at this integration's settings, and at what the answer says")
+        hint = "look at this integration's settings, and at what the answer says"
+        raise Rejected(f"it answers {said}", status=got.status, hint=hint)
 
     def _clean(self, text: str) -> str:
         for secret in self._secrets:
