@@ -66,10 +66,40 @@ def test_the_allow_list_says_what_it_costs(run: Command, empty: Path, feed: Path
     assert recorded(empty)[1:] == [("changed", "d:bad.net"), ("changed", "d:bad.net")]
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("localhost:80",), "--type"), (("com",), "--type"), (("not-a-thing", "--type", "ip"), "192.0.2.7"),
+        (("10.0.0.0/4", "--type", "network"), "not wider than /8"), (("xyz", "--type", "hash"), "hexadecimal"),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_none_is_refused_with_what_to_write_instead(
+    run: Command, empty: Path, words: tuple[str, ...], hint: str
+) -> None:
+    said = run("intel", "allow", "add", *words, "--why", "ours", "--data", empty)
+    assert (said.exit_code, hint in said.output) == (65, True), said.output
+
+
+def test_status_names_a_source_that_fails(run: Command, empty: Path) -> None:
+    feed = "https://feeds.invalid/a.csv"
+    add = ("intel", "sources", "add", "sector", "--kind", "csv", "--url", feed, "--data", empty)
+    assert run(*add).exit_code == 0
+    assert "1 source stands well" in run("status", "--data", empty).output
+    assert run("intel", "sources", "poll", "sector", "--data", empty).exit_code == 75
+    told = run("status", "--data", empty).output
+    assert "sector failing: " in told
+    (row,) = json.loads(run("status", "--json", "--data", empty).stdout)["intelligence"]["sources"]
+    assert (row["name"], row["failures"], bool(row["trouble"])) == ("sector", 1, True)
+
+
 def test_sources_are_added_listed_and_removed(run: Command, empty: Path) -> None:
     url = "https://taxii.test/api/collections/1/"
     add = ("intel", "sources", "add", "sector", "--kind", "taxii", "--url", url, "--data", empty)
     assert run(*add, "--auth", "secret").exit_code == 65
+    plain = ("intel", "sources", "add", "plain", "--kind", "csv", "--url", "http://feeds.test/a.csv", "--data", empty)
+    refused = run(*plain)
+    assert (refused.exit_code, "is not https" in refused.output) == (77, True)
+    assert run(*plain[:-3], "nonsense", *plain[-2:]).exit_code != 0
     assert run(*add, "--auth", "Bearer env:TAXII").exit_code == 0
     assert run(*add).exit_code == 73
     (row,) = [
@@ -143,7 +173,7 @@ def test_a_file_that_is_not_there_or_no_text_is_told(run: Command, empty: Path, 
 
 def test_a_source_that_does_not_answer_ends_the_command_with_75(run: Command, empty: Path) -> None:
     assert run("intel", "sources", "poll", "--data", empty).exit_code == 66
-    run("intel", "sources", "add", "here", "--kind", "list", "--url", "https://127.0.0.1:9/x", "--data", empty)
+    run("intel", "sources", "add", "here", "--kind", "list", "--url", "https://feeds.invalid/x", "--data", empty)
     assert run("intel", "sources", "poll", "--data", empty).exit_code == 75
     assert "failing" in run("intel", "sources", "list", "--data", empty).stdout
     assert recorded(empty)[1:] == [("failed", "here")]

@@ -22,6 +22,7 @@ def said(**parts: Any) -> list[str]:
         "canary": SILENT,
         "sinks": SILENT,
         "integrations": SILENT,
+        "intelligence": SILENT,
         "anchors": SILENT,
         "capture": SILENT,
     } | parts

@@ -69,6 +69,11 @@ def poller_of(loaded: Loaded, clock: Clock, tell: Tell) -> Poller:
     return Poller(library, lambda: Fetcher(fetch), SecretReader(environment()), clock, tell)
 
 
+def check_url(loaded: Loaded, url: str) -> None:
+    """Whether a source there would be asked at all: what polls would refuse each time. Raises `FetchRefused`."""
+    Fetcher(loaded.settings.fetch).check(url)
+
+
 def shared_of(loaded: Loaded, database: Database, clock: Clock, limit: Tlp) -> list[Shared]:
     """What may be passed on."""
     library = Library(loaded.data_dir, clock, loaded.settings.intelligence)

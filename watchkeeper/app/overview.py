@@ -17,6 +17,7 @@ from watchkeeper.app.standing import GATEWAY, PATIENCE
 from watchkeeper.core import control
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import socket_path
+from watchkeeper.detect.intelligence.keeping.sources import Register
 from watchkeeper.gateway.approvals.book import MOST_LISTED
 
 SAME, DIFFERED, NOT_LOOKED = "same", "differed", "not_looked"
@@ -39,6 +40,7 @@ def overview(data_dir: Path, services: _Rows, now: int) -> dict[str, Any]:
         "canary": canary(data_dir, facts, silent),
         "sinks": sinks(data_dir),
         "integrations": integrations(data_dir),
+        "intelligence": intelligence(data_dir, now),
         "anchors": anchors(services),
         "capture": capture(facts, silent, _reads(services)),
     }
@@ -98,6 +100,20 @@ def integrations(data_dir: Path) -> dict[str, Any]:
     except WatchkeeperError as error:
         return _unknown(error.reason) | {"integrations": []}
     return {"known": True, "why": "", "integrations": rows}
+
+
+def intelligence(data_dir: Path, now: int) -> dict[str, Any]:
+    """How each source of indicators stands: it is read from its files, whether the watch runs or not."""
+    register = Register(data_dir / "intelligence" / "sources.json")
+    try:
+        rows = [
+            {"name": one.name, "state": one.state(now), "trouble": one.trouble, "succeeded": one.succeeded,
+             "is_stale": one.is_stale(now), "failures": one.failures}
+            for one in register.all().values()
+        ]  # fmt: skip
+    except WatchkeeperError as error:
+        return _unknown(error.reason) | {"sources": []}
+    return {"known": True, "why": "", "sources": rows}
 
 
 def policies(data_dir: Path, gateways: list[str], silent: list[str]) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def said_of(more: dict[str, Any]) -> list[tuple[str, str]]:
         *(("canary", one) for one in _canary(more["canary"])),
         *(("sinks", one) for one in _sinks(more["sinks"])),
         *(("reaching", one) for one in _integrations(more["integrations"])),
+        *(("indicators", one) for one in _intelligence(more["intelligence"])),
         *(("anchors", one) for one in _anchors(more["anchors"])),
         ("capture", _capture(more["capture"])),
     ]
@@ -164,6 +165,18 @@ def _integration(row: dict[str, Any]) -> str:
     parts += [f"{row['aside']} GIVEN UP"] if row["aside"] else []
     parts += [row["error"]] if row["error"] else []
     return ", ".join(parts)
+
+
+def _intelligence(found: dict[str, Any]) -> list[str]:
+    """What fails or is stale, each by itself; the others in one line."""
+    if not found["known"]:
+        return [f"not known: {found['why']}"]
+    bad = [row for row in found["sources"] if row["trouble"] or row["is_stale"]]
+    lines = [f"{row['name']} {row['state']}; last success: {output.moment(row['succeeded'])}" for row in bad]
+    good = len(found["sources"]) - len(bad)
+    if good:
+        lines.append(f"{good} {'source stands' if good == 1 else 'sources stand'} well")
+    return lines or ["no source: see `watchkeeper intel sources add --help`"]
 
 
 def _age(seconds: int) -> str:

@@ -11,7 +11,6 @@ import msgspec
 
 from watchkeeper.cli import options, output
 from watchkeeper.cli.intel.common import TYPES, meant, opened, type_option
-from watchkeeper.cli.intel.sources import state_of
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import NotFound
 from watchkeeper.detect.intelligence.keeping.library import Library
@@ -85,7 +84,7 @@ def status(config: Path | None, data: Path | None, as_json: bool) -> None:
     head = library.open().head
     sources = list(library.register.all().values())
     if as_json:
-        states = {one.name: state_of(one, now) for one in sources}
+        states = {one.name: one.state(now) for one in sources}
         past = progress_of(library)
         output.as_json({"index": _head(head), "sources": states, "waiting": library.waiting(), "past": past})
         return
@@ -99,7 +98,7 @@ def status(config: Path | None, data: Path | None, as_json: bool) -> None:
     )
     output.table(["type", "looked for"], sorted(head.by_type.items()), empty="")
     for one in sources:
-        output.text(f"{one.name}: {state_of(one, now)}")
+        output.text(f"{one.name}: {one.state(now)}")
 
 
 def _searched(past: Progress) -> str:

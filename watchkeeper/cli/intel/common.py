@@ -11,10 +11,24 @@ import click
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.intelligence import CHANGED, NOTE, library_of
 from watchkeeper.app.settings import Loaded, data_folder, load
+from watchkeeper.core.errors import Invalid
 from watchkeeper.detect.intelligence.keeping.library import Imported, Library
 from watchkeeper.detect.intelligence.model import Type
 from watchkeeper.detect.intelligence.values import guess, normal
 
+_FORMS = {
+    "": "an address, a network, a name, a URL, an e-mail address, a digest; else say which with --type",
+    "ip": "such as 192.0.2.7 or 2001:db8::1",
+    "network": "such as 192.0.2.0/24, and not wider than /8 (IPv6: /16)",
+    "domain": "such as cdn.example.org",
+    "url": "such as https://example.org/path",
+    "email": "such as someone@example.org",
+    "hash": "MD5, SHA-1, SHA-256 or SHA-512, in hexadecimal",
+    "package": "such as npm/name, pypi/name@1.2 or */name",
+    "definition": "such as sha256:…, as `watchkeeper pins list` shows it",
+    "server": "its name, as in the settings",
+}
+"""What to write instead, by type."""
 TYPES = [kind.value for kind in Type]
 type_option = click.option(
     "--type", "kind", type=click.Choice(["", *TYPES]), default="", metavar="TYPE",
@@ -30,7 +44,10 @@ def opened(config: Path | None, data: Path | None) -> tuple[Loaded, Library]:
 
 def meant(kind: str, value: str) -> tuple[Type, str]:
     """Type and value in their one form. Raises `Invalid`."""
-    return (Type(kind), normal(Type(kind), value)) if kind else guess(value)
+    try:
+        return (Type(kind), normal(Type(kind), value)) if kind else guess(value)
+    except Invalid as error:
+        raise Invalid(error.reason, hint=error.hint or _FORMS[kind]) from error
 
 
 def note(loaded: Loaded, kind: str, target: str, body: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from watchkeeper.app.intelligence import PREFIX, poller_of
+from watchkeeper.app.intelligence import PREFIX, check_url, poller_of
 from watchkeeper.cli import options, output
 from watchkeeper.cli.intel.common import note, note_change, opened, told
 from watchkeeper.core.clock import SystemClock
@@ -41,7 +41,7 @@ def list_(config: Path | None, data: Path | None, as_json: bool) -> None:
         ["source", "kind", "looked for", "trust", "tlp", "last success", "state"],
         [
             [one.name, one.kind, counts.get(one.name, 0), one.trust, one.tlp.value, output.moment(one.succeeded),
-             state_of(one, now)]
+             one.state(now)]
             for one in known
         ],
         empty="There are no sources. Import a file with `watchkeeper intel import FILE`, or add a feed with "
@@ -72,6 +72,7 @@ def add(
     loaded, library = opened(config, data)
     if auth and not is_reference(auth):
         raise Invalid("a secret is written by reference", hint="--auth 'Bearer env:NAME' or 'Bearer file:PATH'")
+    check_url(loaded, url)
     source = Source(
         name=name, kind=kind, url=url, auth=auth, every=every, trust=trust, confidence=confidence, tlp=Tlp(tlp),
         added=SystemClock().now(),
@@ -121,20 +122,6 @@ def poll(names: tuple[str, ...], config: Path | None, data: Path | None, as_json
             output.text(told(done))
     if failed:
         raise Unavailable("; ".join(failed), hint="what these sources said before stays in use")
-
-
-def state_of(source: Source, now: int) -> str:
-    """In words."""
-    if source.kind not in POLLED:
-        return "imported by hand"
-    if not source.is_on:
-        return "switched off"
-    if not source.polled:
-        return "never asked yet"
-    trouble = f": {source.trouble}" if source.trouble else ""
-    if source.is_stale(now):
-        return f"STALE{trouble}"
-    return f"failing{trouble}" if source.trouble else "fresh"
 
 
 def _plain(source: Source) -> dict[str, object]:

@@ -59,6 +59,19 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         """Whether what it says may be out of date: nothing came for three polls' time."""
         return self.kind in POLLED and self.is_on and now > max(self.succeeded, self.added) + 3 * self.every * 1_000_000
 
+    def state(self, now: int) -> str:
+        """How it stands, in words."""
+        if self.kind not in POLLED:
+            return "imported by hand"
+        if not self.is_on:
+            return "switched off"
+        if not self.polled:
+            return "never asked yet"
+        trouble = f": {self.trouble}" if self.trouble else ""
+        if self.is_stale(now):
+            return f"STALE{trouble}"
+        return f"failing{trouble}" if self.trouble else "fresh"
+
 
 class Register:
     """Every source, by name."""
