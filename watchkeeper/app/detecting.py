@@ -16,7 +16,7 @@ from watchkeeper.detect.correlation.stage import CorrelationStage
 from watchkeeper.detect.detector import Detector, Place
 from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.stage import Intelligence
-from watchkeeper.detect.interface import Admission, Matcher, Stage
+from watchkeeper.detect.interface import Matcher, Stage
 from watchkeeper.detect.matching.own import Indexed
 from watchkeeper.detect.sigma.rules import Detections
 from watchkeeper.detect.stream.arrangement import name_of
@@ -27,7 +27,7 @@ from watchkeeper.events.journal.reading.telling import telling_reader
 _ALONE = Partition()
 
 
-def detector_of(loaded: Loaded, platform: Platform, partition: Partition = _ALONE) -> Detector:
+def detector_of(loaded: Loaded, platform: Platform, partition: Partition = _ALONE, *, demo: bool = False) -> Detector:
     """The detector, or one of its workers. Raises `Misconfigured` when a rule cannot be loaded."""
     name = "detect" if partition.number == 1 else platform.journal.writer
     reader = telling_reader(loaded.data_dir, name, platform.journal.record, platform.clock)
@@ -35,7 +35,7 @@ def detector_of(loaded: Loaded, platform: Platform, partition: Partition = _ALON
     stages = stages_of(loaded, platform, partition, detections)
     partition = replace(partition, families=families_of(stages))
     matcher = matcher_of(detections, stages, partition)
-    admission = silenced(admission_of(loaded, platform), loaded, platform, matcher.rules)
+    admission = silenced(admission_for(loaded, platform, demo=demo), loaded, platform, matcher.rules)
     court = Court(matcher, stages, admission, partition)
     place = Place(platform.journal, reader, platform.database, name_of(partition))
     return Detector(court, place, clock=platform.clock, settings=loaded.settings.detect)
@@ -65,8 +65,3 @@ def intelligence_of(loaded: Loaded, platform: Platform) -> Intelligence:
     """What looks for indicators."""
     settings = loaded.settings.intelligence
     return Intelligence(Library(loaded.data_dir, platform.clock, settings), minimum=settings.minimum_confidence)
-
-
-def admission_of(loaded: Loaded, platform: Platform) -> Admission:
-    """What makes alerts of detections."""
-    return admission_for(loaded, platform)

@@ -23,6 +23,7 @@ from watchkeeper.core import control
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import socket_path
 from watchkeeper.detect.arranging import rearrange
+from watchkeeper.detect.detector import Detector
 from watchkeeper.detect.interface import Stage
 from watchkeeper.detect.model import Rule
 from watchkeeper.detect.stream.arrangement import arranged, cursors, lowest
@@ -54,8 +55,9 @@ class Detection:
     def __init__(self, loaded: Loaded, platform: Platform, *, demo: bool = False) -> None:
         self._loaded = loaded
         self._platform = platform
+        self._demo = demo
         self._of = loaded.settings.detect.workers
-        self._detector = detector_of(loaded, platform, Partition(1, self._of))
+        self._detector = detector_of(loaded, platform, Partition(1, self._of), demo=demo)
         self._is_arranged = threading.Event()
         self._trouble = ""
         self._services = [
@@ -138,7 +140,11 @@ class Detection:
         before = arranged(self._platform.database)
         self._trouble = f"{self._of} workers take over from {len(before)}" if before else ""
         into = self._detector.partition
-        rearrange(self._platform.database, into, lambda worker: detector_of(self._loaded, self._platform, worker))
+
+        def of(worker: Partition) -> Detector:
+            return detector_of(self._loaded, self._platform, worker, demo=self._demo)
+
+        rearrange(self._platform.database, into, of)
 
 
 def worker_name(number: int) -> str:

@@ -71,6 +71,19 @@ def test_server_definition_and_principal_are_known_and_the_rest_is_not(platform:
     assert [name for name, fact in nobody.items() if fact.known] == ["containment"]
 
 
+@pytest.mark.behaviour("alerts.enriched")
+@pytest.mark.parametrize(("demo", "known"), [(True, ["time", "training"]), (False, ["time"])])
+def test_the_servers_that_are_installed_with_us_are_known_and_the_training_server_in_a_demo(
+    platform: Platform, tmp_path: Path, demo: bool, known: list[str]
+) -> None:
+    admission = admission_for(Loaded(Settings(), tmp_path), platform, demo=demo)
+    told = {}
+    for server in ("time", "training"):
+        (alert,) = admission.admit(found(a_rule(), a_call(server=server)), platform.clock.now())
+        told[server] = alert.body["context"]["asset"]["known"]
+    assert [name for name, is_known in told.items() if is_known] == known
+
+
 @pytest.mark.behaviour("alerts.news-comes-through")
 def test_an_order_given_or_lifted_makes_what_it_touches_news(platform: Platform) -> None:
     standing = Containments(platform).standing

@@ -6,6 +6,7 @@ from watchkeeper.app.alerts.closings import Closings
 from watchkeeper.app.alerts.knowing import Containments, sources_of
 from watchkeeper.app.alerts.places import Places
 from watchkeeper.app.platform import Platform
+from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
 from watchkeeper.detect.alerts.admission import AlertAdmission, Knowledge, Limits
 from watchkeeper.detect.alerts.enrichment import Enrichment
@@ -20,14 +21,14 @@ from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.ledger import Ledger
 
 
-def admission_for(loaded: Loaded, platform: Platform) -> AlertAdmission:
-    """What makes alerts of detections in this data folder."""
+def admission_for(loaded: Loaded, platform: Platform, *, demo: bool = False) -> AlertAdmission:
+    """What makes alerts of detections in this data folder; `demo` knows the training server. Raises `Misconfigured`."""
     settings = loaded.settings.detect
     limits = Limits(settings.window_seconds, settings.throttle_alerts, settings.throttle_seconds)
     book = ExceptionBook(platform.database, platform.journal, platform.clock)
     library = Library(loaded.data_dir, platform.clock, loaded.settings.intelligence)
     knowledge = Knowledge(
-        enrich=Enrichment(sources_of(platform, loaded.settings.servers, library)).of,
+        enrich=Enrichment(sources_of(platform, effective(loaded, demo=demo), library)).of,
         standing=Containments(platform).standing,
         closed=_closings(platform, settings.window_seconds).ids,
         exceptions=Held(book.in_force),

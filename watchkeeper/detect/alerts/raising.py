@@ -81,7 +81,9 @@ def detection_of(rule: Rule, event: Event, position: Position) -> Detection:
 
 def summary(title: str, event: Event) -> str:
     """One line for a list: what, where, by whom. Names come from servers and agents: a face escapes them."""
-    where = " on ".join(name for name in (event.target, event.server) if name)
+    # an order's target names its server already
+    is_named = event.target == event.server or event.target.startswith(f"{event.server}/")
+    where = " on ".join(name for name in (event.target, "" if is_named else event.server) if name)
     text = f"{title}: {where}" if where else title
     return f"{text}, by {event.actor}" if event.actor else text
 
