@@ -25,6 +25,8 @@ FORMS: dict[str, bytes] = {
     "with-headings": f"Record 1\n{PRETTY}\nRecord 2\n{json.dumps(B, indent=2)}\n".encode(),
     "records-of-a-cloud": json.dumps({"Records": [A, B]}).encode(),
     "a-byte-order-mark": b'\xef\xbb\xbf{"a":1}\n{"b":[2]}\n',
+    "utf-16-without-a-mark": '{"a":1}\n{"b":[2]}\n'.encode("utf-16-le"),
+    "utf-16-the-other-way-round": '[{"a":1},\n{"b":[2]}]'.encode("utf-16-be"),
     "utf-16": '{"a":1}\n{"b":[2]}\n'.encode("utf-16"),
 }
 
@@ -48,6 +50,24 @@ def test_the_same_events_are_read_from_every_form(tmp_path: Path, form: str, is_
 def test_one_object_over_many_lines_is_one_event(tmp_path: Path) -> None:
     (tmp_path / "e.json").write_text(PRETTY, encoding="utf-8")
     assert read(tmp_path / "e.json") == ([A], [])
+
+
+@pytest.mark.behaviour("rules.event-files")
+@pytest.mark.parametrize("around", ["{%s}", '{"Events":{%s}}', '{"xml":"1.0",%s}'])
+def test_a_list_of_windows_events_is_so_many_events(tmp_path: Path, around: str) -> None:
+    events = [{"System": {"EventID": number}, "EventData": {"Data": "x"}} for number in (1, 2)]
+    (tmp_path / "e.json").write_text(around % f'"Event":{json.dumps(events)}', encoding="utf-8")
+    assert read(tmp_path / "e.json") == ([{"Event": event} for event in events], [])
+
+
+@pytest.mark.behaviour("rules.event-files")
+def test_a_list_that_is_none_of_events_and_lists_too_deep_are_told(tmp_path: Path) -> None:
+    deep = b"[" * 800 + b"]" * 800
+    (tmp_path / "e.json").write_bytes(b'{"Event":[7]}\n' + deep + b'\n{"a":1}')
+    events, told = read(tmp_path / "e.json")
+    assert events == [A]
+    assert (1, "holds a list under `Event` where an event should be") in told
+    assert {line for line, _ in told} <= {1, 2}
 
 
 @pytest.mark.behaviour("rules.event-files")

@@ -24,7 +24,8 @@ ENDINGS = (".json", ".jsonl", ".ndjson", ".log", ".jsonlines", ".events")
 LARGEST_LINE = 64 * 1024 * 1024
 LARGEST_WHOLE = 1024 * 1024 * 1024
 """Bytes of a file that is not one record a line, and so is held as a whole."""
-_PEEK = 65_536
+_FIRST = (b"{", b"[", b" ", b"\t", b"\r", b"\n")
+"""What JSON begins with."""
 _HEADING = re.compile(r"^Record \d+\r?\n", re.MULTILINE)
 """What `evtx_dump` writes between records. Anchored, without anything that repeats in itself."""
 Complain = Callable[[Path, int, str], None]
@@ -75,19 +76,33 @@ def items_of(path: Path, complain: Complain) -> Iterator[Item]:
 
 def _items(path: Path, file: Any, complain: Complain) -> Iterator[Item]:
     first = file.readline(LARGEST_LINE)
-    if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = (first + file.read(LARGEST_WHOLE)).decode("utf-16", "replace")
-        yield from _whole(path, text.encode(), complain)
+    if wide := _wide(first):
+        data = _rest(path, first, file, complain)
+        yield from _whole(path, data.decode(wide, "replace").encode(errors="replace"), complain)
         return
     first = first.removeprefix(b"\xef\xbb\xbf")
     if _is_line(first):
         yield from _lines(path, first, file, complain)
         return
-    data = first + file.read(LARGEST_WHOLE)
+    yield from _whole(path, _rest(path, first, file, complain), complain)
+
+
+def _wide(first: bytes) -> str:
+    """The name of UTF-16 as it is here, by its mark, else by the zero beside the first letter; else empty."""
+    if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    if first[1:2] == b"\0" and first[:1] in _FIRST:
+        return "utf-16-le"
+    return "utf-16-be" if first[:1] == b"\0" and first[1:2] in _FIRST else ""
+
+
+def _rest(path: Path, first: bytes, file: Any, complain: Complain) -> bytes:
+    """All of the file; nothing, and a complaint, when that is too much to hold."""
+    data = bytes(first + file.read(LARGEST_WHOLE))
     if file.read(1):
         complain(path, 0, f"is larger than {LARGEST_WHOLE >> 30} GiB and not one record a line")
-        return
-    yield from _whole(path, data, complain)
+        return b""
+    return data
 
 
 def _is_line(first: bytes) -> bool:
@@ -118,8 +133,7 @@ def _lines(path: Path, first: bytes, file: Any, complain: Complain) -> Iterator[
 def _whole(path: Path, data: bytes, complain: Complain) -> Iterator[Item]:
     value = _decode(data)
     if value is not None:
-        records = list(wrapped(value)) if _case_of(value) is None else [value]
-        for number, record in enumerate(records, 1):
+        for number, record in enumerate(_records(value) if _case_of(value) is None else [value], 1):
             yield from _taken(path, number, record, complain)
         return
     text = _HEADING.sub("", data.decode(errors="replace"))
@@ -146,11 +160,20 @@ def _taken(path: Path, number: int, value: Any, complain: Complain, text: bytes 
     if case is not None:
         yield Item(str(path), number, case, [event for event in value["data"]["events"] if isinstance(event, dict)])
         return
-    for record in wrapped(value):
-        if isinstance(record, dict):
+    for record in _records(value):
+        if isinstance(record, dict) and not isinstance(record.get("Event"), list):
             yield Item(str(path), number, "", [record], text)
         else:
-            complain(path, number, f"holds {type(record).__name__} where an event should be")
+            what = "a list under `Event`" if isinstance(record, dict) else type(record).__name__
+            complain(path, number, f"holds {what} where an event should be")
+
+
+def _records(value: Any) -> list[Any]:
+    """The events inside; the thing itself where lists lie in lists too deep to be followed."""
+    try:
+        return list(wrapped(value))
+    except RecursionError:
+        return [value]
 
 
 def _case_of(value: Any) -> str | None:

@@ -21,6 +21,8 @@ _WRAPPERS = ("_source", "result", "_raw_event")
 _PARTS = ("EventData", "UserData", "ProcessingErrorData")
 _AROUND = frozenset({*_WRAPPERS, *_PARTS, "Event", "System", "winlog", "event_data"})
 """What an event that is flat already has no member of."""
+_FEW = 12
+"""Members that something which only wraps events has at most."""
 _CORE = ("EventID", "Channel", "Computer", "Provider_Name")
 _WINLOG = {
     "event_id": "EventID",
@@ -224,18 +226,22 @@ def _name_of(item: Any) -> str:
 
 
 def wrapped(value: Any) -> Iterator[Any]:
-    """The events inside of what puts many into one object: CloudTrail's `Records`, a search's `hits`, a case's."""
+    """The events inside of what puts many into one object: CloudTrail's `Records`, a search's `hits`, a case's, and
+    the list under `Event` (or `Events.Event`) that converters make of a file of Windows' XML."""
     if isinstance(value, list):
         for item in value:
             yield from wrapped(item)
     elif isinstance(value, dict):
         inner = next((value[key] for key in ("Records", "records", "hits", "events", "Events", "value")
-                      if _is_list_of_records(value.get(key)) and len(value) <= 12), None)  # fmt: skip
-        hits = value.get("hits")
+                      if _is_list_of_records(value.get(key)) and len(value) <= _FEW), None)  # fmt: skip
+        hits, around = value.get("hits"), value.get("Events")
+        listed = (around if isinstance(around, dict) else value).get("Event")
         if isinstance(hits, dict) and _is_list_of_records(hits.get("hits")):
             yield from hits["hits"]
         elif inner is not None:
             yield from inner
+        elif _is_list_of_records(listed) and len(value) <= _FEW:
+            yield from (one if "Event" in one else {"Event": one} for one in listed or ())
         else:
             yield value
 
