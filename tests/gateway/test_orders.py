@@ -345,6 +345,7 @@ def test_what_is_denied_is_what_some_order_names(
         if (order.kind, order.target)
         in {
             (OrderKind.QUARANTINE_SERVER, server),
+            (OrderKind.BLOCK_SERVER, server),
             (OrderKind.QUARANTINE_PRINCIPAL, principal),
             (OrderKind.HOLD_TOOL, f"{server}/{tool}"),
         }

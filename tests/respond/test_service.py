@@ -32,10 +32,13 @@ def test_a_rug_pull_becomes_an_incident_that_is_contained_and_proven(estate, gat
         "respond.playbook.finished": 1,
     }
     assert [s.state for s in case.runs[0].steps] == ["completed", "completed", "skipped", "completed"]
-    assert gate.probes == [
-        {"principal": "agent:watchkeeper-probe", "server": "files", "name": "read_file"}
-        | {"method": "tools/call", "arguments": {}, "session": ""}
+    assert [
+        (p["server"], p["name"], p["method"], bool((p["supposing"] or {}).get("is_shown"))) for p in gate.probes
+    ] == [
+        ("files", "read_file", "tools/call", False),
+        ("files", "read_file", "tools/call", True),
     ]
+    assert (order.run, order.asked_by) == (case.runs[0].id, ("playbook:rug_pull@1", "rule:tool_changed"))
 
 
 @pytest.mark.behaviour("respond.timeline-is-proven")

@@ -77,6 +77,8 @@ _NEEDS = {
     "operators.end_token": "manage_operators",
 }
 """What a token can be used for at all."""
+_NO_PERSONS = ("agent:", "system:")
+"""Whose word is none here: agents, and parts of Watchkeeper (the responder approves, enables and mints nothing)."""
 
 
 class Access:
@@ -125,6 +127,8 @@ class Access:
             asked = dict(asked)
             credential = asked.pop(CREDENTIAL, "")
             if not credential:
+                if str(asked.get("by", "")).startswith(_NO_PERSONS):
+                    raise Denied("only a person does this", rule="operators.persons", hint="act under your own name")
                 host = Acting(asked.get("by", ""), Role.ADMIN.value, None, "host")
                 return act({**asked, ACTING: host})
             acting = self._on.tokens.who(str(credential))

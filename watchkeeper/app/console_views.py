@@ -16,6 +16,7 @@ from watchkeeper.core import control
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import NotFound, WatchkeeperError
 from watchkeeper.core.files import socket_path
+from watchkeeper.gateway.containment import SERVERS
 from watchkeeper.gateway.presence import Presence
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.registry import Pin as Known
@@ -54,7 +55,7 @@ class ServersView:
 
     def servers(self) -> Sequence[Server]:
         live = self._live_routes()
-        contained = {order.target for order in self._on.orders.in_force() if order.kind == "quarantine_server"}
+        contained = {order.target for order in self._on.orders.in_force() if order.kind in SERVERS}
         return [self._server(name, server, live, contained) for name, server in self._servers.items()]
 
     def pins(self, server: str) -> Sequence[Pin]:
@@ -252,6 +253,8 @@ def _order(order: Any) -> OrderRow:
         incident=order.incident,
         lifted_at=order.lifted_at or None,
         lifted_by=order.lifted_by,
+        run=order.run,
+        asked_by=order.asked_by,
     )
 
 

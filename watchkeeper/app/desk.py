@@ -22,6 +22,7 @@ from watchkeeper.app.hunting import Hunting
 from watchkeeper.app.intelligence import IntelligenceNotes
 from watchkeeper.app.labelling import LABEL
 from watchkeeper.app.oncall import Oncalling
+from watchkeeper.app.ordering import Ordering
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.ranking import Ranking
 from watchkeeper.app.settings import Loaded
@@ -75,7 +76,8 @@ class Desk:
             "pins.history": self.pin_history,
             "pins.approve": self.approve_pins,
             "quarantine.list": self.list_orders,
-            "quarantine.lift": self.lift_order,
+            "quarantine.show": lambda asked: self._on.orders.get(asked["order"]),
+            **Ordering(platform).acts,
             "clients.list": self.list_clients,
             "clients.add": self.add_client,
             "clients.revoke": self.revoke_client,
@@ -142,11 +144,6 @@ class Desk:
 
     def list_orders(self, asked: dict[str, Any]) -> list[Order]:
         return list(self._on.orders.all() if asked.get("everything") else self._on.orders.in_force())
-
-    def lift_order(self, asked: dict[str, Any]) -> Order:
-        order = self._on.orders.lift(asked["order"], by=asked["by"], reason=asked["reason"])
-        self._on.orders.push()
-        return order
 
     def list_clients(self, _: dict[str, Any]) -> Any:
         return list(self._on.clients.clients())

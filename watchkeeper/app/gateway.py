@@ -39,6 +39,7 @@ from watchkeeper.gateway.custody.room import Custody
 from watchkeeper.gateway.flow.ledger import FlowLedger
 from watchkeeper.gateway.gaps import Gaps
 from watchkeeper.gateway.lookout.freshness import Freshness
+from watchkeeper.gateway.measures.ledger import TaintLedger
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.pipeline import Guard
 from watchkeeper.gateway.relay.relay import Relay
@@ -188,6 +189,7 @@ def fit_out(
         also=(
             TaskLedger(guard.tasks, platform.database, platform.clock).sync,
             desk.look,
+            TaintLedger(lambda: guard.measures.taints, platform.database).sync,
             FlowLedger(lambda: guard.flow, platform.database, platform.clock).sync,
             governing.look,
             *syncing(guard.redaction),

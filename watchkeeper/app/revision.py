@@ -6,7 +6,7 @@ from sqlalchemy import inspect, text
 
 from watchkeeper.core.database import Database
 
-NEWEST = "0020"
+NEWEST = "0021"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
 

@@ -36,6 +36,8 @@ from watchkeeper.events.anchors.keeper import Keeper
 from watchkeeper.events.journal.reading.telling import is_there, telling_reader, told
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.gateway.custody.reach import Custodian
+from watchkeeper.gateway.warrant import Warrant
+from watchkeeper.respond.model import ACTOR
 from watchkeeper.respond.service import Connections, RespondService
 
 _STOP_WITHIN = 10.0
@@ -102,7 +104,7 @@ def _parts(
         database=platform.database,
         journal=journal,
         reader=telling_reader(loaded.data_dir, "respond", journal.record, platform.clock),
-        orders=platform.orders,
+        orders=Warrant(platform.orders, ACTOR),
         definitions=platform.pins,
         errands=reaching.errands if reaching is not None else None,
         also={"custody": Custodian(platform.database, platform.clock), **kept_by(loaded, platform)},

@@ -20,6 +20,7 @@ from watchkeeper.core.errors import Conflict, Denied
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.custody.alone import Alone
+from watchkeeper.gateway.measures.ledger import TaintLedger
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.stdio.child import Child
 from watchkeeper.gateway.stdio.journal import Launches
@@ -83,6 +84,7 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
     guard = guard_for(loaded, platform, orders, governing.built)
     desk = desk_for(loaded, platform, governing.built.engine, [name])
     govern(governing, guard, desk, platform)
+    taints = TaintLedger(lambda: guard.measures.taints, platform.database)
     control = GatewayControl(
         governing.name,
         loaded.data_dir,
@@ -94,7 +96,7 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
         identities=platform.clients,
         guard=guard,
         routes={name: route},
-        also=(desk.look, governing.look, *syncing(guard.redaction)),
+        also=(desk.look, governing.look, taints.sync, *syncing(guard.redaction)),
     )
     control.answers |= {REFRESH: desk.on_refresh, **governing.answers}
     control.answers |= Alone(name, planned.principal, child).answers

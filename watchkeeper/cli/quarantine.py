@@ -1,4 +1,4 @@
-"""`watchkeeper quarantine`: orders in force, and lifting them."""
+"""`watchkeeper quarantine`: orders in force, giving them and lifting them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import click
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
+from watchkeeper.gateway.containment import OrderKind
 
 
-@click.group(short_help="Held tools, quarantined clients and servers.")
+@click.group(short_help="What is contained: tools, servers, versions, clients, destinations.")
 def quarantine() -> None:
-    """Containment orders: held tools, quarantined clients and servers."""
+    """Containment orders: given by playbooks and by you, in force until lifted."""
 
 
 @quarantine.command("list")
@@ -34,15 +35,72 @@ def list_(everything: bool, data: Path | None, as_json: bool) -> None:
                 r["kind"],
                 r["target"],
                 output.moment(r["issued_at"]),
-                r["issued_by"],
+                ", ".join(dict.fromkeys((r["issued_by"], *r["asked_by"]))),
                 r["incident"] or "-",
                 f"lifted by {r['lifted_by']}" if r["lifted_by"] else "in force",
             ]
             for r in rows
         ],
-        empty="No order is in force: nothing is held or quarantined.",
+        empty="No order is in force: nothing is contained. `watchkeeper quarantine add --help` says what can be.",
         below=("since", "by", "incident"),
     )
+
+
+@quarantine.command()
+@click.argument("order")
+@options.data
+@options.as_json
+@options.errors_told
+def show(order: str, data: Path | None, as_json: bool) -> None:
+    """Show one order: what it contains, why, and who asked for it."""
+    found = Administration.at(data).call("quarantine.show", order=order)
+    if as_json:
+        output.as_json(found)
+        return
+    lifted = f"lifted by {found['lifted_by']}, {output.moment(found['lifted_at'])}" if found["lifted_by"] else ""
+    for name, value in (
+        ("order", found["id"]),
+        ("what", f"{found['kind']} {found['target']}"),
+        ("state", lifted or "in force"),
+        ("since", output.moment(found["issued_at"])),
+        ("by", found["issued_by"]),
+        ("asked by", ", ".join(found["asked_by"]) or "-"),
+        ("incident", found["incident"] or "-"),
+        ("run", found["run"] or "-"),
+        ("reason", found["reason"]),
+    ):
+        output.text(f"{name:9} {value}")
+
+
+@quarantine.command()
+@click.argument("kind", type=click.Choice(sorted(OrderKind)), metavar="KIND")
+@click.argument("target")
+@click.option("--reason", required=True, help="Why; goes into the journal and into the order.")
+@click.option("--incident", default="", help="The id of the incident that it is given for.")
+@options.data
+@options.as_json
+@options.errors_told
+def add(kind: str, target: str, reason: str, incident: str, data: Path | None, as_json: bool) -> None:
+    """Give an order, and say whether every live gateway was seen to obey it.
+
+    \b
+    hold_tool             SERVER/TOOL    nobody calls it, it is not listed
+    block_tool_hash       sha256:…       the same for a definition, of any server
+    block_server          SERVER         nobody reaches it
+    block_version         SERVER@RANGE   nobody reaches it while it is 1.2.3, or >=1.0,<1.4
+    set_read_only         SERVER         only what is known to read is used
+    taint_source          SERVER[/NAME]  who got content from it needs an approval to act
+    deny_egress           [SERVER/]HOST  nothing goes to this host, pattern or network
+    quarantine_principal  CLIENT         it sends nothing and gets nothing
+    """
+    given = Administration.at(data).call("quarantine.add", kind=kind, target=target, reason=reason, incident=incident)
+    if as_json:
+        output.as_json(given)
+        return
+    output.text(f"ordered {given['id']}: {given['kind']} {given['target']}")
+    proven = "contained" if given["is_verified"] else "NOT PROVEN"
+    output.text(f"{proven}: {given['proof']}")
+    output.text(f'take it back: watchkeeper quarantine lift {given["id"]} --reason "…"')
 
 
 @quarantine.command()

@@ -11,6 +11,7 @@ from watchkeeper.core.database import Base, Database
 ORDERS = "orders"
 CLIENTS = "clients"
 TASKS = "tasks"
+TAINTS = "taints"
 
 
 class GenerationRow(Base):
@@ -41,6 +42,9 @@ class OrderRow(Base):
     lifted_by: Mapped[str] = mapped_column(String(128))
     lifted_at: Mapped[int] = mapped_column(BigInteger)
     lifted_because: Mapped[str] = mapped_column(Text)
+    run: Mapped[str] = mapped_column(String(64), server_default="")
+    asked_by: Mapped[str] = mapped_column(Text, server_default="")
+    """A JSON list."""
 
 
 class GatewayRow(Base):
@@ -80,6 +84,17 @@ class ClientRow(Base):
     revoked_at: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (UniqueConstraint("tenant", "digest"),)
+
+
+class TaintRow(Base):
+    """An agent that got content from the source of a taint order."""
+
+    __tablename__ = "gateway_taints"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    principal: Mapped[str] = mapped_column(Text, primary_key=True)
+    order: Mapped[str] = mapped_column("order_id", String(64), primary_key=True)
+    generation: Mapped[int] = mapped_column(BigInteger)
 
 
 class TaskRow(Base):

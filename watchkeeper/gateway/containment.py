@@ -22,15 +22,29 @@ class OrderKind(StrEnum):
     QUARANTINE_PRINCIPAL = "quarantine_principal"
     """This client gets nothing and sends nothing; the target is its name."""
     QUARANTINE_SERVER = "quarantine_server"
+    """`block_server` by its older name."""
+    BLOCK_SERVER = "block_server"
     """Nobody reaches this server; the target is its name."""
     QUARANTINE_SESSION = "quarantine_session"
     """A session, task or principal does nothing more, and is not ended; the target is `gateway.holds.Subject.text`."""
     DRAIN_TRANSPORT = "drain_transport"
     """Nobody begins anything new at this server; sessions that are there go on. The target is its name."""
+    BLOCK_VERSION = "block_version"
+    """Nobody reaches this server while it is of such a version; the target is `server@1.2.3` or `server@>=1.0,<1.4`."""
+    BLOCK_TOOL_HASH = "block_tool_hash"
+    """Nobody sees or calls a tool with this definition, of whatever server; the target is its fingerprint."""
+    SET_READ_ONLY = "set_read_only"
+    """Of this server only what is known to read is used; the target is its name."""
+    TAINT_SOURCE = "taint_source"
+    """Whoever got content from here needs a person's approval to act; the target is `server` or `server/name`."""
+    DENY_EGRESS = "deny_egress"
+    """Nothing goes to these hosts; the target is `host` or `server/host`, a pattern or network, `server/*` for all."""
 
 
 _HOLDS = frozenset({OrderKind.QUARANTINE_SESSION, OrderKind.DRAIN_TRANSPORT})
 """What `gateway.holds` looks for."""
+SERVERS = (OrderKind.QUARANTINE_SERVER, OrderKind.BLOCK_SERVER)
+"""The kinds by which nobody reaches a server."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -47,6 +61,10 @@ class Order(msgspec.Struct, frozen=True):
     incident: str = ""
     lifted_at: int = 0
     lifted_by: str = ""
+    run: str = ""
+    """The playbook's run that gave it; empty when a person did."""
+    asked_by: tuple[str, ...] = ()
+    """Who or what wanted it: the rule or playbook, the persons who approved."""
 
     @property
     def rule(self) -> str:
@@ -54,21 +72,36 @@ class Order(msgspec.Struct, frozen=True):
         return f"order:{self.id}"
 
 
+_BY_NAME = frozenset({OrderKind.HOLD_TOOL, OrderKind.QUARANTINE_PRINCIPAL, *SERVERS, *_HOLDS})
+_Key = tuple[OrderKind, str]
+
+
 class OrdersInForce:
     """The orders of one generation. Replaced as a whole, so that a reader never sees half of a change."""
 
-    __slots__ = ("_snapshot", "generation", "has_holds")
+    __slots__ = ("_held", "_snapshot", "generation", "has_holds", "measures")
 
     def __init__(self, orders: Iterable[Order] = (), generation: int = -1) -> None:
         self.replace(orders, generation)
 
     def replace(self, orders: Iterable[Order], generation: int) -> None:
         """Put these orders in force and no others."""
-        snapshot: dict[tuple[OrderKind, str], list[Order]] = {}
+        snapshot: dict[_Key, list[Order]] = {}
+        held: dict[str, set[str]] = {}
+        measures: list[Order] = []
         for order in sorted(orders, key=lambda o: (o.generation, o.id)):
+            if order.kind not in _BY_NAME:
+                measures.append(order)
+                continue
             snapshot.setdefault((order.kind, order.target), []).append(order)
+            if order.kind is OrderKind.HOLD_TOOL:
+                server, _, tool = order.target.partition("/")
+                held.setdefault(server, set()).add(tool)
         self._snapshot = snapshot
         self.has_holds = any(kind in _HOLDS for kind, _ in snapshot)
+        self._held = {server: frozenset(tools) for server, tools in held.items()}
+        self.measures = tuple(measures)
+        """Orders that ask for more than names: `gateway.measures` reads them."""
         self.generation = generation
 
     def denies(self, principal: str, server: str, tool: str = "") -> Order | None:
@@ -77,11 +110,13 @@ class OrdersInForce:
         return orders[0] if orders else None
 
     def all_denying(self, principal: str, server: str, tool: str = "") -> tuple[Order, ...]:
-        """Every order that stops it, the widest first; a probe proves an order by finding it here."""
+        """Every order that stops it by these names, the widest first; a probe proves an order by finding it here."""
         snapshot = self._snapshot
         if not snapshot:
             return ()
-        found = list(snapshot.get((OrderKind.QUARANTINE_SERVER, server), ()))
+        found: list[Order] = []
+        for kind in SERVERS:
+            found += snapshot.get((kind, server), ())
         found += snapshot.get((OrderKind.QUARANTINE_PRINCIPAL, principal.removeprefix(AGENT)), ())
         if tool:
             found += snapshot.get((OrderKind.HOLD_TOOL, f"{server}/{tool}"), ())
@@ -91,8 +126,10 @@ class OrdersInForce:
         """The orders of this kind on this very target."""
         return tuple(self._snapshot.get((kind, target), ()))
 
+    def holding(self, server: str, tool: str) -> tuple[Order, ...]:
+        """The orders by which a tool is neither called nor listed."""
+        return tuple(self._snapshot.get((OrderKind.HOLD_TOOL, f"{server}/{tool}"), ()))
+
     def held_tools(self, server: str) -> frozenset[str]:
         """Names of this server's tools that an order holds."""
-        prefix = f"{server}/"
-        keys = (target for kind, target in self._snapshot if kind is OrderKind.HOLD_TOOL)
-        return frozenset(target.removeprefix(prefix) for target in keys if target.startswith(prefix))
+        return self._held.get(server, frozenset())

@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,8 +25,9 @@ from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.holds import Reference
 from watchkeeper.gateway.identity import Identities
-from watchkeeper.gateway.model import Route
-from watchkeeper.gateway.orders import NO_ROUTE, OrderBook, Probe
+from watchkeeper.gateway.measures.model import Probe, Supposing
+from watchkeeper.gateway.model import Route, Ruling
+from watchkeeper.gateway.orders import NO_ROUTE, OrderBook
 from watchkeeper.gateway.ports import Guard
 from watchkeeper.gateway.presence import Presence
 from watchkeeper.gateway.upstream import Stands
@@ -39,6 +40,14 @@ _BEATS = 3
 """A heartbeat is written every so many looks."""
 _ACTOR = "system:gateway"
 _log = logging.getLogger(__name__)
+
+
+class Probed(Guard, Protocol):
+    """The guard, as far as it can be probed."""
+
+    def probe(self, route: Route, message: Message, supposing: Supposing, principal: str, session: str = "") -> Ruling:
+        """What would become of a message. Memory only; nothing is forwarded."""
+        ...
 
 
 class GatewayControl:
@@ -55,7 +64,7 @@ class GatewayControl:
         orders: OrdersInForce,
         pins: Pins,
         identities: Identities,
-        guard: Guard,
+        guard: Probed,
         routes: Mapping[str, Route],
         also: Sequence[Callable[[], object]] = (),
         tenant: str = "default",
@@ -216,11 +225,13 @@ class GatewayControl:
             probe = msgspec.convert(arguments, Probe)
         except msgspec.ValidationError as error:
             raise Invalid(f"not a probe: {error}") from error
-        route = self.routes.get(probe.server)
+        route = self.routes.get(probe.server or min(self.routes, default=""))
         if route is None:
             return {"effect": NO_ROUTE, "enforced": True, "rules": [], "reason": "this gateway has no such route"}
         principal = AGENT + probe.principal.removeprefix(AGENT)
-        verdict = self.guard.on_request(route, principal, _as_message(probe), None, _session(probe)).verdict
+        verdict = self.guard.probe(
+            route, _as_message(probe), probe.supposing or Supposing(), principal, _session(probe)
+        ).verdict
         answer = {
             "effect": verdict.effect.value,
             "enforced": verdict.enforced,
@@ -232,7 +243,7 @@ class GatewayControl:
             "gateway.probe.answered",
             tenant=self._tenant,
             actor=_ACTOR,
-            server=probe.server,
+            server=route.name,
             target=probe.name,
             outcome=verdict.effect.value,
             labels=("probe",),

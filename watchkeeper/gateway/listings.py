@@ -16,6 +16,7 @@ from watchkeeper.gateway.duties.keeper import ANNOTATION, Duties
 from watchkeeper.gateway.duties.model import Breach
 from watchkeeper.gateway.judging import GREETED, LISTED, PASSES, RECEIVE, Judging, Marks, Times
 from watchkeeper.gateway.lookout.freshness import Freshness
+from watchkeeper.gateway.measures.measures import Measures
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.redaction.redaction import NOTHING, Beside
 from watchkeeper.gateway.rulings import HELD, Findings, contained, held_reason, unplaced
@@ -50,6 +51,8 @@ class Listings(Judging):
     """At definitions that are new."""
     _observe: Observe
     _orders: OrdersInForce
+    measures: Measures
+    """What orders say that ask for more than names."""
     _duties: Duties
     _groups_of: Callable[[str], tuple[str, ...]]
     _times: Times | None
@@ -76,7 +79,12 @@ class Listings(Judging):
         )
         self._note_look(server, method, answer, observation)
         findings = tuple(unplaced(finding) for found in noticed.values() for finding in found)
-        if orders := self._orders.all_denying(principal, server):
+        if method in GREETINGS:
+            self.measures.learn(server, method, answer)
+        orders = self._orders.all_denying(principal, server)
+        if self._orders.measures:
+            orders += tuple(self.measures.in_answer(server, method, answer, ""))
+        if orders:
             return self._deny(route, findings, *contained(orders))
         if answer.is_open and isinstance(breach := self._duties.in_answer(server, principal, request, answer), Breach):
             return self._deny(route, findings, (breach.rule,), breach.reason)
@@ -93,6 +101,8 @@ class Listings(Judging):
             return msgspec.structs.replace(ruling, findings=findings)
         held = observation.held | self._pins.held(server) | {(TOOL, name) for name in self._orders.held_tools(server)}
         gone = dict.fromkeys(held, HELD)
+        if self._orders.measures:
+            gone |= {place: order.rule for place, order in self.measures.gone(server, definitions).items()}
         for name, finding in self._duties.in_list(definitions).items() if request.version else ():
             _log.warning("a tool of %s is not listed: %s", server, finding.excerpt, extra={"tool": name})
             gone.setdefault((TOOL, name), ANNOTATION)

@@ -14,9 +14,7 @@ Obligations:
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -24,52 +22,26 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import Clock
-from watchkeeper.core.control import ask
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound, WatchkeeperError
+from watchkeeper.core.errors import Conflict, Denied, NotFound
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events import Event, Journal, Severity
 from watchkeeper.events.model import VERSION
 from watchkeeper.gateway import _store
 from watchkeeper.gateway.containment import AGENT, Order, OrderKind, OrdersInForce
-from watchkeeper.gateway.holds import EVERY_SERVER, Subject
-from watchkeeper.gateway.presence import Presence, Standing
+from watchkeeper.gateway.measures import targets
+from watchkeeper.gateway.measures.model import Probe
+from watchkeeper.gateway.presence import Presence
+from watchkeeper.gateway.proofs import NO_ROUTE, Containment, ask_all, doubt, objection
 
-__all__ = ["Containment", "Order", "OrderBook", "OrderKind", "OrdersInForce", "Probe"]
+__all__ = ["NO_ROUTE", "Containment", "Order", "OrderBook", "OrderKind", "OrdersInForce", "Probe"]
 
 Fence = Callable[[Session], None]
 """Raises when whoever asks may change nothing any more."""
 
-_PATIENCE = 2.0
-"""Seconds that a gateway has to answer a push or a probe."""
-
-
-class Probe(msgspec.Struct, frozen=True):
-    """A call that a working containment would refuse."""
-
-    principal: str
-    server: str
-    name: str = ""
-    """The tool."""
-    method: str = "tools/call"
-    arguments: dict[str, Any] = {}
-    session: str = ""
-    """The digest of the session in which it is; empty for one outside of any."""
-
-
-NO_ROUTE = "no_route"
-"""The effect of a probe in a gateway that has no route to its server: nobody reaches it through that one."""
-
-
-class Containment(msgspec.Struct, frozen=True):
-    """Whether an order was seen to work: verified, or unverified with the reason."""
-
-    is_verified: bool
-    reason: str
-    acknowledged: dict[str, int] = {}
-    """Gateway → the generation it has in force."""
-    answers: dict[str, dict[str, Any]] = {}
-    """Gateway → what its live guard said to the probe."""
+SYSTEM = "system:"
+"""Prefix of an actor that is a part of Watchkeeper, and no person."""
+OWN = "gateway.own-orders"
 
 
 class OrderBook:
@@ -90,9 +62,21 @@ class OrderBook:
         other._database = self._database.guarded(fence)
         return other
 
-    def issue(self, kind: OrderKind, target: str, *, reason: str, by: str, key: str, incident: str = "") -> Order:
+    def issue(
+        self,
+        kind: OrderKind,
+        target: str,
+        *,
+        reason: str,
+        by: str,
+        key: str,
+        incident: str = "",
+        run: str = "",
+        asked_by: Sequence[str] = (),
+    ) -> Order:
         """Give an order, or return the one given under this key before, lifted or not.
 
+        `asked_by` names who or what wanted it: the rule or playbook, and the persons who approved.
         Raises `Invalid` for a target of the wrong form, `Conflict` when the key was used for something else, `Denied`
         for an agent, and `Unavailable`: then nothing was given.
         """
@@ -103,13 +87,27 @@ class OrderBook:
             if row := session.get(_store.OrderRow, (self._tenant, order_id)):
                 return _same(_to_order(row), kind, target)
             at.value += 1
-            order = Order(order_id, kind, target, reason, by, self._clock.now(), at.value, incident)
+            order = Order(
+                order_id,
+                kind,
+                target,
+                reason,
+                by,
+                self._clock.now(),
+                at.value,
+                incident,
+                run=run,
+                asked_by=tuple(asked_by),
+            )
             session.add(_to_row(order, self._tenant, key))
             self._record("gateway.order.issued", order, by, reason)
         return order
 
     def lift(self, order_id: str, *, by: str, reason: str) -> Order:
-        """End an order; one that was lifted before is returned as it is. Raises `NotFound`, `Denied` for an agent."""
+        """End an order; one that was lifted before is returned as it is.
+
+        Raises `NotFound`, and `Denied` for an agent, and for a part of Watchkeeper that did not give it.
+        """
         _refuse_agents(by)
         with self._database.write() as session:
             at = _store.lock_generation(session, self._tenant, _store.ORDERS)
@@ -118,6 +116,8 @@ class OrderBook:
                 raise NotFound(f"there is no order {order_id}", hint="see `watchkeeper quarantine list`")
             if row.lifted_at:
                 return _to_order(row)
+            if by.startswith(SYSTEM) and by != row.issued_by:
+                raise Denied(f"{by} lifts only what it ordered itself", rule=OWN, hint="an operator can lift it")
             at.value += 1
             row.generation = at.value
             row.lifted_at, row.lifted_by, row.lifted_because = self._clock.now(), by, reason
@@ -161,7 +161,7 @@ class OrderBook:
         One that does not answer is reported with what it acknowledged last.
         """
         standings = self._presence.serving()
-        answers = _ask_all(standings, "orders.refresh", {})
+        answers = ask_all(standings, "orders.refresh", {})
         return {s.id: int(answers.get(s.id, {}).get("generation", s.acknowledged)) for s in standings}
 
     def tell(self, what: str) -> None:
@@ -169,18 +169,26 @@ class OrderBook:
 
         Only a courtesy: one that does not hear it finds the news within its poll.
         """
-        _ask_all(self._presence.serving(), what, {})
+        ask_all(self._presence.serving(), what, {})
 
-    def is_contained(self, order: Order, probe: Probe) -> Containment:
-        """Push, then have every live guard judge the probe. Nothing is forwarded. Never raises for a silent gateway."""
+    def is_contained(self, order: Order, probe: Probe, *more: Probe) -> Containment:
+        """Push, then have every live guard judge the probes. Nothing is forwarded. Never raises for a silent gateway.
+
+        Of `more`, each must be refused, too, or, if `is_spared`, not be refused by this order.
+        """
         acknowledged = self.push()
         standings = self._presence.serving()
-        reason = _doubt(standings, acknowledged, order)
+        reason = doubt(standings, acknowledged, order)
         if reason:
             return Containment(False, reason, acknowledged)
-        answers = _ask_all(standings, "probe", msgspec.to_builtins(probe))
-        reason = _objection([s.id for s in standings], answers, order)
-        return Containment(not reason, reason or "every live gateway refused the probe", acknowledged, answers)
+        answers: dict[str, dict[str, Any]] = {}
+        for one in (probe, *more):
+            said = ask_all(standings, "probe", msgspec.to_builtins(one))
+            answers = answers or said
+            if reason := objection([s.id for s in standings], said, order, one):
+                return Containment(False, reason, acknowledged, said)
+        spared = ", and spared what it does not mean" if any(one.is_spared for one in more) else ""
+        return Containment(True, f"every live gateway refused the probe{spared}", acknowledged, answers)
 
     def _select(self, session: Session, *, lifted: bool) -> tuple[Order, ...]:
         row = _store.OrderRow
@@ -195,10 +203,10 @@ class OrderBook:
             "target": order.target,
             "generation": order.generation,
             "incident": order.incident,
+            "run": order.run,
+            "asked_by": list(order.asked_by),
             "reason": reason,
         }
-        server = "" if order.kind is OrderKind.QUARANTINE_PRINCIPAL else order.target.partition("/")[0]
-        server = "" if server == EVERY_SERVER else server
         event = Event(
             v=VERSION,
             id=derived_id(kind, order.id),
@@ -206,7 +214,7 @@ class OrderBook:
             kind=kind,
             tenant=self._tenant,
             actor=by,
-            server=server,
+            server=targets.server_of(order.kind, order.target),
             target=order.target,
             outcome="success",
             severity=Severity.HIGH if kind == "gateway.order.issued" else Severity.MEDIUM,
@@ -217,14 +225,7 @@ class OrderBook:
 
 def _checked(kind: OrderKind, target: str, by: str) -> str:
     _refuse_agents(by)
-    if kind is OrderKind.QUARANTINE_SESSION:
-        return Subject.of(target).text
-    target = target.removeprefix(AGENT) if kind is OrderKind.QUARANTINE_PRINCIPAL else target
-    server, slash, tool = target.partition("/")
-    is_whole = bool(server) and (bool(slash and tool) if kind is OrderKind.HOLD_TOOL else not slash)
-    if not is_whole:
-        raise Invalid(f"{target!r} cannot be the target of {kind.value}", hint="a tool is SERVER/TOOL, others a NAME")
-    return target
+    return targets.checked(kind, target)
 
 
 def _refuse_agents(by: str) -> None:
@@ -238,53 +239,11 @@ def _same(order: Order, kind: OrderKind, target: str) -> Order:
     return order
 
 
-def _ask_all(standings: list[Standing], what: str, arguments: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The answers of those that answered."""
-    if not standings:
-        return {}
-
-    def one(standing: Standing) -> dict[str, Any] | None:
-        try:
-            answer = ask(Path(standing.socket), what, arguments, timeout=_PATIENCE)
-        except WatchkeeperError:
-            return None
-        return answer if isinstance(answer, dict) else None
-
-    with ThreadPoolExecutor(max_workers=min(16, len(standings))) as pool:
-        answers = zip(standings, pool.map(one, standings), strict=True)
-    return {standing.id: answer for standing, answer in answers if answer is not None}
-
-
-def _doubt(standings: list[Standing], acknowledged: dict[str, int], order: Order) -> str:
-    """Why a probe would prove nothing; empty when it would."""
-    if order.lifted_at:
-        return "the order was lifted"
-    if not standings:
-        return "no gateway is running"
-    late = sorted(s.id for s in standings if acknowledged.get(s.id, s.acknowledged) < order.generation)
-    return f"not acknowledged by {', '.join(late)}" if late else ""
-
-
-def _objection(gateways: list[str], answers: dict[str, dict[str, Any]], order: Order) -> str:
-    """Why the answers do not prove the order; empty when they do."""
-    served = [gateway for gateway in gateways if answers.get(gateway, {}).get("effect") != NO_ROUTE]
-    if not served:
-        return "no gateway serves this server"
-    for gateway in served:
-        answer = answers.get(gateway)
-        if answer is None:
-            return f"{gateway} did not answer the probe"
-        if answer.get("effect") != "deny":
-            return f"{gateway} let the probe pass"
-        if not answer.get("enforced", False):
-            return f"{gateway} would have refused the probe, but the route is in shadow mode"
-        if order.rule not in answer.get("rules", ()):
-            return f"{gateway} refused the probe for another reason"
-    return ""
-
-
 def _to_row(order: Order, tenant: str, key: str) -> _store.OrderRow:
-    fields = msgspec.structs.asdict(order) | {"kind": order.kind.value}
+    fields = msgspec.structs.asdict(order) | {
+        "kind": order.kind.value,
+        "asked_by": msgspec.json.encode(order.asked_by).decode(),
+    }
     return _store.OrderRow(tenant=tenant, key=key, lifted_because="", **fields)
 
 
@@ -300,4 +259,6 @@ def _to_order(row: _store.OrderRow) -> Order:
         incident=row.incident,
         lifted_at=row.lifted_at,
         lifted_by=row.lifted_by,
+        run=row.run,
+        asked_by=tuple(msgspec.json.decode(row.asked_by, type=list[str])) if row.asked_by else (),
     )

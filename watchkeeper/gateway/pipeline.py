@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.duties import elicitation
 from watchkeeper.gateway.duties.keeper import Duties
@@ -33,15 +35,17 @@ from watchkeeper.gateway.judging import PASSES, Decides, KnownPins, Marks, Notic
 from watchkeeper.gateway.listings import Listings, Observe
 from watchkeeper.gateway.lookout.freshness import NOTICES, Freshness
 from watchkeeper.gateway.lookout.references import held_use
+from watchkeeper.gateway.measures.measures import Measures
+from watchkeeper.gateway.measures.model import Supposing
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.redaction.placeholders import MARK
 from watchkeeper.gateway.redaction.redaction import Redaction
 from watchkeeper.gateway.redaction.restoring import has_any
 from watchkeeper.gateway.rulings import HELD, contained, held_reason
-from watchkeeper.inspection.fingerprints import LISTS
+from watchkeeper.inspection.fingerprints import LISTS, Definition
 from watchkeeper.inspection.model import PERSONAL, UNSHOWN, Surface, labels_of
 from watchkeeper.inspection.settings import EgressSettings
-from watchkeeper.policy.model import Effect, Question
+from watchkeeper.policy.model import Effect, Obligation, Question
 from watchkeeper.protocol.message import Message, parse_message
 from watchkeeper.registry.model import TOOL, PinState
 
@@ -50,6 +54,9 @@ _UNCHECKED_REASON = (
     "The server said that its definitions changed, and Watchkeeper could not look at them yet, so this call was "
     "stopped. Try again in a moment."
 )
+
+DECIDES = "responder"
+"""The least role of the person who lets a tainted agent's call pass."""
 
 _ACTIONS = {
     "tools/call": "call_tool",
@@ -88,6 +95,7 @@ class Guard(Listings):
         self.freshness = freshness or Freshness()
         self._orders = orders
         self._pins = pins
+        self.measures = Measures(orders, pins, lambda: self.flow.labels if self.flow is not None else None)
         self._inspection = inspection
         self._inspect = inspection.inspect
         self._for_links: Notices | None = None
@@ -148,6 +156,7 @@ class Guard(Listings):
         if not (
             (method == "tools/call" and self._pins.state(route.name, TOOL, message.name) is PinState.UNKNOWN)
             or (news and (route.name, method) in news)
+            or (self._orders.measures and message.version and self._asks_version(route.name, method))
         ):
             return False
         if self._orders.has_holds and held_by(self._orders, principal, route.name, session, message):
@@ -159,6 +168,10 @@ class Guard(Listings):
         if not self._orders.has_holds or not (holds := kept_by(self._orders, principal, route.name, session)):
             return None
         return self._deny(route, (), *contained(holds))
+
+    def _asks_version(self, server: str, method: str) -> bool:
+        """Whether a list has to be asked for because its `_meta` may say the version that an order is about."""
+        return method == "tools/call" and self.measures.lacks_version(server)
 
     def needs_values(self, principal: str, message: Message) -> bool:
         """Whether this message has placeholders whose values are kept elsewhere, if anywhere: `fetch_values` first."""
@@ -190,11 +203,15 @@ class Guard(Listings):
         try:
             tool = self._duties.tool_of(route.name, request)
             target = tool or request.name
-            ruling = self._on_received(route, principal, answer, Surface.RESULT, target=target, tool=tool, marks=marks)
+            ruling = self._on_received(
+                route, principal, answer, Surface.RESULT, target=target, tool=tool, marks=marks, method=request.method
+            )
             if self._duties.is_looked_at(request, answer):
                 ruling = self._kept(route, principal, request, answer, ruling)
             if self._flow is not None:
                 self._flow.took(route.name, principal.removeprefix(AGENT), request, answer, ruling, tool=tool)
+            if self._orders.measures and ruling.verdict.effect in PASSES:
+                self.measures.took(route.name, principal, request.method, target)
             return ruling
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
@@ -221,16 +238,49 @@ class Guard(Listings):
                 ruling = self._on_received(route, principal, message, Surface.MESSAGE, marks=marks)
             if self._flow is not None:
                 self._flow.heard(route.name, principal.removeprefix(AGENT), message, ruling)
+            if self._orders.measures and ruling.verdict.effect in PASSES:
+                self.measures.took(route.name, principal, message.method, "")
             return ruling
         except Exception:  # noqa: BLE001 — total: an unknown failure is a denial
             return self._failed(route)
+
+    def probe(self, route: Route, message: Message, supposing: Supposing, principal: str, session: str = "") -> Ruling:
+        """What would become of a message, nothing of which is forwarded or remembered of an agent."""
+        measures = self.measures
+        try:
+            measures.supposing = supposing
+            if supposing.is_shown:
+                return self._shown(route, message.name, supposing.fingerprint)
+            if supposing.source is not None:
+                measures.took(route.name, principal, "tools/call", supposing.source)
+            return self.on_request(route, principal, message, None, session)
+        except Exception:  # noqa: BLE001 — total: an unknown failure is a denial, and no order's
+            return self._failed(route)
+        finally:
+            measures.supposing = None
+            if supposing.source is not None:
+                measures.taints.forget(principal.removeprefix(AGENT))
+
+    def _shown(self, route: Route, tool: str, fingerprint: str) -> Ruling:
+        """Whether a list of a tool with this definition would keep it."""
+        fingerprints = (fingerprint,) if fingerprint else (self._pins.shown(route.name, tool) or ("",))
+        definitions = [Definition(TOOL, tool, b"", one) for one in fingerprints]
+        orders = tuple(self.measures.gone(route.name, definitions).values())
+        orders += self._orders.holding(route.name, tool)
+        if not orders:
+            return Ruling(self._verdict(route, Effect.ALLOW))
+        return self._deny(route, (), *contained(orders))
 
     # how it is answered
 
     def _on_request(self, route: Route, principal: str, message: Message, marks: Marks, session: str) -> Ruling:
         server, method, target = route.name, message.method, message.name
         findings = self._inspect(Surface.ARGUMENTS, inspected(message))
-        if orders := self._orders.all_denying(principal, server, self._duties.tool_of(server, message)):
+        tool = self._duties.tool_of(server, message)
+        orders = self._orders.all_denying(principal, server, tool)
+        if self._orders.measures:
+            orders += tuple(self.measures.in_request(server, message, tool))
+        if orders:
             return self._deny(route, findings, *contained(orders))
         if self._orders.has_holds and (holds := held_by(self._orders, principal, server, session, message)):
             return self._deny(route, findings, *contained(holds))
@@ -261,8 +311,26 @@ class Guard(Listings):
         if self._flow is not None:
             question = self._flow.marked(question, message, session)
         if MARK in message.raw and has_any(message):
-            return self._with_values(route, question, findings, schema, message)
-        return self._told(question, self._judge(route, question, findings, schema, message))
+            ruling = self._with_values(route, question, findings, schema, message)
+        else:
+            ruling = self._told(question, self._judge(route, question, findings, schema, message))
+        return self._asked_first(route, principal, message, ruling) if self._orders.measures else ruling
+
+    def _asked_first(self, route: Route, principal: str, message: Message, ruling: Ruling) -> Ruling:
+        """The ruling on what a tainted agent does: a person has to approve it, whatever policy lets pass."""
+        said = ruling.verdict
+        orders = self.measures.holding(route.name, principal, message) if said.effect is not Effect.DENY else ()
+        if not orders:
+            return ruling
+        rules, reason = contained(tuple(orders))
+        demands = tuple(Obligation(rule, Effect.ASK, role=DECIDES, quorum=1) for rule in rules)
+        if said.effect is not Effect.ALLOW:  # what only permitted it is no ground to hold it
+            rules, reason = (*said.rules, *rules), said.reason or reason
+        if not (self._asks and message.kind == "request"):
+            return self._deny(route, ruling.findings, rules, reason)
+        verdict = self._verdict(route, Effect.ASK, rules, reason, said)
+        verdict = msgspec.structs.replace(verdict, obligations=(*said.obligations, *demands))
+        return msgspec.structs.replace(ruling, verdict=verdict)
 
     def _on_received(
         self,
@@ -274,9 +342,14 @@ class Guard(Listings):
         target: str = "",
         tool: str = "",
         marks: Marks,
+        method: str = "",
     ) -> Ruling:
+        """`method` is that of the request which `message` answers, where it answers one."""
         findings = self._inspect(surface, inspected(message))
-        if orders := self._orders.all_denying(principal, route.name, tool):
+        orders = self._orders.all_denying(principal, route.name, tool)
+        if self._orders.measures:
+            orders += tuple(self.measures.in_answer(route.name, method, message, tool))
+        if orders:
             return self._deny(route, findings, *contained(orders))
         if message.is_open or message.method in elicitation.METHODS or message.failure == elicitation.REQUIRED:
             asked = elicitation.look(message, is_local=route.is_started, has_personal=self._has_personal)

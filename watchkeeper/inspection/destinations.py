@@ -53,7 +53,7 @@ class Destinations(OnDemand):
         if surface is not Surface.ARGUMENTS:
             return _NONE
         found: dict[str, Finding] = {}
-        for host, is_mail in _hosts_in(data):
+        for host, is_mail in hosts_in(data):
             for label in self._labels(host, is_mail=is_mail):
                 rule = f"destinations.{label.partition('_')[2]}"
                 found.setdefault(label, Finding(self.name, rule, label, 4, excerpt=ascii(host[:80])[1:-1]))
@@ -76,8 +76,8 @@ class Destinations(OnDemand):
         return any(is_network(network, address) for network in self._networks)
 
 
-def _hosts_in(data: bytes) -> Iterator[tuple[str, bool]]:
-    """Canonical hosts, and whether each is a mail address's."""
+def hosts_in(data: bytes) -> Iterator[tuple[str, bool]]:
+    """The canonical hosts that a text names, and whether each is a mail address's; a host may come twice."""
     seen: set[bytes] = set()
     for text in readings(data):
         if not _ANY.search(text):

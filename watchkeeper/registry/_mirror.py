@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,14 @@ _LONGEST = 4_096
 """Characters of a description that others see of it."""
 
 
+class _Hints(msgspec.Struct):
+    readOnlyHint: Any = None
+
+
+class _Claiming(msgspec.Struct):
+    annotations: _Hints | None = None
+
+
 class _Shown(msgspec.Struct):
     inputSchema: msgspec.Raw = msgspec.Raw(b"")
     outputSchema: msgspec.Raw = msgspec.Raw(b"")
@@ -25,6 +34,7 @@ class _Shown(msgspec.Struct):
 
 
 _shown = msgspec.json.Decoder(_Shown)
+_claiming = msgspec.json.Decoder(_Claiming)
 
 
 class Mirror:
@@ -35,6 +45,8 @@ class Mirror:
         self.schemas: dict[tuple[str, str], bytes] = {}
         self.outputs: dict[tuple[str, str], bytes] = {}
         """Of the tools that promise a structured result."""
+        self.readers: dict[tuple[str, str], bytes] = {}
+        """The pinned definitions that say of themselves that they only read."""
         self.held: dict[str, frozenset[tuple[str, str]]] = {}
         self.labels: dict[tuple[str, str, str], tuple[str, ...]] = {}
         """Of the few that have any."""
@@ -75,6 +87,9 @@ class Mirror:
     def _take(self, pin: Pin, canonical: bytes) -> None:
         if pin.kind == TOOL and canonical:
             schema, output, self._descriptions[pin.server, pin.name] = _read(canonical)
+            self.readers.pop((pin.server, pin.name), None)
+            if pin.pinned and _claims_to_read(canonical):
+                self.readers[pin.server, pin.name] = canonical
             if pin.pinned:
                 self.schemas[pin.server, pin.name] = schema
                 self.outputs.pop((pin.server, pin.name), None)
@@ -105,6 +120,16 @@ class Mirror:
             self.labels[key] = tuple(sorted(found))
         else:
             self.labels.pop(key, None)
+
+
+def _claims_to_read(canonical: bytes) -> bool:
+    if b'"readOnlyHint":true' not in canonical:
+        return False
+    try:
+        said = _claiming.decode(canonical).annotations
+    except msgspec.MsgspecError:
+        return False
+    return said is not None and said.readOnlyHint is True
 
 
 def _read(canonical: bytes) -> tuple[bytes, bytes, str]:

@@ -83,6 +83,15 @@ class Pins:
         pin = self._pins.get((server, kind, name))
         return pin.pinned if pin is not None and pin.state is not PinState.HELD else ""
 
+    def shown(self, server: str, name: str) -> tuple[str, ...]:
+        """Fingerprints of a tool's pinned definition and of the one seen last; none for one that was never seen."""
+        pin = self._pins.get((server, TOOL, name))
+        return (pin.pinned, pin.seen) if pin is not None else ()
+
+    def claims_to_read(self, server: str, name: str) -> bytes:
+        """A tool's pinned definition if it says `readOnlyHint`, in its canonical form; else empty."""
+        return self._mirror.readers.get((server, name), b"")
+
     def is_known(self, server: str, definition: Definition) -> bool:
         """Whether this definition is the pinned one or the one seen last, and so was inspected before."""
         pin = self._pins.get((server, definition.kind, definition.name))

@@ -45,6 +45,8 @@ class Order(msgspec.Struct, frozen=True):
     incident: dict[str, Any]
     playbook: dict[str, Any]
     plan: Plan
+    wanted_by: tuple[str, ...] = ()
+    """The person, or the rules of the alerts, that began it."""
 
 
 class Stepper:
@@ -131,6 +133,8 @@ class Stepper:
             report="\n".join(line_of(result) for result in self._progress.results(order.run)),
             has_time=lambda: time.monotonic_ns() < ends,
             approved_by=approvers,
+            run=order.run,
+            asked_by=(f"playbook:{order.playbook['id']}@{order.playbook['version']}", *order.wanted_by, *approvers),
         )
 
     # -- taking back

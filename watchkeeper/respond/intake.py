@@ -216,7 +216,9 @@ class Intake:
         if session.get(RunRow, run) is not None:
             return None
         told = facts["incident"] | {"alerts": row.alert_count}
-        return keep_run(session, run, shelved, decided, incident=told, now=self._clock.now())
+        rules = dict.fromkeys(f"rule:{alert['rule']}" for alert in facts["incident"]["alerts"])
+        now = self._clock.now()
+        return keep_run(session, run, shelved, decided, incident=told, now=now, wanted_by=tuple(rules)[:8])
 
 
 def keep_run(
@@ -228,6 +230,7 @@ def keep_run(
     incident: Mapping[str, Any],
     now: int,
     asked_by: str = "",
+    wanted_by: Sequence[str] = (),
 ) -> Document:
     """Store a run that was decided, and its playbook's text; its document. Part of the caller's transaction."""
     playbook = shelved.playbook
@@ -236,6 +239,7 @@ def keep_run(
         "incident": dict(incident),
         "playbook": {"id": playbook.id, "version": playbook.version, "hash": shelved.hash},
         "plan": msgspec.to_builtins(decided),
+        "wanted_by": [asked_by] if asked_by else list(wanted_by),
     }
     _store.keep_text(session, shelved.hash, shelved.text)
     session.add(

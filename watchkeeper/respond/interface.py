@@ -91,6 +91,10 @@ class ActionContext:
     """Whether the step's deadline has not passed."""
     approved_by: tuple[str, ...] = ()
     """The operators who approved this step of this very plan; empty where nobody had to."""
+    run: str = ""
+    """The run that this is a step of."""
+    asked_by: tuple[str, ...] = ()
+    """Who or what wanted it: the playbook, the rules or the person that began it, the persons who approved."""
 
     def claim(self) -> None:
         """Call it right before an effect. Raises `Unavailable` past the deadline: the step has failed already."""

@@ -13,7 +13,8 @@ from watchkeeper.gateway.custody.model import Drained, Ending, Live, Rest, Serve
 from watchkeeper.gateway.custody.reach import Said
 from watchkeeper.gateway.custody.room import Asked
 from watchkeeper.gateway.holds import Subject
-from watchkeeper.gateway.orders import Containment, Fence, Order, OrderKind, Probe
+from watchkeeper.gateway.measures.model import Probe
+from watchkeeper.gateway.orders import Containment, Fence, Order, OrderKind
 from watchkeeper.registry.model import Snapshot
 from watchkeeper.respond.errands import Delivery, Errand, Receipt
 from watchkeeper.respond.model import Notification
@@ -64,7 +65,18 @@ class Orders(Protocol):
         """The same orders, each change of which asks `fence` in its own transaction."""
         ...
 
-    def issue(self, kind: OrderKind, target: str, *, reason: str, by: str, key: str, incident: str = "") -> Order:
+    def issue(
+        self,
+        kind: OrderKind,
+        target: str,
+        *,
+        reason: str,
+        by: str,
+        key: str,
+        incident: str = "",
+        run: str = "",
+        asked_by: Sequence[str] = (),
+    ) -> Order:
         """Give an order; the same key twice is one order. Raises `Unavailable`: then nothing was given."""
         ...
 
@@ -72,8 +84,8 @@ class Orders(Protocol):
         """The orders that were not lifted."""
         ...
 
-    def is_contained(self, order: Order, probe: Probe) -> Containment:
-        """Push it to every live gateway and have each judge the probe."""
+    def is_contained(self, order: Order, probe: Probe, *more: Probe) -> Containment:
+        """Push it to every live gateway and have each judge the probes."""
         ...
 
     def lift(self, order_id: str, *, by: str, reason: str) -> Order:

@@ -213,6 +213,8 @@ class OrderRow:
     incident: str = ""
     lifted_at: int | None = None
     lifted_by: str = ""
+    run: str = ""
+    asked_by: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

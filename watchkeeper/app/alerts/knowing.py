@@ -17,6 +17,7 @@ from watchkeeper.detect.alerts.model import Subject, Unknown
 from watchkeeper.detect.alerts.ports import Source
 from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.gateway.containment import OrderKind, OrdersInForce
+from watchkeeper.gateway.measures.targets import touching
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.inspection.capabilities import capabilities
 
@@ -139,12 +140,12 @@ class Containments:
 
     def standing(self, subject: Subject) -> int:
         """The generation of the last order given or lifted that touches it."""
-        orders = self._fresh().all_denying(subject.principal, subject.server, subject.target)
+        orders = touching(self._fresh(), subject.principal, subject.server, subject.target)
         return max((order.generation for order in orders), default=0)
 
     def tell(self, subject: Subject) -> Mapping[str, Any] | Unknown:
         """The orders that are in force and touch it."""
-        found = self._fresh().all_denying(subject.principal, subject.server, subject.target)
+        found = touching(self._fresh(), subject.principal, subject.server, subject.target)
         there = [order for order in found if not order.lifted_at]
         return {"in_force": [f"{order.kind.value} {order.target}"[:_LONGEST] for order in there[:10]] or "nothing"}
 

@@ -240,7 +240,7 @@ CREATE TABLE gateway_orders (
 	incident VARCHAR(64) NOT NULL,
 	lifted_by VARCHAR(128) NOT NULL,
 	lifted_at BIGINT NOT NULL,
-	lifted_because TEXT NOT NULL,
+	lifted_because TEXT NOT NULL, run VARCHAR(64) DEFAULT '' NOT NULL, asked_by TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
 CREATE TABLE gateway_processes (
@@ -254,6 +254,13 @@ CREATE TABLE gateway_processes (
 	heartbeat BIGINT NOT NULL,
 	acknowledged BIGINT NOT NULL,
 	PRIMARY KEY (tenant, id)
+);
+CREATE TABLE gateway_taints (
+	tenant VARCHAR(64) NOT NULL,
+	principal TEXT NOT NULL,
+	order_id VARCHAR(64) NOT NULL,
+	generation BIGINT NOT NULL,
+	PRIMARY KEY (tenant, principal, order_id)
 );
 CREATE TABLE gateway_tasks (
 	tenant VARCHAR(64) NOT NULL,
@@ -758,4 +765,4 @@ CREATE INDEX respond_links_by_value ON respond_links (kind, value);
 CREATE INDEX respond_outbox_by_recorder ON respond_outbox (recorder, is_recorded, seq);
 CREATE INDEX respond_tasks_by_due ON respond_tasks (done_at, due_at);
 CREATE INDEX respond_traits_by_value ON respond_traits (kind, value);
-INSERT INTO alembic_version (version_num) VALUES ('0020');
+INSERT INTO alembic_version (version_num) VALUES ('0021');

@@ -7,7 +7,7 @@ from watchkeeper.events.ocsf.bounds import name, sentence
 from watchkeeper.events.ocsf.classes import OTHER
 from watchkeeper.events.ocsf.common import PRODUCT, Out, correlate, text
 
-_ISOLATES = ("quarantine", "hold", "block", "revoke")
+_ISOLATES = ("quarantine", "hold", "block", "revoke", "deny_egress")
 
 
 def nothing_more(event: Event, out: Out) -> None:

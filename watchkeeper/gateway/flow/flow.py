@@ -73,7 +73,7 @@ class Flow:
         """Provide what these policies read from now on; what is known of agents stays."""
         self.reading = reading
         self._settings = settings
-        self._labels = labels
+        self.labels = labels
         self.window = int(settings.minutes * _MINUTE)
         """Microseconds that marks last."""
         self._stretch = int(settings.counted_minutes * _MINUTE)
@@ -90,7 +90,7 @@ class Flow:
 
     def marked(self, question: Question, request: Message, session: str = "", *, is_counted: bool = False) -> Question:
         """The question with what policies read of labels, flow and counts."""
-        labels = self._labels.of(question.server, request)
+        labels = self.labels.of(question.server, request)
         now = self._clock.now()
         memory = self._memory(question.principal, now)
         counts = question.counts
@@ -175,7 +175,7 @@ class Flow:
         if not (tool or request.name):  # what was asked is not known: an answer that is sent again after a break
             self.heard(server, principal, answer, ruling)
             return
-        labels = self._labels.of_target(server, "tools/call", tool) if tool else self._labels.of(server, request)
+        labels = self.labels.of_target(server, "tools/call", tool) if tool else self.labels.of(server, request)
         said = answer.result or answer.error
         self._learn(memory, server, self._class(labels, request, ruling), said, now, own=request.arguments)
         if "writes" in labels and not answer.failure and request.arguments:

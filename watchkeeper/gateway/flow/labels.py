@@ -51,6 +51,10 @@ class Labels:
             found = tuple(sorted({*found, *Capabilities.of_resource(name)}))
         elif kind == TOOL and self._pins.state(server, kind, name) is PinState.UNKNOWN:
             found = self._by_name(name, arguments)
+        return self.corrected(server, name, found)
+
+    def corrected(self, server: str, name: str, found: tuple[str, ...]) -> tuple[str, ...]:
+        """Labels that were found, with the operator's last word on them, sorted where it changes anything."""
         if not self._of_operator:
             return found
         place = (server, name)

@@ -7,12 +7,15 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from watchkeeper.gateway.orders import Order, OrderKind, Probe
+from watchkeeper.gateway.measures import targets
+from watchkeeper.gateway.measures.model import NOBODY, Probe
+from watchkeeper.gateway.measures.probing import probes_of
+from watchkeeper.gateway.orders import Order, OrderKind
 from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach, Unserved
 from watchkeeper.respond.model import ACTOR
 
 Port = TypeVar("Port")
-PROBE = "agent:watchkeeper-probe"
+PROBE = NOBODY
 """Whom a probe plays when no client is to blame."""
 
 _ordering = threading.Lock()
@@ -47,11 +50,13 @@ class Contains:
     def target(self, parameters: Any) -> str:
         raise NotImplementedError
 
-    def probe(self, parameters: Any, context: ActionContext) -> Probe:
-        raise NotImplementedError
+    def probes(self, order: Order, parameters: Any, context: ActionContext) -> tuple[Probe, ...]:
+        """What has to be refused for this order, and what has to be spared."""
+        return probes_of(order, server=getattr(parameters, "server", ""), tool=getattr(parameters, "tool", ""))
 
     def run(self, parameters: Any, context: ActionContext) -> Outcome:
         target, orders = self.target(parameters), context.services.orders
+        target = targets.checked(self.kind, target)
         with _ordering:
             order = self._in_force(target, context)
             found = order is not None
@@ -59,7 +64,14 @@ class Contains:
                 context.claim()
                 incident = str(context.incident["id"])
                 order = orders.issue(
-                    self.kind, target, reason=parameters.reason, by=ACTOR, key=context.key, incident=incident
+                    self.kind,
+                    target,
+                    reason=parameters.reason,
+                    by=ACTOR,
+                    key=context.key,
+                    incident=incident,
+                    run=context.run,
+                    asked_by=context.asked_by,
                 )
         evidence = {"order": order.id, "generation": order.generation, "target": target}
         return Outcome(f"{target}, {'in force already' if found else 'ordered'}", evidence)
@@ -68,7 +80,7 @@ class Contains:
         order = self._in_force(self.target(parameters), context)
         if order is None:
             return Proof(False, {"reason": "the order is not in force"})
-        seen = context.services.orders.is_contained(order, self.probe(parameters, context))
+        seen = context.services.orders.is_contained(order, *self.probes(order, parameters, context))
         return Proof(seen.is_verified, msgspec.to_builtins(seen))
 
     def undo(self, parameters: Any, context: ActionContext) -> Outcome:
@@ -76,11 +88,16 @@ class Contains:
         order = self._in_force(target, context)
         if order is None:
             return Outcome(f"{target} is not contained")
+        if order.issued_by != ACTOR or order.incident != str(context.incident["id"]):
+            return Outcome(f"{target} stays contained: {order.issued_by} ordered it for another reason")
         why = f"the playbook of {context.incident['number']} took it back"
         context.services.orders.lift(order.id, by=ACTOR, reason=why)
         context.services.orders.push()
         return Outcome(f"lifted the order on {target}", {"order": order.id})
 
     def _in_force(self, target: str, context: ActionContext) -> Order | None:
-        orders = context.services.orders.in_force()
-        return next((order for order in orders if (order.kind, order.target) == (self.kind, target)), None)
+        """This incident's own order before any other that says the same."""
+        wanted = (self.kind, targets.checked(self.kind, target))
+        found = [order for order in context.services.orders.in_force() if (order.kind, order.target) == wanted]
+        ours = (order for order in found if order.incident == str(context.incident["id"]))
+        return next(ours, found[0] if found else None)

@@ -6,7 +6,9 @@ from typing import ClassVar
 
 import msgspec
 
-from watchkeeper.gateway.orders import OrderKind, Probe
+from watchkeeper.gateway.measures.model import Probe
+from watchkeeper.gateway.measures.probing import probes_of
+from watchkeeper.gateway.orders import Order, OrderKind
 from watchkeeper.respond.actions.effects import Contains
 from watchkeeper.respond.interface import ActionContext
 
@@ -27,9 +29,8 @@ class QuarantinePrincipal(Contains):
     def target(self, parameters: Parameters) -> str:
         return parameters.principal.removeprefix("agent:")
 
-    def probe(self, parameters: Parameters, context: ActionContext) -> Probe:
-        server = parameters.server or str(context.incident["server"])
-        return Probe(principal=f"agent:{self.target(parameters)}", server=server, method="tools/list")
+    def probes(self, order: Order, parameters: Parameters, context: ActionContext) -> tuple[Probe, ...]:
+        return probes_of(order, server=parameters.server or str(context.incident["server"]))
 
     def by_hand(self, parameters: Parameters) -> str:
         return f"Stop the client {parameters.principal}, or take its token away."

@@ -8,7 +8,8 @@ import msgspec
 
 from watchkeeper.gateway.custody.room import Asked
 from watchkeeper.gateway.holds import EVERY_SERVER, Subject, subject_of
-from watchkeeper.gateway.orders import OrderKind, Probe
+from watchkeeper.gateway.measures.model import Probe
+from watchkeeper.gateway.orders import Order, OrderKind
 from watchkeeper.respond.actions.effects import PROBE, Contains, served
 from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
 from watchkeeper.respond.model import ACTOR
@@ -47,9 +48,9 @@ class QuarantineSession(Contains):
     def target(self, parameters: Parameters) -> str:
         return parameters.subject.text
 
-    def probe(self, parameters: Parameters, context: ActionContext) -> Probe:
+    def probes(self, order: Order, parameters: Parameters, context: ActionContext) -> tuple[Probe, ...]:
         method = "tasks/result" if parameters.task else "tools/call"
-        return self._probe(parameters, context, method, parameters.task or _ANY_TOOL)
+        return (self._probe(parameters, context, method, parameters.task or _ANY_TOOL),)
 
     def verify(self, parameters: Parameters, context: ActionContext) -> Proof:
         """The next call is refused by this very order, what only reads is not, and a session is still there."""

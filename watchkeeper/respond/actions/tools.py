@@ -6,9 +6,8 @@ from typing import ClassVar
 
 import msgspec
 
-from watchkeeper.gateway.orders import OrderKind, Probe
-from watchkeeper.respond.actions.effects import PROBE, Contains
-from watchkeeper.respond.interface import ActionContext
+from watchkeeper.gateway.orders import OrderKind
+from watchkeeper.respond.actions.effects import Contains
 
 
 class HoldTool(Contains):
@@ -26,8 +25,27 @@ class HoldTool(Contains):
     def target(self, parameters: Parameters) -> str:
         return f"{parameters.server}/{parameters.tool}"
 
-    def probe(self, parameters: Parameters, context: ActionContext) -> Probe:
-        return Probe(principal=PROBE, server=parameters.server, name=parameters.tool)
-
     def by_hand(self, parameters: Parameters) -> str:
         return f"Make sure that nobody calls {self.target(parameters)}: stop the server {parameters.server}."
+
+
+class BlockToolHash(Contains):
+    """Nobody sees or calls a tool with this definition, whatever server shows it."""
+
+    name: ClassVar[str] = "block_tool_hash"
+    kind: ClassVar[OrderKind] = OrderKind.BLOCK_TOOL_HASH
+    touches: ClassVar[str] = "tools"
+
+    class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+        fingerprint: str
+        """`sha256:` and 64 digits."""
+        reason: str
+        server: str = ""
+        """Where it was seen, with the tool's name: the probe asks there."""
+        tool: str = ""
+
+    def target(self, parameters: Parameters) -> str:
+        return parameters.fingerprint
+
+    def by_hand(self, parameters: Parameters) -> str:
+        return f"Make sure that nobody calls the tool whose definition is {parameters.fingerprint}."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from msgspec import UNSET, UnsetType
+
 from watchkeeper.events.catalogue.kind import BY_ACTOR, DONE, EITHER, FAILED, ON_TARGET, VERDICTS, Body, Kind, says
 
 
@@ -82,11 +84,15 @@ class Order(Body, frozen=True, kw_only=True):
     """A containment order."""
 
     order: Annotated[str, says("Its id.")]
-    kind: Annotated[str, says("What it does: `hold_tool`, `quarantine_session` …; see the concept page on orders.")]
-    target: Annotated[str, says("What it contains; a tool is SERVER/TOOL.")]
+    kind: Annotated[str, says("What is done, such as `hold_tool`; all kinds are in docs/concepts/orders.md.")]
+    target: Annotated[str, says("What it contains; its form depends on the kind, a tool is SERVER/TOOL.")]
     generation: Annotated[int, says("The generation of orders that has it.", ge=0)]
     incident: Annotated[str, says("The incident it was given for; empty when for none.")]
     reason: Annotated[str, says("Why it was given, or lifted.")]
+    run: Annotated[str, says("The playbook's run that gave it; empty when a person did.")] | UnsetType = UNSET
+    asked_by: (
+        Annotated[list[str], says("Who or what wanted it: the playbook or rule, the persons who approved.")] | UnsetType
+    ) = UNSET
 
 
 class Ended(Body, frozen=True, kw_only=True):
