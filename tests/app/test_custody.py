@@ -20,14 +20,18 @@ from click.testing import CliRunner
 from tests.app.gateway_process import Answer, Client, GatewayProcess, gateway_process, until
 from tests.app.mcp_server import Keeper, small_server
 from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.preserving import HostState
+from watchkeeper.app.settings import load
 from watchkeeper.cli import main
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.events import JournalReader
 from watchkeeper.gateway.custody.reach import Custodian
 from watchkeeper.gateway.holds import session_digest
+from watchkeeper.respond.actions.preserving import SnapshotEvidence
 from watchkeeper.respond.actions.sessions import KillSession, QuarantineSession
 from watchkeeper.respond.actions.transports import DrainTransport
 from watchkeeper.respond.interface import ActionContext, Services
+from watchkeeper.respond.vault import Vault
 
 pytestmark = pytest.mark.timeout(180)
 META = {
@@ -35,6 +39,9 @@ META = {
     "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
+
+
+SECRET = "kept-by-nobody-4711"
 
 
 class Scene:
@@ -54,7 +61,13 @@ class Scene:
 
     def context(self, server: str, key: str = "run:step:1") -> ActionContext:
         on = self.platform
-        services = Services(on.pins, on.orders, SimpleNamespace(), on.clock, custody=self.custody)
+        loaded = load(self.running.data.parent / "watchkeeper.toml", self.running.data)
+        services = Services(
+            *(on.pins, on.orders, SimpleNamespace(), on.clock),
+            custody=self.custody,
+            evidence=Vault(self.running.data, on.journal, JournalReader(self.running.data), on.clock),
+            host=HostState(loaded, on),
+        )
         incident = {"id": "i", "number": "INC-1", "server": server}
         return ActionContext(services, key, incident, "", lambda: True)
 
@@ -104,6 +117,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         settings.write_text(
             f'[gateway]\nport = 0\n[servers.small]\nurl = "{server.url}"\n'
             f'[servers.time]\ncommand = ["{sys.executable}", "-m", "mcp_server_time"]\n'
+            f'env = {{ CLOCK_TOKEN = "{SECRET}" }}\n'
             f'[servers.new]\ncommand = ["{sys.executable}", "{fixture}"]\n',
             encoding="utf-8",
         )
@@ -239,6 +253,45 @@ def test_in_the_modern_era_what_a_principal_has_running_is_ended(scene: Scene) -
     assert action.verify(parameters, context).verified
     assert not is_alive(pid)
     assert modern(client, "echo").json["result"]["pid"] != pid
+
+
+@pytest.mark.behaviour("evidence.volatile-state-is-kept")
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_volatile_state_is_kept_before_it_is_ended_and_holds_no_secret(scene: Scene, era: str) -> None:
+    client = scene.client("time")
+    session = client.initialize() if era == "legacy" else ""
+    if not session:
+        modern(client, "tools/list")
+    principal = scene.running.line["clients"][0]["name"]
+    (pid,) = scene.pids("time")
+    action, context = SnapshotEvidence(), scene.context("time")
+    whose = {"session": session} if session else {"principal": principal}
+    parameters = action.Parameters(server="time", **whose)
+    outcome = action.run(parameters, context)
+    assert outcome.evidence["missing"] == {}
+    assert action.verify(parameters, context) is None
+    vault = context.services.evidence
+    assert vault is not None
+    data = vault.read(outcome.evidence["digest"])
+    taken = json.loads(data)
+    (live,) = (row for rows in taken["sessions"]["gateways"].values() for row in rows)
+    assert (live["session"], live["processes"]) == (session_digest(session) if session else "", [pid])
+    assert taken["processes"][0]["pid"] == pid
+    assert any("CLOCK_TOKEN" in process["environment"] for process in taken["processes"] if "environment" in process)
+    assert SECRET.encode() not in data
+    assert not session or session.encode() not in data
+    assert set(taken) == {
+        *("sessions", "processes", "orders", "definitions", "settings", "journal", "clients", "grants", "taken")
+    }
+
+    KillSession().run(
+        KillSession.Parameters(server="time", reason="over", **whose), scene.context("time", "run:kill:1")
+    )
+    assert action.run(parameters, context).evidence["digest"] == outcome.evidence["digest"]
+    (event,) = scene.events("respond.evidence.kept")
+    assert event.body["digest"] == outcome.evidence["digest"]
+    (stored,) = (scene.running.data / "evidence" / "objects").glob("*/*")
+    assert stored.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.behaviour("custody.silence-is-no-end")

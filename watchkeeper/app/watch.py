@@ -23,6 +23,7 @@ from watchkeeper.app.intelligence import intelligence_runs
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
 from watchkeeper.app.platform import Platform, note_service, opened
+from watchkeeper.app.preserving import HostState
 from watchkeeper.app.process import announce, settling, stop_requested
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.sinks import Sinks
@@ -32,6 +33,7 @@ from watchkeeper.app.webhooks import outbox_of
 from watchkeeper.core import control
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import socket_path
+from watchkeeper.events import JournalReader
 from watchkeeper.events.anchors.keeper import Keeper
 from watchkeeper.events.journal.reading.telling import is_there, telling_reader, told
 from watchkeeper.events.lake.reader import LakeReader
@@ -39,6 +41,7 @@ from watchkeeper.gateway.custody.reach import Custodian
 from watchkeeper.gateway.warrant import Warrant
 from watchkeeper.respond.model import ACTOR
 from watchkeeper.respond.service import Connections, RespondService
+from watchkeeper.respond.vault import Vault
 
 _STOP_WITHIN = 10.0
 
@@ -107,7 +110,12 @@ def _parts(
         orders=Warrant(platform.orders, ACTOR),
         definitions=platform.pins,
         errands=reaching.errands if reaching is not None else None,
-        also={"custody": Custodian(platform.database, platform.clock), **kept_by(loaded, platform)},
+        also={
+            "custody": Custodian(platform.database, platform.clock),
+            "evidence": Vault(loaded.data_dir, journal, JournalReader(loaded.data_dir), platform.clock),
+            "host": HostState(loaded, platform),
+            **kept_by(loaded, platform),
+        },
     )
     respond = RespondService(loaded.data_dir, settings.respond, connections, clock=platform.clock)
     return detection, respond, lake_reader(loaded, platform)

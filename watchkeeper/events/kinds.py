@@ -141,6 +141,7 @@ KINDS: dict[str, str] = {
     "respond.playbook.parked": "A run belongs to another engine version: it is not touched, and a person has to act.",
     "respond.containment.verified": "Every live gateway acknowledged and the probe was refused.",
     "respond.containment.unverified": "An order was given, and its effect could not be proven.",
+    "respond.evidence.kept": "Evidence was stored; the body has its digest, which is its name in the store.",
     "respond.notification.sent": "Somebody was told.",
     "respond.notification.failed": "A notice to another system was not taken; it is sent again, later each time.",
     "respond.decision.heard": "Another system sent a decision, signed; the body has whom it names, unverified.",

@@ -19,6 +19,8 @@ from watchkeeper.respond.ports import (
     Custody,
     Definitions,
     Errands,
+    Evidence,
+    Host,
     LegalHolds,
     Notifier,
     Orders,
@@ -69,6 +71,8 @@ class Services:
     notifier: Notifier
     clock: Clock
     custody: Custody | None = None
+    evidence: Evidence | None = None
+    host: Host | None = None
     rollbacks: Rollbacks | None = None
     rotations: Rotations | None = None
     freezes: RegistryFreezes | None = None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, Self
 
 import msgspec
 
@@ -126,6 +126,52 @@ class Custody(Port, Protocol):
 
     def attempt(self, server: str) -> Said[Served]:
         """Have every gateway that serves it greet the server."""
+        ...
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An object of evidence."""
+
+    digest: str
+    """`sha256:` and its hex."""
+    size: int
+    """Bytes."""
+    subject: str
+    taken_at: int
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """Whether an object of evidence is what the journal says."""
+
+    is_whole: bool
+    digest: str = ""
+    """Of the stored bytes, read anew."""
+    said: str = ""
+    """In the journal."""
+    reason: str = ""
+
+
+class Evidence(Port, Protocol):
+    """Where evidence is kept (`respond.vault.Vault` until there is a room for it)."""
+
+    def keep(self, subject: str, content: dict[str, Any], asking: Asking) -> Kept:
+        """Keep JSON types, their digest in the journal; the same key twice is one object. Raises `Unavailable`."""
+        ...
+
+    def check(self, key: str) -> Checked:
+        """Whether what was kept under a key is what the journal says, both read anew."""
+        ...
+
+    def seal(self, secret: str) -> str:
+        """What is kept instead of a secret."""
+        ...
+
+
+class Host(Port, Protocol):
+    """What evidence has of this host, beside what the gateways say."""
+
+    def parts(self, server: str, seal: Callable[[str], str]) -> Mapping[str, Callable[[], Any]]:
+        """Each part's name, and what takes it; of one server, or of all. A part may raise `WatchkeeperError`."""
         ...
 
 

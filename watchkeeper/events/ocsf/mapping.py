@@ -176,6 +176,7 @@ MEANINGS: dict[str, Meaning] = {
     "respond.playbook.parked": Meaning(REMEDIATION, OTHER, estate.run, "Playbook parked"),
     "respond.containment.verified": Meaning(REMEDIATION, 1, estate.run),
     "respond.containment.unverified": Meaning(REMEDIATION, 1, estate.run),
+    "respond.evidence.kept": Meaning(API, 1, calls.act("keep evidence")),
     "respond.notification.sent": Meaning(API, 1, calls.act("notify")),
     "respond.notification.failed": Meaning(API, 1, calls.act("notify")),
     "respond.decision.heard": Meaning(API, 1, calls.act("decide approval")),

@@ -319,6 +319,16 @@ class NotHeard(Body, frozen=True, kw_only=True):
     reason: Annotated[str, says("Why.")]
 
 
+class EvidenceKept(Body, frozen=True, kw_only=True):
+    """An object in the evidence store."""
+
+    digest: Annotated[str, says("`sha256:` and the hex of its bytes: its name in the store.", min_length=71)]
+    size: Annotated[int, says("Its bytes.", ge=0)]
+    taken_at: Annotated[int, says("When it was taken, microseconds.")]
+    incident: Annotated[str, says("The incident it was kept for; empty when for none.")]
+    reason: Annotated[str, says("Why it was kept.")]
+
+
 _DRILL = ("exercise", "shadow")
 _ABOUT = ("claimed", "server", "target", "era", "trace", "outcome")
 _ANY = ("allow", "modify", "ask", "deny", "success", "failure")
@@ -362,6 +372,7 @@ KINDS = {
         labels=_DRILL,
         open="parameters and evidence are the action's own, and plug-ins bring actions",
     ),
+    "respond.evidence.kept": Kind(body=EvidenceKept, sets=ON_TARGET, outcomes=DONE),
     "respond.notification.sent": Kind(body=Notice, sets=ON_TARGET, outcomes=DONE, labels=_DRILL),
     "respond.notification.failed": Kind(body=NotTaken, sets=ON_TARGET, outcomes=FAILED),
     "respond.decision.heard": Kind(body=Heard, sets=BY_ACTOR, outcomes=DONE),
