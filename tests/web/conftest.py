@@ -225,6 +225,9 @@ class _Hooks:
     def hear(self, name: str, headers: Mapping[str, str], body: bytes) -> Held:
         raise Denied("nobody is heard here")
 
+    def reply(self, name: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        raise Denied("nobody is heard here")
+
 
 class _Inbox(_Port):
     def waiting(self) -> int:

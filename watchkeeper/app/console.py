@@ -17,6 +17,7 @@ from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakes import search_in
 from watchkeeper.app.platform import Platform, note_service, opened
 from watchkeeper.app.process import announce, stop_requested
+from watchkeeper.app.replying import replying_of
 from watchkeeper.app.searching import EventsView
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, data_folder
@@ -84,7 +85,7 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         inbox=inbox,
         intelligence=IntelligenceView(loaded, platform.database, platform.clock),
         alerts=AlertsView(loaded, platform),
-        hooks=HookDoor(platform, inbox, hooks_of(loaded)),
+        hooks=HookDoor(platform, inbox, hooks_of(loaded), replying_of(loaded, platform)),
         hunts=HuntsView(platform),
         coverage=CoverageView(loaded, platform),
         data_dir=str(loaded.data_dir),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from watchkeeper.app.administration import CONSOLE
 from watchkeeper.app.inbox import InboxView
+from watchkeeper.app.replying import Replying
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core import control
 from watchkeeper.core.errors import Denied, Misconfigured, Unavailable, WatchkeeperError
@@ -67,10 +68,19 @@ def outbox_of(loaded: Loaded, platform: Platform) -> Outbox | None:
 class HookDoor:
     """Where other systems send decisions to, as the console's port wants it."""
 
-    def __init__(self, platform: Platform, inbox: InboxView, hooks: list[Hook]) -> None:
+    def __init__(
+        self, platform: Platform, inbox: InboxView, hooks: list[Hook], replying: Replying | None = None
+    ) -> None:
         self._on = platform
+        self._replying = replying
         self._inbox = inbox
         self._hearing = Hearing(platform.database, platform.journal, platform.clock, hooks)
+
+    def reply(self, name: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        """Take what an integration sends back."""
+        if self._replying is None:
+            raise Denied("no integration sends anything here", rule="respond.integrations", hint="see its settings")
+        return self._replying.reply(name, headers, body)
 
     def hear(self, name: str, headers: Mapping[str, str], body: bytes) -> Held:
         """Decide as a message says, in the name of its webhook."""

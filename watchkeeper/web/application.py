@@ -106,6 +106,7 @@ def build(services: Services, doors: Doors, settings: ConsoleSettings, clock: Cl
             api.show_approval,
             api.decide_approval,
             hooks.hear,
+            hooks.reply,
             door.door,
             door.enter,
             door.leave,

@@ -157,7 +157,11 @@ class Notifications(Protocol):
 
 
 class Hooks(Protocol):
-    """Where other systems send decisions to."""
+    """Where other systems send decisions and replies to."""
+
+    def reply(self, name: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        """What became of what an integration sent back. Raises like `hear`."""
+        ...
 
     def hear(self, name: str, headers: Mapping[str, str], body: bytes) -> Held:
         """Raises `Untrusted` for what is not theirs, `Conflict` for a replay or what is decided already, and more."""

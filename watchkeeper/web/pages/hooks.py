@@ -23,3 +23,13 @@ async def hear(request: Request[Any, Any, Any]) -> Response[bytes]:
     held = await asyncio.to_thread(door.hear, request.path_params["name"], headers, body)
     told = {"approval": held.id, "state": held.state}
     return Response(msgspec.json.encode(told), media_type="application/json")
+
+
+@post("/hooks/integrations/{name:str}", request_max_body_size=_LIMIT, status_code=200)
+async def reply(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Take an acknowledgement, an end or a comment, if its integration has signed it."""
+    headers = {name: request.headers.get(name, "") for name in _HEADERS}
+    body = await request.body()
+    door = console_of(request).services.hooks
+    told = await asyncio.to_thread(door.reply, request.path_params["name"], headers, body)
+    return Response(msgspec.json.encode(told), media_type="application/json")
