@@ -84,6 +84,51 @@ def test_one_that_is_killed_is_started_again(tmp_path: Path) -> None:
     supervisor.stop()
 
 
+SPARE = (
+    """
+import os, sys
+if "--spare" in sys.argv and os.read(0, 1) != b"\\n":
+    sys.exit(0)
+"""
+    + READY
+)
+
+
+@pytest.mark.behaviour("app.a-spare-takes-over")
+def test_one_that_stands_by_takes_the_place_of_one_that_died(tmp_path: Path) -> None:
+    watch = Service("watch", [], tmp_path, [sys.executable, "-c", SPARE % "watch"], has_spare=True)
+    supervisor = Supervisor([watch])
+    supervisor.start()
+    assert supervisor.tend() == []
+    assert watch._spare is None
+    watch.keep_spare(settled=0)
+    spare, first = watch._spare.pid, watch.pid
+    os.kill(first, signal.SIGKILL)
+    wait_until_dead(watch)
+    assert len(supervisor.tend()) == 1
+    assert watch.pid == spare
+    watch.keep_spare(settled=0)
+    last = watch._spare
+    assert last.pid not in (spare, first)
+    supervisor.stop()
+    assert last.poll() is not None
+
+
+def test_a_spare_that_died_itself_is_not_missed(tmp_path: Path) -> None:
+    watch = Service("watch", [], tmp_path, [sys.executable, "-c", SPARE % "watch"], has_spare=True)
+    watch.start()
+    watch.await_ready()
+    watch.keep_spare(settled=0)
+    watch._spare.kill()
+    watch._spare.wait()
+    watch.stop()
+    watch.start()
+    watch.await_ready()
+    assert watch.is_alive()
+    watch.stop()
+    watch.dismiss()
+
+
 def test_one_that_does_not_drain_is_killed_and_named(tmp_path: Path) -> None:
     stubborn = service(tmp_path, "gateway", STUBBORN)
     stubborn.start()

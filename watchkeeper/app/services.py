@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -15,6 +17,12 @@ SERVICES = {
     "console": ("watchkeeper.app.console", "run_console"),
 }
 """Name → module and the function, a coroutine's or not, that runs it."""
+
+
+def stand_by(name: str) -> bool:
+    """Import the service, then wait for a line on standard input. Whether it came: else whoever started us is gone."""
+    import_module(SERVICES[name][0])
+    return os.read(sys.stdin.fileno(), 1) == b"\n"
 
 
 def run_service(name: str, loaded: Loaded, *, supervised: bool, demo: bool) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,56 @@ RESTARTS = 5
 """How often a service that dies is started again before `up` gives up."""
 
 
+SETTLED = 5.0
+"""Seconds after which a service that serves gets a spare: a start must not wait for the imports of another one."""
+
+
 class Service:
     """One child process: its standard output is the ready line, its standard error goes to a log file."""
 
-    def __init__(self, name: str, arguments: Sequence[str], data_dir: Path, command: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        data_dir: Path,
+        command: Sequence[str] = (),
+        *,
+        has_spare: bool = False,
+    ) -> None:
+        """With `has_spare`, another process stands by that has everything imported: a start then takes a moment."""
         self.name = name
+        self.has_spare = has_spare
         self.facts: dict[str, Any] = {}
         self.restarts = 0
         self.log_path = make_private_folder(data_dir / "logs") / f"{name}.log"
         self._arguments = list(command) or [sys.executable, "-m", "watchkeeper", "service", name, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
+        self._spare: subprocess.Popen[bytes] | None = None
+        self._ready_at = 0.0
 
     def start(self) -> None:
-        """Start it; `await_ready` tells when it serves."""
+        """Start it, or let the one that stands by begin; `await_ready` tells when it serves."""
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.poll() is None and _told_to_begin(spare):
+            self._process = spare
+            return
+        _end(spare)
+        self._process = self._spawn()
+
+    def keep_spare(self, settled: float = SETTLED) -> None:
+        """Have another one stand by, if that is wanted, none does, and this one has served for `settled` seconds."""
+        if not self.has_spare or (self._spare is not None and self._spare.poll() is None):
+            return
+        if time.monotonic() - self._ready_at < settled:
+            return
+        _end(self._spare)
+        self._spare = self._spawn("--spare")
+
+    def _spawn(self, *more: str) -> subprocess.Popen[bytes]:
         handle = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            self._process = subprocess.Popen(  # noqa: S603 — our own interpreter and package, no shell
-                self._arguments,
+            return subprocess.Popen(  # noqa: S603 — our own interpreter and package, no shell
+                [*self._arguments, *more],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=handle,
@@ -66,6 +100,7 @@ class Service:
                 break
             line += chunk
         self.facts = self._read(line)
+        self._ready_at = time.monotonic()
 
     def is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -80,7 +115,7 @@ class Service:
             self._process.send_signal(number)
 
     def stop(self, within: float = DRAIN_WITHIN) -> bool:
-        """Ask it to drain and wait; kill it when it does not. Returns whether it drained."""
+        """Ask it to drain and wait; kill it when it does not. Returns whether it drained. One that stands by stays."""
         if self._process is None:
             return True
         if self._process.poll() is None:
@@ -96,6 +131,11 @@ class Service:
                 pipe.close()
         self._process = None
         return drained
+
+    def dismiss(self) -> None:
+        """End the one that stands by."""
+        spare, self._spare = self._spare, None
+        _end(spare)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -141,6 +181,7 @@ class Supervisor:
         done: list[str] = []
         for service in self.services:
             if service.is_alive():
+                service.keep_spare()
                 continue
             if service.restarts >= RESTARTS:
                 raise ServiceFailed(f"{service.name} keeps dying", hint=f"look at {service.log_path}")
@@ -153,4 +194,28 @@ class Supervisor:
 
     def stop(self) -> list[str]:
         """Stop all, in the order given; returns the names of those that had to be killed."""
+        for service in self.services:
+            service.dismiss()
         return [service.name for service in self.services if not service.stop()]
+
+
+def _told_to_begin(spare: subprocess.Popen[bytes]) -> bool:
+    assert spare.stdin is not None
+    try:
+        spare.stdin.write(b"\n")
+        spare.stdin.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _end(spare: subprocess.Popen[bytes] | None) -> None:
+    """It holds nothing yet: there is nothing to drain."""
+    if spare is None:
+        return
+    spare.kill()
+    spare.wait()
+    for pipe in (spare.stdin, spare.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()

@@ -26,6 +26,9 @@ from watchkeeper.core.files import Lock, make_private_folder, write_private
 from watchkeeper.exercise.model import Report, Step
 from watchkeeper.gateway.aggregate.settings import members_of
 
+_LOOK = 0.1
+"""Seconds between two looks after the services: runs of playbooks wait for a dead watch."""
+
 
 class Up:
     """A running estate, from entering the context to leaving it."""
@@ -76,7 +79,7 @@ class Up:
     def wait(self) -> None:
         """Until Ctrl-C or SIGTERM, with a look after the services. Raises `ServiceFailed` when one keeps dying."""
         assert self._supervisor is not None
-        while not self._stop.wait(0.5):
+        while not self._stop.wait(_LOOK):
             for line in self._supervisor.tend():
                 self._told(line)
 
@@ -166,7 +169,11 @@ Look at it
         if self._demo:
             arguments += ["--demo"]
         # The gateway first, so that it stops first; the watch last, so that it reads what the others wrote.
-        return [Service(name, arguments, loaded.data_dir) for name in ("gateway", "console", "watch")]
+        spares = {"watch"} if loaded.settings.respond.spare else set()
+        return [
+            Service(name, arguments, loaded.data_dir, has_spare=name in spares)
+            for name in ("gateway", "console", "watch")
+        ]
 
     def snippet(self) -> Path:
         """The file with the client's configuration; the token in it is minted once and kept there only."""

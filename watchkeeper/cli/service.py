@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from watchkeeper.app.process import refuse
-from watchkeeper.app.services import SERVICES, run_service
+from watchkeeper.app.services import SERVICES, run_service, stand_by
 from watchkeeper.app.settings import data_folder, load
 from watchkeeper.cli import options
 from watchkeeper.core import logs
@@ -20,14 +20,19 @@ from watchkeeper.core.errors import WatchkeeperError
 @click.option("--supervised", is_flag=True, help="Stop when standard input ends: whoever started this is gone.")
 @click.option("--demo", is_flag=True, help="Also front the training server, for exercises.")
 @click.option("--free-ports", is_flag=True, help="Let the system choose every port; no settings file is read.")
+@click.option("--spare", is_flag=True, help="Stand by, ready to begin when a line comes on standard input.")
 @options.config
 @options.data
-def service(name: str, supervised: bool, demo: bool, free_ports: bool, config: Path | None, data: Path | None) -> None:
+def service(
+    name: str, supervised: bool, demo: bool, free_ports: bool, spare: bool, config: Path | None, data: Path | None
+) -> None:
     """Run one service in the foreground: gateway, watch or console.
 
     Prints one JSON line when it is ready, `{"ready": NAME, …}` or `{"error": {…}}`, then logs to standard error.
     """
     logs.configure()
+    if spare and not stand_by(name):
+        return
     try:
         run_service(name, load(config, data_folder(data), free_ports=free_ports), supervised=supervised, demo=demo)
     except WatchkeeperError as error:

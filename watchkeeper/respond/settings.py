@@ -37,3 +37,10 @@ class RespondSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         OncallSettings,
         Meta(description="Who is paged for incidents, as `[respond.oncall]`: see docs/guides/on-call.md."),
     ] = OncallSettings()
+    spare: Annotated[
+        bool,
+        Meta(
+            description="Whether `up` has a second watch process stand by, with everything imported, so that playbooks "
+            "go on within a second or so when the watch dies. It needs about 140 MB."
+        ),
+    ] = True
