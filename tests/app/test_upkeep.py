@@ -82,7 +82,8 @@ def test_whatever_follows_the_journal_in_the_watch_is_asked_how_far_it_has_come(
     """An alert that response has not read yet must not be removed."""
     loaded = load(None, tmp_path)
     with opened(tmp_path, "watch") as platform:
-        detector, respond, lake = watch._parts(loaded, platform)
+        respond = watch._respond(loaded, platform)
+        detector, lake = watch.Detection(loaded, platform), watch.lake_reader(loaded, platform)
         respond.intake.save_cursor({"watch": 7})
         cursors = watch._cursors(lake, detector, respond)
         assert set(cursors) == {"lake", "detect", "respond"}

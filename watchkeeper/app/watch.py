@@ -55,9 +55,13 @@ async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
 
 
 async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper | None:
-    with opened(loaded.data_dir, WATCH, journal_class(demo=demo), loaded.settings.journal) as platform:
+    watch = opened(loaded.data_dir, WATCH, journal_class(demo=demo), loaded.settings.journal)
+    with watch as platform, Readers() as readers:
         reaching = Reaching(loaded, platform)
-        detection, respond, lake = _parts(loaded, platform, reaching, demo=demo)
+        respond = _respond(loaded, platform, reaching)
+        readers.add({"respond": respond.run})
+        readers.start()  # runs that were under way go on before rules are compiled
+        detection, lake = Detection(loaded, platform, demo=demo), lake_reader(loaded, platform)
         outbox = outbox_of(loaded, platform)
         keeper = keeper_of(loaded, platform)
         telling = {"webhooks": outbox.run} if outbox is not None else {}
@@ -68,7 +72,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         desk = Desk(platform, lambda actor: msgspec.to_builtins(lake.erase(actor)), loaded)
         desk.erasing.also_forget = detection.forget
         queue = follower_for(loaded, platform)
-        own = {"lake": lake.run, **detection.runs, "respond": respond.run, "privacy": desk.erasing.run}
+        own = {"lake": lake.run, **detection.runs, "privacy": desk.erasing.run}
         own |= {"alerts": queue.run, "hunts": keeper_of_hunts(platform).run}
         cursors = _cursors(lake, detection, respond) | {"alerts": lambda: queue.cursor} | sinks.cursors
         oncall = OncallRuns(loaded, platform)
@@ -76,7 +80,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         cursors |= {"oncall": oncall.cursor}
         looking = intelligence_runs(loaded, platform, detection.stages)
         noting = {"register": registering(loaded.data_dir, cursors), "memory": settling}
-        readers = Readers({**own, **telling, **reaching.runs, **taking, **sinks.runs, **looking, **noting})
+        readers.add({**own, **telling, **reaching.runs, **taking, **sinks.runs, **looking, **noting})
         handlers = _handlers(desk.acts | sinks.acts() | reaching.acts()) | {
             "status": _status(loaded.data_dir, readers, lake, detection, keeper)
         }
@@ -98,11 +102,8 @@ def _cursors(lake: LakeReader, detection: Detection, respond: RespondService) ->
     return {"lake": lambda: lake.cursor, "detect": detection.cursor, "respond": respond.intake.cursor}
 
 
-def _parts(
-    loaded: Loaded, platform: Platform, reaching: Reaching | None = None, *, demo: bool = False
-) -> tuple[Detection, RespondService, LakeReader]:
+def _respond(loaded: Loaded, platform: Platform, reaching: Reaching | None = None) -> RespondService:
     settings, journal = loaded.settings, platform.journal
-    detection = Detection(loaded, platform, demo=demo)
     connections = Connections(
         database=platform.database,
         journal=journal,
@@ -117,8 +118,7 @@ def _parts(
             **kept_by(loaded, platform),
         },
     )
-    respond = RespondService(loaded.data_dir, settings.respond, connections, clock=platform.clock)
-    return detection, respond, lake_reader(loaded, platform)
+    return RespondService(loaded.data_dir, settings.respond, connections, clock=platform.clock)
 
 
 async def _until_stopped(stop: asyncio.Event, readers: Readers) -> None:
