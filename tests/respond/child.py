@@ -23,9 +23,14 @@ from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.events import Journal, JournalReader
 from watchkeeper.gateway.orders import Order, OrderBook, OrderKind
+from watchkeeper.operators import Roster
+from watchkeeper.policy.persons import PersonRules
 from watchkeeper.registry.pins import Pins
 from watchkeeper.respond import RespondSettings
+from watchkeeper.respond._dbos import ENGINE_VERSION, DbosRunner
+from watchkeeper.respond._engine_store import EngineStore
 from watchkeeper.respond._store import FINISHED, RunRow
+from watchkeeper.respond.gates.people import Electorate
 from watchkeeper.respond.lease import Lease, Pace
 from watchkeeper.respond.service import Connections, RespondService
 
@@ -40,6 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1, help="end after so many runs have finished")
     parser.add_argument("--wait", action="store_true", help="be ready, and begin when a line comes in")
     parser.add_argument("--playbooks", default="")
+    parser.add_argument("--engine", default=ENGINE_VERSION)
     parser.add_argument("--trace", action="store_true", help="name every place")
     parser.add_argument("--silence", type=float, default=0.6)
     return parser.parse_args()
@@ -97,12 +103,14 @@ def main(chosen: argparse.Namespace) -> int:
     orders = Mortal(database, journal, clock)
     orders.struck = watch
     pins = Pins(database, journal, clock)
-    connections = Connections(database, journal, JournalReader(chosen.data), orders, pins)
+    electorate = Electorate(PersonRules(), Roster(database, journal, clock))
+    connections = Connections(database, journal, JournalReader(chosen.data), orders, pins, electorate=electorate)
+    runner = DbosRunner(EngineStore.beside(database, chosen.data / "playbooks.db"), engine_version=chosen.engine)
     lease = Loud(database, chosen.writer, pace=Pace(chosen.silence / 4, chosen.silence))
     settings = RespondSettings(playbooks=chosen.playbooks)
     with database.read() as session:
         finished = session.scalar(select(func.count()).select_from(RunRow).where(RunRow.state == FINISHED)) or 0
-    service = RespondService(chosen.data, settings, connections, watch=watch, lease=lease)
+    service = RespondService(chosen.data, settings, connections, watch=watch, lease=lease, runner=runner)
     try:
         service.run(stop)
     except WatchkeeperError as error:
