@@ -56,6 +56,10 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
         from watchkeeper.app.integrations import check_all as check_reach  # noqa: PLC0415 — as above
 
         check_reach(loaded)
+    if settings.deadman.is_on:
+        from watchkeeper.app.deadman import check_deadman  # noqa: PLC0415 — response, needed for these only
+
+        check_deadman(loaded)
     trusted_keys(settings.policy.trust)
     address_of(settings.journal.tiles.listen)
     check_anchors(settings.journal.anchors)

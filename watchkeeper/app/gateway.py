@@ -38,6 +38,7 @@ from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.custody.room import Custody
 from watchkeeper.gateway.flow.ledger import FlowLedger
 from watchkeeper.gateway.gaps import Gaps
+from watchkeeper.gateway.heartbeat import sounding
 from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.measures.ledger import TaintLedger
 from watchkeeper.gateway.model import Route
@@ -204,6 +205,7 @@ def fit_out(
     control.answers |= Custody(control.gateway_id, gateway, guard.tasks).answers
     canary = canary_over(control, platform, orders, guard)
     control.answers["canary.reports"] = canary.on_reports
+    control.answers["heartbeat"] = sounding(control.gateway_id, platform.journal, platform.clock)
     return Fitted(gateway, control, guard, terms, relay, desk, canary, governing)
 
 

@@ -21,6 +21,7 @@ from watchkeeper.detect.intelligence.keeping.sources import Register
 from watchkeeper.gateway.approvals.book import MOST_LISTED
 
 SAME, DIFFERED, NOT_LOOKED = "same", "differed", "not_looked"
+DEADMAN = "deadman"
 REPORTS = "canary.reports"
 _NO_REPORT = "no round at it has ended since its gateway began"
 _Rows = list[dict[str, Any]]
@@ -43,6 +44,7 @@ def overview(data_dir: Path, services: _Rows, now: int) -> dict[str, Any]:
         "intelligence": intelligence(data_dir, now),
         "anchors": anchors(services),
         "capture": capture(facts, silent, _reads(services)),
+        "deadman": deadman(data_dir),
     }
 
 
@@ -52,6 +54,18 @@ def anchors(services: _Rows) -> dict[str, Any]:
     if not facts or "anchors" not in facts:
         return _unknown("the watch does not run") | {"places": []}
     return {"known": True, "why": "", "places": facts["anchors"]}
+
+
+def deadman(data_dir: Path) -> dict[str, Any]:
+    """How the dead-man's switch stands; `is_on` says whether one was ever set up here."""
+    try:
+        found = control.ask(socket_path(data_dir, DEADMAN), "status", timeout=PATIENCE)
+    except control.NoService:
+        is_on = (data_dir / "deadman.db").is_file()
+        return _unknown("the switch does not run" if is_on else "it is not set up") | {"is_on": is_on}
+    except WatchkeeperError as error:
+        return _unknown(error.reason) | {"is_on": True}
+    return {"known": True, "why": "", "is_on": True, **found}
 
 
 def approvals(data_dir: Path, now: int) -> dict[str, Any]:

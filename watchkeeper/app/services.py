@@ -15,6 +15,7 @@ SERVICES = {
     "gateway": ("watchkeeper.app.front", "run_gateway"),
     "watch": ("watchkeeper.app.watch", "run_watch"),
     "console": ("watchkeeper.app.console", "run_console"),
+    "deadman": ("watchkeeper.app.deadman", "run_deadman"),
 }
 """Name → module and the function, a coroutine's or not, that runs it."""
 

@@ -169,11 +169,10 @@ Look at it
         if self._demo:
             arguments += ["--demo"]
         # The gateway first, so that it stops first; the watch last, so that it reads what the others wrote.
+        # The switch before all of them: what is stopped on purpose is not silent.
+        names = [*(["deadman"] if loaded.settings.deadman.is_on else []), "gateway", "console", "watch"]
         spares = {"watch"} if loaded.settings.respond.spare else set()
-        return [
-            Service(name, arguments, loaded.data_dir, has_spare=name in spares)
-            for name in ("gateway", "console", "watch")
-        ]
+        return [Service(name, arguments, loaded.data_dir, has_spare=name in spares) for name in names]
 
     def snippet(self) -> Path:
         """The file with the client's configuration; the token in it is minted once and kept there only."""

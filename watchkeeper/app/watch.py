@@ -82,7 +82,8 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         noting = {"register": registering(loaded.data_dir, cursors), "memory": settling}
         readers.add({**own, **telling, **reaching.runs, **taking, **sinks.runs, **looking, **noting})
         handlers = _handlers(desk.acts | sinks.acts() | reaching.acts()) | {
-            "status": _status(loaded.data_dir, readers, lake, detection, keeper)
+            "status": _status(loaded.data_dir, readers, lake, detection, keeper),
+            **_handlers({"heartbeats": lambda _: respond.heartbeats.told()}),
         }
         handlers |= ingest_handlers(ingest) | _handlers(LakeKeeping(platform, lake).acts())
         async with await control.serve(socket_path(loaded.data_dir, WATCH), handlers):

@@ -15,6 +15,7 @@ COMMANDS = (
     "clients",
     "config",
     "console",
+    "deadman",
     "demo",
     "events",
     "exercise",

@@ -26,7 +26,7 @@ from watchkeeper.core.errors import WatchkeeperError
 def service(
     name: str, supervised: bool, demo: bool, free_ports: bool, spare: bool, config: Path | None, data: Path | None
 ) -> None:
-    """Run one service in the foreground: gateway, watch or console.
+    """Run one service in the foreground: gateway, watch, console or deadman.
 
     Prints one JSON line when it is ready, `{"ready": NAME, …}` or `{"error": {…}}`, then logs to standard error.
     """

@@ -58,7 +58,29 @@ def said_of(more: dict[str, Any]) -> list[tuple[str, str]]:
         *(("indicators", one) for one in _intelligence(more["intelligence"])),
         *(("anchors", one) for one in _anchors(more["anchors"])),
         ("capture", _capture(more["capture"])),
+        ("deadman", deadman_said(more["deadman"])),
     ]
+
+
+def deadman_said(found: dict[str, Any]) -> str:
+    """The dead-man's switch in a line."""
+    if not found["known"]:
+        if not found["is_on"]:
+            return "off: nobody outside is told when all this is silent; see `watchkeeper deadman status`"
+        return f"NOT RUNNING, or not known: {found['why']}; nobody outside would be told"
+    silent = [f"{one['name']} is SILENT ({one['why']})" for one in found["sources"] if one["state"] == "silent"]
+    unknown = sum(one["state"] == "unknown" for one in found["sources"])
+    parts = silent or [f"hears {len(found['sources']) - unknown} of {len(found['sources'])}"]
+    if found["paused"]:
+        parts.append(f"PAUSED until {output.moment(found['paused']['ends_at'])}: {found['paused']['reason']}")
+    parts += [f"{found['unsent']} pages NOT TAKEN yet"] if found["unsent"] else []
+    parts += [found["failure"]] if found["failure"] else []
+    outside = found["ping"]
+    if outside is None:
+        parts.append("nobody outside would notice the end of this host (`deadman.ping_url`)")
+    elif outside["failure"]:
+        parts.append(f"the heartbeat is NOT TAKEN outside: {outside['failure']}")
+    return "; ".join(parts)
 
 
 def _approvals(found: dict[str, Any]) -> str:

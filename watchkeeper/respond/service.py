@@ -25,6 +25,7 @@ from watchkeeper.respond._engine_store import EngineStore
 from watchkeeper.respond.acting import Watch
 from watchkeeper.respond.gates.people import Electorate
 from watchkeeper.respond.gates.steady import Steady
+from watchkeeper.respond.heartbeats import Heartbeats, is_heartbeat
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.intake import Intake, Shelf
 from watchkeeper.respond.integrations.routing import RoutedNotifier
@@ -102,6 +103,8 @@ class RespondService:
     ) -> None:
         clock = clock or SystemClock()
         self._reader = connections.reader
+        self._connections = connections
+        self.heartbeats = Heartbeats(clock)
         self._lease = lease or Lease(connections.database, connections.journal.writer, clock=clock)
         desk = Ledger(connections.database, connections.journal, connections.reader)
         self.incidents = IncidentDesk(connections.database, desk, clock)
@@ -193,7 +196,12 @@ class RespondService:
         return False
 
     def _digest(self, event: Event, at: Position, cursor: dict[str, int]) -> Sequence[Document]:
+        if event.kind == RAISED and is_heartbeat(event):
+            self._connections.journal.append(self.heartbeats.hear(event))
+            self.intake.save_cursor(cursor)
+            return ()
         if event.kind == RAISED:
+            self.heartbeats.note(event)
             return self.intake.take(alert_of(event, at.writer, at.index), cursor)
         self.intake.note_lifted(event, at, cursor)
         return ()

@@ -32,6 +32,8 @@ _POLL_SECONDS = 0.1
 _SAVE_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
 _OURS = b'"kind":"detect.alert.'
+_HEARTBEAT = b'"event_kind":"gateway.heartbeat.sounded"'
+"""Alerts of the dead-man's switch, many a minute: they are for response, and nobody works on them."""
 _log = logging.getLogger(__name__)
 
 
@@ -65,7 +67,7 @@ class QueueFollower:
             self.cursor = self._load()
             self._place = dict(self.cursor)
         records = self._reader.read(self._place, limit=_CHUNK, decode=False)
-        ours = [record for record in records if _OURS in record.record]
+        ours = [record for record in records if _OURS in record.record and _HEARTBEAT not in record.record]
         after = self._place | {record.position.writer: record.position.index + 1 for record in records}
         now = self._clock.now()
         if ours or (records and now - self._saved_at >= _SAVE_SECONDS * SECOND):

@@ -107,7 +107,15 @@ class Paused(Body, frozen=True, kw_only=True):
 class Beat(Body, frozen=True, kw_only=True):
     """A heartbeat on its way through the house."""
 
-    nonce: Annotated[str, says("By which it is known at the end.", max_length=64)]
+    nonce: Annotated[str, says("By which the switch knows it.", max_length=64)]
+
+
+class Heard(Body, frozen=True, kw_only=True):
+    """A heartbeat that came through."""
+
+    event: Annotated[str, says("Id of the heartbeat's event.")]
+    alert: Annotated[str, says("Id of the alert that it raised.")]
+    took_us: Annotated[int, says("Microseconds from the gateway to here.", ge=0)]
 
 
 KINDS = {
@@ -125,6 +133,6 @@ KINDS = {
     "respond.deadman.recovered": Kind(body=Alarmed, sets=ON_TARGET, outcomes=DONE),
     "respond.deadman.paused": Kind(body=Paused, sets=ON_TARGET, outcomes=DONE),
     "respond.deadman.resumed": Kind(body=Paused, sets=ON_TARGET, outcomes=DONE),
-    "gateway.heartbeat.sounded": Kind(body=Beat, sets=ON_TARGET, outcomes=DONE),
-    "respond.heartbeat.heard": Kind(body=Beat, sets=ON_TARGET, outcomes=DONE),
+    "gateway.heartbeat.sounded": Kind(body=Beat, sets=ON_TARGET, outcomes=DONE, labels=("exercise",)),
+    "respond.heartbeat.heard": Kind(body=Heard, sets=ON_TARGET, outcomes=DONE, labels=("exercise",)),
 }
