@@ -52,13 +52,13 @@ class Process:
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
-        self.process.wait(WITHIN)
+        self.process.communicate(timeout=WITHIN)
 
     def end(self) -> None:
         if self.process.poll() is None:
             self.signal(signal.SIGCONT)
             self.process.terminate()
-        self.process.communicate(timeout=WITHIN)
+            self.process.communicate(timeout=WITHIN)
 
 
 class House:

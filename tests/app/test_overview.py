@@ -133,7 +133,7 @@ def test_a_gateway_that_lives_and_does_not_tell_its_policies_is_named(tmp_path: 
 def test_where_nothing_runs_nothing_is_known(tmp_path: Path) -> None:
     found = overview(tmp_path, standing(tmp_path), 0)
     assert {name: part["known"] for name, part in found.items()} == dict.fromkeys(
-        ["approvals", "policies", "canary", "sinks", "integrations", "anchors", "capture"], False
+        ["approvals", "policies", "canary", "sinks", "integrations", "anchors", "capture", "deadman"], False
     ) | {"intelligence": True}  # its sources stand in a file; there are none
 
 

@@ -25,6 +25,7 @@ def said(**parts: Any) -> list[str]:
         "intelligence": SILENT,
         "anchors": SILENT,
         "capture": SILENT,
+        "deadman": SILENT | {"is_on": False},
     } | parts
     return [f"{name} {text}" for name, text in said_of(known) if name in parts]
 
@@ -120,3 +121,29 @@ def test_each_sink_has_its_line_with_what_waits_and_what_was_lost() -> None:
     ]
     assert said(sinks={"known": True, "why": "", "sinks": []}) == ["sinks none: events stay here"]
     assert said(sinks={"known": False, "why": "the watch does not run"}) == ["sinks not known: the watch does not run"]
+
+
+@pytest.mark.behaviour("deadman.laptop")
+def test_the_switch_is_one_line_whether_it_is_off_dead_or_has_found_something() -> None:
+    assert said(deadman=SILENT | {"is_on": False}) == [
+        "deadman off: nobody outside is told when all this is silent; see `watchkeeper deadman status`"
+    ]
+    (dead,) = said(deadman=SILENT | {"is_on": True, "why": "the switch does not run"})
+    assert "NOT RUNNING" in dead
+    running = {
+        "known": True,
+        "why": "",
+        "is_on": True,
+        "sources": [
+            {"name": "gateway", "state": "silent", "why": "no gateway runs"},
+            {"name": "watch", "state": "well", "why": ""},
+        ],
+        "paused": {"ends_at": 1_790_000_000_000_000, "reason": "a new disk"},
+        "unsent": 2,
+        "failure": "",
+        "ping": {"sent_at": 0, "failure": "it answers 503"},
+    }
+    (line,) = said(deadman=running)
+    assert line.startswith("deadman gateway is SILENT (no gateway runs); PAUSED until 2026-")
+    assert "2 pages NOT TAKEN yet" in line
+    assert line.endswith("the heartbeat is NOT TAKEN outside: it answers 503")
