@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -19,16 +20,18 @@ from click.testing import CliRunner
 
 from tests.app.gateway_process import Answer, Client, GatewayProcess, gateway_process, until
 from tests.app.mcp_server import Keeper, small_server
+from watchkeeper.app.integrations import tokens_of
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.preserving import HostState
 from watchkeeper.app.settings import load
 from watchkeeper.cli import main
-from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.errors import NotFound, Unavailable
 from watchkeeper.events import JournalReader
 from watchkeeper.gateway.custody.reach import Custodian
 from watchkeeper.gateway.holds import session_digest
 from watchkeeper.respond.actions.preserving import SnapshotEvidence
 from watchkeeper.respond.actions.sessions import KillSession, QuarantineSession
+from watchkeeper.respond.actions.tokens import RevokeToken
 from watchkeeper.respond.actions.transports import DrainTransport
 from watchkeeper.respond.interface import ActionContext, Services
 from watchkeeper.respond.vault import Vault
@@ -67,6 +70,7 @@ class Scene:
             custody=self.custody,
             evidence=Vault(self.running.data, on.journal, JournalReader(self.running.data), on.clock),
             host=HostState(loaded, on),
+            tokens=tokens_of(loaded, on, lambda secret: hashlib.sha256(secret.encode()).hexdigest()),
         )
         incident = {"id": "i", "number": "INC-1", "server": server}
         return ActionContext(services, key, incident, "", lambda: True)
@@ -292,6 +296,26 @@ def test_volatile_state_is_kept_before_it_is_ended_and_holds_no_secret(scene: Sc
     assert event.body["digest"] == outcome.evidence["digest"]
     (stored,) = (scene.running.data / "evidence" / "objects").glob("*/*")
     assert stored.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.behaviour("tokens.revoked-client-is-refused")
+def test_a_revoked_client_is_refused_by_every_door(scene: Scene) -> None:
+    client = scene.client("small")
+    session = client.initialize()
+    principal = scene.running.line["clients"][0]["name"]
+    action, context = RevokeToken(), scene.context("small")
+    parameters = action.Parameters(principal=f"agent:{principal}", reason="its token was stolen")
+    before = action.verify(parameters, context)
+    assert not before.verified
+    assert len(before.detail["admitted"]) == 1
+    outcome = action.run(parameters, context)
+    proof = action.verify(parameters, context)
+    assert proof.verified, proof.detail
+    assert client.ask("tools/list", session).status == 401
+    assert action.run(parameters, context).evidence == outcome.evidence
+    assert scene.running.token not in json.dumps([outcome.evidence, proof.detail])
+    with pytest.raises(NotFound):
+        action.run(action.Parameters(principal="agent:nobody", reason="r"), context)
 
 
 @pytest.mark.behaviour("custody.silence-is-no-end")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,17 +26,23 @@ from tests.gateway.credentials.conftest import Checking
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.credentials import Accreditor, keeps_credential
 from watchkeeper.app.grants import add_grant, document_of, end_grant
+from watchkeeper.app.integrations import tokens_of
 from watchkeeper.app.platform import opened, prepare
 from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.cli import main
+from watchkeeper.core.clock import SystemClock
+from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.secrets import Secret
+from watchkeeper.gateway.credentials.grants import Grants
 from watchkeeper.gateway.credentials.model import CredentialMissing
 from watchkeeper.gateway.pool import HttpUpstream
 from watchkeeper.gateway.settings import GatewaySettings, OAuthSettings, ServerSettings
 from watchkeeper.gateway.upstream import Inbound
 from watchkeeper.protocol.message import parse_message
+from watchkeeper.respond.actions.tokens import RevokeToken
+from watchkeeper.respond.interface import ActionContext, Services
 
 
 @pytest.fixture
@@ -132,6 +141,74 @@ def test_a_grant_ends_here_even_when_its_issuer_cannot_be_told(loaded: Loaded, i
     issuer.failing = 503
     assert "not revoked" in end_grant(loaded, "notes", "laptop")["at_issuer"]
     assert Administration(loaded.data_dir).call("grants.list")[0]["ended_at"] > 0
+
+
+@contextmanager
+def revoking(loaded: Loaded) -> Iterator[ActionContext]:
+    """What a playbook's action acts upon."""
+    with opened(loaded.data_dir, "tester") as on:
+        tokens = tokens_of(loaded, on, lambda secret: "seal:" + hashlib.sha256(secret.encode()).hexdigest())
+        services = Services(on.pins, on.orders, SimpleNamespace(), on.clock, tokens=tokens)
+        yield ActionContext(services, "run:step:1", {"id": "i", "number": "INC-1", "server": "notes"}, "", lambda: True)
+
+
+REVOKE = RevokeToken.Parameters(principal="agent:laptop", server="notes", reason="it was stolen")
+
+
+@pytest.mark.behaviour("tokens.revoked-grant-is-inactive")
+@pytest.mark.parametrize("introspects", [True, False])
+@pytest.mark.parametrize("killed", ["never", "before the issuer was told"])
+def test_a_revoked_grant_is_inactive_at_its_issuer_and_not_renewed(
+    loaded: Loaded, issuer: AuthorizationServer, killed: str, introspects: bool
+) -> None:
+    issuer.introspects = introspects
+    browser = Browser()
+    add_grant(loaded, "notes", "laptop", browser)
+    browser.join()
+    with revoking(loaded) as context:
+        action = RevokeToken()
+        assert not action.verify(REVOKE, context).verified
+        if killed != "never":  # what it had done by then is this
+            grants = Grants(Database.at(loaded.data_dir / "state.db"), context.services.orders._journal, SystemClock())
+            grants.end("agent:laptop", "notes", "system:respond", keeps_sealed=True)
+        outcome = action.run(REVOKE, context)
+        proof = action.verify(REVOKE, context)
+        assert proof.verified, proof.detail
+        assert (proof.detail["active"], proof.detail["is_taken"]) == (False if introspects else None, False)
+        assert action.run(REVOKE, context).evidence == outcome.evidence
+    assert all(issued.revoked for issued in issuer.issued)
+    told = json.dumps([outcome.evidence, proof.detail])
+    secret = [token for issued in issuer.issued for token in (issued.access_token, issued.refresh_token) if token]
+    assert secret
+    assert not any(token in told for token in secret)
+    notes = loaded.settings.servers["notes"]
+    with pytest.raises(CredentialMissing):
+        asyncio.run(asked(loaded, "notes", notes, principal="agent:laptop"))
+
+
+@pytest.mark.behaviour("tokens.revoked-grant-is-inactive")
+def test_a_grant_whose_issuer_cannot_be_told_is_ended_here_not_proven_and_told_later(
+    loaded: Loaded, issuer: AuthorizationServer
+) -> None:
+    browser = Browser()
+    add_grant(loaded, "notes", "laptop", browser)
+    browser.join()
+    with revoking(loaded) as context:
+        action = RevokeToken()
+        issuer.failing = 503
+        assert action.run(REVOKE, context).evidence["doubt"]
+        assert not action.verify(REVOKE, context).verified
+        issuer.failing = 0
+        assert not action.run(REVOKE, context).evidence["doubt"]
+        assert action.verify(REVOKE, context).verified
+
+
+@pytest.mark.parametrize(
+    "named", [{}, {"principal": "agent:laptop", "issuer": "idp", "token": "env:T"}, {"issuer": "idp"}]
+)
+def test_a_token_is_named_in_one_way(loaded: Loaded, named: dict[str, str]) -> None:
+    with revoking(loaded) as context, pytest.raises(Invalid):
+        RevokeToken().run(RevokeToken.Parameters(reason="r", **named), context)
 
 
 @pytest.mark.behaviour("grants.end-with-client")

@@ -94,6 +94,8 @@ class AuthorizationServer:
         """Put into the metadata; None takes a member out."""
         self.known_resources: set[str] | None = None
         """Resources that tokens are issued for; None for any."""
+        self.introspects = True
+        """Its metadata names where to ask about a token."""
         self.failing = 0
         """A status to answer everything with, or 0."""
         self.asked: list[Seen] = []
@@ -199,6 +201,7 @@ class AuthorizationServer:
             "authorization_endpoint": f"{self.issuer}/authorize",
             "token_endpoint": f"{self.issuer}/token",
             "revocation_endpoint": f"{self.issuer}/revoke",
+            **({"introspection_endpoint": f"{self.issuer}/introspect"} if self.introspects else {}),
             "registration_endpoint": f"{self.issuer}/register",
             "jwks_uri": f"{self.issuer}/jwks",
             "response_types_supported": ["code"],

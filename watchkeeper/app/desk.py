@@ -25,13 +25,13 @@ from watchkeeper.app.oncall import Oncalling
 from watchkeeper.app.ordering import Ordering
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.ranking import Ranking
+from watchkeeper.app.revoking import end_what_it_had
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.staff import Staff
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.detect.proving.coverage import EXECUTED
 from watchkeeper.events import new_event
 from watchkeeper.gateway.caller import DEFAULT, local_principal
-from watchkeeper.gateway.containment import AGENT
 from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.identity import Terms
 from watchkeeper.gateway.orders import Order
@@ -157,12 +157,7 @@ class Desk:
     def revoke_client(self, asked: dict[str, Any]) -> dict[str, Any]:
         name, tenant = asked["name"], asked.get("tenant", DEFAULT)
         self._on.clients.revoke(name, asked["by"], tenant=tenant)
-        # whoever gets the name next must not act for the same persons, nor by the same approvals
-        principal = local_principal(name, tenant)
-        self._on.grants.end_all(principal, asked["by"], "the client was revoked")
-        self._on.approvals.void(lambda one: "the client was revoked" if one.principal == principal else "")
-        self._on.values.forget(principal.removeprefix(AGENT))
-        self._on.orders.tell("clients.refresh")
+        end_what_it_had(self._on, local_principal(name, tenant), asked["by"])
         return {"name": name}
 
     def list_grants(self, _: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from watchkeeper.app.revoking import HeldTokens
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
@@ -59,6 +60,12 @@ def kept_by(loaded: Loaded, platform: Platform) -> dict[str, Port]:
     """`rotations`, where a secret's keeper is configured; else nothing. Raises `Misconfigured`."""
     keepers = keepers_of(loaded, platform.clock)
     return {"rotations": KeptSecrets(keepers, platform.database)} if keepers else {}
+
+
+def tokens_of(loaded: Loaded, platform: Platform, seal: Callable[[str], str]) -> HeldTokens:
+    """Every token that can be ended from here."""
+    reader = SecretReader(environment())
+    return HeldTokens(loaded, platform, lambda: token_issuers_of(loaded, platform.clock), reader, seal)
 
 
 def keepers_of(loaded: Loaded, clock: Clock) -> dict[str, SecretKeeper]:

@@ -18,7 +18,7 @@ from watchkeeper.app.desk import Act, Desk
 from watchkeeper.app.detection import Detection
 from watchkeeper.app.hunting import keeper_of_hunts
 from watchkeeper.app.ingesting import ingest_handlers, ingest_of
-from watchkeeper.app.integrations import Reaching, kept_by
+from watchkeeper.app.integrations import Reaching, kept_by, tokens_of
 from watchkeeper.app.intelligence import intelligence_runs
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakekeeping import LakeKeeping, lake_reader
@@ -105,6 +105,7 @@ def _cursors(lake: LakeReader, detection: Detection, respond: RespondService) ->
 
 def _respond(loaded: Loaded, platform: Platform, reaching: Reaching | None = None) -> RespondService:
     settings, journal = loaded.settings, platform.journal
+    vault = Vault(loaded.data_dir, journal, JournalReader(loaded.data_dir), platform.clock)
     connections = Connections(
         database=platform.database,
         journal=journal,
@@ -114,7 +115,8 @@ def _respond(loaded: Loaded, platform: Platform, reaching: Reaching | None = Non
         errands=reaching.errands if reaching is not None else None,
         also={
             "custody": Custodian(platform.database, platform.clock),
-            "evidence": Vault(loaded.data_dir, journal, JournalReader(loaded.data_dir), platform.clock),
+            "evidence": vault,
+            "tokens": tokens_of(loaded, platform, vault.seal),
             "host": HostState(loaded, platform),
             **kept_by(loaded, platform),
         },

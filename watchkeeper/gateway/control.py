@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ from watchkeeper.gateway.upstream import Stands
 from watchkeeper.protocol.message import NAMED_BY, Message, parse_message
 from watchkeeper.registry.pins import Pins
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 POLL = 0.2
 """Seconds between two looks at the control state."""
 _BEATS = 3
@@ -111,6 +113,7 @@ class GatewayControl:
             "orders.refresh": self._on_orders,
             "pins.refresh": self._on_pins,
             "clients.refresh": self._on_clients,
+            "clients.admits": self._on_admits,
             "probe": self._on_probe,
             "status": self._on_status,
             "reload": self._on_reload,
@@ -199,6 +202,14 @@ class GatewayControl:
     async def _on_clients(self, _: dict[str, Any]) -> dict[str, Any]:
         await asyncio.to_thread(self._identities.reload)
         return {"generation": self._identities.generation}
+
+    async def _on_admits(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Which of these tokens, told by digest, the door would let in."""
+        digests = [str(digest) for digest in arguments.get("digests", ())]
+        if not all(_DIGEST.fullmatch(digest) for digest in digests):
+            raise Invalid("not the digests of tokens", hint="64 hex digits each")
+        await asyncio.to_thread(self._identities.reload)
+        return {"admitted": [digest for digest in digests if self._identities.admits(digest)]}
 
     async def _on_status(self, _: dict[str, Any]) -> dict[str, Any]:
         return {

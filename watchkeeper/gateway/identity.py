@@ -154,6 +154,18 @@ class Identities:
             self._record("gateway.principal.revoked", row, by, {"client": row.id, "reason": reason})
         self.reload()
 
+    def admits(self, digest: str) -> bool:
+        """Whether a token of this SHA-256 (hex) would be let in now. Memory only."""
+        caller = self._callers.get(bytes.fromhex(digest))
+        return caller is not None and caller.expires > self._clock.now()
+
+    def digests_of(self, name: str, tenant: str = DEFAULT) -> tuple[str, ...]:
+        """The SHA-256 (hex) of every token that this client ever had, the newest last."""
+        row = _store.ClientRow
+        query = select(row.digest).where(row.tenant == tenant, row.name == name).order_by(row.created_at, row.id)
+        with self._database.read() as session:
+            return tuple(session.scalars(query))
+
     def clients(self) -> tuple[Client, ...]:
         """Every client there ever was, by name, the newest last."""
         row = _store.ClientRow

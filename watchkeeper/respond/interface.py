@@ -27,6 +27,7 @@ from watchkeeper.respond.ports import (
     RegistryFreezes,
     Rollbacks,
     Rotations,
+    Tokens,
 )
 
 
@@ -73,6 +74,7 @@ class Services:
     custody: Custody | None = None
     evidence: Evidence | None = None
     host: Host | None = None
+    tokens: Tokens | None = None
     rollbacks: Rollbacks | None = None
     rotations: Rotations | None = None
     freezes: RegistryFreezes | None = None

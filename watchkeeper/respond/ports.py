@@ -214,6 +214,50 @@ class TokenIssuer(Protocol):
         ...
 
 
+class Revoked(msgspec.Struct, frozen=True):
+    """A client's token, a grant, or an issuer's token that was ended."""
+
+    what: str
+    """`client`, `grant` or `token`."""
+    fingerprints: tuple[str, ...]
+    """What is told of the tokens: an HMAC, or a digest of what is random."""
+    doubt: str = ""
+    """Why its issuer was not told; empty once it was."""
+
+
+class Worth(msgspec.Struct, frozen=True):
+    """What a revoked token is still good for."""
+
+    active: bool | None
+    """By its issuer's word; None where it does not say."""
+    is_taken: bool | None
+    """Whether it was taken when it was tried; None where it cannot be tried."""
+    detail: dict[str, Any] = {}
+
+
+class Tokens(Port, Protocol):
+    """Tokens that clients have of us, that we hold for them, and that issuers end for us."""
+
+    def revoke(self, principal: str, server: str, asking: Asking) -> Revoked:
+        """End a client's token and all that it was granted or, with a server, its grant there, here and at its issuer.
+
+        Done twice it is done once. Raises `NotFound` where there never was one.
+        """
+        ...
+
+    def worth(self, principal: str, server: str) -> Worth:
+        """What it is still good for, asked and tried anew."""
+        ...
+
+    def revoke_at(self, issuer: str, token: str, asking: Asking) -> Revoked:
+        """End a token that a reference (`env:`, `file:`) names, at a configured issuer. Raises `NotFound`."""
+        ...
+
+    def worth_at(self, issuer: str, token: str) -> Worth:
+        """What that issuer says of it."""
+        ...
+
+
 class Asking(msgspec.Struct, frozen=True):
     """On whose behalf something is done, and under which key it is done once."""
 

@@ -43,6 +43,10 @@ class _Answer(msgspec.Struct):
     refresh_token: str = ""
 
 
+class _Introspected(msgspec.Struct):
+    active: bool
+
+
 class _Refusal(msgspec.Struct):
     error: str = ""
 
@@ -73,6 +77,20 @@ class TokenEndpoint:
         if answer.status != 200:
             raise _refusal(answer)
         return True
+
+    async def is_active(self, client: OAuthClient, token: str, kind: str) -> bool | None:
+        """What the issuer says of a token (RFC 7662); None when it offers no way. Raises like `ask`."""
+        metadata = await self.issuers.of(client.issuer)
+        if not metadata.introspection_endpoint:
+            return None
+        fields = (("token", token), ("token_type_hint", kind))
+        answer = await self._post(client, metadata, metadata.introspection_endpoint, fields)
+        if answer.status != 200:
+            raise _refusal(answer)
+        try:
+            return msgspec.json.decode(answer.body, type=_Introspected).active
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise CredentialFailed("the authorization server does not say whether a token is active") from error
 
     async def _post(self, client: OAuthClient, metadata: IssuerMetadata, url: str, fields: Fields) -> Fetched:
         if not url:

@@ -87,14 +87,25 @@ class Grants:
             self._record("gateway.grant.added", made, by, {"scope": made.scope})
         return made
 
-    def end(self, principal: str, server: str, by: str, reason: str = "") -> Grant:
-        """End a grant, in every gateway within a second; what comes back has the sealed part. Raises `NotFound`."""
+    def last(self, principal: str, server: str) -> Grant | None:
+        """The newest grant of a principal at a server, be it ended; None where there never was one."""
+        row = _store.GrantRow
+        query = select(row).where(row.tenant == tenant_of(principal), row.principal == principal, row.server == server)
+        with self._database.read() as session:
+            found = session.scalars(query.order_by(row.created_at.desc(), row.id.desc()).limit(1)).first()
+            return None if found is None else _to_grant(found)
+
+    def end(self, principal: str, server: str, by: str, reason: str = "", *, keeps_sealed: bool = False) -> Grant:
+        """End a grant, in every gateway within a second; what comes back has the sealed part. Raises `NotFound`.
+
+        With `keeps_sealed` the tokens stay sealed, so that their issuer can be told of them, and asked, later.
+        """
         with self._database.write() as session:
             counters.lock_generation(session, DEFAULT, _store.GRANTS).value += 1
             row = session.scalar(self._active(principal, server))
             if row is None:
                 raise NotFound(f"{principal} has no grant for {server}", hint="see `watchkeeper grants list`")
-            return self._end(row, by, reason)
+            return self._end(row, by, reason, keeps_sealed=keeps_sealed)
 
     def end_refused(self, grant: Grant, by: str, reason: str) -> None:
         """End this very grant, if it has not ended; one that took its place meanwhile stays."""
@@ -153,9 +164,10 @@ class Grants:
             row.tenant == tenant_of(principal), row.principal == principal, row.server == server, row.ended_at == 0
         )
 
-    def _end(self, row: _store.GrantRow, by: str, reason: str) -> Grant:
+    def _end(self, row: _store.GrantRow, by: str, reason: str, *, keeps_sealed: bool = False) -> Grant:
         grant = _to_grant(row)
-        row.sealed, row.ended_by, row.ended_at = "", by, self._clock.now()
+        row.sealed = row.sealed if keeps_sealed else ""
+        row.ended_by, row.ended_at = by, self._clock.now()
         self._record("gateway.grant.ended", grant, by, {"reason": reason})
         return grant
 

@@ -29,6 +29,7 @@ class IssuerMetadata(msgspec.Struct, frozen=True):
     token_endpoint: str = ""
     authorization_endpoint: str = ""
     revocation_endpoint: str = ""
+    introspection_endpoint: str = ""
     registration_endpoint: str = ""
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     token_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ A gateway that does not answer is told with the reason: nobody may take its sile
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
@@ -38,6 +38,12 @@ class Said(msgspec.Struct, Generic[T], frozen=True):
     """Gateway → why it said nothing."""
 
 
+class Admitted(msgspec.Struct, frozen=True):
+    """Tokens that would be let in, by digest."""
+
+    admitted: tuple[str, ...] = ()
+
+
 class _Rows(msgspec.Struct):
     live: list[Live]
 
@@ -65,6 +71,10 @@ class Custodian:
     def rest(self, subject: Subject) -> Said[Rest]:
         """What of a subject is still live."""
         return self._ask(REST, {"subject": subject.text}, Rest)
+
+    def admits(self, digests: Sequence[str]) -> Said[Admitted]:
+        """Which clients' tokens, told by their SHA-256, each gateway's door would let in."""
+        return self._ask("clients.admits", {"digests": list(digests)}, Admitted)
 
     def end(self, subject: Subject, asked: Asked) -> Said[Ending]:
         """End what a subject has live. Raises `Unavailable` when no gateway runs: then nothing is."""
