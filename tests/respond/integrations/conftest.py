@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.respond.conftest import CLOCK, Estate, Gate, estate, gate
+from tests.respond.conftest import CLOCK, Estate, Gate, estate, gate, shared_estate
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.plugins import load
 from watchkeeper.core.secrets import Secret, SecretReader
 from watchkeeper.respond.errands import Errand, Verb
 from watchkeeper.respond.integrations import Ground, Integration, IntegrationSettings
 
-__all__ = ["Estate", "Gate", "estate", "gate"]
+__all__ = ["Estate", "Gate", "estate", "gate", "shared_estate"]
 SECRETS = {
     "KEY": "routing-key-1",
     "PASSWORD": "p4ss word",

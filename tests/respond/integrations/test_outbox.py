@@ -241,6 +241,28 @@ def test_one_that_hangs_holds_up_nobody_else(estate: Estate) -> None:
         thread.join(20)
 
 
+@pytest.mark.behaviour("integrations.nothing-twice")
+def test_of_two_processes_one_sends_on_either_kind_of_state(shared_estate: Estate) -> None:
+    one, clock, start = Scripted([OK]), ManualClock(NOW), threading.Barrier(2)
+    pair = [outbox_of(shared_estate, one, clock, per_minute=1000) for _ in range(2)]
+    for number in range(20):
+        pair[0].put(errand(key=str(number), thread=str(number)))
+
+    def sends(outbox: Outbox) -> None:
+        start.wait(20)
+        outbox.round("one")
+
+    threads = [threading.Thread(target=sends, args=(outbox,)) for outbox in pair]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(key for key, _ in one.got) == sorted(str(number) for number in range(20))
+    (row,) = pair[0].standings()
+    assert (row.sent, row.waiting) == (20, 0)
+    assert len(shared_estate.events("respond.delivery.taken")) == 20
+
+
 def test_a_plug_in_that_breaks_fails_its_errand_and_no_other(estate: Estate) -> None:
     one = Scripted([ZeroDivisionError("oops"), OK])
     outbox = outbox_of(estate, one, ManualClock(NOW))
