@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 
 from tests.recorded import misfits, watch
@@ -19,6 +20,8 @@ pytest_plugins = ["tests.postgres"]
 watch()
 hypothesis_settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("no deadline")
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
+"""For properties whose examples take a second each: a failure is told at once, not when the time of the test is up."""
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import UNSHRUNK
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.database import Database
 from watchkeeper.detect.alerts.exceptions.model import Exemption
@@ -137,7 +138,7 @@ events_of = st.lists(
 
 
 @pytest.mark.behaviour("proving.backtest-is-stream")
-@settings(max_examples=6)
+@settings(max_examples=6, phases=UNSHRUNK)
 @given(events=events_of, in_lake=st.integers(0, 12))
 def test_a_backtest_finds_the_very_alerts_that_the_stream_raised(
     detections: Detections, events: list[Event], in_lake: int

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import UNSHRUNK
 from tests.detect.stream.court import TARGETS, Bench, Counting, T, call, calls, drain
 from watchkeeper.core.clock import SECOND, ManualClock, SystemClock
 from watchkeeper.core.database import Database
@@ -121,7 +122,7 @@ LIVES = st.lists(st.tuples(st.integers(0, 60), st.booleans(), st.integers(5, 60)
 
 
 @pytest.mark.behaviour("detect.state-is-one-transaction")
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, phases=UNSHRUNK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lives=LIVES)
 def test_a_crash_at_any_point_changes_neither_alerts_nor_counts(
     recorded: Path,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import UNSHRUNK
 from tests.detect.stream.court import RULES, Bench, T, call, calls, court_of, drain
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Conflict
@@ -87,7 +88,7 @@ TURNS = st.lists(st.tuples(st.integers(1, 3), st.lists(st.integers(0, 4), min_si
 
 
 @pytest.mark.behaviour("detect.workers-are-one")
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, phases=UNSHRUNK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(turns=TURNS, last=st.integers(1, 3))
 def test_any_number_of_workers_finds_what_one_finds_also_after_that_number_was_changed(
     recorded: Path,
