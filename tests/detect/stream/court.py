@@ -15,11 +15,12 @@ from watchkeeper.detect.conditions.fields import Fields
 from watchkeeper.detect.conditions.model import And
 from watchkeeper.detect.detector import Detector, Place
 from watchkeeper.detect.interface import Seen
+from watchkeeper.detect.keys import key_of
 from watchkeeper.detect.model import Detection, Heading, Rule
 from watchkeeper.detect.stream.arrangement import name_of
 from watchkeeper.detect.stream.judging import Court
 from watchkeeper.detect.stream.loop import Loop
-from watchkeeper.detect.stream.partition import Partition, Shared, key_of
+from watchkeeper.detect.stream.partition import Partition, Shared
 from watchkeeper.events import Event, Journal, JournalReader, Position, Severity, new_event
 
 T = 1_790_000_000_000_000

@@ -23,7 +23,7 @@ from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.detect import detector as detector_module
 from watchkeeper.detect.detector import Detector
-from watchkeeper.detect.stream.partition import key_of
+from watchkeeper.detect.keys import key_of
 from watchkeeper.detect.stream.state import Commit, State
 from watchkeeper.events import Event, Journal, JournalReader
 

@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from tests.detect.stream.court import RULE, Bench, Counting, call, calls, court_of, drain
 from watchkeeper.detect.interface import Seen
+from watchkeeper.detect.keys import key_of
 from watchkeeper.detect.model import Detection
 from watchkeeper.detect.stream.judging import Court
 from watchkeeper.detect.stream.loop import Loop
-from watchkeeper.detect.stream.partition import key_of
 from watchkeeper.detect.stream.state import State
 from watchkeeper.events import Event
 from watchkeeper.events.erasure.scanning import Needle

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchkeeper.detect.stream.partition import FIRST, Partition, key_of
+from watchkeeper.detect.keys import key_of
+from watchkeeper.detect.stream.partition import FIRST, Partition
 
 
 @pytest.mark.behaviour("detect.partitions")
@@ -34,5 +35,7 @@ def test_the_owner_is_the_same_everywhere_and_for_ever() -> None:
 
 
 def test_groups_that_look_alike_are_told_apart() -> None:
+    hashed = key_of("r", "x" * 500).rpartition("\x1f")[2]
+    assert key_of("r", hashed) != key_of("r", "x" * 500)  # a name that somebody chose to be taken for another
     long = [key_of("r", letter * 500) for letter in "xy"]
     assert len({key_of("r", "a\x1fb"), key_of("r", "a", "b"), key_of("r\x1fa", "b"), *long}) == 5

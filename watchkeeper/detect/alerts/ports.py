@@ -13,10 +13,3 @@ class Source(Protocol):
 
     def tell(self, subject: Subject) -> Mapping[str, Any] | Unknown:
         """What it knows. Whatever it raises is taken for no answer."""
-
-
-class Orders(Protocol):
-    """Containment."""
-
-    def standing(self, subject: Subject) -> int:
-        """The generation of the last order given or lifted that touches the subject; 0 when there never was one."""

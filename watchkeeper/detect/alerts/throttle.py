@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from watchkeeper.detect.alerts.keys import key_of
 from watchkeeper.detect.alerts.novelty import Facet, Told, news_of, tell
 from watchkeeper.detect.alerts.windows import Group, Last
+from watchkeeper.detect.keys import key_of
 
 GROUPS = 20
 """Groups that are named when matches are held back."""

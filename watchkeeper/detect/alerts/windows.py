@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from watchkeeper.detect.alerts.keys import key_of
 from watchkeeper.detect.alerts.novelty import Facet, Told, news_of, tell
+from watchkeeper.detect.keys import key_of
 
 MOST = 20_000
 """Windows that are open at once; beyond, the one that would end first ends."""

@@ -17,8 +17,8 @@ from watchkeeper.detect.baselines.model import Baseline
 from watchkeeper.detect.baselines.observing import observe
 from watchkeeper.detect.correlation.facts import cut, digest_of
 from watchkeeper.detect.interface import Seen
+from watchkeeper.detect.keys import key_of
 from watchkeeper.detect.model import Detection
-from watchkeeper.detect.stream.partition import key_of
 from watchkeeper.events import Event
 
 FROZEN, THAWED, FORGOTTEN = "admin.baseline.frozen", "admin.baseline.thawed", "admin.baseline.forgotten"

@@ -12,7 +12,7 @@ import msgspec
 
 from watchkeeper.detect.correlation.engine import Engine, Held
 from watchkeeper.detect.correlation.facts import digest_of
-from watchkeeper.detect.stream.partition import key_of
+from watchkeeper.detect.keys import key_of
 
 _REST = "*"
 """Rows that begin with a star are every worker's."""

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import select
 
 from watchkeeper.core.database import Database
-from watchkeeper.detect.stream.partition import key_of
+from watchkeeper.detect.keys import key_of
 from watchkeeper.detect.stream.state import MemoryRow
 
 MEMORY = "intelligence"

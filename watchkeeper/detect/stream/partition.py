@@ -13,21 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from watchkeeper.detect.interface import Matched, Matcher
+from watchkeeper.detect.keys import BETWEEN, key_of
 from watchkeeper.detect.model import Rule
 from watchkeeper.events import Event
 
-_BETWEEN = "\x1f"
-_LONGEST = 200
 FIRST = "*first"
 """The family of what only the first worker can do."""
-
-
-def key_of(*parts: str | int) -> str:
-    """A key for a memory; the first part (a rule's id) says whose it is, more parts tell rows apart.
-
-    Parts come from servers and agents: they are bounded, and cannot be mistaken for one another.
-    """
-    return _BETWEEN.join(_bounded(str(part)) for part in parts)
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ class Partition:
         """Whether a row of a memory is this worker's: `owns` of its first part."""
         if self.of == 1:
             return True
-        whose = key.split(_BETWEEN, 1)[0]
+        whose = key.split(BETWEEN, 1)[0]
         family = self.families.get(whose, whose)
         if family == FIRST:
             return self.number == 1
@@ -73,10 +64,3 @@ class Shared:
     def match(self, event: Event) -> Matched:
         """What those say."""
         return self._share.match(event)
-
-
-def _bounded(part: str) -> str:
-    """As it is when it is short and plain, else its hash."""
-    if len(part) <= _LONGEST and _BETWEEN not in part and part.isprintable():
-        return part
-    return "#" + hashlib.blake2b(part.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
