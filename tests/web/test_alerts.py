@@ -51,6 +51,18 @@ def test_the_queue_shows_what_waits_and_its_address_says_which_part(console: Run
     assert "<nav aria-label" not in live.text
 
 
+@pytest.mark.behaviour("alerts.worded-once")
+def test_an_order_shows_its_server_once_and_a_tool_shows_its_own_name(console: Running, desk: Desk) -> None:
+    order = {"target": "files/read", "event_kind": "gateway.order.lifted"}
+    for fields, told in ((order, ["files", "read"]), ({"target": "files/read"}, ["files", "files/read"])):
+        desk.queue = [a_whole(an_alert(1, **fields))]
+        queue, page = shown(console, "/alerts", f"/alerts/{desk.queue[0].opened.alert.id}")
+        for one in (queue, page):
+            where = re.search(r'<span class="where">(.*?)</span></span>', one.text, re.DOTALL)
+            assert where is not None
+            assert re.findall(r">([a-z/]+)</bdi>", where[0]) == told
+
+
 @pytest.mark.behaviour("web.alert-page")
 def test_an_alert_says_why_it_fired_what_is_known_and_what_is_not(console: Running, desk: Desk) -> None:
     desk.queue = [a_whole(an_alert(1)), a_whole(an_alert(2), trigger=None, reasons=(), rule=None, may_assess=False)]

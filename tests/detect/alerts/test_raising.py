@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.detect.alerts.found import a_call
@@ -10,17 +11,21 @@ from watchkeeper.detect.alerts.raising import summary
 
 @pytest.mark.behaviour("alerts.worded-once")
 @pytest.mark.parametrize(
-    ("server", "target", "told"),
+    ("kind", "server", "target", "told"),
     [
-        ("files", "read", "T: read on files, by agent:ann"),
-        ("files", "files/read", "T: files/read, by agent:ann"),
-        ("files", "files", "T: files, by agent:ann"),
-        ("files", "files2/read", "T: files2/read on files, by agent:ann"),
-        ("files", "", "T: files, by agent:ann"),
-        ("", "read", "T: read, by agent:ann"),
-        ("", "/read", "T: /read, by agent:ann"),
-        ("", "", "T, by agent:ann"),
+        ("gateway.request.decided", "files", "read", "T: read on files, by agent:ann"),
+        ("gateway.order.lifted", "files", "files/read", "T: files/read, by agent:ann"),
+        ("gateway.order.issued", "files", "files", "T: files, by agent:ann"),
+        ("gateway.order.issued", "files", "files2/read", "T: files2/read on files, by agent:ann"),
+        ("gateway.order.issued", "", "bob", "T: bob, by agent:ann"),
+        ("gateway.request.decided", "files", "files/read", "T: files/read on files, by agent:ann"),
+        ("gateway.request.decided", "files", "files", "T: files on files, by agent:ann"),
+        ("gateway.request.decided", "files", "", "T: files, by agent:ann"),
+        ("gateway.request.decided", "", "", "T, by agent:ann"),
     ],
 )
-def test_a_server_is_named_once(server: str, target: str, told: str) -> None:
-    assert summary("T", a_call(server=server, target=target)) == told
+def test_an_order_names_its_server_once_and_a_tool_is_called_as_it_calls_itself(
+    kind: str, server: str, target: str, told: str
+) -> None:
+    event = msgspec.structs.replace(a_call(server=server, target=target), kind=kind)
+    assert summary("T", event) == told

@@ -14,6 +14,7 @@ from watchkeeper.events.model import VERSION
 
 _EVIDENCE = 20
 """Events that an alert names beside the one that completed it; the newest."""
+_ORDERS = "gateway.order."
 _PLAIN = Telling()
 
 
@@ -81,8 +82,8 @@ def detection_of(rule: Rule, event: Event, position: Position) -> Detection:
 
 def summary(title: str, event: Event) -> str:
     """One line for a list: what, where, by whom. Names come from servers and agents: a face escapes them."""
-    # an order's target names its server already
-    is_named = event.target == event.server or event.target.startswith(f"{event.server}/")
+    # an order's target names its server already; a tool's name is a server's own words, and says nothing of that
+    is_named = event.kind.startswith(_ORDERS) and event.target.partition("/")[0] == event.server
     where = " on ".join(name for name in (event.target, "" if is_named else event.server) if name)
     text = f"{title}: {where}" if where else title
     return f"{text}, by {event.actor}" if event.actor else text
