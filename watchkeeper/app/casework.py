@@ -115,7 +115,7 @@ class Casework:
             end, is_last = "", True
         else:
             page = self.book.exporting.page(cursor, since, int(asked.get("limit", 100)))
-            has_lines = form not in ("jsonl", "veris", "ocsf")
+            has_lines = form == "timesketch"
             found = [
                 Export(one.file, self._lines(one.file.incident.id) if has_lines else (), one.cursor)
                 for one in page.exported

@@ -15,7 +15,7 @@ from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Invalid
 from watchkeeper.respond._store import IncidentRow
 from watchkeeper.respond.cases.model import CaseFile
-from watchkeeper.respond.cases.reading import file_of
+from watchkeeper.respond.cases.reading import files_of
 
 MOST = 500
 _CURSOR = re.compile(r"c1-(\d{1,18})")
@@ -51,7 +51,8 @@ class Exporting:
         query = select(IncidentRow).where(IncidentRow.changed > after, IncidentRow.updated_at >= since)
         with self._database.read() as session:
             rows = list(session.scalars(query.order_by(IncidentRow.changed).limit(limit + 1)))
-            found = tuple(Exported(_cursor(row.changed), file_of(session, row)) for row in rows[:limit])
+            files = files_of(session, rows[:limit])
+            found = tuple(Exported(_cursor(row.changed), file) for row, file in zip(rows, files, strict=False))
         return ExportPage(found, found[-1].cursor if found else _cursor(after), len(rows) <= limit)
 
 

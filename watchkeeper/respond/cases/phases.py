@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from watchkeeper.respond.cases.model import Note, NoteKind, Stamp
-from watchkeeper.respond.model import Entry, Incident, Mark
+from watchkeeper.respond.model import Incident
 
 
-def phases_of(incident: Incident, notes: Sequence[Note], actions: Sequence[Entry] = ()) -> tuple[Stamp, ...]:
-    """The stamps of an incident in the order of the life cycle; `at` is 0 where it has not come to a category."""
+def phases_of(incident: Incident, notes: Sequence[Note], first_action: int = 0) -> tuple[Stamp, ...]:
+    """The stamps of an incident in the order of the life cycle; `at` is 0 where it has not come to a category.
+
+    `first_action`: when a playbook began, or 0.
+    """
     lessons = [note.time for note in notes if note.kind is NoteKind.LESSON]
-    taken = [at for at in (incident.acknowledged_at, _first(actions)) if at]
+    taken = [at for at in (incident.acknowledged_at, first_action) if at]
     return (
         Stamp("Detect", "DE.AE", "Adverse Event Analysis", incident.alerted_at, "first alert"),
         Stamp("Respond", "RS.MA", "Incident Management", min(taken, default=0), "acknowledged, or a playbook began"),
@@ -25,7 +28,3 @@ def phases_of(incident: Incident, notes: Sequence[Note], actions: Sequence[Entry
         ),
         Stamp("Identify", "ID.IM", "Improvement", min(lessons, default=0), "first lesson"),
     )
-
-
-def _first(actions: Sequence[Entry]) -> int:
-    return min((entry.time for entry in actions if entry.mark is Mark.ACTION), default=0)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Invalid
 from watchkeeper.respond import _store
-from watchkeeper.respond._store import EntryRow, IncidentRow
+from watchkeeper.respond._store import AlertRow, EntryRow, IncidentRow, RunRow
 from watchkeeper.respond.cases._store import EffortRow, HistoryRow, LinkRow, NoteRow, TaskRow
 from watchkeeper.respond.cases.model import (
     CaseFile,
@@ -28,7 +28,7 @@ from watchkeeper.respond.cases.model import (
     TimelinePage,
 )
 from watchkeeper.respond.cases.phases import phases_of
-from watchkeeper.respond.model import Entry, IncidentState, Mark, Status
+from watchkeeper.respond.model import Alert, Entry, Incident, IncidentState, Mark, Status
 
 MOST = 1_000
 """Incidents or lines that are given at once."""
@@ -82,28 +82,50 @@ class Reading:
                 .offset(offset)
             )
             entries = tuple(Entry(r.time, r.what, Mark(r.mark), r.event, r.writer, r.index) for r in rows)
-            return TimelinePage(entries, offset, _lines(session, incident))
+            return TimelinePage(entries, offset, _counted(session, [incident]).get(incident, 0))
 
 
 def file_of(session: Session, row: IncidentRow) -> CaseFile:
     """Everything about an incident."""
-    incident = _store.incident_of(row)
-    notes = tuple(_note(one) for one in _rows(session, NoteRow, row.id, NoteRow.time, NoteRow.id))
-    actions = _store.timeline_of(session, row.id, Mark.ACTION)
-    merged = session.scalars(select(IncidentRow).where(IncidentRow.merged_into == row.id).order_by(IncidentRow.id))
-    return CaseFile(
-        incident=incident,
-        alerts=_store.alerts_of(session, row.id),
-        runs=_store.runs_of(session, row.id),
-        tasks=tuple(task_of(one) for one in _rows(session, TaskRow, row.id, TaskRow.created_at, TaskRow.id)),
-        notes=notes,
-        links=tuple(link_of(one) for one in _rows(session, LinkRow, row.id, LinkRow.time, LinkRow.id)),
-        history=tuple(_told(one, Change) for one in _rows(session, HistoryRow, row.id, HistoryRow.seq)),
-        effort=tuple(_told(one, Effort) for one in _rows(session, EffortRow, row.id, EffortRow.time, EffortRow.id)),
-        phases=phases_of(incident, notes, actions),
-        merged=tuple(_store.incident_of(one) for one in merged),
-        entries=_lines(session, row.id),
-    )
+    (file,) = files_of(session, [row])
+    return file
+
+
+def files_of(session: Session, rows: Sequence[IncidentRow]) -> list[CaseFile]:
+    """Everything about some incidents, each table asked once."""
+    ids = [row.id for row in rows]
+    alerts = _by_incident(session, AlertRow, ids, AlertRow.time, AlertRow.id)
+    notes = _by_incident(session, NoteRow, ids, NoteRow.time, NoteRow.id)
+    tasks = _by_incident(session, TaskRow, ids, TaskRow.created_at, TaskRow.id)
+    links = _by_incident(session, LinkRow, ids, LinkRow.time, LinkRow.id)
+    history = _by_incident(session, HistoryRow, ids, HistoryRow.seq)
+    effort = _by_incident(session, EffortRow, ids, EffortRow.time, EffortRow.id)
+    with_runs = set(session.scalars(select(RunRow.incident).where(RunRow.incident.in_(ids)).distinct()))
+    merged: dict[str, list[Incident]] = {}
+    for one in session.scalars(select(IncidentRow).where(IncidentRow.merged_into.in_(ids)).order_by(IncidentRow.id)):
+        merged.setdefault(one.merged_into, []).append(_store.incident_of(one))
+    lines = _counted(session, ids)
+    taken = _first_actions(session, ids)
+    files = []
+    for row in rows:
+        incident = _store.incident_of(row)
+        written = tuple(_note(one) for one in notes.get(row.id, ()))
+        files.append(
+            CaseFile(
+                incident=incident,
+                alerts=tuple(msgspec.json.decode(one.alert, type=Alert) for one in alerts.get(row.id, ())),
+                runs=_store.runs_of(session, row.id) if row.id in with_runs else (),
+                tasks=tuple(task_of(one) for one in tasks.get(row.id, ())),
+                notes=written,
+                links=tuple(link_of(one) for one in links.get(row.id, ())),
+                history=tuple(_told(one, Change) for one in history.get(row.id, ())),
+                effort=tuple(_told(one, Effort) for one in effort.get(row.id, ())),
+                phases=phases_of(incident, written, taken.get(row.id, 0)),
+                merged=tuple(merged.get(row.id, ())),
+                entries=lines.get(row.id, 0),
+            )
+        )
+    return files
 
 
 def task_of(row: TaskRow) -> Task:
@@ -125,12 +147,23 @@ def _told(row: Any, kind: Any) -> Any:
     return kind(**{field.name: getattr(row, field.name) for field in msgspec.structs.fields(kind)})
 
 
-def _rows(session: Session, table: Any, incident: str, *order: Any) -> Any:
-    return session.scalars(select(table).where(table.incident == incident).order_by(*order))
+def _by_incident(session: Session, table: Any, ids: Sequence[str], *order: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for row in session.scalars(select(table).where(table.incident.in_(ids)).order_by(*order)):
+        found.setdefault(row.incident, []).append(row)
+    return found
 
 
-def _lines(session: Session, incident: str) -> int:
-    return session.scalar(select(func.count()).select_from(EntryRow).where(EntryRow.incident == incident)) or 0
+def _counted(session: Session, ids: Sequence[str]) -> dict[str, int]:
+    counted = select(EntryRow.incident, func.count()).where(EntryRow.incident.in_(ids)).group_by(EntryRow.incident)
+    return {row[0]: row[1] for row in session.execute(counted)}
+
+
+def _first_actions(session: Session, ids: Sequence[str]) -> dict[str, int]:
+    first = select(EntryRow.incident, func.min(EntryRow.time)).where(
+        EntryRow.incident.in_(ids), EntryRow.mark == Mark.ACTION.value
+    )
+    return {row[0]: row[1] for row in session.execute(first.group_by(EntryRow.incident))}
 
 
 def _bounded(limit: int) -> int:

@@ -8,11 +8,17 @@ from typing import Any
 from watchkeeper.core.errors import Invalid
 from watchkeeper.respond.exports.lines import incident_line
 from watchkeeper.respond.exports.model import Export
+from watchkeeper.respond.exports.ocsf import finding
+from watchkeeper.respond.exports.stix import bundle
 from watchkeeper.respond.exports.timesketch import timeline_lines
+from watchkeeper.respond.exports.veris import record
 
 FORMATS: dict[str, Callable[[Export], list[dict[str, Any]]]] = {
     "jsonl": incident_line,
     "timesketch": timeline_lines,
+    "stix": bundle,
+    "veris": record,
+    "ocsf": finding,
 }
 
 
