@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from tests.respond.conftest import Estate
+from tests.respond.conftest import CLOCK, Estate
 from tests.respond.integrations.conftest import errand, made
 from tests.respond.integrations.servers import Reply, Request, elsewhere
 from tests.respond.integrations.test_pager import EventsApi
@@ -138,6 +142,37 @@ def test_a_crash_between_sending_and_noting_sends_the_same_key_again_and_pages_o
         assert after.round("one") == 1
         found = after.find(errand(Verb.TRIGGER))
     assert (found.state, found.attempts, api.paged, len(there.got)) == (S.SENT, 2, 1, 2)
+
+
+@pytest.mark.behaviour("integrations.nothing-twice")
+def test_a_process_that_is_killed_while_it_pages_has_paged_once(tmp_path: Path) -> None:
+    api, data, child = EventsApi(), tmp_path / "data", list[subprocess.Popen[bytes]]()
+    data.mkdir()
+    is_known = threading.Event()
+
+    def kills(request: Request) -> Reply:
+        answer = api(request)
+        assert is_known.wait(60)
+        if child[0].poll() is None:
+            child[0].kill()
+            child[0].wait(60)
+        return answer
+
+    with elsewhere(kills) as there:
+        words = [sys.executable, "-m", "tests.respond.integrations.child", str(data), there.url, there.host]
+        child.append(subprocess.Popen(words, cwd=Path(__file__).parents[3]))
+        is_known.set()
+        assert child[0].wait(60) == -signal.SIGKILL
+        estate = Estate(data)
+        pager = made("pager", there.host, style="pagerduty", url=there.url, secret="env:KEY")
+        clock = ManualClock(CLOCK.now() + 120 * SECOND)
+        outbox = outbox_of(estate, pager, clock)
+        assert outbox.round("one") == 1
+        found = outbox.find(errand(Verb.TRIGGER))
+        kinds = told(estate)
+        estate.close()
+    assert (found.state, found.attempts, api.paged, len(there.got)) == (S.SENT, 2, 1, 2)
+    assert kinds == ["delivery.taken"]
 
 
 @pytest.mark.behaviour("integrations.nothing-twice")
