@@ -113,13 +113,18 @@ def is_refused(answer: Answer) -> bool:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def workers() -> int:
+    return 1
+
+
+@pytest.fixture
+def scene(tmp_path: Path, workers: int) -> Iterator[Scene]:
     with ExitStack() as stack:
         server = stack.enter_context(small_server())
         fixture = Path(__file__).parents[1] / "gateway" / "fixtures" / "stdio_modern.py"
         settings = tmp_path / "watchkeeper.toml"
         settings.write_text(
-            f'[gateway]\nport = 0\n[servers.small]\nurl = "{server.url}"\n'
+            f'[gateway]\nport = 0\nworkers = {workers}\n[servers.small]\nurl = "{server.url}"\n'
             f'[servers.time]\ncommand = ["{sys.executable}", "-m", "mcp_server_time"]\n'
             f'env = {{ CLOCK_TOKEN = "{SECRET}" }}\n'
             f'[servers.new]\ncommand = ["{sys.executable}", "{fixture}"]\n',
@@ -316,6 +321,36 @@ def test_a_revoked_client_is_refused_by_every_door(scene: Scene) -> None:
     assert scene.running.token not in json.dumps([outcome.evidence, proof.detail])
     with pytest.raises(NotFound):
         action.run(action.Parameters(principal="agent:nobody", reason="r"), context)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shares a port out among processes")
+@pytest.mark.behaviour("custody.ended-leaves-nothing")
+@pytest.mark.parametrize("workers", [2])
+@pytest.mark.parametrize("server", ["small", "time"])
+def test_with_several_workers_a_session_is_held_and_ended_whichever_has_it(
+    scene: Scene, server: str, workers: int
+) -> None:
+    clients = [scene.client(server) for _ in range(4)]
+    sessions = [client.initialize() for client in clients]
+    hold, end = QuarantineSession(), KillSession()
+    named = {"server": server, "session": sessions[0], "reason": "it was steered"}
+    tool = "echo" if server == "small" else "get_current_time"
+    context = scene.context(server)
+    hold.run(hold.Parameters(**named), context)
+    assert hold.verify(hold.Parameters(**named), context).verified
+    refused = [is_refused(client.call(tool, session)) for client, session in zip(clients, sessions, strict=True)]
+    assert refused == [True, False, False, False]
+    end.run(end.Parameters(**named), context)
+    assert end.verify(end.Parameters(**named), context).verified
+    statuses = [client.ask("tools/list", session).status for client, session in zip(clients, sessions, strict=True)]
+    assert statuses == [404, 200, 200, 200]
+    drain = DrainTransport()
+    parameters = drain.Parameters(server=server, reason="its host was patched", within=1.0)
+    drain.run(parameters, scene.context(server, "run:drain:1"))
+    assert drain.verify(parameters, scene.context(server, "run:drain:1")).verified
+    assert {client.ask("tools/list", session).status for client, session in zip(clients, sessions, strict=True)} == {
+        404
+    }
 
 
 @pytest.mark.behaviour("custody.silence-is-no-end")

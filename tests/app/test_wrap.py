@@ -23,6 +23,9 @@ from tests.app.conftest import command, environment
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.events import Event, Journal, JournalReader
+from watchkeeper.gateway.custody.reach import Custodian
+from watchkeeper.gateway.custody.room import Asked
+from watchkeeper.gateway.holds import Subject
 from watchkeeper.gateway.orders import OrderBook, OrderKind, Probe
 
 FIXTURES = Path(__file__).parent.parent / "gateway" / "fixtures"
@@ -231,6 +234,29 @@ def test_an_order_holds_in_it_and_is_proven(tmp_path: Path) -> None:
         shown = json.loads(command("status", "--data", str(tmp_path), "--json").stdout)
         gateways = [row for row in shown["services"] if row["service"] == "gateway"]
         assert sorted(name for row in gateways for name in row["facts"]["addresses"]) == ["a", "b"]
+
+
+@pytest.mark.behaviour("custody.ended-leaves-nothing")
+def test_a_wrapped_server_is_ended_by_whose_it_is_and_leaves_nothing(tmp_path: Path) -> None:
+    with (
+        Line(tmp_path, *SCRIPTED, options=("--name", "a", "--client", "desk")) as one,
+        Line(tmp_path, *SCRIPTED, options=("--name", "b", "--client", "desk")) as other,
+    ):
+        assert "result" in one.ask("echo")
+        assert "result" in other.ask("echo")
+        database = Database.at(tmp_path / "state.db")
+        try:
+            custody, subject = Custodian(database, SystemClock()), Subject("principal", "desk", "a")
+            live = [row for rows in custody.live(subject).answers.values() for row in rows]
+            assert [(row.server, row.principal, len(row.processes)) for row in live] == [("a", "agent:desk", 1)]
+            said = custody.end(subject, Asked(key="k", by="operator:me", reason="it does harm"))
+            assert sum(ending.sessions for ending in said.answers.values()) == 1
+            assert all(rest.is_nothing for rest in custody.rest(subject).answers.values())
+            assert not is_running(live[0].processes[0])
+            one.leave()
+            assert "result" in other.ask("echo", 2)
+        finally:
+            database.close()
 
 
 def test_a_revoked_client_is_not_served(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from watchkeeper.gateway.custody.reach import Custodian
 from watchkeeper.gateway.custody.room import Asked
 from watchkeeper.gateway.holds import Subject, subject_of
 from watchkeeper.gateway.orders import Order, OrderKind
+from watchkeeper.gateway.relay.ownership import untagged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +105,7 @@ class Custodial:
 
 def _subject(asked: Mapping[str, Any]) -> Subject:
     named = {what: str(asked.get(what, "")) for what in ("session", "task", "principal")}
+    named["session"] = untagged(named["session"])[1]  # of several workers the id that a client has names one
     return subject_of(str(asked.get("server", "")), **named)
 
 

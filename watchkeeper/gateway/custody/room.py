@@ -41,6 +41,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     incident: str = ""
+    run: str = ""
+    """The playbook's run; empty for a person."""
+    asked_by: tuple[str, ...] = ()
+    """Who approved it, or asked for it."""
 
 
 class Custody:
@@ -127,6 +131,8 @@ class Custody:
                 "gateway": self._id,
                 "reason": asked.reason,
                 "incident": asked.incident,
+                "run": asked.run,
+                "asked_by": list(asked.asked_by),
                 **msgspec.to_builtins(ended),
             },
         )
@@ -136,7 +142,8 @@ class Custody:
 def asked_by(asked: Mapping[str, Any]) -> Asked:
     """Who wants it. Raises `Invalid`, and `Denied` for an agent."""
     try:
-        said = msgspec.convert({name: asked.get(name, "") for name in Asked.__struct_fields__}, Asked)
+        given = {name: asked[name] for name in Asked.__struct_fields__ if name in asked}
+        said = msgspec.convert({"key": "", "by": "", "reason": ""} | given, Asked)
     except msgspec.ValidationError as error:
         raise Invalid(f"nothing is ended for nobody: {error}") from error
     if said.by.startswith(AGENT):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
+from watchkeeper.gateway.custody.room import Asked
 from watchkeeper.gateway.measures import targets
 from watchkeeper.gateway.measures.model import NOBODY, Probe
 from watchkeeper.gateway.measures.probing import probes_of
@@ -27,6 +28,18 @@ def served(port: Port | None, what: str) -> Port:
     if port is None:
         raise Unserved(f"nothing here {what} yet", hint="do it by hand, and close the incident once it is done")
     return port
+
+
+def asked(reason: str, context: ActionContext) -> Asked:
+    """On whose behalf a step has the gateways do something."""
+    return Asked(
+        key=context.key,
+        by=ACTOR,
+        reason=reason,
+        incident=str(context.incident["id"]),
+        run=context.run,
+        asked_by=context.asked_by,
+    )
 
 
 class NothingToUndo:

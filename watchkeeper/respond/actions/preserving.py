@@ -12,6 +12,7 @@ import msgspec
 
 from watchkeeper.core.errors import Invalid, Untrusted, WatchkeeperError
 from watchkeeper.gateway.holds import Subject, subject_of
+from watchkeeper.gateway.relay.ownership import untagged
 from watchkeeper.respond.actions.effects import NothingToUndo, served
 from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
 from watchkeeper.respond.model import ACTOR
@@ -41,7 +42,8 @@ class SnapshotEvidence(NothingToUndo):
             """Whose state; None for everybody's."""
             if not (self.session or self.task or self.principal):
                 return None
-            return subject_of(self.server, session=self.session, task=self.task, principal=self.principal)
+            session = untagged(self.session)[1]
+            return subject_of(self.server, session=session, task=self.task, principal=self.principal)
 
     def run(self, parameters: Parameters, context: ActionContext) -> Outcome:
         vault = served(context.services.evidence, _VAULT)

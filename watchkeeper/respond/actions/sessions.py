@@ -6,13 +6,12 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from watchkeeper.gateway.custody.room import Asked
 from watchkeeper.gateway.holds import EVERY_SERVER, Subject, subject_of
 from watchkeeper.gateway.measures.model import Probe
 from watchkeeper.gateway.orders import Order, OrderKind
-from watchkeeper.respond.actions.effects import PROBE, Contains, served
+from watchkeeper.gateway.relay.ownership import untagged
+from watchkeeper.respond.actions.effects import PROBE, Contains, asked, served
 from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
-from watchkeeper.respond.model import ACTOR
 
 _ANY_TOOL = "watchkeeper_probe"
 _CUSTODY = "reaches the gateways' sessions"
@@ -32,7 +31,8 @@ class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def subject(self) -> Subject:
         """What is meant. Raises `Invalid`."""
-        return subject_of(self.server, session=self.session, task=self.task, principal=self.principal)
+        session = untagged(self.session)[1]  # of several workers the id that a client has names one
+        return subject_of(self.server, session=session, task=self.task, principal=self.principal)
 
 
 class QuarantineSession(Contains):
@@ -100,9 +100,7 @@ class KillSession:
     def run(self, parameters: Parameters, context: ActionContext) -> Outcome:
         custody, subject = served(context.services.custody, _CUSTODY), parameters.subject
         context.claim()
-        incident = str(context.incident["id"])
-        asked = Asked(key=context.key, by=ACTOR, reason=parameters.reason, incident=incident)
-        said = custody.end(subject, asked)
+        said = custody.end(subject, asked(parameters.reason, context))
         ended: dict[str, Any] = msgspec.to_builtins(said.answers)
         sessions = sum(one.sessions for one in said.answers.values())
         processes = sum(len(one.processes) for one in said.answers.values())
@@ -112,9 +110,8 @@ class KillSession:
     def verify(self, parameters: Parameters, context: ActionContext) -> Proof:
         """No gateway has a session, call, stream, process or task of it any more, and every server said so."""
         custody, subject = served(context.services.custody, _CUSTODY), parameters.subject
-        incident = str(context.incident["id"])
-        asked = Asked(key=context.key, by=ACTOR, reason=parameters.reason, incident=incident)
-        ended, rest = custody.end(subject, asked), custody.rest(subject)  # the same key: what was ended then
+        ended = custody.end(subject, asked(parameters.reason, context))  # the same key: what was ended then
+        rest = custody.rest(subject)
         doubts = [doubt for one in ended.answers.values() for doubt in one.doubts]
         left = {gateway: msgspec.to_builtins(one) for gateway, one in rest.answers.items() if not one.is_nothing}
         silent = ended.silent | rest.silent

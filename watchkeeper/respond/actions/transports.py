@@ -7,9 +7,8 @@ from typing import ClassVar
 import msgspec
 
 from watchkeeper.core.errors import Unavailable
-from watchkeeper.gateway.custody.room import Asked
 from watchkeeper.gateway.orders import Order, OrderKind
-from watchkeeper.respond.actions.effects import served
+from watchkeeper.respond.actions.effects import asked, served
 from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
 from watchkeeper.respond.model import ACTOR
 
@@ -37,12 +36,12 @@ class DrainTransport:
     def run(self, parameters: Parameters, context: ActionContext) -> Outcome:
         custody, orders = served(context.services.custody, _CUSTODY), context.services.orders
         context.claim()
-        order, asked = self._order(parameters, context), self._asked(parameters, context)
+        order = self._order(parameters, context)
         if order.lifted_at:
             evidence = {"order": order.id, "drained": {"at": order.lifted_at}, "target": parameters.server}
             return Outcome(f"{parameters.server} was drained already", evidence)
         orders.push()
-        drained = custody.drain(parameters.server, parameters.within, asked)
+        drained = custody.drain(parameters.server, parameters.within, asked(parameters.reason, context))
         if drained.silent:
             raise Unavailable(f"not drained by {', '.join(sorted(drained.silent))}", hint="look at its log")
         self._try(parameters, context)
@@ -85,6 +84,8 @@ class DrainTransport:
             by=ACTOR,
             key=context.key,
             incident=str(context.incident["id"]),
+            run=context.run,
+            asked_by=context.asked_by,
         )
 
     def _try(self, parameters: Parameters, context: ActionContext) -> None:
@@ -98,6 +99,3 @@ class DrainTransport:
                 f"{parameters.server} does not answer after it was drained: {why}",
                 hint="mend the server, then lift the order: `watchkeeper quarantine lift`",
             )
-
-    def _asked(self, parameters: Parameters, context: ActionContext) -> Asked:
-        return Asked(key=context.key, by=ACTOR, reason=parameters.reason, incident=str(context.incident["id"]))

@@ -101,6 +101,8 @@ class Ended(Body, frozen=True, kw_only=True):
     gateway: Annotated[str, says("The gateway that did it.")]
     reason: Annotated[str, says("Why.")]
     incident: Annotated[str, says("The incident it was done for; empty when for none.")]
+    run: Annotated[str, says("The playbook's run that did it; empty for a person.")]
+    asked_by: Annotated[list[str], says("Who approved it, or asked for it.")]
     sessions: Annotated[int, says("Sessions of the older era, with endpoints too.", ge=0)]
     calls: Annotated[int, says("Requests that were under way and were cut.", ge=0)]
     streams: Annotated[int, says("Standing streams that were cut.", ge=0)]
