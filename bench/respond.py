@@ -7,6 +7,10 @@ Each part is a module of its own beside this one (`_respond_*.py`):
   was looking on, `kill_recovery_cold_p50_s` where it was only started then
 - *containment*: from an alert in the journal to its containment verified at a real live gateway:
   `containment_p50_s`, `containment_p99_s`
+- *parked*: what a run that waits for an approval costs to keep, and all of them while nothing happens:
+  `parked_bytes_per_approval`, `parked_core_share`
+- *upgrade*: waiting runs go on under another engine, by the text they were begun with: `upgrade_resumed`; a run that
+  was in the old engine's hands is reported: `upgrade_reported`
 
 Times are real time: a busy machine shows in them, so the load is told.
 """
@@ -20,7 +24,7 @@ import os
 import sys
 from typing import Any
 
-PARTS = ("kill", "containment")
+PARTS = ("kill", "containment", "parked", "upgrade")
 
 
 def main() -> None:
