@@ -22,11 +22,13 @@ from tests.postgres import fresh_database, server  # noqa: E402
 from tests.respond.conftest import Estate, Gate  # noqa: E402
 from watchkeeper.events import Event  # noqa: E402
 from watchkeeper.inspection.fingerprints import definitions_in  # noqa: E402
+from watchkeeper.respond import RespondSettings  # noqa: E402
 from watchkeeper.respond.model import alert_of  # noqa: E402
 from watchkeeper.respond.playbook import Playbook, Trial  # noqa: E402
 from watchkeeper.respond.service import load_actions  # noqa: E402
 from watchkeeper.respond.shelf import load_files  # noqa: E402
 
+BOOKS = ROOT / "tests" / "respond" / "books"
 STORES = ("sqlite", "postgresql")
 
 
@@ -65,8 +67,8 @@ def estate(url: str) -> Iterator[Estate]:
 
 
 def playbooks() -> list[tuple[Playbook, Trial]]:
-    """Every shipped playbook with the test of it that does the most."""
-    paths = sorted((ROOT / "content" / "playbooks").glob("*.yaml"))
+    """Every shipped playbook, and one with every kind of gate, each with the test of it that does the most."""
+    paths = [path for folder in (ROOT / "content" / "playbooks", BOOKS) for path in sorted(folder.glob("*.yaml"))]
     shelved = [one.playbook for one in load_files(paths, load_actions())]
     return [(one, max(one.tests, key=lambda trial: len(trial.trace))) for one in shelved]
 
@@ -92,5 +94,5 @@ def runs_of(trial: Trial) -> int:
     """How many runs its alerts bring."""
     with estate("") as made:
         know(made, trial)
-        intake = made.service().intake
+        intake = made.service(settings=RespondSettings(playbooks=str(BOOKS))).intake
         return sum(len(intake.take(alert_of(event))) for event in raise_alerts(made, trial))

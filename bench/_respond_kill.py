@@ -14,8 +14,9 @@ from collections import Counter
 from typing import Any
 
 import msgspec
-from _respond_estate import STORES, Stores, estate, know, playbooks, raise_alerts, runs_of
+from _respond_estate import BOOKS, STORES, Stores, estate, know, playbooks, raise_alerts, runs_of
 
+from tests.respond.crowds import deciding
 from tests.respond.lives import Life, live
 from watchkeeper.respond.playbook import Playbook, Trial
 
@@ -74,7 +75,8 @@ def trace(trial: Trial, runs: int) -> list[str]:
     with estate("") as made:
         know(made, trial)
         raise_alerts(made, trial)
-        life = live(made, trace=True, runs=runs)
+        with deciding(made):
+            life = live(made, trace=True, runs=runs, playbooks=BOOKS)
         if life.returncode:
             raise SystemExit(f"{trial.name}: the run did not end: {life.stderr}")
     told = [line.removeprefix("at ").rpartition(" ")[0] for line in life.stdout.splitlines() if line.startswith("at ")]
@@ -88,7 +90,8 @@ def kill(
     with estate(url) as made:
         know(made, trial)
         try:
-            recovery = (_cold if is_cold else _warm)(made, trial, place, runs)
+            with deciding(made):
+                recovery = (_cold if is_cold else _warm)(made, trial, place, runs)
         except (AssertionError, TimeoutError) as error:
             return Case(playbook.id, store, place, False, _duplicates(made), 0.0, str(error)[-500:])
         ended = Counter(event.body["run"] for event in made.events("respond.playbook.finished"))
@@ -98,8 +101,8 @@ def kill(
 
 def _warm(made: Any, trial: Trial, place: str, runs: int) -> float:
     with (
-        Life(made, place, writer="watch-a", wait=True, runs=runs) as one,
-        Life(made, writer="watch-b", wait=True, runs=runs) as other,
+        Life(made, place, writer="watch-a", wait=True, runs=runs, playbooks=BOOKS) as one,
+        Life(made, writer="watch-b", wait=True, runs=runs, playbooks=BOOKS) as other,
     ):
         one.said("ready"), other.said("ready")
         one.go(), one.said("held")
@@ -115,10 +118,10 @@ def _warm(made: Any, trial: Trial, place: str, runs: int) -> float:
 
 def _cold(made: Any, trial: Trial, place: str, runs: int) -> float:
     raise_alerts(made, trial)
-    first = live(made, place, runs=runs)
+    first = live(made, place, runs=runs, playbooks=BOOKS)
     assert first.returncode == -signal.SIGKILL, first.stderr
     died = _moment(first.stdout, f"at {place} ")
-    last = live(made, runs=runs)
+    last = live(made, runs=runs, playbooks=BOOKS)
     assert last.returncode == 0, last.stderr
     return _moment(last.stdout, "at ") - died
 

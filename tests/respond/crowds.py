@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
 
 from watchkeeper.core.clock import SystemClock
+from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.operators import Roster
 from watchkeeper.policy.persons import PersonRules
 from watchkeeper.respond._store import RunRow
@@ -55,9 +58,7 @@ def waiting(estate: Any) -> list[str]:
 
 def approve_all(estate: Any) -> int:
     """How many were given."""
-    ledger, clock = Ledger(estate.database, estate.journal, estate.reader), SystemClock()
-    electorate = Electorate(PersonRules(), Roster(estate.database, estate.journal, clock))
-    persons = Persons(estate.database, ledger, clock, Gates(estate.database, ledger, clock), electorate)
+    persons, _ = _desk(estate)
     gates = waiting(estate)
     for gate in gates:
         persons.say(gate, Said("operator:ann", "responder", Choice.APPROVE.value, "looked at it"))
@@ -69,3 +70,45 @@ def states(estate: Any) -> Iterator[tuple[str, str, int]]:
     with estate.database.read() as session:
         query = select(RunRow.state, RunRow.outcome, func.count()).group_by(RunRow.state, RunRow.outcome)
         yield from (tuple(row) for row in session.execute(query))
+
+
+def decide_all(estate: Any) -> None:
+    """Say yes to whatever waits for a person, and have every wait be over, until nothing does: one look."""
+    persons, gates = _desk(estate)
+    with estate.database.read() as session:
+        query = select(GateRow.id, GateRow.kind).where(GateRow.state == GateState.OPEN.value)
+        there = [tuple(row) for row in session.execute(query)]
+    for gate, kind in there:
+        with suppress(WatchkeeperError):  # somebody was quicker, or the run ended
+            if kind == GateKind.WAIT.value:
+                gates.expire(gate)
+            elif kind == GateKind.MANUAL.value:
+                persons.say(gate, Said("operator:ann", "responder", Choice.DONE.value, "did it"))
+            elif kind == GateKind.APPROVAL.value:
+                for who in ("ann", "bob", "cleo"):
+                    persons.say(gate, Said(f"operator:{who}", "responder", Choice.APPROVE.value, "looked at it"))
+
+
+@contextmanager
+def deciding(estate: Any) -> Iterator[None]:
+    """People who answer at once, beside the processes that are killed."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            decide_all(estate)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _desk(estate: Any) -> tuple[Persons, Gates]:
+    ledger, clock = Ledger(estate.database, estate.journal, estate.reader), SystemClock()
+    electorate = Electorate(PersonRules(), Roster(estate.database, estate.journal, clock))
+    gates = Gates(estate.database, ledger, clock)
+    return Persons(estate.database, ledger, clock, gates, electorate), gates
