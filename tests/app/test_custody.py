@@ -452,5 +452,9 @@ def test_sessions_are_seen_held_released_and_ended_on_the_command_line(scene: Sc
     assert client.ask("ping", session).status == 404
     assert "Nothing is open" in run("list")
     assert "takes new sessions" in run("drain", "time", "--reason", "its host was patched")
+    unknown = CliRunner().invoke(
+        main, ["sessions", "drain", "nosuch", "--reason", "r", "--data", str(scene.running.data)]
+    )
+    assert (unknown.exit_code, scene.platform.orders.in_force()) == (75, ())
     missing = CliRunner().invoke(main, ["sessions", "release", *named, "--data", str(scene.running.data)])
     assert (missing.exit_code, "is not held" in missing.output) == (66, True)

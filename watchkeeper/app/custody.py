@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from watchkeeper.core.errors import NotFound, Unavailable
+from watchkeeper.core.errors import NotFound, Unavailable, WatchkeeperError
 from watchkeeper.core.ids import observed_id
 from watchkeeper.gateway.custody.reach import Custodian
 from watchkeeper.gateway.custody.room import Asked
@@ -84,7 +84,12 @@ class Custodial:
         kind = OrderKind.DRAIN_TRANSPORT
         order = self._orders.issue(kind, server, reason=asked["reason"], by=asked["by"], key=on_behalf.key)
         self._orders.push()
-        drained = self._gateways.drain(server, float(asked.get("within", 10.0)), on_behalf)
+        try:
+            drained = self._gateways.drain(server, float(asked.get("within", 10.0)), on_behalf)
+        except WatchkeeperError:  # nobody serves it, or the bound is none: nothing was drained
+            self._orders.lift(order.id, by=asked["by"], reason="nothing was drained")
+            self._orders.push()
+            raise
         tried = self._gateways.attempt(server)
         why = {gateway: one.reason for gateway, one in tried.answers.items() if not one.serves}
         why |= drained.silent | tried.silent
