@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from watchkeeper.app.administration import CONSOLE
+from watchkeeper.app.integrations import integrations_of
 from watchkeeper.app.oncall import ground_of, sources_of
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core import control
+from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Misconfigured, WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.model import FetchRefused
@@ -19,9 +21,11 @@ from watchkeeper.core.fetch.target import parse_target
 from watchkeeper.core.files import socket_path
 from watchkeeper.core.secrets import SecretReader
 from watchkeeper.events.journal.reading.telling import telling_reader
+from watchkeeper.respond.errands import Verb
+from watchkeeper.respond.integrations.interface import Integration
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.oncall.book import OncallBook
-from watchkeeper.respond.oncall.channels import Hook, HookPager
+from watchkeeper.respond.oncall.channels import Carried, Channels, Hook, HookPager
 from watchkeeper.respond.oncall.delivery import Delivery
 from watchkeeper.respond.oncall.handover import Handovers
 from watchkeeper.respond.oncall.paging import Paging
@@ -49,6 +53,23 @@ def check_oncall(loaded: Loaded) -> None:
     """The plan and the channels could be used. Raises `Misconfigured`."""
     plan_of(loaded.settings.respond.oncall)
     _hooks(loaded)
+    _carriers(loaded, SystemClock())
+
+
+def _carriers(loaded: Loaded, clock: Clock) -> tuple[dict[str, str], dict[str, Integration]]:
+    """Channel → integration, and those integrations. Raises `Misconfigured`."""
+    channels = loaded.settings.respond.oncall.channels
+    names = {name: one.integration for name, one in channels.items() if one.integration}
+    if not names:
+        return {}, {}
+    made = {name: integration for name, (_, integration) in integrations_of(loaded, clock).items()}
+    for channel, name in names.items():
+        where = f"respond.oncall.channels.{channel}.integration"
+        if name not in made:
+            raise Misconfigured(f"{where}: there is no integration {name!r}", hint="see [respond.integrations.NAME]")
+        if not made[name].verbs & {Verb.TRIGGER, Verb.TELL}:
+            raise Misconfigured(f"{where}: {name} neither pages nor tells", hint="name a pager, a chat or a mail")
+    return names, {name: made[name] for name in names.values()}
 
 
 def _hooks(loaded: Loaded) -> tuple[dict[str, Hook], Fetcher]:
@@ -56,8 +77,11 @@ def _hooks(loaded: Loaded) -> tuple[dict[str, Hook], Fetcher]:
     channels = loaded.settings.respond.oncall.channels
     for name, one in channels.items():
         where = f"respond.oncall.channels.{name}"
-        if not one.url:
-            raise Misconfigured(f"{where}.url: it leads nowhere", hint="write where a page is posted to")
+        if bool(one.url) == bool(one.integration):
+            hint = "write where a page is posted to, or the integration that carries it"
+            raise Misconfigured(f"{where}: it needs either a url or an integration", hint=hint)
+        if one.integration:
+            continue
         secret = reader.read(f"{where}.secret", one.secret)
         key_of(f"{where}.secret", secret)
         hooks[name] = Hook(one.url, secret)
@@ -80,7 +104,10 @@ class OncallRuns:
         self.runs = {"oncall": Ear(self._book, reader).run}
         if plan.is_on:
             hooks, fetcher = _hooks(loaded)
-            pager = HookPager(hooks, fetcher, platform.clock, lambda: console_of(loaded))
+            posted = HookPager(hooks, fetcher, platform.clock, lambda: console_of(loaded))
+            names, made = _carriers(loaded, platform.clock)
+            carried = Carried(names, made, lambda: console_of(loaded))
+            pager = Channels({**dict.fromkeys(hooks, posted), **dict.fromkeys(names, carried)})
             caller = Caller(Paging(on, plan), Delivery(on, pager), Handovers(on, plan, sources_of(platform)))
             self.runs |= {"pages": caller.run}
 

@@ -1,10 +1,10 @@
-"""Where pages go out: a signed POST for each channel of the settings. Another kind of channel stands beside it by the
-same port."""
+"""Where pages go out: a signed POST, or an integration that carries them to another system's pager, chat or mail."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from threading import Lock
 
 import msgspec
 
@@ -13,7 +13,9 @@ from watchkeeper.core.errors import NotFound, Unavailable
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.secrets import Secret
 from watchkeeper.core.text import visible
-from watchkeeper.respond.oncall.ports import Message
+from watchkeeper.respond.errands import Errand, Verb
+from watchkeeper.respond.integrations.interface import Integration
+from watchkeeper.respond.oncall.ports import Message, Pager
 from watchkeeper.respond.webhooks.signing import key_of, sign
 
 _ANSWERS = ("application/json", "text/plain", "text/html")
@@ -52,6 +54,56 @@ class HookPager:
         answer = asyncio.run(self._fetcher.post(hook.url, body, "application/json", headers, _ANSWERS))
         if not 200 <= answer.status < 300:
             raise Unavailable(f"it answers {answer.status}", hint="look at the receiver")
+
+
+class Carried:
+    """`Pager` over integrations: another system's pager, chat or mail. Safe for threads; blocks."""
+
+    def __init__(self, names: Mapping[str, str], made: Mapping[str, Integration], console: Callable[[], str]) -> None:
+        """`names`: channel → integration, each of which can page or show a text."""
+        self._names = dict(names)
+        self._made = dict(made)
+        self._locks = {name: Lock() for name in made}
+        self._console = console
+
+    def send(self, channel: str, message: Message) -> None:
+        """Have it carried. Raises `WatchkeeperError` when it was not taken, or is not there when it is looked for."""
+        name = self._names[channel]
+        integration, console = self._made[name], self._console()
+        numbers = ", ".join(message.numbers)
+        errand = Errand(
+            key=message.id,
+            integration=name,
+            verb=Verb.TRIGGER if Verb.TRIGGER in integration.verbs else Verb.TELL,
+            time=message.made_at,
+            title=f"{message.person}: {message.title}" if message.person else message.title,
+            text=f"{message.title}\n{numbers}\nTake it on: watchkeeper oncall ack {message.numbers[0]}"
+            if message.numbers
+            else message.title,
+            incident=message.incident,
+            number=message.numbers[0] if len(message.numbers) == 1 else "",
+            severity=message.severity,
+            thread=message.id,
+            link=f"{console}/incidents/{message.numbers[0]}" if console and message.incident else "",
+        )
+        with self._locks[name]:
+            receipt = integration.verify(errand, integration.deliver(errand, again=True))
+        if receipt.verified is False:
+            raise Unavailable("it answered as if it had taken the page, and it is not there", hint="look there")
+
+
+class Channels:
+    """`Pager`: each channel by its own way."""
+
+    def __init__(self, ways: Mapping[str, Pager]) -> None:
+        self._ways = dict(ways)
+
+    def send(self, channel: str, message: Message) -> None:
+        """Raises `NotFound` for a channel that is gone."""
+        way = self._ways.get(channel)
+        if way is None:
+            raise NotFound(f"there is no channel {channel!a}", hint="it was removed from the settings")
+        way.send(channel, message)
 
 
 def body_of(message: Message, console: str) -> bytes:

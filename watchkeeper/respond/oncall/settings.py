@@ -17,6 +17,9 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     secret: Annotated[
         str, Meta(description="The secret that signs, by reference: `env:NAME` or `file:PATH`; `whsec_…`.")
     ] = ""
+    integration: Annotated[
+        str, Meta(description="Instead of a URL: the name of an integration (pager, chat, mail) that carries pages.")
+    ] = ""
 
 
 class PersonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
