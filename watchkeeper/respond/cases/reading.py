@@ -44,7 +44,7 @@ class Reading:
         """Those that are asked for, the newest first. Raises `Invalid`."""
         query = _wanted(wanted)
         with self._database.read() as session:
-            total = session.scalar(select(func.count()).select_from(query.subquery()))
+            total = session.scalar(query.with_only_columns(func.count()))
             newest = query.order_by(IncidentRow.opened_at.desc(), IncidentRow.id)
             rows = session.scalars(newest.limit(_bounded(limit)).offset(max(0, offset)))
             return Page(tuple(_store.incident_of(row) for row in rows), total or 0)
