@@ -22,6 +22,7 @@ from watchkeeper.gateway.orders import OrderBook, OrdersInForce
 from watchkeeper.gateway.presence import Presence
 from watchkeeper.inspection.fingerprints import definitions_in
 from watchkeeper.registry.pins import Pins
+from watchkeeper.respond.gates.people import Electorate
 from watchkeeper.respond.service import Connections, RespondService
 from watchkeeper.respond.settings import RespondSettings
 
@@ -137,7 +138,14 @@ class Estate:
 
     def service(self, **options: Any) -> RespondService:
         settings = options.pop("settings", RespondSettings())
-        connections = Connections(self.database, self.journal, self.reader, self.orders, self.pins)
+        connections = Connections(
+            self.database,
+            self.journal,
+            self.reader,
+            self.orders,
+            self.pins,
+            electorate=options.pop("electorate", Electorate()),
+        )
         return RespondService(self.data, settings, connections, **options)
 
     @contextmanager

@@ -181,7 +181,15 @@ class Play:
         """The same for another incident."""
         return cls(estate, steps, alert=number)
 
-    def __init__(self, estate, steps: str, extra: str = "", alert: int = 1, **settings: Any) -> None:
+    def __init__(
+        self,
+        estate,
+        steps: str,
+        extra: str = "",
+        alert: int = 1,
+        members: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
         self.estate = estate
         self.actions = {name: kind(name) for name, kind in ACTS.items()}
         self.shelved = shelve(f"{HEAD}{extra}steps:\n{steps}".encode(), self.actions, name="p.yaml")
@@ -199,7 +207,7 @@ class Play:
         self.places: list[str] = []
         self.deadly = ""
         self.live()
-        (self.document,) = self.intake.take(alert_of(estate.rug_pull(alert, server=f"files{alert}")))
+        (self.document,) = self.intake.take(alert_of(estate.rug_pull(alert, server=f"files{alert}", **members or {})))
         self.run_id = self.document["run"]
 
     def live(self) -> None:

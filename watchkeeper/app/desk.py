@@ -25,6 +25,7 @@ from watchkeeper.app.oncall import Oncalling
 from watchkeeper.app.ordering import Ordering
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.ranking import Ranking
+from watchkeeper.app.responding import Responding
 from watchkeeper.app.revoking import end_what_it_had
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.staff import Staff
@@ -70,6 +71,7 @@ class Desk:
         """`erase_rows` is the running lake's; without one the lake is opened for it."""
         self._on = platform
         self.erasing = Erasing(platform, erase_rows or rows_of_no_one(platform.data_dir))
+        self.responding = Responding(platform)
         self.acts: dict[str, Act] = {
             "pins.list": self.list_pins,
             "pins.diff": self.diff_pin,
@@ -90,6 +92,7 @@ class Desk:
             **Custodial(platform).acts,
             **Alerting(platform, is_alone=platform.journal.writer == CLI).acts,
             **Approving(platform).acts,
+            **self.responding.acts,
             **Staff(platform).acts,
             **Ranking(platform).acts,
             **Hunting(platform).acts,

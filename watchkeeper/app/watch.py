@@ -39,6 +39,7 @@ from watchkeeper.events.journal.reading.telling import is_there, telling_reader,
 from watchkeeper.events.lake.reader import LakeReader
 from watchkeeper.gateway.custody.reach import Custodian
 from watchkeeper.gateway.warrant import Warrant
+from watchkeeper.respond.gates.people import Electorate
 from watchkeeper.respond.model import ACTOR
 from watchkeeper.respond.service import Connections, RespondService
 from watchkeeper.respond.vault import Vault
@@ -70,6 +71,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         taking = {"ingest": ingest.run} if ingest is not None else {}
         sinks = Sinks(loaded, platform.journal.record, platform.clock)
         desk = Desk(platform, lambda actor: msgspec.to_builtins(lake.erase(actor)), loaded)
+        desk.responding.settings = loaded.settings.respond
         desk.erasing.also_forget = detection.forget
         queue = follower_for(loaded, platform)
         own = {"lake": lake.run, **detection.runs, "privacy": desk.erasing.run}
@@ -112,6 +114,7 @@ def _respond(loaded: Loaded, platform: Platform, reaching: Reaching | None = Non
         reader=telling_reader(loaded.data_dir, "respond", journal.record, platform.clock),
         orders=Warrant(platform.orders, ACTOR),
         definitions=platform.pins,
+        electorate=Electorate(platform.rules, platform.roster),
         errands=reaching.errands if reaching is not None else None,
         also={
             "custody": Custodian(platform.database, platform.clock),

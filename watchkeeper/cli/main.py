@@ -32,6 +32,7 @@ COMMANDS = (
     "oncall",
     "operators",
     "pins",
+    "playbooks",
     "policy",
     "privacy",
     "quarantine",

@@ -33,6 +33,7 @@ SCOPES = {
     "alerts:except": "see them and decide which alerts nobody need be woken for",
     "approvals:read": "see what waits for approval",
     "approvals:decide": "see it and decide, as far as the owner's role goes",
+    "playbooks:run": "have playbooks run, and end runs",
     "events:read": "search, count and read everything that was recorded",
     "incidents:read": "see incidents and export them",
     "incidents:work": "see them and work on them",

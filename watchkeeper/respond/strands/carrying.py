@@ -38,9 +38,13 @@ class Carrier:
         self._runner.begin(run, {"run": run})
 
     def carry_on(self) -> None:
-        """Begin what goes on behind decided gates, and branches that were opened."""
+        """Begin what people asked for, what goes on behind decided gates, and branches that were opened."""
         with self._database.read() as session:
+            asked = select(RunRow.id).where(RunRow.state == _store.PENDING, RunRow.asked_by != "")
+            runs = list(session.scalars(asked))
             due = unbegun(session)
+        for run in runs:
+            self.begin(run)
         for one in due:
             self._watch(f"{one.name} decided" if one.gate else f"strand {one.name} due")
             self._runner.begin(one.workflow, one.document)
