@@ -163,3 +163,10 @@ def test_nothing_yet_teaches_what_to_do(data):
     assert "look_first" in ask(data, "list").output
     assert "version: 1" in ask(data, "show", "rug_pull").output
     assert ask(data, "show", "no_such").exit_code == 66
+
+
+def test_the_playbook_of_the_guide_passes_its_checks_and_its_tests(data, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "playbooks.md").read_text(encoding="utf-8")
+    (tmp_path / "guide.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    assert ask(data, "lint", str(tmp_path / "guide.yaml")).exit_code == 0
+    assert "1 of 1 test(s) passed" in ask(data, "test", str(tmp_path / "guide.yaml")).output
