@@ -26,6 +26,7 @@ from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.holds import Reference
 from watchkeeper.gateway.identity import Identities
+from watchkeeper.gateway.measures.isolation import Isolation
 from watchkeeper.gateway.measures.model import Probe, Supposing
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.orders import NO_ROUTE, OrderBook
@@ -92,6 +93,8 @@ class GatewayControl:
         self._pins = pins
         self._identities = identities
         self.guard = guard
+        self.isolation = Isolation(orders)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.routes = routes
         self._also = also
         self._tenant = tenant
@@ -109,6 +112,8 @@ class GatewayControl:
         Raises `Unavailable` when the control state or the journal cannot be used.
         """
         await asyncio.to_thread(self.refresh)
+        await self.isolation.settle(self.routes)
+        self._loop = asyncio.get_running_loop()
         handlers = {
             "orders.refresh": self._on_orders,
             "pins.refresh": self._on_pins,
@@ -151,6 +156,8 @@ class GatewayControl:
             if self._book.generation() != self._orders.generation:
                 generation, orders = self._book.load()
                 self._orders.replace(orders, generation)
+                if self._loop is not None:
+                    asyncio.run_coroutine_threadsafe(self.isolation.settle(self.routes), self._loop)
             if self._acknowledged != self._orders.generation:
                 self._acknowledge(self._orders.generation)
             return self._acknowledged
@@ -193,7 +200,9 @@ class GatewayControl:
     # what the control socket answers
 
     async def _on_orders(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"generation": await asyncio.to_thread(self._take_orders)}
+        generation = await asyncio.to_thread(self._take_orders)
+        await self.isolation.settle(self.routes)
+        return {"generation": generation}
 
     async def _on_pins(self, _: dict[str, Any]) -> dict[str, Any]:
         await asyncio.to_thread(self._pins.reload)
@@ -240,15 +249,7 @@ class GatewayControl:
         if route is None:
             return {"effect": NO_ROUTE, "enforced": True, "rules": [], "reason": "this gateway has no such route"}
         principal = AGENT + probe.principal.removeprefix(AGENT)
-        verdict = self.guard.probe(
-            route, _as_message(probe), probe.supposing or Supposing(), principal, _session(probe)
-        ).verdict
-        answer = {
-            "effect": verdict.effect.value,
-            "enforced": verdict.enforced,
-            "rules": list(verdict.rules),
-            "reason": verdict.reason,
-        }
+        answer = await self._judged(route, probe, principal)
         event = new_event(
             self._clock.now(),
             "gateway.probe.answered",
@@ -256,12 +257,25 @@ class GatewayControl:
             actor=_ACTOR,
             server=route.name,
             target=probe.name,
-            outcome=verdict.effect.value,
+            outcome=answer["effect"],
             labels=("probe",),
             body={"gateway": self.gateway_id, "principal": principal, "method": probe.method, **answer},
         )
         await asyncio.to_thread(self._journal.record, event)
         return answer
+
+    async def _judged(self, route: Route, probe: Probe, principal: str) -> dict[str, Any]:
+        supposing = probe.supposing or Supposing()
+        if supposing.is_outbound:
+            effect, rules, reason = await self.isolation.tried(route, self.routes)
+            return {"effect": effect, "enforced": True, "rules": list(rules), "reason": reason}
+        verdict = self.guard.probe(route, _as_message(probe), supposing, principal, _session(probe)).verdict
+        return {
+            "effect": verdict.effect.value,
+            "enforced": verdict.enforced,
+            "rules": list(verdict.rules),
+            "reason": verdict.reason,
+        }
 
 
 def _standing(route: Route) -> dict[str, Any]:

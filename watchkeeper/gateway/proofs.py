@@ -74,7 +74,8 @@ def objection(gateways: list[str], answers: dict[str, dict[str, Any]], order: Or
                 return f"{gateway} refused by this order what it does not mean"
             continue
         if answer.get("effect") not in stops:
-            return f"{gateway} let the probe pass"
+            is_told = probe.supposing is not None and probe.supposing.is_outbound
+            return f"{gateway} let the probe pass" + (f": {answer.get('reason', '')}" if is_told else "")
         if not answer.get("enforced", False):
             return f"{gateway} would have refused the probe, but the route is in shadow mode"
         if not is_named:

@@ -126,6 +126,22 @@ class Houses(Protocol):
 
 
 @runtime_checkable
+class Isolates(Protocol):
+    """An upstream whose servers can be kept from the network."""
+
+    async def isolate(self, *, is_offline: bool) -> None:
+        """Start its servers without the network from now on, or with it again; those that run otherwise are ended."""
+        ...
+
+    async def try_network(self) -> str:
+        """Have a program in their sandbox connect to a port that listens: `connected`, or why it could not.
+
+        Raises `Unavailable` when that could not be tried.
+        """
+        ...
+
+
+@runtime_checkable
 class Renews(Protocol):
     """An upstream that reaches servers it did not start."""
 

@@ -36,7 +36,6 @@ class Destinations:
         self._exact: dict[object, list[_Cut]] = {}
         self._words: Any = None
         self._patterns: list[_Cut] = []
-        self._offline: dict[str, Order] = {}
         for order in orders:
             server, host = destination(order.target)
             cut = _Cut(order, server, host)
@@ -44,8 +43,6 @@ class Destinations:
                 self._patterns.append(cut)
             else:
                 self._exact.setdefault(_same(host), []).append(cut)
-            if host == EVERYTHING:
-                self._offline.setdefault(server, order)
         if names := [re2.escape(host) for host in self._exact if isinstance(host, str)]:
             self._words = re2.compile(rf"(?i)(?:^|[^a-z0-9_-])({'|'.join(names)})(?:[^a-z0-9_-]|$)")
 
@@ -59,14 +56,6 @@ class Destinations:
                 if cut.server in ("", server):
                     found[cut.order.id] = cut.order
         return tuple(found.values())
-
-    def offline(self, server: str) -> Order | None:
-        """The order by which nothing that is started for this server may use the network."""
-        return self._offline.get(server)
-
-    def against(self, host: str) -> Order | None:
-        """The order that forbids everybody, us too, to reach a host."""
-        return next((cut.order for cut in self._against(host) if not cut.server), None)
 
     def _mentioned(self, said: bytes) -> set[str]:
         """Names that stand anywhere, without a scheme (`curl evil.example`)."""

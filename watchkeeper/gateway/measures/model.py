@@ -21,6 +21,8 @@ class Supposing(msgspec.Struct, frozen=True):
     """The agent got content of this tool, prompt or resource of the server just now; empty: of the server itself."""
     is_shown: bool = False
     """Not whether the tool is called is asked, but whether a list would show it."""
+    is_outbound: bool = False
+    """Not what the client may send is asked, but whether what is started for the server reaches a network."""
 
 
 class Probe(msgspec.Struct, frozen=True):

@@ -73,7 +73,9 @@ def _egress(order: Order, of: str, _: str) -> tuple[Probe, ...]:
     _, host = targets.destination(order.target)
     refused = Probe(NOBODY, of, _TOOL, arguments={"url": f"https://{_host_in(host)}/"})
     spared = Probe(NOBODY, of, _TOOL, arguments={"url": f"https://{_ELSEWHERE}/"}, is_spared=True)
-    return (refused,) if host.strip("*?.") == "" else (refused, spared)
+    if host.strip("*?.") != "":
+        return refused, spared
+    return refused, Probe(NOBODY, of, _TOOL, supposing=Supposing(is_outbound=True))
 
 
 _OF_KIND = {

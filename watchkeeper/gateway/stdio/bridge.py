@@ -20,6 +20,7 @@ from watchkeeper.gateway.stdio.fleet import Fleet, Full, Member
 from watchkeeper.gateway.stdio.journal import Launches
 from watchkeeper.gateway.stdio.launched import Launched, Launcher
 from watchkeeper.gateway.stdio.model import Limits
+from watchkeeper.gateway.stdio.offline import attempt, without_network
 from watchkeeper.gateway.stdio.older import OlderSessions, busy, only_older, pass_on, takes_events
 from watchkeeper.gateway.stdio.probe import speaks_modern
 from watchkeeper.gateway.upstream import Hosted, Inbound, Outbound, UpstreamFailed
@@ -42,6 +43,7 @@ class StdioUpstream:
     ) -> None:
         """Raises `Misconfigured` when the command can never be started."""
         command.check()
+        self._command = command
         self._limits = limits or Limits()
         self._launches = Launches(server, command, recorder, clock)
         self._launcher = Launcher(server, command, spawner, self._launches, self._limits)
@@ -81,6 +83,19 @@ class StdioUpstream:
             for member in self._fleet.members()
             if isinstance(peer := member.conversation.peer, Launched)
         ]
+
+    async def isolate(self, *, is_offline: bool) -> None:
+        """See `Isolates`."""
+        command = without_network(self._command) if is_offline else self._command
+        if command == self._launcher.command:
+            return
+        self._launcher.command = command
+        why = "an order keeps it from the network" if is_offline else "the order that kept it from the network is over"
+        await asyncio.gather(*(self._fleet.end(member, why) for member in self._fleet.members()))
+
+    async def try_network(self) -> str:
+        """See `Isolates`."""
+        return await attempt(self._launcher.spawner, self._launcher.command)
 
     async def expel(self, hosted: Hosted, reason: str) -> None:
         """See `Houses`."""
