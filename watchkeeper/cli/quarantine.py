@@ -11,7 +11,7 @@ from watchkeeper.cli import options, output
 from watchkeeper.gateway.containment import OrderKind
 
 
-@click.group(short_help="What is contained: tools, servers, versions, clients, destinations.")
+@click.group(short_help="What is contained, and containing more.")
 def quarantine() -> None:
     """Containment orders: given by playbooks and by you, in force until lifted."""
 
@@ -73,7 +73,7 @@ def show(order: str, data: Path | None, as_json: bool) -> None:
 
 
 @quarantine.command()
-@click.argument("kind", type=click.Choice(sorted(OrderKind)), metavar="KIND")
+@click.argument("kind", type=click.Choice(sorted(kind.value for kind in OrderKind)), metavar="KIND")
 @click.argument("target")
 @click.option("--reason", required=True, help="Why; goes into the journal and into the order.")
 @click.option("--incident", default="", help="The id of the incident that it is given for.")

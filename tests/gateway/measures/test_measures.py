@@ -214,7 +214,7 @@ async def test_a_taint_is_known_to_every_gateway_and_over_a_restart(house: House
         ("*.evil.example", ["https://a.evil.example/", "https://evil.example/"], "https://notevil.example/"),
         ("203.0.113.7", ["http://203.0.113.7/", "http://0xcb.0.113.7/"], "http://203.0.113.8/"),
         ("203.0.113.0/24", ["http://203.0.113.99/"], "http://203.0.114.1/"),
-        ("notes/*", ["https://any.example/"], "no address at all"),
+        ("notes/*.example", ["https://any.example/"], "no address at all"),
     ],
 )
 async def test_nothing_names_a_host_that_is_cut_off(house: House, target: str, refused: list[str], spared: str) -> None:
@@ -229,6 +229,12 @@ async def test_nothing_names_a_host_that_is_cut_off(house: House, target: str, r
         assert effects(house.calls("put_page", WEB, url=refused[0])) == [ALLOW]
     await house.lift(order)
     assert effects(house.calls("put_note", text=refused[0])) == [ALLOW]
+
+
+async def test_of_a_server_that_is_not_started_here_it_is_never_said_that_it_is_cut_off(house: House) -> None:
+    order, proof = await house.order(OrderKind.DENY_EGRESS, "notes/*")
+    assert (proof.is_verified, "is not started here" in proof.reason) == (False, True)
+    assert named(house.calls("put_note", text="https://any.example/")) == (order.rule,)
 
 
 # what holds for all
