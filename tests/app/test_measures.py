@@ -97,7 +97,11 @@ async def test_every_verb_contains_a_real_server_and_is_taken_back(tmp_path: Pat
 
             assert command("pins", "approve", "notes", "get_note", "--data", str(running.data)).returncode == 0
             given = order(running, "set_read_only", "notes")
-            assert await agent.tools() == ["get_note"]
+            shown: list[str] = []
+            for _ in range(100):  # the approval reaches the gateway by itself, on a busy host a moment later
+                if (shown := await agent.tools()) == ["get_note"]:
+                    break
+            assert shown == ["get_note"]
             assert (await works(agent, "put_note", text="x"), await works(agent)) == (False, True)
             lift(running, given)
 
