@@ -16,6 +16,8 @@ from watchkeeper.events import new_event
 from watchkeeper.operators import Roster
 from watchkeeper.policy.persons import PersonRules
 from watchkeeper.respond.gates.people import Electorate
+from watchkeeper.respond.service import load_actions
+from watchkeeper.respond.shelf import load_file
 
 OWN = """id: look_first
 version: 1
@@ -170,3 +172,27 @@ def test_the_playbook_of_the_guide_passes_its_checks_and_its_tests(data, tmp_pat
     (tmp_path / "guide.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
     assert ask(data, "lint", str(tmp_path / "guide.yaml")).exit_code == 0
     assert "1 of 1 test(s) passed" in ask(data, "test", str(tmp_path / "guide.yaml")).output
+
+
+def test_a_playbook_goes_out_as_cacao_and_comes_back_the_same(data, tmp_path):
+    out, back = tmp_path / "look_first.json", tmp_path / "back.yaml"
+    assert ask(data, "export", "look_first", "--out", str(out)).exit_code == 0
+    assert json.loads(out.read_text())["spec_version"] == "cacao-2.0"
+    made = CliRunner().invoke(main, ["playbooks", "import", str(out), "--out", str(back)])
+    assert made.exit_code == 0, made.output
+    actions = load_actions()
+    assert load_file(back, actions).playbook == load_file(tmp_path / "own" / "look_first.yaml", actions).playbook
+
+
+def test_what_cannot_be_traded_is_said_and_nothing_is_overwritten(data, tmp_path):
+    out = tmp_path / "look_first.json"
+    out.write_text("mine")
+    refused = ask(data, "export", "look_first", "--out", str(out))
+    assert refused.exit_code != 0
+    assert out.read_text() == "mine"
+    assert "there is no playbook nothing" in ask(data, "export", "nothing").output
+    foreign = CliRunner().invoke(main, ["playbooks", "import", str(out)])
+    assert foreign.exit_code != 0
+    assert "no playbook of CACAO 2.0" in foreign.output
+    missing = CliRunner().invoke(main, ["playbooks", "import", str(tmp_path / "nowhere.json")])
+    assert "cannot read" in missing.output

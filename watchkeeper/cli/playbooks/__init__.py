@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from watchkeeper.cli.playbooks import deciding, proving, running, seeing
+from watchkeeper.cli.playbooks import deciding, proving, running, seeing, trading
 
 
 @click.group(short_help="What is done about incidents, and what waits for you.")
@@ -15,5 +15,5 @@ def playbooks() -> None:
     """
 
 
-for command in (*seeing.COMMANDS, *proving.COMMANDS, *running.COMMANDS, *deciding.COMMANDS):
+for command in (*seeing.COMMANDS, *proving.COMMANDS, *running.COMMANDS, *deciding.COMMANDS, *trading.COMMANDS):
     playbooks.add_command(command)

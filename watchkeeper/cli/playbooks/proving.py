@@ -33,7 +33,7 @@ def lint(files: tuple[Path, ...], config: Path | None, data: Path | None, as_jso
     Without FILES, all of this estate.
     """
     actions = load_actions()
-    chosen = _files(files, config, data)
+    chosen = files_of(files, config, data)
     flaws = [flaw for path in chosen for flaw in examine(read(path), actions, name=str(path))[1]]
     if as_json:
         output.as_json(flaws)
@@ -56,7 +56,7 @@ def lint(files: tuple[Path, ...], config: Path | None, data: Path | None, as_jso
 def test(files: tuple[Path, ...], config: Path | None, data: Path | None, as_json: bool) -> None:
     """Run the tests inside playbooks: their alerts, and what must follow. Nothing is carried out."""
     actions = load_actions()
-    loaded = [load_file(path, actions) for path in _files(files, config, data)]
+    loaded = [load_file(path, actions) for path in files_of(files, config, data)]
     came_out = [(one.playbook.id, trial) for one in loaded for trial in tried(one.playbook, actions)]
     failed = [(name, trial) for name, trial in came_out if not trial.is_passed]
     if as_json:
@@ -138,7 +138,8 @@ def _alerts(path: Path) -> Any:
     return alerts
 
 
-def _files(files: tuple[Path, ...], config: Path | None, data: Path | None) -> list[Path]:
+def files_of(files: tuple[Path, ...], config: Path | None, data: Path | None) -> list[Path]:
+    """The playbooks of these files and folders; of none, those of the estate."""
     if not files:
         own = load(config, data_folder(data)).settings.respond.playbooks
         files = (content_folder("playbooks"), *([Path(own)] if own else []))
