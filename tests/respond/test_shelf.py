@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.respond.interface import Reach
+from watchkeeper.respond.interface import Action, NothingToUndo, Reach
 from watchkeeper.respond.service import load_actions
 from watchkeeper.respond.shelf import check_actions, load_file, load_files, shelve
 
@@ -119,3 +119,22 @@ def test_a_plug_in_that_promises_an_undo_and_has_none_is_refused():
 
     with pytest.raises(Misconfigured):
         check_actions({"half": Half()})
+
+
+def test_an_undo_that_is_not_the_actions_own_or_cannot_be_called_is_no_undo():
+    class Promises(Wipe):
+        name: ClassVar[str] = "half"
+        reach: ClassVar[Reach] = Reach.REVERSIBLE
+
+    class Inherits(Promises, Action):
+        """The Protocol's undo does nothing and says nothing."""
+
+    class Reads(NothingToUndo, Promises):
+        """Whoever only reads has nothing to undo."""
+
+    class Odd(Promises):
+        def undo(self) -> None: ...
+
+    for kind in (Inherits, Reads, Odd):
+        with pytest.raises(Misconfigured, match="no undo of its own"):
+            check_actions({"half": kind()})

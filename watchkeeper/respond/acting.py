@@ -18,7 +18,7 @@ from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events.model import VERSION, Event, Severity
 from watchkeeper.respond.deadlines import within
-from watchkeeper.respond.interface import Action, ActionContext, Outcome, Proof, Reach, Services, Unserved
+from watchkeeper.respond.interface import Action, ActionContext, Outcome, Proof, Reach, Services, Unserved, takes_back
 from watchkeeper.respond.model import ACTOR, StepResult
 from watchkeeper.respond.planning import Plan, PlannedStep
 from watchkeeper.respond.playbook import StepKind
@@ -139,15 +139,15 @@ class Stepper:
 
     # -- taking back
 
-    def contained(self, order: Order) -> list[str]:
-        """What this run contained and can take back, last first."""
+    def revocable(self, order: Order) -> list[str]:
+        """What this run did and can take back, last first: what it contained, and whom it told."""
         steps = {step.id: step for step in order.plan.each()}
         done = [one for one in self._progress.results(order.run) if one.state == "completed" and one.step in steps]
         return [one.step for one in reversed(done) if self._is_taken_back(steps[one.step])]
 
     def _is_taken_back(self, step: PlannedStep) -> bool:
         action = self._actions.get(step.action)
-        return action is not None and bool(action.touches) and action.reach is Reach.REVERSIBLE
+        return action is not None and action.reach is not Reach.IRREVERSIBLE and takes_back(action)
 
     def undo(self, order: Order, step: PlannedStep) -> StepResult:
         """Take a step back and note it."""
@@ -180,7 +180,7 @@ class Stepper:
         outcome = "failure" if result.state in ("failed", "unavailable") else "success"
         told = self.event(order, f"respond.step.{result.state}", step.id, body, outcome)
         extra = []
-        if result.verified is not None:
+        if result.contains and result.verified is not None:
             said = "verified" if result.verified else "unverified"
             proof = {"step": step.id, "action": result.action} | step.parameters | result.evidence
             outcome = "success" if result.verified else "failure"

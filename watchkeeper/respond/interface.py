@@ -6,6 +6,7 @@ crash: the second call must find the first one's effect instead of doubling it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -129,9 +130,31 @@ class Action(Protocol):
         ...
 
     def undo(self, parameters: Any, context: ActionContext) -> Outcome:
-        """Take it back. Only called for reversible actions."""
+        """Take it back. Called for what is not irreversible, unless there is nothing to undo."""
         ...
 
     def by_hand(self, parameters: Any) -> str:
         """What a person does instead when the action failed."""
         ...
+
+
+class NothingToUndo:
+    """For actions that read or tell."""
+
+    def verify(self, parameters: Any, context: ActionContext) -> Proof | None:
+        return None
+
+    def undo(self, parameters: Any, context: ActionContext) -> Outcome:
+        return Outcome("there is nothing to take back")
+
+
+def takes_back(action: Action) -> bool:
+    """Whether its `undo` can be called as one and is its own, rather than the Protocol's or `NothingToUndo`'s."""
+    undo = getattr(action, "undo", None)
+    if not callable(undo) or getattr(type(action), "undo", None) in (Action.undo, NothingToUndo.undo):
+        return False
+    try:
+        inspect.signature(undo).bind(object(), object())
+    except (TypeError, ValueError):
+        return False
+    return True

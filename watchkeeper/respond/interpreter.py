@@ -229,7 +229,7 @@ class RunInterpreter:
 
     def _to_undo(self, order: Order) -> list[str]:
         ending = self._gates.ending_of(order.run)
-        return self.stepper.contained(order) if ending is not None and ending.is_undone else []
+        return self.stepper.revocable(order) if ending is not None and ending.is_undone else []
 
     def _finish(self, order: Order) -> None:
         results = self._progress.results(order.run)

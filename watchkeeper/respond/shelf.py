@@ -17,7 +17,7 @@ import yaml
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.respond.checking import problems_of
-from watchkeeper.respond.interface import Action, Reach
+from watchkeeper.respond.interface import Action, Reach, takes_back
 from watchkeeper.respond.playbook import Playbook, Shelved
 
 MAX_BYTES = 64 * 1024
@@ -180,5 +180,7 @@ def check_actions(actions: Mapping[str, Action]) -> None:
     for name, action in actions.items():
         if action.name != name:
             raise Misconfigured(f"the action {name} calls itself {action.name}", hint="its entry point must match")
-        if action.reach is Reach.REVERSIBLE and not callable(getattr(action, "undo", None)):
-            raise Misconfigured(f"the action {name} says that it is reversible and has no undo", hint="remove it")
+        if action.reach is Reach.REVERSIBLE and not takes_back(action):
+            raise Misconfigured(
+                f"the action {name} says that it is reversible and has no undo of its own", hint="remove it"
+            )

@@ -52,7 +52,8 @@ class House:
 
     def playbook(self, *steps: str) -> None:
         self.folder.mkdir(exist_ok=True)
-        lines = "".join(f"  - {{deadline: 20s, on_failure: continue, {step}}}\n" for step in steps)
+        how = "deadline: 20s, on_failure: "
+        lines = "".join(f"  - {{{how}{'undo' if 'gone' in step else 'continue'}, {step}}}\n" for step in steps)
         (self.folder / "reach_out.yaml").write_text(HEAD + lines)
 
     @contextmanager
@@ -159,6 +160,43 @@ def test_a_playbook_pages_opens_a_ticket_and_takes_a_commit_back(
     assert steps["ticket"].evidence["reference"] == "OPS-41"
     assert clone.tree(steps["revert"].evidence["reference"]) == clone.tree(f"{bad}^")
     assert "create by tracker: verified as OPS-41" in [entry.what for entry in case.timeline]
+
+
+@pytest.mark.behaviour("respond.undo-takes-all-back")
+def test_a_failure_takes_back_pages_and_tickets_and_corrects_what_was_told(house: House, servers: ExitStack) -> None:
+    api, tracker = EventsApi(), Tracker()
+    pager = servers.enter_context(elsewhere(api))
+    house.add("pager", "pager", pager.host, style="pagerduty", url=pager.url, secret="env:KEY")
+    there = servers.enter_context(elsewhere(tracker))
+    house.add("tracker", "ticket", there.host, url=f"{there.url}/tickets", authorization="Bearer env:TOKEN")
+    ops = chat(house, servers, "ops")
+    house.playbook(
+        "id: page, action: page, with: {through: pager, text: wake up}",
+        "id: ticket, action: open_ticket, with: {through: tracker, text: look at it}",
+        "id: comment, action: update_ticket, with: {through: tracker, text: held}",
+        "id: tell, action: notify, with: {text: it happened, channels: [ops]}",
+        "id: gone, action: page, with: {through: nobody}",
+    )
+    case = house.respond()
+    states = {step.step: step.state for step in case.runs[0].steps}
+    assert list(states)[5:] == ["undo_tell", "undo_ticket", "undo_page"]
+    assert set(states.values()) - {states["gone"]} == {"completed"}
+    assert (api.paged, set(api.pages.values())) == (1, {"resolved"})
+    assert tracker.tickets["OPS-41"]["status"] == "closed"
+    assert "CORRECTION, taken back: it happened" in str(ops.got[-1].json)
+    assert len(ops.got) == 2
+
+
+@pytest.mark.behaviour("respond.only-containment-is-contained")
+def test_a_ticket_that_is_proven_to_be_there_contains_nothing(house: House, servers: ExitStack) -> None:
+    there = servers.enter_context(elsewhere(Tracker()))
+    house.add("tracker", "ticket", there.host, url=f"{there.url}/tickets", authorization="Bearer env:TOKEN")
+    house.playbook("id: ticket, action: open_ticket, with: {through: tracker, text: look at it}")
+    case = house.respond()
+    assert case.runs[0].steps[0].verified is True
+    assert house.estate.events("respond.containment") == []
+    assert (case.incident.state, case.incident.contained_at) == ("open", 0)
+    assert "containment" not in str([entry.what for entry in case.timeline])
 
 
 @pytest.mark.behaviour("integrations.lies")

@@ -1,4 +1,4 @@
-"""What actions share: giving an order and proving it, and having nothing to take back."""
+"""What actions share: giving an order and proving it."""
 
 from __future__ import annotations
 
@@ -40,16 +40,6 @@ def asked(reason: str, context: ActionContext) -> Asked:
         run=context.run,
         asked_by=context.asked_by,
     )
-
-
-class NothingToUndo:
-    """For actions that read or tell."""
-
-    def verify(self, parameters: Any, context: ActionContext) -> Proof | None:
-        return None
-
-    def undo(self, parameters: Any, context: ActionContext) -> Outcome:
-        return Outcome("there is nothing to take back")
 
 
 class Contains:

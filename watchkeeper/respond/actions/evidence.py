@@ -10,8 +10,7 @@ import msgspec
 from watchkeeper.registry.diff import unified
 from watchkeeper.registry.facts import without_secrets
 from watchkeeper.registry.model import Sighting, Snapshot
-from watchkeeper.respond.actions.effects import NothingToUndo
-from watchkeeper.respond.interface import ActionContext, Outcome, Reach
+from watchkeeper.respond.interface import ActionContext, NothingToUndo, Outcome, Reach
 
 _MAX_DEFINITION = 16 * 1024
 """Bytes of one definition that evidence shows; its fingerprint covers all of it."""

@@ -13,8 +13,8 @@ import msgspec
 from watchkeeper.core.errors import Invalid, Untrusted, WatchkeeperError
 from watchkeeper.gateway.holds import Subject, subject_of
 from watchkeeper.gateway.relay.ownership import untagged
-from watchkeeper.respond.actions.effects import NothingToUndo, served
-from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
+from watchkeeper.respond.actions.effects import served
+from watchkeeper.respond.interface import ActionContext, NothingToUndo, Outcome, Proof, Reach
 from watchkeeper.respond.model import ACTOR
 from watchkeeper.respond.ports import Asking
 from watchkeeper.respond.processes import tree_of

@@ -8,7 +8,7 @@ import msgspec
 
 from watchkeeper.core.errors import Invalid, Unavailable
 from watchkeeper.respond.errands import Delivery, Errand, Receipt, State, Verb
-from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach, Unserved
+from watchkeeper.respond.interface import ActionContext, NothingToUndo, Outcome, Proof, Reach, Unserved
 from watchkeeper.respond.ports import Errands
 
 
@@ -92,6 +92,7 @@ class UpdateTicket(_Reaches):
 
     name: ClassVar[str] = "update_ticket"
     reach: ClassVar[Reach] = Reach.NONE
+    undo = NothingToUndo.undo
 
     class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         through: str

@@ -6,8 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from watchkeeper.respond.actions.effects import NothingToUndo
-from watchkeeper.respond.interface import ActionContext, Outcome, Reach
+from watchkeeper.respond.interface import ActionContext, NothingToUndo, Outcome, Reach
 from watchkeeper.respond.model import Notification
 
 
