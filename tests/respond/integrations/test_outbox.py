@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +75,28 @@ def test_an_errand_is_carried_once_and_its_receipt_kept(estate: Estate) -> None:
     assert one.got == [("run-1:tell:1", False)]
     (event,) = estate.events("respond.delivery")
     assert (event.kind, event.body["said"], event.body["verified"]) == ("respond.delivery.taken", "ok", False)
+
+
+def test_whoever_asks_while_the_lines_own_thread_sends_it_hears_what_became_of_it(estate: Estate) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Scripted):
+        def deliver(self, errand: Errand, *, again: bool) -> Receipt:
+            begun.set()
+            go_on.wait(20)
+            return super().deliver(errand, again=again)
+
+    one = Slow([OK])
+    outbox = outbox_of(estate, one, ManualClock(NOW))
+    outbox.put(errand())
+    with ThreadPoolExecutor() as pool:
+        own = pool.submit(outbox.round, "one")
+        assert begun.wait(20)
+        asked = pool.submit(outbox.carry, errand())
+        with pytest.raises(TimeoutError):
+            asked.result(0.1)
+        go_on.set()
+        assert (own.result(20), asked.result(20).receipt, len(one.got)) == (1, OK, 1)
 
 
 @pytest.mark.behaviour("integrations.nothing-lost")

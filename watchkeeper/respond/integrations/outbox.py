@@ -86,10 +86,15 @@ class Outbox:
 
     def carry(self, errand: Errand) -> Delivery:
         """The same, and one attempt at once in the caller's thread; what it came to. Raises as `put`."""
-        found = self.put(errand)
+        found, line = self.put(errand), self._line(errand.integration)
         if found.state is State.DUE:
             self.round(errand.integration, only=_id(errand))
-        return self.find(errand)
+        found = self.find(errand)
+        # the line's own thread may have it in hand: what becomes of it there is the answer
+        if found.state is State.SENDING and line.lock.acquire(timeout=line.settings.timeout_seconds):
+            line.lock.release()
+            found = self.find(errand)
+        return found
 
     def find(self, errand: Errand) -> Delivery:
         """How an errand stands. Raises `NotFound`."""
