@@ -185,6 +185,21 @@ async def test_a_session_belongs_to_the_principal_that_began_it(house: House) ->
     assert [e.actor for e in house.events("gateway.session")] == ["agent:alice"]
 
 
+@pytest.mark.behaviour("gateway.foreign-session-told-apart")
+async def test_an_id_of_anothers_session_is_told_apart_in_the_record_and_not_in_the_answer(house: House) -> None:
+    await initialize(house)
+    answers = []
+    for session in ("s-1", "guessed"):
+        pair = ("Mcp-Session-Id", session)
+        answers.append((await house.post(call(), pair, token=BOB)).json["error"])
+        answers.append((await house.send(post(b"", pair, port=house.port, token=BOB, verb="GET"))).json["error"])
+    assert all(answer == answers[0] for answer in answers)
+    assert [(event.actor, event.body["reason"]) for event in house.events("gateway.request.refused")] == [
+        *2 * [("agent:bob", "the session is another client's")],
+        *2 * [("agent:bob", "no such session is open here")],
+    ]
+
+
 @pytest.mark.behaviour("conversation.session-digest")
 async def test_events_of_a_session_have_its_digest_and_never_the_session(house: House) -> None:
     for session in ("s-secret-1", "s-secret-2"):

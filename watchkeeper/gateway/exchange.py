@@ -145,7 +145,8 @@ class Exchange:
         elif request.session:
             session = self._sessions.of(self._route.name, request.session, request.principal)
             if session is None:
-                return self._visits.reject(request, replies.no_such_session(), "the session is not this client's")
+                why = self._sessions.why_not(self._route.name, request.session)
+                return self._visits.reject(request, replies.no_such_session(), why)
             client = client or session.client
             if self._passage is not None and self._passage.waiting and message.method == "notifications/cancelled":
                 self._passage.give_up(request.session, message)

@@ -10,6 +10,11 @@ from collections import OrderedDict
 
 import msgspec
 
+FOREIGN = "the session is another client's"
+"""Why somebody is turned away, for the record: somebody who knows an id that is not theirs. Detection reads it."""
+UNKNOWN = "no such session is open here"
+"""The same for an id that ended, was forgotten, or never was. The answer to both is the same."""
+
 
 class Session(msgspec.Struct, frozen=True):
     """Who began it."""
@@ -44,6 +49,10 @@ class Sessions:
             return None
         self._known.move_to_end((route, session))
         return owner
+
+    def why_not(self, route: str, session: str) -> str:
+        """Why `of` had none for somebody: `FOREIGN` or `UNKNOWN`."""
+        return FOREIGN if (route, session) in self._known else UNKNOWN
 
     def all(self) -> list[tuple[str, str, Session]]:
         """Every session with its route and id."""

@@ -99,7 +99,8 @@ class Visits:
     def _turned_away(self, request: Request) -> Outbound | None:
         """What this client gets instead of what it wants with a session; None when it may have that."""
         if self._sessions.of(self._route.name, request.session, request.principal) is None:
-            return self.reject(request, replies.no_such_session(), "the session is not this client's")
+            why = self._sessions.why_not(self._route.name, request.session)
+            return self.reject(request, replies.no_such_session(), why)
         if request.verb != "DELETE" or self._keeps is None:
             return None
         kept = self._keeps(self._route, request.principal, request.session)

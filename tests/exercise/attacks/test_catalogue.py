@@ -34,6 +34,7 @@ def test_every_attack_names_techniques_that_exist_and_rules_that_exist() -> None
     assert {name for attack in ATTACKS for name in attack.expected} - rules == set()
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS) >= 15
     assert all(attack.techniques and not attack.title.endswith(".") for attack in ATTACKS)
+    assert [attack.name for attack in ATTACKS if not attack.expected] == [], "an attack that no rule has to speak of"
 
 
 def test_attacks_are_chosen_by_name_and_run_in_our_order() -> None:

@@ -25,6 +25,8 @@ async def test_a_session_serves_its_principal_alone_and_ends_for_all_members(mak
     for verb, body in (("POST", call("ping")), ("GET", b""), ("DELETE", b"")):
         assert (await company.post(body, header, verb=verb, token=BOB)).status == 404
     assert (await company.post(call("tools/list"), ("Mcp-Session-Id", "a-1"))).status == 404
+    refused = [event.body["reason"] for event in company.events("gateway.request.refused") if event.server == "all"]
+    assert refused == [*3 * ["the session is another client's"], "no such session is open here"]
     assert (await company.post(call("tools/list"))).status == 400
     assert (await company.post(b"", header, verb="DELETE")).status == 204
     await company.a.until("DELETE")

@@ -6,11 +6,12 @@ import base64
 import json
 
 from watchkeeper.exercise.attacks.model import Result
-from watchkeeper.exercise.attacks.scene import VERSION, Reply, Scene, handshake, request
+from watchkeeper.exercise.attacks.scene import MODERN, VERSION, Reply, Scene, handshake, request
 from watchkeeper.exercise.stage import THIEF
 
 _LIST = request("tools/list")
 _LEGACY = {"MCP-Protocol-Version": VERSION}
+_SPOKEN = "io.modelcontextprotocol/protocolVersion"
 _LARGE = 17 * 1024 * 1024
 
 
@@ -64,8 +65,9 @@ async def two_meanings(scene: Scene) -> Result:
 
 async def false_header(scene: Scene) -> Result:
     """A header that says another method than the message: for who judges by headers."""
-    headers = await scene.bearer() | {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
-    body = request("tools/call", name="send_message", arguments={"to": "a", "text": "b"})
+    headers = await scene.bearer() | {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/list"}
+    call = {"name": "send_message", "arguments": {"to": "a", "text": "b"}}
+    body = request("tools/call", **call, _meta={_SPOKEN: MODERN})
     return _refused(await scene.send(body, headers))
 
 

@@ -129,7 +129,8 @@ class Aggregate:
             return self._reject(request, answer, _BEGIN)
         party = self._company.parties.of(request.session, request.principal)
         if party is None:
-            return self._reject(request, replies.no_such_session(), "the session is not this client's")
+            why = self._company.parties.why_not(request.session)
+            return self._reject(request, replies.no_such_session(), why)
         party.used_by(request)
         visit = Visit(request, visit.message, visit.era, visit.started, visit.client or party.client, party)
         if request.verb == "DELETE":

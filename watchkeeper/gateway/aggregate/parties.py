@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 
 from watchkeeper.gateway.aggregate.party import Party
+from watchkeeper.gateway.sessions import FOREIGN, UNKNOWN
 
 
 class Parties:
@@ -28,6 +29,10 @@ class Parties:
             return None
         self._known.move_to_end(session)
         return party
+
+    def why_not(self, session: str) -> str:
+        """Why `of` had none for somebody, for the record."""
+        return FOREIGN if session in self._known else UNKNOWN
 
     def drop(self, party: Party) -> None:
         """Forget a session and have its members' sessions ended, without waiting."""
