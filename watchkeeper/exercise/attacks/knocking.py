@@ -67,7 +67,7 @@ async def false_header(scene: Scene) -> Result:
     """A header that says another method than the message: for who judges by headers."""
     headers = await scene.bearer() | {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/list"}
     call = {"name": "send_message", "arguments": {"to": "a", "text": "b"}}
-    body = request("tools/call", **call, _meta={_SPOKEN: MODERN})
+    body = request("tools/call") | {"params": call | {"_meta": {_SPOKEN: MODERN}}}
     return _refused(await scene.send(body, headers))
 
 
