@@ -87,9 +87,9 @@ def test_what_does_not_fit_a_terminal_goes_to_a_second_line(
 @pytest.mark.behaviour("cli.incidents-are-listed")
 def test_an_incident_is_listed_by_the_number_that_show_takes(run: Command, estate: Path) -> None:
     heading, row = run("incidents", "list", "--data", estate).stdout.splitlines()
-    assert heading.split() == ["INCIDENT", "STATE", "SEVERITY", "OPENED", "ALERTS", "TITLE"]
+    assert heading.split() == ["INCIDENT", "STATE", "STATUS", "SEVERITY", "OPENED", "ALERTS", "ASSIGNEE", "TITLE"]
     number = row.split()[0]
-    assert row.split()[1:3] == ["open", "high"]
+    assert row.split()[1:4] == ["open", "new", "high"]
     assert inert(row)
     shown = run("incidents", "show", number, "--data", estate).stdout
     assert shown.startswith(f"{number}  open  high")

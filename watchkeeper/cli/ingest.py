@@ -22,7 +22,7 @@ _SHOWN = 3
 
 @click.group()
 def ingest() -> None:
-    """Records of other gateways and systems, taken into the journal.
+    """Records of other systems, taken into the journal.
 
     They are marked as theirs (label `ingested`), pass the same inspectors and rules, and are never taken for decisions
     of this gateway. The watch follows files and takes OTLP, OCSF and JSON lines over HTTP: see `[ingest]` in the

@@ -16,7 +16,7 @@ from watchkeeper.cli import options, output
 @options.as_json
 @options.errors_told
 def reload(data: Path | None, as_json: bool) -> None:
-    """Have the running gateway read its settings and policies again.
+    """Have the gateway read its settings and policies again.
 
     They are checked completely first. Settings that cannot work are refused and recorded, and those in force stay.
     No connection is dropped, and calls under way finish. SIGHUP does the same.

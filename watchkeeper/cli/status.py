@@ -24,7 +24,7 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 @options.as_json
 @options.errors_told
 def status(data: Path | None, as_json: bool) -> None:
-    """Say which services run on the data folder, and how they stand.
+    """Say which services run, and how they stand.
 
     Beside them: approvals that wait, the policies in force, how the canary's last look at each server ended, and how
     each sink stands.

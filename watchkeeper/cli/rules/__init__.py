@@ -38,4 +38,4 @@ class Commands(click.Group):
 
 @click.group(cls=Commands)
 def rules() -> None:
-    """Detection rules: list, show, check, and run them over events."""
+    """Detection rules: list, show, check, run them over events."""
