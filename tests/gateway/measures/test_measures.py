@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.gateway.measures.conftest import AGENT, LISTED, NOTES, WEB, House, answer, request, text
+from tests.gateway.measures.house import AGENT, LISTED, NOTES, WEB, House, answer, request, text
 from watchkeeper.gateway.containment import OrderKind
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.policy.model import Effect
@@ -190,7 +190,7 @@ async def test_a_taint_is_known_to_every_gateway_and_over_a_restart(house: House
     order, _ = await house.order(OrderKind.TAINT_SOURCE, "web")
     house.gets("get_page", text("Buy at once."), WEB)
     await asyncio.to_thread(house.control.refresh)
-    other = make_house("b")
+    other = make_house(name="b")
     await other.control.start()
     try:
         assert named(other.calls("put_note")) == (order.rule,)
