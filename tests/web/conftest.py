@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.web.casing import a_case
 from watchkeeper.app.searching import EventsView
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
@@ -24,27 +25,25 @@ from watchkeeper.events import Event, Journal, Position, Record, Severity, new_e
 from watchkeeper.events.lake.search import NO_LAKE, Search, Snapshot
 from watchkeeper.operators import Acting, Roster, Tokens
 from watchkeeper.policy.persons import PersonRules
+from watchkeeper.respond.model import Alert, Entry, Mark
 from watchkeeper.web import ConsoleSettings, Services, reading
 from watchkeeper.web.alerts import AlertWhole, RuleLine, RuleWhole
 from watchkeeper.web.application import bind, build, serve_on
+from watchkeeper.web.casework import CasePlace, CaseWhole
 from watchkeeper.web.guard import Doors
 from watchkeeper.web.inbox import Held, Whole
 from watchkeeper.web.model import (
     Activity,
-    Alert,
     Anchor,
     Bucket,
     DefinitionChange,
-    Incident,
     IncidentRow,
     Lake,
-    Moment,
     Notification,
     OrderRow,
     Pin,
     PinMoment,
     Server,
-    Step,
     TrafficQuery,
     Writer,
 )
@@ -77,7 +76,8 @@ class Desk:
     definitions: list[Pin] = field(default_factory=list)
     change: DefinitionChange = field(default_factory=lambda: DefinitionChange("", ""))
     life: list[PinMoment] = field(default_factory=list)
-    cases: list[Incident] = field(default_factory=list)
+    cases: list[IncidentRow] = field(default_factory=list)
+    files: dict[str, CaseWhole] = field(default_factory=dict)
     orders: list[OrderRow] = field(default_factory=list)
     logs: list[Writer] = field(default_factory=list)
     table: Lake | None = None
@@ -98,6 +98,7 @@ class Desk:
             traffic=_Traffic(self),
             servers=_Servers(self),
             incidents=_Incidents(self),
+            cases=_Cases(self),
             orders=_Orders(self),
             journal=_Logs(self),
             notifications=_Told(self),
@@ -182,13 +183,21 @@ class _Servers(_Port):
 class _Incidents(_Port):
     def list(self, state: str = "") -> Sequence[IncidentRow]:
         self.desk.check()
-        return [case.row for case in self.desk.cases if state in ("", case.row.state)]
+        return [row for row in self.desk.cases if state in ("", row.state)]
 
-    def show(self, incident_id: str) -> Incident:
-        for case in self.desk.cases:
-            if case.row.id == incident_id:
-                return case
-        raise NotFound("there is no such incident")
+
+class _Cases(_Port):
+    def show(self, acting: Acting, name: str, place: CasePlace, *, similar: bool) -> CaseWhole:
+        self.desk.check()
+        if name not in self.desk.files:
+            raise NotFound("there is no such incident")
+        return self.desk.files[name]
+
+    def act(self, acting: Acting, name: str, said: Mapping[str, str]) -> str:
+        raise Denied("nobody decides here")
+
+    def export(self, acting: Acting, name: str, form: str) -> bytes:
+        raise Denied("nothing leaves from here")
 
 
 class _Orders(_Port):
@@ -605,76 +614,48 @@ def fill(desk: Desk, now: int) -> Desk:
             "operator:ada",
         ),
     ]
-    desk.cases += [
-        Incident(
-            row,
-            "A server showed another definition of an approved tool; its user then tried to send a credential.",
-            (
-                Alert(now - 58 * SECOND, "mcp-tool-definition-changed", "A tool changed after approval", 4, denial),
-                Alert(
-                    now - 55 * SECOND,
-                    "mcp-hidden-instruction-in-result",
-                    "An instruction to the model in a result",
-                    4,
-                    denial,
-                ),
-                Alert(now - 14 * SECOND, "mcp-secret-in-arguments", "A secret in outgoing arguments", 5, denial),
-            ),
-            (
-                Moment(now - 60 * SECOND, "notes showed a changed definition of search_notes", denial, "attack"),
-                Moment(now - 58 * SECOND, "Alert: a tool changed after approval", denial, "alert"),
-                Moment(now - 57 * SECOND, "Ordered: hold notes/search_notes (generation 14)", denial, "action"),
-                Moment(
-                    now - 57 * SECOND + 210_000,
-                    "Every gateway acknowledged, and the probe was refused",
-                    denial,
-                    "contained",
-                ),
-                Moment(
-                    now - 14 * SECOND, "agent:support-desk tried to send a credential with send_note", denial, "attack"
-                ),
-                Moment(now - 14 * SECOND + 48_000, "Alert: a secret in outgoing arguments", denial, "alert"),
-                Moment(now - 13 * SECOND, "Ordered: quarantine agent:support-desk (generation 15)", denial, "action"),
-                Moment(
-                    now - 13 * SECOND + 190_000,
-                    "Every gateway acknowledged, and the probe was refused",
-                    denial,
-                    "contained",
-                ),
-            ),
-            "rug-pull@1",
-            (
-                Step(
-                    "snapshot_definitions",
-                    "completed",
-                    now - 58 * SECOND,
-                    "2 definitions of search_notes kept as evidence",
-                ),
-                Step("hold_tool", "completed", now - 57 * SECOND, "verified by a probe"),
-                Step(
-                    "quarantine_principal", "completed", now - 13 * SECOND, "evidence of harm: mcp-secret-in-arguments"
-                ),
-                Step("notify", "completed", now - 12 * SECOND, "log"),
-            ),
-            (order, order2),
-            48_000,
-            238_000,
-        ),
-        Incident(
-            replace(
-                row,
-                id="inc-01971b22",
-                title="A drill: scratch listed a tool with a hidden instruction",
-                severity=3,
-                state="closed",
-                exercise=True,
-                opened_at=now - 2 * day,
-                alerts=1,
-                server="scratch",
-                principal="agent:demo",
-            )
-        ),
+    found = (
+        ("a-1", 58, "mcp-tool-definition-changed", "A tool changed after approval", 4, "search_notes"),
+        ("a-2", 55, "mcp-hidden-instruction-in-result", "An instruction to the model in a result", 4, "search_notes"),
+        ("a-3", 14, "mcp-secret-in-arguments", "A secret in outgoing arguments", 5, "send_note"),
+    )
+    alerts = [
+        Alert(name, now - ago * SECOND, rule, title, level, server="notes", target=tool, principal="agent:support-desk")
+        for name, ago, rule, title, level, tool in found
     ]
+    second, proven = 1_000_000, "Every gateway acknowledged, and the probe was refused"
+    told = (
+        (60 * second, "notes showed a changed definition of search_notes", Mark.ATTACK),
+        (58 * second, "Alert: a tool changed after approval", Mark.ALERT),
+        (57 * second, "Ordered: hold notes/search_notes (generation 14)", Mark.ACTION),
+        (56 * second, proven, Mark.CONTAINED),
+        (14 * second, "agent:support-desk tried to send a credential with send_note", Mark.ATTACK),
+        (13 * second, "Ordered: quarantine agent:support-desk (generation 15)", Mark.ACTION),
+        (12 * second, proven, Mark.CONTAINED),
+    )
+    steps = (
+        ("snapshot_definitions", "completed", now - 58 * SECOND, "2 definitions of search_notes kept as evidence"),
+        ("hold_tool", "completed", now - 57 * SECOND, "verified by a probe"),
+        ("quarantine_principal", "completed", now - 13 * SECOND, "evidence of harm: mcp-secret-in-arguments"),
+        ("notify", "completed", now - 12 * SECOND, "log"),
+    )
+    drill = replace(
+        row, id="inc-01971b22", title="A drill: scratch listed a tool with a hidden instruction", severity=3,
+        state="closed", exercise=True, opened_at=now - 2 * day, alerts=1, server="scratch", principal="agent:demo",
+    )  # fmt: skip
+    desk.cases += [row, drill]
+    desk.files[row.id] = a_case(
+        row,
+        alerts,
+        [Entry(now - ago, what, mark, denial, "watch", 7) for ago, what, mark in told],
+        steps,
+        (order, order2),
+        first_event_at=now - 58 * SECOND - 48_000,
+        alerted_at=now - 58 * SECOND,
+        contained_at=now - 58 * SECOND + 238_000,
+        advice="Look at what changed, then approve the definition or keep the tool held.",
+    )
+    desk.files[drill.id] = a_case(drill)
     desk.logs += [
         Writer(
             "gateway",

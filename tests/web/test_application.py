@@ -326,7 +326,8 @@ def test_an_incident_is_told_from_first_event_to_containment(console: Any, busy_
         "hold tool",
         "mcp-secret-in-arguments",
         "watchkeeper quarantine lift --reason WHY ord-0198f2c9",
-        "watchkeeper incidents close --reason WHY inc-0198f2c4",
+        "Blast radius of inc-0198f2c4",
+        "Why it is over",
     ):
         assert words in page
 

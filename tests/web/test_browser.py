@@ -16,6 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.web.casing import hostile_case
 from tests.web.queued import a_line, a_whole, an_alert
 from watchkeeper.app.detection_views import CoverageView
 from watchkeeper.app.hunts_view import HuntsView
@@ -26,17 +27,13 @@ from watchkeeper.events import Event, new_event
 from watchkeeper.web.alerts import Reason, RuleWhole
 from watchkeeper.web.inbox import DefinitionNow, Held, Need, Said, Whole
 from watchkeeper.web.model import (
-    Alert,
     DefinitionChange,
-    Incident,
     IncidentRow,
-    Moment,
     Notification,
     OrderRow,
     Pin,
     PinMoment,
     Server,
-    Step,
     Writer,
 )
 
@@ -375,19 +372,8 @@ def fill_with_hostility(desk: Any, now: int, make_event: Callable[..., Event]) -
     now_defined = DefinitionNow("tool", bad, bad, now, changed=True, diff="\n".join(everything))
     desk.held.append(Whole(whole_held, now_defined, [one.held for one in desk.held], may_decide=True))
     row = IncidentRow("i", bad, 5, bad, now, now, bad, bad, 1, bad)
-    desk.cases += [
-        Incident(replace(row, id=text or "i", title=text, state=text, containment=text)) for text in everything
-    ]
-    whole = Incident(
-        row,
-        bad,
-        [Alert(now, text, text, 5, text) for text in everything],
-        [Moment(now, text, text, text) for text in everything],
-        bad,
-        [Step(text, text, now, text) for text in everything],
-        desk.orders,
-    )
-    desk.cases.append(whole)
+    desk.cases += [replace(row, id=text or "i", title=text, state=text, containment=text) for text in everything]
+    desk.files["i"] = hostile_case(replace(row, state="open"), everything, desk.orders)
     joined = "\n".join(everything)
     desk.change = DefinitionChange(joined[::-1], joined, bad, bad, everything)
     desk.life += [PinMoment(now, text, text, text) for text in everything]

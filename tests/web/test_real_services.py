@@ -12,6 +12,7 @@ import pytest
 
 from watchkeeper.app.admission import Access
 from watchkeeper.app.alerts.view import AlertsView
+from watchkeeper.app.cases_view import CasesView
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
 from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.intelligence_view import IntelligenceView
@@ -52,7 +53,8 @@ def services(platform: Platform) -> Iterator[Services]:
             ),
             traffic=TrafficView(platform.data_dir, platform.clock),
             servers=ServersView(platform, {"notes": ServerSettings(command=("notes",))}),
-            incidents=IncidentsView(platform, IncidentDesk(platform.database, ledger, platform.clock)),
+            incidents=IncidentsView(IncidentDesk(platform.database, ledger, platform.clock)),
+            cases=CasesView(platform, loaded),
             orders=OrdersView(platform),
             journal=JournalView(platform, Verification(platform.data_dir, platform.clock)),
             inbox=inbox,

@@ -8,6 +8,7 @@ from typing import Any
 
 from watchkeeper.app.admission import Access
 from watchkeeper.app.alerts.view import AlertsView
+from watchkeeper.app.cases_view import CasesView
 from watchkeeper.app.console_views import IncidentsView, JournalView, NotificationsView, OrdersView, ServersView
 from watchkeeper.app.detection_views import CoverageView
 from watchkeeper.app.hunts_view import HuntsView
@@ -78,7 +79,7 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         events=EventsView(search_in(loaded.data_dir), loaded.data_dir, platform.clock, require),
         traffic=TrafficView(loaded.data_dir, platform.clock),
         servers=ServersView(platform, effective(loaded, demo=demo)),
-        incidents=IncidentsView(platform, desk),
+        incidents=IncidentsView(desk),
         orders=OrdersView(platform),
         journal=JournalView(platform, verification),
         notifications=NotificationsView(ConsoleNotifier(platform.database, ledger)),
@@ -86,6 +87,7 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         intelligence=IntelligenceView(loaded, platform.database, platform.clock),
         alerts=AlertsView(loaded, platform),
         hooks=HookDoor(platform, inbox, hooks_of(loaded), replying_of(loaded, platform)),
+        cases=CasesView(platform, loaded),
         hunts=HuntsView(platform),
         coverage=CoverageView(loaded, platform),
         data_dir=str(loaded.data_dir),

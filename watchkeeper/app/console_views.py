@@ -1,4 +1,4 @@
-"""Servers, incidents, orders, notifications and journal state as the console's ports want them."""
+"""Servers, lists of incidents, orders, notifications and journal state as the console's ports want them."""
 
 from __future__ import annotations
 
@@ -16,29 +16,24 @@ from watchkeeper.core import control
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import NotFound, WatchkeeperError
 from watchkeeper.core.files import socket_path
-from watchkeeper.gateway.containment import SERVERS
+from watchkeeper.gateway.containment import SERVERS, Order
 from watchkeeper.gateway.presence import Presence
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.registry import Pin as Known
 from watchkeeper.registry.history import told
-from watchkeeper.respond import Case
 from watchkeeper.respond import Incident as Opened
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.notifications import ConsoleNotifier
 from watchkeeper.web.model import (
-    Alert,
     Anchor,
     DefinitionChange,
-    Incident,
     IncidentRow,
     Lake,
-    Moment,
     Notification,
     OrderRow,
     Pin,
     PinMoment,
     Server,
-    Step,
     Writer,
 )
 
@@ -114,18 +109,11 @@ class ServersView:
 class IncidentsView:
     """Incidents, as the desk knows them."""
 
-    def __init__(self, platform: Platform, desk: IncidentDesk) -> None:
-        self._on = platform
+    def __init__(self, desk: IncidentDesk) -> None:
         self._desk = desk
 
     def list(self, state: str = "") -> Sequence[IncidentRow]:
         return [_row(incident) for incident in self._desk.list(state=state)]
-
-    def show(self, incident_id: str) -> Incident:
-        case = self._desk.show(incident_id)
-        parts = self._desk.parts(case.incident.id)
-        mine = [order for order in self._on.orders.all() if order.incident in parts]
-        return _incident(case, [_order(order) for order in mine])
 
 
 class OrdersView:
@@ -135,7 +123,7 @@ class OrdersView:
         self._on = platform
 
     def all(self) -> Sequence[OrderRow]:
-        return [_order(order) for order in reversed(self._on.orders.all())]
+        return [order_row(order) for order in reversed(self._on.orders.all())]
 
 
 class NotificationsView:
@@ -227,22 +215,8 @@ def _containment(incident: Opened) -> str:
     return "contained" if incident.contained_at else "none"
 
 
-def _incident(case: Case, orders: Sequence[OrderRow]) -> Incident:
-    ttd, ttc = case.incident.ttd_ms, case.incident.ttc_ms
-    return Incident(
-        row=_row(case.incident),
-        summary=case.incident.advice,
-        alerts=[Alert(a.time, a.rule, a.title, a.severity, a.id) for a in case.alerts],
-        timeline=[Moment(e.time, e.what, e.event, e.mark.value) for e in case.timeline],
-        playbook=", ".join(sorted({run.playbook for run in case.runs})),
-        steps=[Step(s.action.replace("_", " "), s.state, s.time, s.summary) for run in case.runs for s in run.steps],
-        orders=orders,
-        detect_us=None if ttd is None else int(ttd * 1000),
-        contain_us=None if ttc is None else int(ttc * 1000),
-    )
-
-
-def _order(order: Any) -> OrderRow:
+def order_row(order: Order) -> OrderRow:
+    """An order as pages show it."""
     return OrderRow(
         id=order.id,
         kind=order.kind.value,

@@ -151,56 +151,6 @@ class IncidentRow:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A line of a timeline."""
-
-    time: int
-    text: str
-    event_id: str = ""
-    mark: str = ""
-    """`attack`, `alert`, `action`, `contained`, `failed` or empty: the symbol beside it."""
-
-
-@dataclass(frozen=True)
-class Alert:
-    """A rule that matched."""
-
-    time: int
-    rule: str
-    title: str
-    severity: int = 1
-    event_id: str = ""
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step of a playbook's run."""
-
-    name: str
-    state: str
-    """`completed`, `skipped`, `failed`, `running` or `waiting`."""
-    time: int | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Incident:
-    """Everything about one incident."""
-
-    row: IncidentRow
-    summary: str = ""
-    alerts: Sequence[Alert] = ()
-    timeline: Sequence[Moment] = ()
-    playbook: str = ""
-    steps: Sequence[Step] = ()
-    orders: Sequence[OrderRow] = ()
-    detect_us: int | None = None
-    """First malicious event to first alert."""
-    contain_us: int | None = None
-    """First alert to containment verified."""
-
-
-@dataclass(frozen=True)
 class OrderRow:
     """A containment order."""
 

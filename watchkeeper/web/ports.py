@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from watchkeeper.events import Event
 from watchkeeper.operators.model import Acting
 from watchkeeper.web.alerts import Alerts
+from watchkeeper.web.casework import Cases
 from watchkeeper.web.detection import Covering, Hunts
 from watchkeeper.web.inbox import Held, Inbox
 from watchkeeper.web.intelligence import Intelligence, Nobody
@@ -19,7 +20,6 @@ from watchkeeper.web.model import (
     Activity,
     Anchor,
     DefinitionChange,
-    Incident,
     IncidentRow,
     Lake,
     Neighbours,
@@ -117,10 +117,6 @@ class Incidents(Protocol):
         """Newest first; all states when `state` is empty."""
         ...
 
-    def show(self, incident_id: str) -> Incident:
-        """Raises `NotFound`."""
-        ...
-
 
 class Orders(Protocol):
     """Containment orders, in force and lifted."""
@@ -189,6 +185,7 @@ class Services:
     alerts: Alerts
     hooks: Hooks
     intelligence: Intelligence = field(default_factory=Nobody)
+    cases: Cases | None = None
     hunts: Hunts | None = None
     coverage: Covering | None = None
     data_dir: str = "DATA_DIR"

@@ -97,6 +97,7 @@ class Console:
             "visible": visible.visible,
             "visible_block": visible.visible_block,
             "visible_text": visible.visible_text,
+            "cut": visible.shortened,
             "clock_time": shapes.clock_time,
             "full_time": shapes.full_time,
             "iso": lambda moment: to_iso(moment) if moment and 0 < moment < 253_402_300_800_000_000 else "",

@@ -75,3 +75,8 @@ def visible_text(value: object, limit: int = 300) -> str:
     """Plain text with the same replacements, for attributes and titles; the template still escapes it."""
     text, rest = _cut(value, limit)
     return "".join(piece if is_seen else f"⟨{_label(piece)[0]}⟩" for is_seen, piece in _pieces(text, "")) + rest
+
+
+def shortened(text: str, limit: int) -> str:
+    """Its beginning, with an ellipsis where it goes on: for drawings, whose words cannot wrap."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -69,20 +69,18 @@ class Reading:
                 found |= new
         return frozenset(found)
 
-    def timeline(self, name: str, limit: int = 200, offset: int = 0) -> TimelinePage:
-        """Lines of its timeline, the oldest first. Raises `NotFound`."""
+    def timeline(self, name: str, limit: int = 200, offset: int = 0, mark: Mark | None = None) -> TimelinePage:
+        """Lines of its timeline, the oldest first; with `mark`, those about this alone. Raises `NotFound`."""
         offset = max(0, offset)
         with self._database.read() as session:
             incident = _store.find_incident(session, name).id
-            rows = session.scalars(
-                select(EntryRow)
-                .where(EntryRow.incident == incident)
-                .order_by(EntryRow.time, EntryRow.seq)
-                .limit(_bounded(limit))
-                .offset(offset)
-            )
+            wanted = select(EntryRow).where(EntryRow.incident == incident)
+            if mark is not None:
+                wanted = wanted.where(EntryRow.mark == mark.value)
+            total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
+            rows = session.scalars(wanted.order_by(EntryRow.time, EntryRow.seq).limit(_bounded(limit)).offset(offset))
             entries = tuple(Entry(r.time, r.what, Mark(r.mark), r.event, r.writer, r.index) for r in rows)
-            return TimelinePage(entries, offset, _counted(session, [incident]).get(incident, 0))
+            return TimelinePage(entries, offset, total)
 
 
 def file_of(session: Session, row: IncidentRow) -> CaseFile:

@@ -1,4 +1,4 @@
-"""Incidents: the list, one in full, and the containment orders."""
+"""Incidents: the list, and the containment orders."""
 
 from __future__ import annotations
 
@@ -26,11 +26,3 @@ def incidents(request: PageRequest) -> Response[str]:
         wanted=wanted,
         states=STATES,
     )
-
-
-@get("/incidents/{incident_id:str}", sync_to_thread=True)
-def one_incident(request: PageRequest) -> Response[str]:
-    """One incident."""
-    console = console_of(request)
-    incident = console.services.incidents.show(request.path_params["incident_id"])
-    return console.page(request, "incident", "Incident", incident=incident)

@@ -30,7 +30,7 @@ function act(letter) {
   }
   const here = document.querySelector(`main [data-do="${letter}"]`);
   if (!here || rows().length) return;
-  if (here.matches("input")) {
+  if (here.matches("input, textarea")) {
     here.focus();
     here.scrollIntoView({ block: "center" });
   } else here.click();
@@ -43,6 +43,7 @@ const keys = {
   a: () => act("a"),
   c: () => act("c"),
   m: () => act("m"),
+  n: () => act("n"),
   e: () => act("e"),
   u: () => document.querySelector("[data-up]")?.click(),
   "/": () => document.querySelector("[data-search]")?.focus(),

@@ -1,0 +1,75 @@
+"""The drawing of a blast radius, as values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.web.casing import a_case
+from watchkeeper.respond.model import Alert
+from watchkeeper.web.blast import MOST, drawn
+from watchkeeper.web.model import IncidentRow, OrderRow
+
+ROW = IncidentRow("INC-1", "t", 4, "open", 1)
+
+
+def alert(number: int = 0, **members: Any) -> Alert:
+    known = {"rule": "r", "server": "files", "target": "read", "principal": "agent:a", "outcome": "allow"}
+    return Alert(id=f"a-{number}", time=1, **known | members)
+
+
+def order(kind: str, target: str) -> OrderRow:
+    return OrderRow("o", kind, target, "", "operator:a", 1)
+
+
+def standing(kind: str, target: str, state: str = "contained", **members: Any) -> dict[tuple[str, str], str]:
+    case = a_case(replace(ROW, state=state), [alert(fingerprint="f", **members)])
+    return {thing.key: thing.words for thing in drawn(case.file, [order(kind, target)]).things}
+
+
+@pytest.mark.behaviour("web.blast-radius")
+@pytest.mark.parametrize(
+    ("kind", "target", "held"),
+    [
+        ("hold_tool", "files/read", ("tool", "files/read")),
+        ("block_tool_hash", "f", ("tool", "files/read")),
+        ("block_server", "files", ("server", "files")),
+        ("block_version", "files@>=1.0", ("server", "files")),
+        ("set_read_only", "files", ("server", "files")),
+        ("drain_transport", "files", ("server", "files")),
+        ("quarantine_principal", "agent:a", ("principal", "agent:a")),
+        ("quarantine_session", "*/principal:agent:a", ("principal", "agent:a")),
+        ("quarantine_session", "files/session:s-1", ("session", "files/session:s-1")),
+        ("taint_source", "files/read", ("tool", "files/read")),
+        ("deny_egress", "files/evil.example", ("server", "files")),
+    ],
+)
+def test_each_kind_of_order_holds_what_it_means(kind: str, target: str, held: tuple[str, str]) -> None:
+    assert standing(kind, target)[held] == "an order is in force"
+
+
+def test_an_order_is_no_containment_until_it_is_proven_and_a_lifted_one_is_none() -> None:
+    key = ("tool", "files/read")
+    assert standing("hold_tool", "files/read", "unverified")[key] == "an order is in force, its effect is not proven"
+    assert standing("hold_tool", "other/read", "open")[key] == "not contained"
+    assert standing("hold_tool", "other/read", "open", outcome="deny")[key] == "stopped by the gateway"
+    lifted = drawn(a_case(ROW, [alert()]).file, [replace(order("hold_tool", "files/read"), lifted_at=2)])
+    assert all(thing.kind != "order" for thing in lifted.things)
+
+
+def test_a_lane_draws_a_few_and_says_how_many_more_there_are() -> None:
+    alerts = [alert(n, principal=f"agent:{n}") for n in range(300)]
+    drawing = drawn(a_case(ROW, alerts).file, [order("quarantine_principal", "agent:299")])
+    who = next(lane for lane in drawing.lanes if lane.title == "Who")
+    assert who.more == 300 - MOST
+    assert sum(box.thing.kind == "principal" for box in drawing.boxes) == MOST
+    assert len([thing for thing in drawing.things if thing.kind == "principal"]) == 300
+    assert all(0 <= box.x < drawing.width and 0 <= box.y < drawing.height for box in drawing.boxes)
+
+
+def test_an_incident_with_nothing_is_drawn_alone() -> None:
+    drawing = drawn(a_case(ROW).file, [])
+    assert [box.thing.name for box in drawing.boxes] == ["INC-1"]
+    assert drawing.lines == []
