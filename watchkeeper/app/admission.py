@@ -77,6 +77,20 @@ _NEEDS = {
     "playbooks.say": "",  # by what the gate itself demands
     "playbooks.run": "run_playbooks",
     "playbooks.cancel": "run_playbooks",
+    "quarantine.list": "read_orders",
+    "quarantine.show": "read_orders",
+    "quarantine.add": "give_orders",
+    "quarantine.lift": "give_orders",
+    "sessions.list": "read_orders",
+    "sessions.hold": "give_orders",
+    "sessions.release": "give_orders",
+    "sessions.kill": "end_sessions",
+    "sessions.drain": "end_sessions",
+    "integrations.status": "read_integrations",
+    "integrations.test": "use_integrations",
+    "integrations.retry": "use_integrations",
+    "deadman.pause": "pause_deadman",
+    "deadman.resume": "pause_deadman",
     "operators.list": "read_operators",
     "operators.tokens": "read_operators",
     "operators.invite": "manage_operators",
@@ -86,6 +100,11 @@ _NEEDS = {
     "operators.end_token": "manage_operators",
 }
 """What a token can be used for at all."""
+_HOSTS = (
+    "baselines.", "clients.", "exercise.", "grants.", "hunts.", "intelligence.", "lake.", "pins.", "policy.",
+    "privacy.", "rules.", "sinks.",
+)  # fmt: skip
+"""What no token is good for: whoever administers the host does it there."""
 _NO_PERSONS = ("agent:", "system:")
 """Whose word is none here: agents, and parts of Watchkeeper (the responder approves, enables and mints nothing)."""
 
@@ -128,7 +147,12 @@ class Access:
         )
 
     def admitted(self, acts: Mapping[str, Act]) -> dict[str, Act]:
-        """The same acts, each of which is told who does it, and not done by who may not."""
+        """The same acts, each of which is told who does it, and not done by who may not.
+
+        An act of which nobody decided who may do it is a mistake of ours, and nothing starts with it.
+        """
+        if undecided := [name for name in acts if name not in _NEEDS and not name.startswith(_HOSTS)]:
+            raise LookupError(f"nobody decided who may do {', '.join(sorted(undecided))}")
         return {name: self._admitting(name, act) for name, act in acts.items()}
 
     def _admitting(self, name: str, act: Act) -> Act:
@@ -136,21 +160,28 @@ class Access:
             asked = dict(asked)
             credential = asked.pop(CREDENTIAL, "")
             if not credential:
-                if str(asked.get("by", "")).startswith(_NO_PERSONS):
-                    raise Denied("only a person does this", rule="operators.persons", hint="act under your own name")
-                host = Acting(asked.get("by", ""), Role.ADMIN.value, None, "host")
+                host = Acting(str(asked.get("by", "")), Role.ADMIN.value, None, "host")
+                if host.actor.startswith(_NO_PERSONS):
+                    no = Denied("only a person does this", rule="operators.persons", hint="act under your own name")
+                    raise self._noted(host, name, no)
                 return act({**asked, ACTING: host})
             acting = self._on.tokens.who(str(credential))
             if acting is None:
-                raise Denied(
+                said, hint = (
                     "this token is not, or no longer, an operator's",
-                    rule="operators.token",
-                    hint="make another: `watchkeeper operators token`",
+                    "make another: `watchkeeper operators token`",
                 )
+                nobody = Acting("nobody", "", (), "token")
+                raise self._noted(nobody, name, Denied(said, rule="operators.token", hint=hint))
             if name not in _NEEDS:
-                raise Denied(f"no token is good for {name}", rule="operators.scope", hint="do it on the host")
+                no = Denied(f"no token is good for {name}", rule="operators.scope", hint="do it on the host")
+                raise self._noted(acting, name, no)
             if needed := _NEEDS[name]:
                 self.require(acting, needed)
             return act({**asked, "by": acting.actor, "role": acting.role, ACTING: acting})
 
         return admitted
+
+    def _noted(self, acting: Acting, act: str, no: Denied) -> Denied:
+        self._note(acting, act, no)
+        return no

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.app.administration import WATCH
+from watchkeeper.app.admission import Access
 from watchkeeper.app.alerts.admitting import follower_for
 from watchkeeper.app.anchoring import keeper_of
 from watchkeeper.app.blinding import body_reads
@@ -83,7 +84,8 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         looking = intelligence_runs(loaded, platform, detection.stages)
         noting = {"register": registering(loaded.data_dir, cursors), "memory": settling}
         readers.add({**own, **telling, **reaching.runs, **taking, **sinks.runs, **looking, **noting})
-        handlers = _handlers(desk.acts | sinks.acts() | reaching.acts()) | {
+        more = Access(platform).admitted(sinks.acts() | reaching.acts())
+        handlers = _handlers(desk.acts | more) | {
             "status": _status(loaded.data_dir, readers, lake, detection, keeper),
             **_handlers({"heartbeats": lambda _: respond.heartbeats.told()}),
         }

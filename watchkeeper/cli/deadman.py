@@ -78,12 +78,13 @@ def status(data: Path | None, as_json: bool) -> None:
 @deadman.command()
 @click.option("--for", "lasting", required=True, help="How long: 30m, 2h; four hours at most. It ends by itself.")
 @click.option("--reason", required=True, help="Why; goes into the journal.")
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def pause(lasting: str, reason: str, data: Path | None, as_json: bool) -> None:
+def pause(lasting: str, reason: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """Page nobody for a while: planned maintenance. Acts on this host only; no token is good for it."""
-    made = Administration.at(data).call("deadman.pause", seconds=seconds_of(lasting), reason=reason)
+    made = Administration.by_token(data, token_file).call("deadman.pause", seconds=seconds_of(lasting), reason=reason)
     if as_json:
         output.as_json(made)
     else:
@@ -91,12 +92,13 @@ def pause(lasting: str, reason: str, data: Path | None, as_json: bool) -> None:
 
 
 @deadman.command()
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def resume(data: Path | None, as_json: bool) -> None:
+def resume(data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """End a pause before its time."""
-    ended = Administration.at(data).call("deadman.resume")
+    ended = Administration.by_token(data, token_file).call("deadman.resume")
     if as_json:
         output.as_json(ended)
     else:

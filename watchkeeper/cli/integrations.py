@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from watchkeeper.app.administration import WATCH
-from watchkeeper.app.settings import current_operator, data_folder, load
+from watchkeeper.app.settings import current_operator, data_folder, load, operator_token
 from watchkeeper.cli import options, output
 from watchkeeper.core import control
 from watchkeeper.core.errors import Unavailable
@@ -31,17 +31,18 @@ def integrations() -> None:
 
 @integrations.command("list")
 @options.config
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def list_(config: Path | None, data: Path | None, as_json: bool) -> None:
+def list_(config: Path | None, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """List the integrations of the settings, and how each of them stands.
 
     Exit code 0 if every one that is switched on is well and nothing lies aside or is unverified; else 1.
     """
     folder = data_folder(data)
     try:
-        rows = control.ask(socket_path(folder, WATCH), "integrations.status")
+        rows = control.ask(socket_path(folder, WATCH), "integrations.status", _asked(token_file))
     except control.NoService:
         from watchkeeper.app.integrations import at_rest  # noqa: PLC0415 — all that reaches others, needed here only
 
@@ -65,10 +66,11 @@ def list_(config: Path | None, data: Path | None, as_json: bool) -> None:
 @integrations.command()
 @integration_name
 @options.config
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def test(name: str, config: Path | None, data: Path | None, as_json: bool) -> None:
+def test(name: str, config: Path | None, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """Really send one marked message, page or ticket by the integration NAME, and say what came back.
 
     A page is resolved and a ticket closed at once; of a repository nothing is changed. The running watch sends it;
@@ -76,7 +78,7 @@ def test(name: str, config: Path | None, data: Path | None, as_json: bool) -> No
     """
     folder = data_folder(data)
     try:
-        asked = {"integration": name, "by": current_operator()}
+        asked = _asked(token_file, integration=name)
         tried = control.ask(socket_path(folder, WATCH), "integrations.test", asked, timeout=_TEST_WITHIN)
     except control.NoService:
         from watchkeeper.app.integrations import try_integration  # noqa: PLC0415 — as above
@@ -94,17 +96,23 @@ def test(name: str, config: Path | None, data: Path | None, as_json: bool) -> No
 
 @integrations.command()
 @integration_name
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def retry(name: str, data: Path | None, as_json: bool) -> None:
+def retry(name: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """Send again what the integration NAME gave up, under the same keys; the running watch does it."""
-    asked = {"integration": name, "by": current_operator()}
+    asked = _asked(token_file, integration=name)
     done = control.ask(socket_path(data_folder(data), WATCH), "integrations.retry", asked)
     if as_json:
         output.as_json(done)
     else:
         output.text(f"{name}: {done['again']} are sent again" if done["again"] else f"{name}: nothing lay aside")
+
+
+def _asked(token_file: Path | None, **members: str) -> dict[str, str]:
+    credential = operator_token(token_file)
+    return members | {"by": current_operator()} | ({"credential": credential} if credential else {})
 
 
 def _row(row: dict[str, Any]) -> list[Any]:

@@ -18,12 +18,13 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @click.option("--all", "everything", is_flag=True, help="Lifted ones, too.")
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def list_(everything: bool, data: Path | None, as_json: bool) -> None:
+def list_(everything: bool, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """List the orders in force."""
-    rows = Administration.at(data).call("quarantine.list", everything=everything)
+    rows = Administration.by_token(data, token_file).call("quarantine.list", everything=everything)
     if as_json:
         output.as_json(rows)
         return
@@ -48,12 +49,13 @@ def list_(everything: bool, data: Path | None, as_json: bool) -> None:
 
 @quarantine.command()
 @click.argument("order")
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def show(order: str, data: Path | None, as_json: bool) -> None:
+def show(order: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """Show one order: what it contains, why, and who asked for it."""
-    found = Administration.at(data).call("quarantine.show", order=order)
+    found = Administration.by_token(data, token_file).call("quarantine.show", order=order)
     if as_json:
         output.as_json(found)
         return
@@ -77,10 +79,13 @@ def show(order: str, data: Path | None, as_json: bool) -> None:
 @click.argument("target")
 @click.option("--reason", required=True, help="Why; goes into the journal and into the order.")
 @click.option("--incident", default="", help="The id of the incident that it is given for.")
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def add(kind: str, target: str, reason: str, incident: str, data: Path | None, as_json: bool) -> None:
+def add(
+    kind: str, target: str, reason: str, incident: str, data: Path | None, token_file: Path | None, as_json: bool
+) -> None:
     """Give an order, and say whether every live gateway was seen to obey it.
 
     \b
@@ -93,7 +98,9 @@ def add(kind: str, target: str, reason: str, incident: str, data: Path | None, a
     deny_egress           [SERVER/]HOST  nothing goes to this host, pattern or network
     quarantine_principal  CLIENT         it sends nothing and gets nothing
     """
-    given = Administration.at(data).call("quarantine.add", kind=kind, target=target, reason=reason, incident=incident)
+    given = Administration.by_token(data, token_file).call(
+        "quarantine.add", kind=kind, target=target, reason=reason, incident=incident
+    )
     if as_json:
         output.as_json(given)
         return
@@ -106,12 +113,13 @@ def add(kind: str, target: str, reason: str, incident: str, data: Path | None, a
 @quarantine.command()
 @click.argument("order")
 @click.option("--reason", required=True, help="Why it may be lifted; goes into the journal.")
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def lift(order: str, reason: str, data: Path | None, as_json: bool) -> None:
+def lift(order: str, reason: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """Lift an order. A held definition stays held until it is approved (`pins approve`)."""
-    lifted = Administration.at(data).call("quarantine.lift", order=order, reason=reason)
+    lifted = Administration.by_token(data, token_file).call("quarantine.lift", order=order, reason=reason)
     if as_json:
         output.as_json(lifted)
     else:

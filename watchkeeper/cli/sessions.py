@@ -35,12 +35,13 @@ def sessions() -> None:
 
 
 @sessions.command("list")
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def list_(data: Path | None, as_json: bool) -> None:
+def list_(data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """List what is live in every gateway."""
-    said = Administration.at(data).call("sessions.list")
+    said = Administration.by_token(data, token_file).call("sessions.list")
     if as_json:
         output.as_json(said)
         return
@@ -71,12 +72,13 @@ def _row(row: Mapping[str, Any]) -> list[str]:
 @sessions.command()
 @_subject
 @reason
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def hold(data: Path | None, as_json: bool, **named: str) -> None:
+def hold(data: Path | None, token_file: Path | None, as_json: bool, **named: str) -> None:
     """Hold a session, task or client: it does nothing more, is not ended, and stays readable."""
-    held = Administration.at(data).call("sessions.hold", **named)
+    held = Administration.by_token(data, token_file).call("sessions.hold", **named)
     if as_json:
         output.as_json(held)
         return
@@ -87,12 +89,13 @@ def hold(data: Path | None, as_json: bool, **named: str) -> None:
 @sessions.command()
 @_subject
 @reason
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def release(data: Path | None, as_json: bool, **named: str) -> None:
+def release(data: Path | None, token_file: Path | None, as_json: bool, **named: str) -> None:
     """Release what is held."""
-    lifted = Administration.at(data).call("sessions.release", **named)
+    lifted = Administration.by_token(data, token_file).call("sessions.release", **named)
     if as_json:
         output.as_json(lifted)
     else:
@@ -102,15 +105,16 @@ def release(data: Path | None, as_json: bool, **named: str) -> None:
 @sessions.command()
 @_subject
 @reason
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def kill(data: Path | None, as_json: bool, **named: str) -> None:
+def kill(data: Path | None, token_file: Path | None, as_json: bool, **named: str) -> None:
     """End a session, task or client's connection, with its tasks, streams and servers. There is no way back.
 
     It is no hold: whoever was ended may begin anew. Hold them first to keep them out.
     """
-    ask = Administration.at(data)
+    ask = Administration.by_token(data, token_file)
     ask.patience = _PATIENCE
     said = ask.call("sessions.kill", **named)
     if as_json:
@@ -142,12 +146,13 @@ def _sum(ended: Iterable[Mapping[str, Any]], what: str) -> int:
 @click.argument("server")
 @click.option("--within", default=10.0, show_default=True, help="Seconds that what is under way may take.")
 @reason
+@options.token_file
 @options.data
 @options.as_json
 @options.errors_told
-def drain(server: str, within: float, reason: str, data: Path | None, as_json: bool) -> None:
+def drain(server: str, within: float, reason: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
     """End every session at a server, start or reach it anew, and let clients in again once it answers."""
-    ask = Administration.at(data)
+    ask = Administration.by_token(data, token_file)
     ask.patience = _PATIENCE + within
     said = ask.call("sessions.drain", server=server, within=within, reason=reason)
     if as_json:

@@ -41,6 +41,12 @@ SCOPES = {
     "oncall:read": "see who is on call and who was paged",
     "oncall:acknowledge": "see it, take incidents on, and accept handovers",
     "oncall:manage": "see it and say who stands in",
+    "orders:read": "see what is contained, and who has sessions",
+    "orders:give": "see it, give and lift orders, hold and release sessions",
+    "sessions:end": "see it, end sessions, and drain servers' transports",
+    "integrations:read": "see how integrations stand",
+    "integrations:use": "see it, try them out, and have them send again what lies aside",
+    "deadman:pause": "pause the dead-man's switch",
     "operators:read": "see who operates",
     "operators:manage": "invite operators, change and revoke them",
 }
