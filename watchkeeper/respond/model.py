@@ -83,6 +83,12 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the definition that it is about, where that is told."""
     indicators: tuple[tuple[str, str, str], ...] = ()
     """Kind, value and TLP of what intelligence knew."""
+    name: str = ""
+    """The rule's short name."""
+    session: str = ""
+    """Digest of the session that it happened in, where there is one."""
+    context: dict[str, dict[str, Any]] = {}
+    """What was known of server, tool and client when it was raised: source → members, as far as playbooks see them."""
 
     @property
     def was_stopped(self) -> bool:
@@ -117,6 +123,9 @@ def alert_of(event: Event, writer: str = "", index: int = -1) -> Alert:
         index=index,
         fingerprint=_fingerprint(body),
         indicators=_indicators(body),
+        name=_digest(body, "name"),
+        session=_digest(body, "session"),
+        context=_context(body),
     )
 
 
@@ -132,10 +141,42 @@ def traits_of(alert: Alert) -> frozenset[tuple[str, str]]:
     return frozenset((kind, value) for kind, value in found if value and len(value) <= LONGEST_TRAIT)
 
 
+_TOLD = {
+    "asset": ("transport", "criticality", "shadow"),
+    "definition": ("state", "pinned", "seen", "change", "labels"),
+    "identity": ("kind", "groups", "grants", "quarantined", "revoked_at"),
+}
+"""What playbooks see of an alert's context."""
+_LONGEST_FACT = 200
+_MOST_FACTS = 20
+
+
 def _fingerprint(body: dict[str, Any]) -> str:
     definition = _inner(_inner(body, "context"), "definition")
     told = body.get("fingerprint") or _inner(definition, "says").get("fingerprint")
     return told if isinstance(told, str) else ""
+
+
+def _digest(body: dict[str, Any], member: str) -> str:
+    told = body.get(member)
+    return told if isinstance(told, str) and len(told) <= LONGEST_TRAIT else ""
+
+
+def _context(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    context = _inner(body, "context")
+    found = {source: _inner(_inner(context, source), "says") for source in _TOLD}
+    return {
+        source: {name: _bounded(says[name]) for name in _TOLD[source] if name in says}
+        for source, says in found.items()
+        if says
+    }
+
+
+def _bounded(told: Any) -> Any:
+    """A short scalar, or a few of them: what events say is data, and never more of it than a playbook needs."""
+    if isinstance(told, list):
+        return [_bounded(one) for one in told[:_MOST_FACTS] if not isinstance(one, list)]
+    return told if isinstance(told, bool | int | float) else str(told)[:_LONGEST_FACT]
 
 
 def _indicators(body: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:

@@ -263,7 +263,29 @@ def _trace(steps: Sequence[PlannedStep]) -> list[dict[str, Any]]:
     return lines
 
 
+_MEMBERS = (
+    *("id", "rule", "name", "title", "severity", "server", "target", "principal", "playbook", "outcome", "summary"),
+    *("fingerprint", "session"),
+)
+_CONTEXT = {
+    "asset": {"transport": "", "criticality": "", "shadow": False},
+    "definition": {"state": "", "pinned": "", "seen": "", "change": "", "labels": ()},
+    "identity": {"kind": "", "groups": (), "grants": 0, "quarantined": False, "revoked_at": 0},
+}
+"""What is said of a source that knew nothing: an expression must not fail for that, and must not read it as good."""
+
+
 def _told(alert: Alert) -> dict[str, Any]:
-    members = ("id", "rule", "title", "severity", "server", "target", "principal", "playbook", "outcome", "summary")
-    told = {name: getattr(alert, name) for name in members}
-    return told | {"tags": list(alert.tags), "labels": list(alert.labels)}
+    told = {name: getattr(alert, name) for name in _MEMBERS}
+    told |= {"tags": list(alert.tags), "labels": list(alert.labels), "stopped": alert.was_stopped}
+    for source, unknown in _CONTEXT.items():
+        said = alert.context.get(source)
+        fitting = {name: said[name] for name in unknown if _fits(said.get(name), unknown[name])} if said else {}
+        told[source] = {**unknown, **fitting, "known": said is not None}
+    return told
+
+
+def _fits(said: Any, like: Any) -> bool:
+    if isinstance(like, tuple):
+        return isinstance(said, list)
+    return type(said) is type(like)

@@ -65,6 +65,8 @@ class Definition:
             return {
                 "kind": kind,
                 "state": pin.state.value,
+                "pinned": pin.pinned,
+                "seen": pin.seen,
                 "first_seen": pin.first_seen,
                 "changed_at": pin.changed_at,
                 "change": pin.change,

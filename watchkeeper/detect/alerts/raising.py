@@ -15,6 +15,8 @@ from watchkeeper.events.model import VERSION
 _EVIDENCE = 20
 """Events that an alert names beside the one that completed it; the newest."""
 _ORDERS = "gateway.order."
+_LONGEST = 200
+"""Characters of a session's or a definition's digest."""
 _PLAIN = Telling()
 
 
@@ -118,6 +120,8 @@ def _more(detection: Detection, telling: Telling) -> dict[str, Any]:
     evidence = [{**_place(at), "event": of} for at, of in detection.evidence[-_EVIDENCE:]]
     rest: dict[str, Any] = {
         "response": detection.by.response,
+        "session": _short(detection.event.body.get("session")),
+        "fingerprint": _short(detection.event.body.get("fingerprint")),
         "reasons": list(weighed.reasons) if weighed is not None else [],
         "context": {name: msgspec.to_builtins(fact) for name, fact in telling.context.items()},
         "news": list(telling.news),
@@ -128,6 +132,10 @@ def _more(detection: Detection, telling: Telling) -> dict[str, Any]:
         "because": telling.because,
     }
     return {name: value for name, value in rest.items() if value}
+
+
+def _short(said: object) -> str:
+    return said if isinstance(said, str) and len(said) <= _LONGEST else ""
 
 
 def _place(position: Position) -> dict[str, str | int]:

@@ -58,6 +58,10 @@ class Alert(Body, frozen=True, kw_only=True):
     principal: Annotated[str, says("Who caused that event; empty when unknown.")]
     playbook: Annotated[str, says("The playbook that the rule's author wants; may be empty.")]
     summary: Annotated[str, says("One line for a list.")]
+    session: Annotated[str, says("Digest of the session that it happened in.")] | UnsetType = UNSET
+    fingerprint: Annotated[str, says("Digest of the definition that it is about, as it is shown now.")] | UnsetType = (
+        UNSET
+    )
     response: Annotated[str, says("What to do first, as the rule's author says.")] | UnsetType = UNSET
     reasons: Annotated[list[str], says("Why `severity` is, or is not, what `level` says.")] | UnsetType = UNSET
     context: Annotated[dict[str, Known], says("Source → what was known of server, tool and principal.")] | UnsetType = (
