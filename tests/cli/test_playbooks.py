@@ -163,7 +163,7 @@ def test_nothing_yet_teaches_what_to_do(data):
     assert "watchkeeper approvals list" in ask(data, "approvals").output
     assert "watchkeeper playbooks run" in ask(data, "runs").output
     assert "look_first" in ask(data, "list").output
-    assert "version: 1" in ask(data, "show", "rug_pull").output
+    assert "version: 2" in ask(data, "show", "rug_pull").output
     assert ask(data, "show", "no_such").exit_code == 66
 
 
@@ -196,3 +196,19 @@ def test_what_cannot_be_traded_is_said_and_nothing_is_overwritten(data, tmp_path
     assert "no playbook of CACAO 2.0" in foreign.output
     missing = CliRunner().invoke(main, ["playbooks", "import", str(tmp_path / "nowhere.json")])
     assert "cannot read" in missing.output
+
+
+@pytest.mark.behaviour("playbooks.inputs")
+def test_what_only_a_person_knows_is_given_with_the_run(data, estate, tmp_path):
+    alerts = tmp_path / "alerts.json"
+    alerts.write_text(json.dumps([{"rule": "r", "server": "files", "target": "read", "outcome": "allow"}]))
+    words = ("dry-run", "vulnerable_server", "--alerts", str(alerts))
+    steps = {step["step"]: step for step in told(data, *words, "--input", "version=>=1.0,<1.4")["steps"]}
+    assert (steps["version"]["what"], steps["server"]["skip"]) == (
+        "block_version server=files version=>=1.0,<1.4 reason=these versions have a flaw that is used",
+        "its condition does not hold",
+    )
+    for wrong in ("color=red", "version", "version="):
+        refused = ask(data, *words, "--input", wrong)
+        assert refused.exit_code == 65, refused.output
+    assert "it asks for: server, version, host, secret, client" in ask(data, *words, "--input", "color=red").output

@@ -94,7 +94,8 @@ class Responding:
         """What it would do about an incident, or about alerts that are handed over; nothing is done."""
         one, shelf = self._named(asked["playbook"]), self._shelf()
         given = [_alert(number, members) for number, members in enumerate(asked.get("alerts") or ())]
-        decided, is_due = self._desk.plan(one, asked.get("incident", ""), given, shelf.actions, self._authority())
+        about, said = asked.get("incident", ""), _inputs(asked)
+        decided, is_due = self._desk.plan(one, about, given, shelf.actions, self._authority(), given=said)
         hours = float(asked.get("hours", 24))
         calls, is_whole = self._calls(hours)
         return {
@@ -147,7 +148,8 @@ class Responding:
         one, reason = self._named(asked["playbook"]), _reason(asked)
         by = _operator(asked)
         shelf, authority = self._shelf(), self._authority()
-        return self._desk.ask(one, str(asked["incident"]), shelf.actions, authority, by=by, reason=reason)
+        about = str(asked["incident"])
+        return self._desk.ask(one, about, shelf.actions, authority, by=by, reason=reason, given=_inputs(asked))
 
     def cancel(self, asked: dict[str, Any]) -> Any:
         """End a run before its next step; with `undo`, take back what it did."""
@@ -223,6 +225,10 @@ def _operator(asked: dict[str, Any]) -> str:
     if not by.startswith(OPERATOR):
         raise Invalid(f"{by or 'nobody'} is no operator", hint="an agent or a playbook never has one run")
     return by
+
+
+def _inputs(asked: dict[str, Any]) -> dict[str, str]:
+    return {str(name): str(said) for name, said in dict(asked.get("inputs") or {}).items()}
 
 
 def _reason(asked: dict[str, Any]) -> str:

@@ -51,11 +51,16 @@ class PlaybookDesk:
         alerts: Sequence[Alert],
         actions: Mapping[str, Action],
         authority: Authority,
+        *,
+        given: Mapping[str, str] | None = None,
     ) -> tuple[Plan, bool]:
-        """What it would do about an incident or these alerts; whether it is due. Raises `NotFound`, `Invalid`."""
+        """What it would do about an incident or these alerts; whether it is due. Raises `NotFound`, `Invalid`.
+
+        `given` are inputs as a person says them.
+        """
         facts = self._facts(incident, alerts)
-        due = plan(shelved.playbook, facts, actions, authority)
-        decided = due or plan(shelved.playbook, facts, actions, authority, is_asked_for=True)
+        due = plan(shelved.playbook, facts, actions, authority, given=given)
+        decided = due or plan(shelved.playbook, facts, actions, authority, is_asked_for=True, given=given)
         assert decided is not None
         return decided, due is not None
 
@@ -68,9 +73,10 @@ class PlaybookDesk:
         *,
         by: str,
         reason: str,
+        given: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Have it run for an incident. Raises `NotFound`, `Conflict` when it is closed, `Invalid` when nothing fits."""
-        decided, _ = self.plan(shelved, incident, (), actions, authority)
+        decided, _ = self.plan(shelved, incident, (), actions, authority, given=given)
         with self._database.write() as session:
             row = _incident(session, incident)
             if row.state == IncidentState.CLOSED.value:

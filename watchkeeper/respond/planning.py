@@ -18,6 +18,7 @@ from watchkeeper.core.errors import Invalid
 from watchkeeper.core.ids import derived_id
 from watchkeeper.respond.checking import MAX_TEXT, is_expression
 from watchkeeper.respond.expressions import Expression
+from watchkeeper.respond.inputs import given_inputs
 from watchkeeper.respond.interface import Action, Reach
 from watchkeeper.respond.model import Alert
 from watchkeeper.respond.playbook import Approval, Input, Playbook, StepKind, StepSpec, Until, microseconds
@@ -151,14 +152,17 @@ def plan(
     authority: Authority | None = None,
     *,
     is_asked_for: bool = False,
+    given: Mapping[str, str] | None = None,
 ) -> Plan | None:
     """What to do, or `None` when the playbook does not concern this incident and nobody asked for it.
 
-    Raises `Invalid` when `when` or an input cannot be evaluated: then nothing is decided, and somebody has to be told.
+    `given` are inputs as a person said them. Raises `Invalid` when `when` or an input cannot be evaluated, or was said
+    wrongly: then nothing is decided, and somebody has to be told.
     """
     if not is_asked_for and not Expression(playbook.when).holds(facts):
         return None
-    inputs = {name: _input(name, entry, facts) for name, entry in playbook.inputs.items()}
+    said = given_inputs(playbook.inputs, given or {})
+    inputs = said | {name: _input(name, one, facts) for name, one in playbook.inputs.items() if name not in said}
     decider = _Decider(playbook, {**facts, "inputs": inputs}, actions, authority or Authority())
     return Plan(
         steps=decider.block(playbook.steps, is_approved=playbook.approve is not None),
@@ -267,7 +271,7 @@ _MEMBERS = (
     *("id", "rule", "name", "title", "severity", "server", "target", "principal", "playbook", "outcome", "summary"),
     *("fingerprint", "session"),
 )
-_CONTEXT = {
+_CONTEXT: dict[str, dict[str, Any]] = {
     "asset": {"transport": "", "criticality": "", "shadow": False},
     "definition": {"state": "", "pinned": "", "seen": "", "change": "", "labels": ()},
     "identity": {"kind": "", "groups": (), "grants": 0, "quarantined": False, "revoked_at": 0},

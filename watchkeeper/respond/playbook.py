@@ -45,6 +45,8 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: Literal["text", "number", "truth", "list", "time"]
     """`time` is RFC 3339 text, or microseconds since the epoch."""
     cel: str
+    ask: str = ""
+    """What a person may say instead who has it run (`--input`); empty: nobody may."""
 
 
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from watchkeeper.cli import main
+from watchkeeper.core.content import content_folder
 
 RULE = """title: Shell
 id: 22222222-2222-4222-8222-222222222222
@@ -45,3 +46,22 @@ def test_an_empty_folder_teaches(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["rules", "lint", str(tmp_path)])
     assert (done.exit_code, done.stdout.startswith("There are no rules")) == (0, True)
     assert CliRunner().invoke(main, ["rules", "lint", str(tmp_path / "none")]).exit_code == 65
+
+
+@pytest.mark.behaviour("rules.unknown-playbook")
+def test_a_rule_that_names_a_playbook_that_there_is_not_is_an_error(tmp_path: Path) -> None:
+    text = (content_folder("detections") / "persistence" / "tool_changed.yml").read_text()
+    rule = tmp_path / "rules" / "mine.yml"
+    rule.parent.mkdir()
+    rule.write_text(text.replace("playbook: rug_pull", "playbook: rug_pul"))
+    result = CliRunner().invoke(main, ["rules", "lint", str(rule), "--json"])
+    assert result.exit_code == 65
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["code"] for one in found if one.get("weight") == "error"] == ["unknown-playbook"]
+    config = tmp_path / "watchkeeper.toml"
+    config.write_text(f'[detect]\nrules = "{rule.parent}"\n')
+    rule.write_text(
+        rule.read_text().replace("f26efb7b-0aab-465d-a5cc-fdac549bbf2d", "11111111-2222-4333-8444-555555555555")
+    )
+    checked = CliRunner().invoke(main, ["config", "check", "--config", str(config)])
+    assert (checked.exit_code, "there is no playbook rug_pul" in checked.output) == (78, True), checked.output

@@ -11,6 +11,7 @@ import click
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.settings import data_folder, load
 from watchkeeper.cli import options, output
+from watchkeeper.cli.playbooks.running import inputs, named
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Invalid
 from watchkeeper.respond.service import load_actions
@@ -85,17 +86,20 @@ def test(files: tuple[Path, ...], config: Path | None, data: Path | None, as_jso
 @click.option(
     "--hours", type=click.FloatRange(min=0.1, max=720), default=24.0, show_default=True, help="Look back so far."
 )
+@inputs
 @options.data
 @options.token_file
 @options.as_json
 @options.errors_told
-def dry_run(playbook: str, incident: str, alerts: Path | None, hours: float, **rest: Any) -> None:
+def dry_run(
+    playbook: str, incident: str, alerts: Path | None, hours: float, given: tuple[str, ...], **rest: Any
+) -> None:
     """Print what a playbook would do, and whom it would touch. Nothing is done."""
     if bool(incident) == (alerts is not None):
         raise Invalid("name what it is about", hint="give either --incident or --alerts")
     ask = Administration.by_token(rest["data"], rest["token_file"])
-    given = _alerts(alerts) if alerts is not None else []
-    found = ask.call("playbooks.dry_run", playbook=playbook, incident=incident, alerts=given, hours=hours)
+    about = {"playbook": playbook, "incident": incident, "alerts": _alerts(alerts) if alerts is not None else []}
+    found = ask.call("playbooks.dry_run", **about, hours=hours, inputs=named(given))
     if rest["as_json"]:
         output.as_json(found)
         return

@@ -24,11 +24,22 @@ from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, load_placeho
     "--placeholders", type=click.Path(path_type=Path), default=None,
     help="A YAML file or folder with the values of %placeholders%.",
 )  # fmt: skip
+@click.option(
+    "--playbooks", type=click.Path(path_type=Path, exists=True, file_okay=False), default=None,
+    help="A folder with playbooks of your own that rules may name.",
+)  # fmt: skip
 @click.option("--hints/--no-hints", default=True, show_default=True, help="Tell also what could be better.")
 @click.option("--strict", is_flag=True, help="End with 65 for warnings too.")
 @options.as_json
 @options.errors_told
-def command(paths: tuple[Path, ...], placeholders: Path | None, hints: bool, strict: bool, as_json: bool) -> None:
+def command(
+    paths: tuple[Path, ...],
+    placeholders: Path | None,
+    playbooks: Path | None,
+    hints: bool,
+    strict: bool,
+    as_json: bool,
+) -> None:
     """Tell every problem of Sigma files: where, what, and how to mend it.
 
     PATH is a file or a folder, of rules of any log source; without one, our own rules are looked through.
@@ -44,7 +55,7 @@ def command(paths: tuple[Path, ...], placeholders: Path | None, hints: bool, str
     lists = load_placeholders(placeholders) if placeholders else NO_LISTS
     looked = lint(
         paths or (content_folder("detections"),), load_frameworks(content_folder("frameworks")), lists,
-        told=file_progress(),
+        told=file_progress(), playbooks=_playbooks(playbooks),
     )  # fmt: skip
     shown = [one for one in looked.problems if hints or one.weight is not Weight.HINT]
     counts = Counter(one.weight.value for one in looked.problems)
@@ -54,6 +65,14 @@ def command(paths: tuple[Path, ...], placeholders: Path | None, hints: bool, str
         _tell(shown, looked, counts)
     if counts["error"] or (strict and counts["warning"]):
         raise Invalid(f"{counts['error']} errors and {counts['warning']} warnings", hint="mend what is told above")
+
+
+def _playbooks(own: Path | None) -> frozenset[str]:
+    from watchkeeper.respond.service import load_actions, load_shelf  # noqa: PLC0415 — response, needed for this only
+    from watchkeeper.respond.settings import RespondSettings  # noqa: PLC0415 — the same
+
+    shelf = load_shelf(RespondSettings(playbooks=str(own or "")), load_actions())
+    return frozenset(one.playbook.id for one in shelf.playbooks)
 
 
 def _summary(looked: Looked, counts: Counter[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,7 @@ from watchkeeper.detect.sigma.linking import Names, correlations_of, filters_of
 from watchkeeper.detect.sigma.loading import files_of
 from watchkeeper.detect.sigma.model import ReadRule, Refused
 from watchkeeper.detect.sigma.own import read_own
-from watchkeeper.detect.sigma.reading.headings import names_of
+from watchkeeper.detect.sigma.reading.headings import heading_of, names_of
 from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, Lists, Unresolved
 from watchkeeper.detect.sigma.reading.single import read_rule
 from watchkeeper.detect.sigma.reading.trials import read_trials
@@ -40,8 +40,12 @@ def lint(
     lists: Lists = NO_LISTS,
     *,
     told: Callable[[int], None] = lambda _: None,
+    playbooks: Container[str] | None = None,
 ) -> Looked:
-    """Every problem of the files; `told` hears how many are read. Raises `Invalid` where there is no such file."""
+    """Every problem of the files; `told` hears how many are read. Raises `Invalid` where there is no such file.
+
+    `playbooks` are the ones that rules may name; without it that is not looked at.
+    """
     files = files_of(paths)
     documents: list[Document] = []
     problems: list[Problem] = []
@@ -52,6 +56,8 @@ def lint(
             problems.append(_fault(Refused(source=str(path), reason=f"the file {fault.reason}", hint=fault.hint)))
         told(done)
     problems += _all(documents, tuple(frameworks), lists)
+    if playbooks is not None:
+        problems += _strange_playbooks(documents, playbooks)
     order = sorted(problems, key=lambda one: (one.source, one.line, one.weight, one.code, one.what))
     return Looked(len(files), len(documents), tuple(order))
 
@@ -66,6 +72,14 @@ def _all(documents: list[Document], frameworks: tuple[Framework, ...], lists: Li
             yield from (one.of(document) for one in problems)
             read += [rule] if rule else []
     yield from _together(documents, read, lists)
+
+
+def _strange_playbooks(documents: list[Document], playbooks: Container[str]) -> Iterator[Problem]:
+    for document in documents:
+        named = heading_of(document, "").playbook
+        if named and named not in playbooks:
+            what = f"there is no playbook {named}, so nothing follows from its alerts"
+            yield error("unknown-playbook", what, "correct the name, or name its folder with --playbooks").of(document)
 
 
 def _doubled(documents: list[Document]) -> Iterator[Problem]:

@@ -88,8 +88,8 @@ class Range:
     async def _response(self, alerts: Iterable[Event], began: int) -> None:
         """Wait for the playbook that an alert asks for: what it orders would be taken for the next attack's end."""
         deadline = time.monotonic() + self._patience
-        if not any(alert.body.get("playbook") for alert in alerts):
-            return
+        if not any(alert.body.get("playbook") and alert.outcome != "deny" for alert in alerts):
+            return  # what the gateway stopped by itself needs no playbook
         while time.monotonic() < deadline:
             finished = await asyncio.to_thread(self._estate.events, _FINISHED)
             if any(event.time >= began for event in finished):
