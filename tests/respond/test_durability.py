@@ -28,6 +28,7 @@ def assert_done_once(estate) -> None:
         "respond.incident.opened": 1,
         "respond.playbook.started": 1,
         "respond.step.completed": 4,
+        "respond.step.skipped": 6,
         "gateway.order.issued": 2,
         "respond.containment.verified": 2,
         "respond.notification.sent": 1,

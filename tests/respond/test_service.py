@@ -26,19 +26,20 @@ def test_a_rug_pull_becomes_an_incident_that_is_contained_and_proven(estate, gat
         "respond.incident.updated": 1,
         "respond.playbook.started": 1,
         "respond.step.completed": 3,
-        "respond.step.skipped": 1,
+        "respond.step.skipped": 7,
         "respond.containment.verified": 1,
         "respond.notification.sent": 1,
         "respond.playbook.finished": 1,
     }
-    assert [s.state for s in case.runs[0].steps] == ["completed", "completed", "skipped", "completed"]
+    done = [s.step for s in case.runs[0].steps if s.state != "skipped"]
+    assert done == ["snapshot", "hold", "tell"]
     assert [
         (p["server"], p["name"], p["method"], bool((p["supposing"] or {}).get("is_shown"))) for p in gate.probes
     ] == [
         ("files", "read_file", "tools/call", False),
         ("files", "read_file", "tools/call", True),
     ]
-    assert (order.run, order.asked_by) == (case.runs[0].id, ("playbook:rug_pull@1", "rule:tool_changed"))
+    assert (order.run, order.asked_by) == (case.runs[0].id, ("playbook:rug_pull@2", "rule:tool_changed"))
 
 
 @pytest.mark.behaviour("respond.timeline-is-proven")
