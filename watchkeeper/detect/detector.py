@@ -25,6 +25,7 @@ from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.detect.alerts.model import RAISED
 from watchkeeper.detect.interface import Stage
 from watchkeeper.detect.model import Rule
+from watchkeeper.detect.origin import is_own
 from watchkeeper.detect.settings import DetectSettings
 from watchkeeper.detect.stream.counts import Counts, Progress, Rate
 from watchkeeper.detect.stream.duplicates import Duplicates
@@ -39,7 +40,6 @@ from watchkeeper.detect.stream.watermark import Watermark
 from watchkeeper.events import Event, Journal, JournalReader, Position, Record
 from watchkeeper.events.model import VERSION
 
-_OWN = ("detect.", "respond.")
 _CHUNK = 4096
 """Records of one look: as many as the journal commits at once."""
 _HURRY = SECOND // 10
@@ -214,13 +214,13 @@ class Detector:
 
     def _take(self, records: Sequence[Record]) -> None:
         cursor, now = self._started(), self._clock.now()
-        heard = {r.position.writer for r in records if r.event is not None and not r.event.kind.startswith(_OWN)}
+        heard = {r.position.writer for r in records if r.event is not None and not is_own(r.event.kind)}
         self._time.hear(heard, now)
         for record in records:
             if record.event is None:
                 self._counts.corrupt += record.absent == "corrupt"
                 self._counts.unreadable += record.absent != "corrupt"
-            elif not record.event.kind.startswith(_OWN):
+            elif not is_own(record.event.kind):
                 self._look(record.event, record.position, now)
             cursor[record.position.writer] = record.position.index + 1
             self._counts.events += 1
@@ -280,7 +280,7 @@ class Detector:
         share = _KNOWN_AGAIN // max(1, len(cursor))
         for writer, index in cursor.items():
             for record in one_log(self._place.reader, writer, max(0, index - share), index):
-                if record.event is not None and not record.event.kind.startswith(_OWN):
+                if record.event is not None and not is_own(record.event.kind):
                     self._duplicates.has_seen(record.event.id)
 
     # ── the outermost loop ──

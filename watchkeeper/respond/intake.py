@@ -71,8 +71,10 @@ class Intake:
             session.flush()
             _store.add_traits(session, row.id, alert)
             self._tell(session, row, alert)
-            # what an operator did is told; a playbook that answered it would undo what a person has decided
-            return [] if alert.principal.startswith("operator:") else self._due(session, row)
+            # what an operator did is told; a playbook that answered it would undo what a person has decided, unless the
+            # rule's author wants one for it
+            is_decided = alert.principal.startswith("operator:") and not alert.playbook
+            return [] if is_decided else self._due(session, row)
 
     def cursor(self) -> dict[str, int]:
         """Up to where the journal was read."""

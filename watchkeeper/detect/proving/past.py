@@ -14,6 +14,7 @@ import msgspec
 
 from watchkeeper.core.clock import SECOND
 from watchkeeper.detect.model import Rule
+from watchkeeper.detect.origin import is_own
 from watchkeeper.events import Event, Position
 from watchkeeper.events.lake.filters import Filter, matching
 from watchkeeper.events.lake.pages import lake_pages
@@ -21,7 +22,6 @@ from watchkeeper.events.lake.schema import to_event
 from watchkeeper.events.lake.search import Search, Snapshot
 from watchkeeper.events.query.model import Is, Pattern
 
-OWN = ("detect.", "respond.")
 DAY = 86_400 * SECOND
 _PAGE = 4096
 _HELD = 100_000
@@ -89,7 +89,7 @@ class Past:
         for looked, fact in enumerate(self._both(snapshot, wanted), 1):
             if tell is not None and looked % _PAGE == 0:
                 tell(looked)
-            if not fact.event.kind.startswith(OWN):
+            if not is_own(fact.event.kind):
                 yield fact
         self.note = snapshot.note
 

@@ -22,6 +22,7 @@ from watchkeeper.detect.conditions.patterns import Unsupported
 from watchkeeper.detect.conditions.reading import either, read_condition
 from watchkeeper.detect.conditions.scope import fields_of, kinds_of
 from watchkeeper.detect.model import Rule
+from watchkeeper.detect.origin import is_own
 from watchkeeper.detect.sigma.files.documents import Document
 from watchkeeper.detect.sigma.reading.placeholders import NO_LISTS, Lists, fill
 from watchkeeper.detect.sigma.reading.single import NOT_A_RULE, POLICY, refuse_explosive, refuse_mixed, said_by
@@ -152,7 +153,7 @@ def _refuse_dead(kinds: frozenset[str] | None, domain: str) -> None:
         )
     if domain and not any(kind.startswith(f"{domain}.") for kind in kinds):
         raise Unsupported(f"the rule can never match: its category is {domain}, its kinds are not")
-    if all(kind.startswith(("detect.", "respond.")) for kind in kinds):
+    if all(is_own(kind) for kind in kinds):
         raise Unsupported("the rule can never match: events of detection and response are not matched again")
 
 
