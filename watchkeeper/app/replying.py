@@ -35,7 +35,8 @@ class Replying:
         try:
             told = self._act(name, headers, reply)
         except Unavailable:
-            raise  # the other side sends it again
+            self._replies.release(name, headers)  # the other side sends it again
+            raise
         except WatchkeeperError:
             self._replies.done(name, headers)
             raise

@@ -6,7 +6,7 @@ from sqlalchemy import inspect, text
 
 from watchkeeper.core.database import Database
 
-NEWEST = "0021"
+NEWEST = "0022"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
 

@@ -88,7 +88,8 @@ class HookDoor:
         try:
             held = self._decide(hook, told)
         except Unavailable:
-            raise  # the other side sends it again
+            self._hearing.release(name, headers)  # the other side sends it again
+            raise
         except WatchkeeperError:
             self._hearing.done(name, headers)
             raise

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from tests.respond.webhooks.conftest import KEY, SECRET
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Conflict, Untrusted
+from watchkeeper.core.errors import Conflict, Unavailable, Untrusted
 from watchkeeper.core.secrets import Secret
 from watchkeeper.events import Journal, JournalReader
 from watchkeeper.respond.webhooks import Hearing, Hook
+from watchkeeper.respond.webhooks.gate import HELD
 from watchkeeper.respond.webhooks.model import Told
 from watchkeeper.respond.webhooks.signing import sign
 
@@ -50,16 +54,65 @@ def test_a_message_may_come_again_until_its_decision_is_through_and_not_afterwar
 ) -> None:
     sent = headers(clock)
     assert hearing.hear("ops", sent, BODY)[1] == Told("ask-1", "deny", "no")
+    with pytest.raises(Unavailable):  # whoever has it may still act upon it
+        hearing.hear("ops", sent, BODY)
+    clock.advance(HELD)
+    assert hearing.hear("ops", sent, BODY)[1] == Told("ask-1", "deny", "no")
+    hearing.release("ops", sent)
     assert hearing.hear("ops", sent, BODY)[1] == Told("ask-1", "deny", "no")
     hearing.done("ops", sent)
     with pytest.raises(Conflict):
         hearing.hear("ops", sent, BODY)
-    clock.advance(299 * SECOND)
+    clock.advance(299 * SECOND - HELD)
     with pytest.raises(Conflict):
         hearing.hear("ops", sent, BODY)
     clock.advance(2 * SECOND)
     with pytest.raises(Untrusted):
         hearing.hear("ops", sent, BODY)
+
+
+@pytest.mark.behaviour("webhooks.once-at-once")
+def test_nobody_waits_for_a_time_that_a_clock_put_back_left_far_away(tmp_path: Path) -> None:
+    late, early = ManualClock(1_795_368_000_000_000), ManualClock(1_795_368_000_000_000 - 2 * HELD)
+    hooks = [Hook("ops", "https://ops.example/in", Secret(SECRET))]
+    with closing(Database.at(tmp_path / "state.db")) as database:
+        database.create_missing_tables()
+        for name, clock in (("console", late), ("console-2", early)):
+            with closing(Journal.open(tmp_path, name, clock)) as journal:
+                hearing = Hearing(database, journal, clock, hooks)
+                assert hearing.hear("ops", headers(late), BODY)[1] == Told("ask-1", "deny", "no")
+
+
+@pytest.mark.behaviour("webhooks.once-at-once")
+def test_of_two_that_come_at_once_one_is_acted_upon_whoever_hears_them(tmp_path: Path, state_url: str) -> None:
+    clock, many = ManualClock(1_795_368_000_000_000), 8
+    hooks = [Hook("ops", "https://ops.example/in", Secret(SECRET))]
+    with ExitStack() as stack:
+        hearers = []
+        for number in range(many):
+            database = Database(state_url) if state_url else Database.at(tmp_path / "state.db")
+            stack.enter_context(closing(database))
+            database.create_missing_tables()
+            journal = stack.enter_context(closing(Journal.open(tmp_path, f"console-{number}", clock)))
+            hearers.append(Hearing(database, journal, clock, hooks))
+        sent, line = headers(clock), Barrier(many)
+
+        def hear(one: Hearing) -> str:
+            line.wait(20)
+            try:
+                one.hear("ops", sent, BODY)
+            except Unavailable:
+                return "waits"
+            return "acts"
+
+        with ThreadPoolExecutor(many) as pool:
+            said = Counter(pool.map(hear, hearers))
+        assert said == {"acts": 1, "waits": many - 1}
+        hearers[0].done("ops", sent)
+        with pytest.raises(Conflict):
+            hearers[1].hear("ops", sent, BODY)
+        kinds = [record.event.kind for record in JournalReader(tmp_path).read({}) if record.event]
+        assert kinds.count("respond.decision.heard") == 1
 
 
 @pytest.mark.behaviour("webhooks.forged")

@@ -83,6 +83,10 @@ class Replies:
         """It was acted upon: the same message is a replay from here on."""
         self._gate.done(name, headers)
 
+    def release(self, name: str, headers: Mapping[str, str]) -> None:
+        """It could not be done now: the other side may send it again at once."""
+        self._gate.release(name, headers)
+
 
 def _event_id(name: str, message_id: str) -> str:
     return derived_id("reply", name, message_id)

@@ -35,3 +35,5 @@ class HeardRow(Base):
     at: Mapped[int] = mapped_column(BigInteger, index=True)
     done: Mapped[bool] = mapped_column(Boolean, default=False)
     """What it says was decided, or refused; before that the same message may come again."""
+    held_until: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Until when whoever took it acts upon it alone; the same message waits meanwhile."""

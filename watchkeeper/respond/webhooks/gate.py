@@ -1,7 +1,8 @@
 """Who speaks by a webhook: a message is its own, young and new, or it changes nothing.
 
-That it was heard is a fact before it is acted upon; its id is used up once that is through. In between, after a crash,
-the other side may send it again. What is refused is a fact too, ten times a minute.
+That it was heard is a fact before it is acted upon; its id is used up once that is through. Of two that come at once,
+whichever processes hear them, one is acted upon: the row of its id is held for as long as that takes. After a crash, or
+when it could not be done, the other side may send it again. What is refused is a fact too, ten times a minute.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from collections import deque
 from collections.abc import Mapping
 from threading import Lock
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Conflict, Untrusted
+from watchkeeper.core.errors import Conflict, Unavailable, Untrusted
 from watchkeeper.core.text import visible
 from watchkeeper.events import Event, Journal, Severity, new_event
 from watchkeeper.respond.webhooks._store import HeardRow
@@ -22,6 +25,8 @@ from watchkeeper.respond.webhooks.signing import TOLERANCE, verify
 
 LONGEST = 8_192
 """Bytes of a message."""
+HELD = 30 * SECOND
+"""How long a message is acted upon at most; after a crash it is taken again later than that."""
 _FAILURES, _FAILURE_WINDOW = 10, 60 * SECOND
 _STRANGER = b"\0" * 32
 """The key of no webhook, so that an unknown name takes as long as a wrong signature."""
@@ -67,18 +72,43 @@ class Gate:
         return message_id
 
     def take(self, name: str, message_id: str, heard: Event) -> None:
-        """It is acted upon from here on, and `heard` recorded, once. Raises `Conflict` for a replay."""
-        now, hook = self._clock.now(), f"{self._space}{name}"
+        """It is acted upon from here on, and `heard` recorded, once.
+
+        Raises `Conflict` for a replay, and `Unavailable` while another has it in hand.
+        """
+        now, row = self._clock.now(), HeardRow
+        mine = row.hook == f"{self._space}{name}", row.id == message_id
+        is_free = or_(row.held_until <= now, row.held_until > now + HELD)  # the clock may have been put back
         with self._database.write() as session:
-            session.execute(delete(HeardRow).where(HeardRow.at < now - 4 * TOLERANCE * SECOND))
-            row = session.get(HeardRow, (hook, message_id))
-            is_replay = row is not None and row.done
-            if row is None:
-                session.add(HeardRow(hook=hook, id=message_id, at=now))
+            session.execute(delete(row).where(row.at < now - 4 * TOLERANCE * SECOND))
+            if self._is_first(session, name, message_id, now):
                 self._journal.record(heard)
+                return
+            free = update(row).where(*mine, row.done.is_(False), is_free).values(held_until=now + HELD)
+            if session.execute(free).rowcount == 1:  # type: ignore[attr-defined]  # SQLAlchemy types it as a bare Result
+                return
+            is_replay = bool(session.scalar(select(row.done).where(*mine)))
         if is_replay:
             self.refuse(name, "a message of this id was taken already")
             raise Conflict("a message of this id was taken already", hint="send another message")
+        raise Unavailable("the same message is being acted upon", hint="send it again in half a minute")
+
+    def _is_first(self, session: Session, name: str, message_id: str, now: int) -> bool:
+        """Whether the row of its id is new, and ours: two at once cannot both make it."""
+        new = HeardRow(hook=f"{self._space}{name}", id=message_id, at=now, held_until=now + HELD)
+        try:
+            with session.begin_nested():
+                session.add(new)
+        except IntegrityError:
+            return False
+        return True
+
+    def release(self, name: str, headers: Mapping[str, str]) -> None:
+        """It could not be acted upon now: the same message may come again at once."""
+        row, message_id = HeardRow, headers.get("webhook-id", "")
+        mine = row.hook == f"{self._space}{name}", row.id == message_id
+        with self._database.write() as session:
+            session.execute(update(row).where(*mine).values(held_until=0))
 
     def done(self, name: str, headers: Mapping[str, str]) -> None:
         """What it says was done or refused: the same message is a replay from here on."""

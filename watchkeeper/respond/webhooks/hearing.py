@@ -45,6 +45,10 @@ class Hearing:
         """What it says was decided or refused: the same message is a replay from here on."""
         self._gate.done(name, headers)
 
+    def release(self, name: str, headers: Mapping[str, str]) -> None:
+        """It could not be done now: the other side may send it again at once."""
+        self._gate.release(name, headers)
+
 
 def _read(body: bytes) -> Told:
     try:
