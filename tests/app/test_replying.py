@@ -23,12 +23,14 @@ from watchkeeper.app.replying import replying_of
 from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.app.webhooks import HookDoor
 from watchkeeper.core.clock import SECOND
-from watchkeeper.core.errors import Misconfigured
+from watchkeeper.core.errors import Invalid, Misconfigured
 from watchkeeper.events import JournalReader
 from watchkeeper.respond import RespondSettings
+from watchkeeper.respond.cases.book import CaseBook
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.integrations import IntegrationSettings
 from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.model import Status
 from watchkeeper.respond.oncall.book import OncallBook, is_heard
 from watchkeeper.respond.oncall.reading import plan_of
 from watchkeeper.respond.oncall.settings import OncallSettings
@@ -114,6 +116,14 @@ def test_an_acknowledgement_takes_the_incident_on_in_the_name_of_its_integration
     assert book.standing(there.number).acknowledged_by == "webhook:pager"
     assert "pager says acknowledge for ann@example.org, unverified" in there.lines()
     assert there.send("msg_2", by="bob").json()["acknowledged_by"] == "webhook:pager"
+    case = CaseBook(there.platform.database, ledger, there.platform.clock)
+    incident = case.reading.open(there.number).incident
+    assert (incident.acknowledged_by, incident.acknowledged_at > 0) == ("webhook:pager", True)
+    assert (incident.assignee, incident.status) == ("", Status.IN_PROGRESS)  # its owner is a person
+    case.deciding.assign(there.number, "operator:ann", "ann")
+    assert case.reading.open(there.number).incident.assignee == "operator:ann"
+    with pytest.raises(Invalid):
+        case.deciding.close(there.number, "webhook:pager", "it says so")
 
 
 @pytest.mark.behaviour("integrations.replies")

@@ -17,7 +17,7 @@ from watchkeeper.gateway.approvals import State
 from watchkeeper.respond.cases.book import CaseBook
 from watchkeeper.respond.deadman.pausing import Pauses
 from watchkeeper.respond.ledger import Ledger
-from watchkeeper.respond.oncall.book import OncallBook
+from watchkeeper.respond.oncall.book import OncallBook, Taken
 from watchkeeper.respond.oncall.handover import Handovers, text_of
 from watchkeeper.respond.oncall.paging import Ground
 from watchkeeper.respond.oncall.reading import plan_of
@@ -59,6 +59,15 @@ def sources_of(platform: Platform) -> dict[str, Callable[[], Sequence[Mapping[st
     return {"approvals": approvals, "orders": orders, "silent": silent}
 
 
+def take_on(book: OncallBook, cases: CaseBook, incident: str, by: str) -> Taken:
+    """Nobody else is paged, and the incident itself says who has it. Killed in between, the same again mends it."""
+    taken = book.acknowledge(incident, by)
+    if taken.acknowledged_by == by:
+        with suppress(Conflict, NotFound):  # it is said already; whoever had it before stays its owner
+            cases.deciding.acknowledge(taken.incident, by)
+    return taken
+
+
 class Oncalling:
     """The acts, on an open platform. Without settings, those of the data folder are read when one is needed."""
 
@@ -81,13 +90,8 @@ class Oncalling:
 
     def acknowledge(self, asked: dict[str, Any]) -> Any:
         """Nobody else is paged, and the incident itself says who has it."""
-        taken = self._book().acknowledge(asked["incident"], asked["by"])
-        if taken.is_new:
-            with suppress(Conflict, NotFound):  # whoever had it before stays its owner
-                CaseBook(self._on.database, self._ledger(), self._on.clock).deciding.acknowledge(
-                    taken.incident, asked["by"]
-                )
-        return taken
+        cases = CaseBook(self._on.database, self._ledger(), self._on.clock)
+        return take_on(self._book(), cases, asked["incident"], asked["by"])
 
     def override(self, asked: dict[str, Any]) -> Any:
         span = (int(asked["begins_at"]), int(asked["ends_at"]))

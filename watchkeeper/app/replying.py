@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from watchkeeper.app.oncall import take_on
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
 from watchkeeper.core.secrets import SecretReader
 from watchkeeper.events import JournalReader
+from watchkeeper.respond.cases.book import CaseBook
 from watchkeeper.respond.incidents import IncidentDesk
 from watchkeeper.respond.integrations.replies import Replies, Reply
 from watchkeeper.respond.integrations.settings import check_integrations
@@ -27,6 +29,7 @@ class Replying:
         self._replies = replies
         ledger = Ledger(platform.database, platform.journal, JournalReader(loaded.data_dir, pass_over_corrupt=True))
         self._incidents = IncidentDesk(platform.database, ledger, platform.clock)
+        self._cases = CaseBook(platform.database, ledger, platform.clock)
         self._oncall = OncallBook(platform.database, ledger, platform.clock, plan_of(loaded.settings.respond.oncall))
 
     def reply(self, name: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
@@ -48,7 +51,9 @@ class Replying:
         incident = self._incidents.show(reply.incident).incident
         if reply.verb == "acknowledge":
             # nobody else is paged; that it has an owner is a person's word, given here
-            told["acknowledged_by"] = self._oncall.acknowledge(reply.incident, f"webhook:{name}").acknowledged_by
+            told["acknowledged_by"] = take_on(
+                self._oncall, self._cases, reply.incident, f"webhook:{name}"
+            ).acknowledged_by
         self._replies.note(name, headers, incident.id, reply)
         return told
 

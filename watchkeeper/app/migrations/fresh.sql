@@ -496,7 +496,7 @@ CREATE TABLE respond_heard (
 	hook VARCHAR(64) NOT NULL,
 	id VARCHAR(256) NOT NULL,
 	at BIGINT NOT NULL,
-	done BOOLEAN NOT NULL,
+	done BOOLEAN NOT NULL, held_until BIGINT DEFAULT '0' NOT NULL,
 	PRIMARY KEY (hook, id)
 );
 CREATE TABLE respond_history (
@@ -765,4 +765,4 @@ CREATE INDEX respond_links_by_value ON respond_links (kind, value);
 CREATE INDEX respond_outbox_by_recorder ON respond_outbox (recorder, is_recorded, seq);
 CREATE INDEX respond_tasks_by_due ON respond_tasks (done_at, due_at);
 CREATE INDEX respond_traits_by_value ON respond_traits (kind, value);
-INSERT INTO alembic_version (version_num) VALUES ('0021');
+INSERT INTO alembic_version (version_num) VALUES ('0022');

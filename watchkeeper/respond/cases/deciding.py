@@ -9,7 +9,7 @@ from watchkeeper.core.errors import Conflict, Invalid
 from watchkeeper.events.model import Severity
 from watchkeeper.respond.cases._store import HistoryRow
 from watchkeeper.respond.cases.model import Disposition
-from watchkeeper.respond.cases.registrar import Registrar, Work, operator_named, require_open, said
+from watchkeeper.respond.cases.registrar import HOOK, Registrar, Work, operator_named, require_open, said
 from watchkeeper.respond.model import Incident, IncidentState, Status
 
 CHANGED = "respond.incident.changed"
@@ -28,15 +28,18 @@ class Deciding:
         self._open = registrar.opened
 
     def acknowledge(self, name: str, by: str) -> Incident:
-        """Say that you have seen it; it is yours unless it is somebody's. Raises `Conflict` the second time."""
-        with self._open(name, by) as work:
+        """Say that you have seen it; it is yours unless it is somebody's. Raises `Conflict` the second time.
+
+        Another system's word (`webhook:NAME`) says that somebody has, and makes nobody its owner: that is a person.
+        """
+        with self._open(name, by, may_hook=True) as work:
             row = work.row
             require_open(row)
             if row.acknowledged_at:
                 raise Conflict(f"{row.acknowledged_by} acknowledged {row.number} at {to_iso(row.acknowledged_at)}")
             row.acknowledged_at, row.acknowledged_by = work.now, by
             _change(work, "acknowledged", by, "", "")
-            if not row.assignee:
+            if not row.assignee and not by.startswith(HOOK):
                 row.assignee = by
                 work.change("assignee", by, "by acknowledging it", "")
             if row.status == Status.NEW.value:
