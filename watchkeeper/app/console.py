@@ -17,11 +17,13 @@ from watchkeeper.app.intelligence_view import IntelligenceView
 from watchkeeper.app.labelling import journal_class
 from watchkeeper.app.lakes import search_in
 from watchkeeper.app.platform import Platform, note_service, opened
+from watchkeeper.app.playing_view import PlayingView
 from watchkeeper.app.process import announce, stop_requested
 from watchkeeper.app.replying import replying_of
 from watchkeeper.app.searching import EventsView
 from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded, data_folder
+from watchkeeper.app.standby_view import StandbyView
 from watchkeeper.app.threads import Readers
 from watchkeeper.app.tiling import Tiling, bound, url_of
 from watchkeeper.app.verification import Verification
@@ -88,6 +90,8 @@ def _services(loaded: Loaded, platform: Platform, verification: Verification, *,
         alerts=AlertsView(loaded, platform),
         hooks=HookDoor(platform, inbox, hooks_of(loaded), replying_of(loaded, platform)),
         cases=CasesView(platform, loaded),
+        playing=PlayingView(platform, loaded),
+        standby=StandbyView(platform, loaded),
         hunts=HuntsView(platform),
         coverage=CoverageView(loaded, platform),
         data_dir=str(loaded.data_dir),

@@ -25,8 +25,8 @@ from watchkeeper.respond.gates.people import Electorate, Persons
 from watchkeeper.respond.intake import Shelf
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import Alert, Ending
-from watchkeeper.respond.planning import Authority
-from watchkeeper.respond.radius import Call, foresee
+from watchkeeper.respond.planning import Authority, Plan
+from watchkeeper.respond.radius import Call, Foreseen, foresee
 from watchkeeper.respond.service import load_actions, load_shelf
 from watchkeeper.respond.settings import RespondSettings
 
@@ -125,15 +125,26 @@ class Responding:
         """What waits for a person: approvals and things to do, the oldest first."""
         return [self._row(gate) for gate in self._gates.waiting()]
 
+    def gate(self, asked: dict[str, Any]) -> Any:
+        """One gate, also one that was decided."""
+        return self._row(self._gates.find(str(asked["gate"])))
+
+    def foreseen(self, asked: dict[str, Any]) -> Sequence[Foreseen]:
+        """What a step of a run does, or all of it, by its plan and by what passed through the gateway lately."""
+        found = msgspec.convert(self._desk.run(str(asked["run"]))["plan"], Plan)
+        wanted = str(asked.get("step", ""))
+        calls, _ = self._calls(float(asked.get("hours", 24)))
+        steps = foresee(found, load_actions(), calls)
+        inner = (f"{wanted}.", f"{wanted} failed")
+        return [one for one in steps if not wanted or one.step == wanted or one.branch.startswith(inner)]
+
     # -- deciding
 
     def say(self, asked: dict[str, Any]) -> Any:
         """Approve, decline, or say how it went."""
         gate = self._gates.find(str(asked["gate"]))
         if (acting := asked.get(ACTING)) is not None:
-            roles = tuple(who for who in gate.voters if not who.startswith(OPERATOR))
-            named = DECIDERS if len(roles) < len(gate.voters) else ()
-            self._access.require(acting, "decide_approvals", (*roles, *named))
+            self._access.require(acting, "decide_approvals", roles_of(gate))
         said = Said(
             asked["by"],
             str(asked.get("role", "admin")),  # whoever reaches this socket, or this folder, administers the host
@@ -201,6 +212,12 @@ class Responding:
                 cursor[record.position.writer] = record.position.index + 1
                 if record.event is not None and record.position.writer == writer:
                     yield record.event
+
+
+def roles_of(gate: Gate) -> tuple[str, ...]:
+    """The roles that can decide it; those that decide at all, where an operator is named."""
+    roles = tuple(who for who in gate.voters if not who.startswith(OPERATOR))
+    return (*roles, *(DECIDERS if len(roles) < len(gate.voters) else ()))
 
 
 def _asked(playbook: Any) -> set[str]:

@@ -128,7 +128,7 @@ class Stepper:
         ends = time.monotonic_ns() + step.deadline_us * 1000
         return ActionContext(
             services=self._services,
-            key=f"{order.run}:{step.id}:{ATTEMPT_GROUP}",
+            key=key_of(order.run, step.id),
             incident=order.incident,
             report="\n".join(line_of(result) for result in self._progress.results(order.run)),
             has_time=lambda: time.monotonic_ns() < ends,
@@ -194,7 +194,7 @@ class Stepper:
         subject = kind if kind.startswith("respond.playbook.") else kind.rpartition(".")[0]
         return Event(
             v=VERSION,
-            id=derived_id("run event", order.run, subject, step),
+            id=_event_id(order.run, subject, step),
             time=self._services.clock.now(),
             kind=kind,
             tenant=order.incident["tenant"],
@@ -243,3 +243,17 @@ def line_of(result: StepResult) -> str:
     """A step in a line, for people."""
     proof = {True: ", verified", False: ", NOT verified", None: ""}[result.verified]
     return f"{result.action} {result.state}{proof}" + (f": {result.summary}" if result.summary else "")
+
+
+def key_of(run: str, step: str) -> str:
+    """The idempotency key of a step."""
+    return f"{run}:{step}:{ATTEMPT_GROUP}"
+
+
+def step_event_id(run: str, step: str) -> str:
+    """The id of the event that tells how a step ended."""
+    return _event_id(run, "respond.step", step)
+
+
+def _event_id(run: str, subject: str, step: str) -> str:
+    return derived_id("run event", run, subject, step)

@@ -54,6 +54,8 @@ class Thing:
     words: str = ""
     """How it stands."""
     address: str = ""
+    label: str = ""
+    """What it is called for people, where its name is an id."""
     ties: tuple[Key, ...] = ()
     """What it is connected with."""
 
@@ -172,10 +174,10 @@ def _subjects(order: OrderRow, alerts: Iterable[Alert]) -> list[Key]:
     if kind == "block_version":
         return [("server", target.rpartition("@")[0] or target)]
     if kind == "quarantine_principal":
-        return [("principal", target)]
+        return [("principal", _as_seen(target, alerts))]
     if kind == "quarantine_session":
         what, _, name = target.partition("/")[2].partition(":")
-        return [("principal", name) if what == "principal" and name else ("session", target)]
+        return [("principal", _as_seen(name, alerts)) if what == "principal" and name else ("session", target)]
     if kind == "deny_egress":
         server, slash, host = target.partition("/")
         return [("server", server), ("elsewhere", host)] if slash else [("elsewhere", target)]
@@ -183,10 +185,17 @@ def _subjects(order: OrderRow, alerts: Iterable[Alert]) -> list[Key]:
     return [("tool", name) for name in dict.fromkeys(known)]
 
 
+def _as_seen(principal: str, alerts: Iterable[Alert]) -> str:
+    """An order's name of a client, as the alerts write it."""
+    return next((a.principal for a in alerts if a.principal in (principal, f"agent:{principal}")), principal)
+
+
 def _thing(file: CaseFile, key: Key, ties: set[Key], held: set[Key], stopped: dict[Key, bool]) -> Thing:
     kind, name = key
     bare = Thing(kind, name, address=_address(kind, name), ties=tuple(sorted(ties)))
-    if kind in ("rule", "indicator"):
+    if kind == "rule":
+        return replace(bare, label=next((a.title for a in reversed(file.alerts) if a.rule == name), ""))
+    if kind == "indicator":
         return bare
     if kind == "order":
         return replace(bare, symbol="⊘", tone="note", words="in force")

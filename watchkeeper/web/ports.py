@@ -32,6 +32,8 @@ from watchkeeper.web.model import (
     TrafficQuery,
     Writer,
 )
+from watchkeeper.web.playing import Playing
+from watchkeeper.web.standby import Standby
 
 if TYPE_CHECKING:  # the lake's engine: whoever only reads settings or runs a gateway must not wait for it
     from watchkeeper.events.lake.search import Found
@@ -186,6 +188,8 @@ class Services:
     hooks: Hooks
     intelligence: Intelligence = field(default_factory=Nobody)
     cases: Cases | None = None
+    playing: Playing | None = None
+    standby: Standby | None = None
     hunts: Hunts | None = None
     coverage: Covering | None = None
     data_dir: str = "DATA_DIR"

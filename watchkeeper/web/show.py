@@ -110,8 +110,13 @@ class Console:
 
     def page(self, request: PageRequest, name: str, title: str, **values: Any) -> Response[str]:
         """The page `name`, in its frame or, with `?live=1`, as live parts. Blocks."""
-        waiting = known(self.services.inbox.waiting, 0)
+        waiting = known(self.waiting, 0)
         return self._render(request, name, title, self.health(), values | {"waiting": waiting})
+
+    def waiting(self) -> int:
+        """What waits for a person: calls and runs. Raises `Unavailable`."""
+        runs = self.services.playing.waiting() if self.services.playing is not None else 0
+        return self.services.inbox.waiting() + runs
 
     def plain_page(
         self, request: PageRequest, name: str, title: str, status: int = 200, **values: Any

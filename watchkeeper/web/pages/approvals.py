@@ -1,4 +1,4 @@
-"""Approvals: the inbox, one request in full, and the one thing that this console does: saying yes or no."""
+"""Approvals: the inbox of calls and runs that wait for a person, and one call in full."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from watchkeeper.operators.model import Acting
 from watchkeeper.web.commands import link
 from watchkeeper.web.operators import Operator
 from watchkeeper.web.pages.event import readable
-from watchkeeper.web.show import PageRequest, console_of, listed
+from watchkeeper.web.show import Known, PageRequest, console_of, listed
 
 STATES = ("pending", "granted", "consumed", "denied", "expired", "voided")
 _LIMIT = 8_192
@@ -26,7 +26,9 @@ def approvals(request: PageRequest) -> Response[str]:
     wanted = wanted if wanted in (*STATES, "all") else "pending"
     state, acting = "" if wanted == "all" else wanted, acting_of(request)
     rows = listed(lambda: console.services.inbox.list(acting, state))
-    return console.page(request, "approvals", "Approvals", rows=rows, wanted=wanted, states=STATES)
+    playing = console.services.playing
+    gates = listed(lambda: playing.gates(acting)) if playing is not None and wanted in ("pending", "all") else Known(())
+    return console.page(request, "approvals", "Approvals", rows=rows, gates=gates, wanted=wanted, states=STATES)
 
 
 @get("/approvals/{approval_id:str}", sync_to_thread=True)

@@ -44,6 +44,7 @@ const keys = {
   c: () => act("c"),
   m: () => act("m"),
   n: () => act("n"),
+  r: () => act("r"),
   e: () => act("e"),
   u: () => document.querySelector("[data-up]")?.click(),
   "/": () => document.querySelector("[data-search]")?.focus(),

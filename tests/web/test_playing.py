@@ -1,0 +1,232 @@
+"""Playbooks, runs and what these wait for over real HTTP, with a real responder and a gateway's orders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.respond.conftest import Estate, Gate
+from watchkeeper.app.cases_view import CasesView
+from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.playing_view import PlayingView
+from watchkeeper.app.settings import Loaded, Settings
+from watchkeeper.respond.gates.people import Electorate
+from watchkeeper.respond.settings import RespondSettings
+
+FORM = {"Sec-Fetch-Site": "same-origin"}
+HOSTILE = "<script>alert(1)</script>\u202e\u200b"
+OWN = """id: look_first
+version: 1
+title: Look before you hold
+when: incident.alerts.exists(a, a.rule == "tool_changed")
+severity: high
+blast_radius: {tools: 1, principals: 1}
+steps:
+  - id: hold
+    action: hold_tool
+    with: {server: {cel: incident.server}, tool: {cel: alert.target}, reason: its owner did not change it}
+    approve: {by: responder, quorum: 2}
+    deadline: 10s
+  - id: both
+    parallel:
+      people:
+        - id: ask
+          manual: {text: Ask the owner whether the change was theirs., by: responder}
+          deadline: 4h
+      machines:
+        - id: tell
+          action: notify
+          with: {text: a tool is held}
+          deadline: 10s
+"""
+
+
+@dataclass
+class Play:
+    """A served console, the platform behind it, and the responder that carries runs."""
+
+    running: Any
+    platform: Platform
+    estate: Estate
+    view: PlayingView
+
+    def waits(self, step: str) -> str:
+        """Wait until a run waits at this step; the id of the gate."""
+        found: list[str] = []
+
+        def is_there() -> bool:
+            rows = self.view._acts.approvals({})
+            found[:] = [row["id"] for row in rows if row["step"] == step]
+            return bool(found)
+
+        self.estate.until(is_there)
+        return found[0]
+
+    def holds(self) -> list[str]:
+        return [order.target for order in self.platform.orders.in_force()]
+
+
+@pytest.fixture
+def play(serve_console: Callable[..., AbstractContextManager[Any]], desk: Any, tmp_path: Path) -> Iterator[Play]:
+    data, own = tmp_path / "data", tmp_path / "own"
+    own.mkdir()
+    (own / "look_first.yaml").write_text(OWN)
+    settings = RespondSettings(playbooks=str(own))
+    with opened(data, "gateway") as platform:
+        estate = Estate(data)
+        loaded = Loaded(Settings(respond=settings), data)
+        view = PlayingView(platform, loaded)
+        services = replace(desk.services(), playing=view, cases=CasesView(platform, loaded))
+        electorate = Electorate(platform.rules, platform.roster)
+        with (
+            Gate(data, estate.database, estate.orders),
+            estate.responding(settings=settings, electorate=electorate),
+            serve_console(services) as running,
+        ):
+            yield Play(running, platform, estate, view)
+        estate.close()
+
+
+def say(client: httpx.Client, gate: str, choice: str, comment: str = "I looked", **more: str) -> httpx.Response:
+    return client.post(f"/gates/{gate}/say", data={"choice": choice, "comment": comment, **more}, headers=FORM)
+
+
+def words(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+@pytest.mark.behaviour("web.gates")
+def test_two_persons_approve_what_they_saw_exactly_and_only_then_is_it_done(play: Play) -> None:
+    play.estate.raise_alert(1, principal="agent:desk")
+    gate = play.waits("hold")
+    with play.running.inside("ada") as ada, play.running.inside("eve") as eve:
+        listing, page = ada.get("/approvals").text, ada.get(f"/gates/{gate}").text
+        assert 'data-part="waiting">1<' in listing
+        assert "Response waits for you" in listing
+        for part in ("hold_tool", "tool=read_file", "can be taken back", "0 of 2", "responder", "Time left"):
+            assert part in words(page) or part in page, part
+        binding = re.search(r'name="binding" value="([^"]+)"', page)
+        assert binding is not None
+        assert say(ada, gate, "approve", comment="").status_code == 400
+        assert say(ada, gate, "approve", binding="sha256:0000").status_code == 409
+        assert say(ada, gate, "approve", binding=binding[1]).status_code == 303
+        assert play.holds() == []
+        again = say(ada, gate, "approve", binding=binding[1])
+        assert (again.status_code, "has approved it already" in words(again.text)) == (409, True)
+        assert "1 of 2" in words(eve.get(f"/gates/{gate}").text)
+        assert say(eve, gate, "approve", "the owner is away", binding=binding[1]).status_code == 303
+        play.estate.until(lambda: play.holds() == ["files/read_file"])
+        later = say(eve, gate, "decline")
+        assert later.status_code == 409
+    said = [(e.actor, e.body["choice"]) for e in play.estate.events("respond.gate.answered")]
+    assert said == [("operator:ada", "approve"), ("operator:eve", "approve")]
+
+
+@pytest.mark.behaviour("web.gate-roles")
+def test_who_may_not_decide_sees_why_and_is_refused_and_nothing_happens(play: Play) -> None:
+    play.estate.raise_alert(1)
+    gate = play.waits("hold")
+    with play.running.inside("ada") as client:
+        play.running.everybody.role = "analyst"
+        page = client.get(f"/gates/{gate}").text
+        assert 'value="approve"' not in page
+        assert "not by you" in words(client.get("/approvals").text)
+        assert say(client, gate, "approve").status_code == 403
+        play.running.everybody.role = "responder"
+        assert client.post(f"/gates/{gate}/say", data={"choice": "approve", "comment": "x"}).status_code == 403
+        assert say(client, gate, "perhaps").status_code == 400
+        assert say(client, "gone-gone", "approve").status_code == 404
+    assert play.holds() == []
+    assert play.estate.events("respond.gate.answered") == []
+
+
+@pytest.mark.behaviour("web.runs")
+def test_a_run_is_shown_step_by_step_with_its_lanes_proofs_and_text_and_is_ended_by_a_person(play: Play) -> None:
+    play.estate.raise_alert(1)
+    gate = play.waits("hold")
+    with play.running.inside("ada") as ada, play.running.inside("eve") as eve:
+        assert say(ada, gate, "approve").status_code == 303
+        assert say(eve, gate, "approve").status_code == 303
+        manual = play.waits("ask")
+        run = play.estate.events("respond.gate.opened")[0].body["run"]
+        play.estate.until(lambda: "told by console" in ada.get(f"/runs/{run}").text)
+        page = ada.get(f"/runs/{run}").text
+        for part in ("hold", "proven", "people", "machines", "Look before you hold", f"{run}:hold:1", "sha256:"):
+            assert part in page, part
+        proof = re.search(r'href="/events/([0-9a-f-]+)/proof"', page)
+        assert proof is not None
+        told = {event.id: event.kind for event in play.estate.events("respond.step.")}
+        assert told[proof[1]] == "respond.step.completed"
+        assert run in ada.get("/runs").text
+        assert run not in ada.get("/runs?state=finished").text
+        play.running.everybody.role = "analyst"
+        refused = ada.post(f"/runs/{run}/cancel", data={"reason": "x"}, headers=FORM)
+        assert refused.status_code == 403
+        play.running.everybody.role = "responder"
+        assert ada.post(f"/runs/{run}/cancel", data={"reason": ""}, headers=FORM).status_code == 400
+        ended = ada.post(f"/runs/{run}/cancel", data={"reason": "it was a drill", "undo": "1"}, headers=FORM)
+        assert ended.status_code == 303
+        play.estate.until_finished()
+        assert play.holds() == []
+        assert "cancelled by operator:ada: it was a drill" in words(ada.get(f"/runs/{run}").text)
+        assert "void" in str(play.view._acts.gate({"gate": manual})["state"])
+
+
+@pytest.mark.behaviour("web.gates")
+def test_a_manual_step_is_answered_with_what_was_done_and_the_run_goes_on(play: Play) -> None:
+    play.estate.raise_alert(1)
+    gate = play.waits("hold")
+    with play.running.inside("ada") as ada, play.running.inside("eve") as eve:
+        for client in (ada, eve):
+            assert say(client, gate, "approve").status_code == 303
+        manual = play.waits("ask")
+        assert "Ask the owner whether the change was theirs." in ada.get(f"/gates/{manual}").text
+        assert say(ada, manual, "approve").status_code == 400
+        assert say(ada, manual, "done", "they did not").status_code == 303
+        play.estate.until_finished()
+        assert "Nothing waits for a person" in ada.get("/approvals").text
+        assert "they did not" in ada.get(f"/gates/{manual}").text
+
+
+@pytest.mark.behaviour("web.playbooks")
+def test_a_playbook_is_shown_tried_against_an_incident_and_run_by_who_may(play: Play) -> None:
+    play.estate.raise_alert(1, rule="other", title="Another", principal="agent:desk")
+    play.estate.until(lambda: bool(play.estate.events("respond.incident.opened")))
+    number = play.estate.events("respond.incident.opened")[0].body["number"]
+    with play.running.inside("ada") as client:
+        assert "Look before you hold" in client.get("/playbooks").text
+        page = words(client.get(f"/playbooks/look_first?incident={number}").text)
+        assert "not due by itself" in page
+        assert "tool=read_file" in page
+        assert play.holds() == []
+        assert client.get("/playbooks/none").status_code == 404
+        assert "there is no incident" in client.get("/playbooks/look_first?incident=INC-none").text
+        play.running.everybody.role = "analyst"
+        asked = {"incident": number, "reason": "I want to see it held"}
+        assert client.post("/playbooks/look_first/run", data=asked, headers=FORM).status_code == 403
+        play.running.everybody.role = "responder"
+        assert client.post("/playbooks/look_first/run", data=asked | {"reason": ""}, headers=FORM).status_code == 400
+        begun = client.post("/playbooks/look_first/run", data=asked, headers=FORM)
+        assert begun.status_code == 303
+        assert "asked for by" in words(client.get(begun.headers["location"]).text)
+
+
+@pytest.mark.behaviour("web.gates-hostile")
+def test_what_an_event_says_is_inert_on_every_page_of_response(play: Play) -> None:
+    play.estate.raise_alert(1, title=HOSTILE, target=HOSTILE, principal=HOSTILE)
+    gate = play.waits("hold")
+    run = play.estate.events("respond.gate.opened")[0].body["run"]
+    with play.running.inside("ada") as client:
+        bad = say(client, gate, "approve", comment=HOSTILE * 100)
+        assert bad.status_code == 400
+        paths = ("/approvals", f"/gates/{gate}", f"/runs/{run}", "/runs", "/playbooks", "/playbooks/look_first")
+        for page in (*(client.get(path).text for path in paths), bad.text):
+            assert "<script>alert" not in page
+            assert not {"\u202e", "\u200b"} & set(re.sub(r"<textarea.*?</textarea>", "", page, flags=re.DOTALL))

@@ -1,0 +1,144 @@
+"""Playbooks, runs and what these wait for, as the console's port wants them: the same acts as the command line's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from watchkeeper.app.admission import ACTING, Access
+from watchkeeper.app.responding import Responding, roles_of
+from watchkeeper.core.errors import Conflict, Denied, Invalid
+from watchkeeper.operators import Acting
+from watchkeeper.respond.acting import key_of, step_event_id
+from watchkeeper.respond.gates.model import Choice, Gate, GateKind, GateState, Vote
+from watchkeeper.respond.gates.voting import as_of_now, voted
+from watchkeeper.respond.model import Run, StepResult
+from watchkeeper.respond.planning import Plan
+from watchkeeper.respond.radius import Foreseen
+from watchkeeper.respond.service import load_actions
+from watchkeeper.respond.trials import tried
+from watchkeeper.web.playing import DryRun, PlaybookLine, PlaybookWhole, RunLine, RunWhole, Waiting
+
+if TYPE_CHECKING:
+    from watchkeeper.app.platform import Platform
+    from watchkeeper.app.settings import Loaded
+
+_HOURS = 24.0
+"""Of traffic that is looked at for a blast radius."""
+
+
+class PlayingView:
+    """Asks the policies about operators first."""
+
+    def __init__(self, platform: Platform, loaded: Loaded) -> None:
+        self._on = platform
+        self._acts = Responding(platform)
+        self._acts.settings = loaded.settings.respond
+        self._access = Access(platform)
+
+    def waiting(self) -> int:
+        return len(self._acts.approvals({}))
+
+    def gates(self, acting: Acting) -> Sequence[Waiting]:
+        self._access.require(acting, "read_approvals")
+        return [self._waiting(acting, row, ()) for row in self._acts.approvals({})]
+
+    def gate(self, acting: Acting, name: str, *, effects: bool) -> Waiting:
+        self._access.require(acting, "read_approvals")
+        row = self._acts.gate({"gate": name})
+        found = self._acts.foreseen({"run": row["run"], "step": row["step"], "hours": _HOURS}) if effects else ()
+        return self._waiting(acting, row, found)
+
+    def say(self, acting: Acting, name: str, said: Mapping[str, str]) -> Gate:
+        if said["choice"] not in list(Choice):
+            raise Invalid("that is no decision", hint=f"one of {', '.join(Choice)}")
+        asked = {"gate": name, "by": acting.actor, "role": acting.role, ACTING: acting}
+        return msgspec.convert(self._acts.say({**said, **asked}), Gate)
+
+    def runs(self, acting: Acting, state: str, incident: str) -> Sequence[RunLine]:
+        self._access.require(acting, "read_incidents")
+        return [_line(row) for row in self._acts.runs({"state": state, "incident": incident, "limit": 200})]
+
+    def run(self, acting: Acting, name: str) -> RunWhole:
+        self._access.require(acting, "read_incidents")
+        found = self._acts.run_show({"run": name})
+        line, plan = _line(found["run"]), msgspec.convert(found["plan"], Plan)
+        gates: dict[str, list[Gate]] = {}
+        for row in found["gates"]:
+            gate = msgspec.convert(row, Gate)
+            gates.setdefault(gate.step, []).append(gate)
+        results = {row["step"]: msgspec.convert(row, StepResult) for row in found["steps"]}
+        steps = [step.id for step in plan.each()]
+        return RunWhole(
+            run=line.run,
+            number=line.number,
+            plan=plan,
+            results=results,
+            gates=gates,
+            text=found["text"],
+            may_cancel=line.run.state != "finished" and self._may(acting, "run_playbooks"),
+            proofs={step: step_event_id(line.run.id, step) for step in steps if step in results},
+            keys={step: key_of(line.run.id, step) for step in steps},
+            deadline_at=line.run.begun_at + plan.deadline_us if line.run.begun_at else 0,
+        )
+
+    def cancel(self, acting: Acting, name: str, reason: str, *, undo: bool) -> None:
+        self._access.require(acting, "run_playbooks")
+        self._acts.cancel({"run": name, "by": acting.actor, "reason": reason, "undo": undo})
+
+    def playbooks(self, acting: Acting) -> Sequence[PlaybookLine]:
+        self._access.require(acting, "read_incidents")
+        return [self._shelved(row["id"], row["asks"])[0] for row in self._acts.list({})]
+
+    def playbook(self, acting: Acting, name: str) -> PlaybookWhole:
+        self._access.require(acting, "read_incidents")
+        asks = next((row["asks"] for row in self._acts.list({}) if row["id"] == name), ())
+        line, text = self._shelved(name, asks)
+        wrong = [one.name for one in tried(line.playbook, load_actions()) if not one.is_passed]
+        return PlaybookWhole(line, text, wrong, may_run=self._may(acting, "run_playbooks"))
+
+    def dry_run(self, acting: Acting, name: str, incident: str) -> DryRun:
+        self._access.require(acting, "read_incidents")
+        found = self._acts.dry_run({"playbook": name, "incident": incident, "hours": _HOURS})
+        approve = msgspec.to_builtins(found["approve"]) if found["approve"] is not None else None
+        names = ("is_due", "steps", "plan_hash", "hours", "calls_seen", "is_whole")
+        return DryRun(**{member: found[member] for member in names}, approve=approve)
+
+    def have_run(self, acting: Acting, name: str, incident: str, reason: str) -> str:
+        self._access.require(acting, "run_playbooks")
+        asked = {"playbook": name, "incident": incident, "by": acting.actor, "reason": reason}
+        return str(self._acts.run(asked)["run"])
+
+    def _shelved(self, name: str, asks: Sequence[str]) -> tuple[PlaybookLine, str]:
+        found = self._acts.show({"playbook": name})
+        return PlaybookLine(found["playbook"], found["hash"], found["file"], asks), found["text"]
+
+    def _waiting(self, acting: Acting, row: Mapping[str, Any], effects: Sequence[Foreseen]) -> Waiting:
+        gate = msgspec.convert(dict(row), Gate)
+        return Waiting(gate, row["lacking"], self._why_not(acting, gate), effects)
+
+    def _why_not(self, acting: Acting, gate: Gate) -> str:
+        """What would be said to a yes of theirs now; the gate itself judges again when it comes."""
+        if gate.state is not GateState.OPEN:
+            return f"It is {gate.state.value} already."
+        choice = Choice.DONE if gate.kind is GateKind.MANUAL else Choice.APPROVE
+        vote = Vote(acting.actor, acting.role, choice, self._on.clock.now(), "?")
+        try:
+            self._access.check(acting, "decide_approvals", roles_of(gate))
+            voted(as_of_now(gate, self._on.roster), vote, self._on.rules, gate.binding)
+        except (Denied, Conflict, Invalid) as error:
+            return error.reason
+        return ""
+
+    def _may(self, acting: Acting, act: str) -> bool:
+        try:
+            self._access.check(acting, act)
+        except Denied:
+            return False
+        return True
+
+
+def _line(row: Mapping[str, Any]) -> RunLine:
+    return RunLine(msgspec.convert({**row, "steps": ()}, Run), str(row["number"]))

@@ -1,0 +1,190 @@
+"""What the pages of playbooks, their runs and what these wait for need from below, as a Protocol. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:  # who only reads settings must not wait for response
+    from watchkeeper.operators.model import Acting
+    from watchkeeper.respond.gates.model import Gate
+    from watchkeeper.respond.model import Run, StepResult
+    from watchkeeper.respond.planning import Plan, PlannedStep
+    from watchkeeper.respond.playbook import Playbook
+    from watchkeeper.respond.radius import Foreseen
+
+RUN_STATES = ("pending", "begun", "parked", "finished")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Something that a run waits for a person with."""
+
+    gate: Gate
+    lacking: int = 0
+    """How many more persons must approve."""
+    why_not: str = ""
+    """Why whoever asks may not decide; empty when they may."""
+    effects: Sequence[Foreseen] = ()
+    """What happens once it is approved, as far as was looked at."""
+
+    @property
+    def is_irreversible(self) -> bool:
+        """Whether something of it cannot be taken back."""
+        return any(one.reach == "irreversible" and not one.skip for one in self.effects)
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """A run in a list."""
+
+    run: Run
+    number: str
+    """Of its incident."""
+
+
+@dataclass(frozen=True)
+class RunWhole:
+    """A run with its plan and how each step stands."""
+
+    run: Run
+    number: str
+    plan: Plan
+    results: Mapping[str, StepResult]
+    gates: Mapping[str, Sequence[Gate]]
+    """By step; those of the whole playbook under the empty name."""
+    text: str
+    """The playbook as it was when the run was decided."""
+    may_cancel: bool = False
+    proofs: Mapping[str, str] = field(default_factory=dict)
+    """Step → id of the event that tells how it ended; under the empty name how the run did."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Step → idempotency key."""
+    deadline_at: int = 0
+
+
+@dataclass(frozen=True)
+class PlaybookLine:
+    """A playbook in a list."""
+
+    playbook: Playbook
+    hash: str
+    file: str
+    asks: Sequence[str] = ()
+    """Roles and operators that it waits for."""
+
+
+@dataclass(frozen=True)
+class PlaybookWhole:
+    """A playbook with its text, its own tests and what else is known of it."""
+
+    line: PlaybookLine
+    text: str
+    wrong: Sequence[str] = ()
+    """Its own tests that fail."""
+    may_run: bool = False
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a playbook would do about an incident; nothing was done."""
+
+    is_due: bool
+    steps: Sequence[Foreseen]
+    plan_hash: str
+    hours: float
+    calls_seen: int
+    is_whole: bool
+    """Whether all calls of these hours were looked at."""
+    approve: Mapping[str, Any] | None = None
+
+
+class Playing(Protocol):
+    """Playbooks and runs of one tenant. Every method blocks. Raises `Denied`."""
+
+    def waiting(self) -> int:
+        """How many wait for a person."""
+        ...
+
+    def gates(self, acting: Acting) -> Sequence[Waiting]:
+        """What waits for a person, the oldest first."""
+        ...
+
+    def gate(self, acting: Acting, name: str, *, effects: bool) -> Waiting:
+        """One of them, or one that was decided. Raises `NotFound`."""
+        ...
+
+    def say(self, acting: Acting, name: str, said: Mapping[str, str]) -> Gate:
+        """`choice`, `comment`, `binding`. Raises `NotFound`, `Invalid`, `Conflict`: nothing is decided."""
+        ...
+
+    def runs(self, acting: Acting, state: str, incident: str) -> Sequence[RunLine]:
+        """The newest."""
+        ...
+
+    def run(self, acting: Acting, name: str) -> RunWhole:
+        """Raises `NotFound`."""
+        ...
+
+    def cancel(self, acting: Acting, name: str, reason: str, *, undo: bool) -> None:
+        """Raises `NotFound`, `Invalid`, `Conflict`."""
+        ...
+
+    def playbooks(self, acting: Acting) -> Sequence[PlaybookLine]: ...
+
+    def playbook(self, acting: Acting, name: str) -> PlaybookWhole:
+        """Raises `NotFound`."""
+        ...
+
+    def dry_run(self, acting: Acting, name: str, incident: str) -> DryRun:
+        """Raises `NotFound`, `Invalid`."""
+        ...
+
+    def have_run(self, acting: Acting, name: str, incident: str, reason: str) -> str:
+        """The id of the run. Raises `NotFound`, `Invalid`, `Conflict`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A planned step as it stands now, with what lies inside it."""
+
+    step: PlannedStep
+    state: str
+    result: StepResult | None = None
+    gates: Sequence[Gate] = ()
+    lanes: Sequence[tuple[str, Sequence[Stage]]] = ()
+    """Branches, side by side, by their names."""
+    path: Sequence[Stage] = ()
+    """What is tried when it fails."""
+
+
+def staged(whole: RunWhole, steps: Sequence[PlannedStep] | None = None) -> list[Stage]:
+    """The steps of a run in order, each with how it stands."""
+    stages = []
+    for step in whole.plan.steps if steps is None else steps:
+        result, gates = whole.results.get(step.id), whole.gates.get(step.id, ())
+        lanes = [(name, staged(whole, inner)) for name, inner in step.branches.items()]
+        path = staged(whole, step.path)
+        stages.append(Stage(step, _state(whole, result, gates, lanes, step), result, gates, lanes, path))
+    return stages
+
+
+def _state(
+    whole: RunWhole,
+    result: StepResult | None,
+    gates: Sequence[Gate],
+    lanes: Sequence[tuple[str, Sequence[Stage]]],
+    step: PlannedStep,
+) -> str:
+    if result is not None:
+        return result.state
+    if any(gate.state.value == "open" and gate.kind.value != "join" for gate in gates):
+        return "gated"
+    inner = [stage.state for _, stages in lanes for stage in stages]
+    if any(state not in ("ahead", "not_reached") for state in inner):
+        return "running"
+    if step.skip:
+        return "skipped"
+    return "not_reached" if whole.run.state == "finished" else "ahead"
