@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from watchkeeper.app.cutting import barrier_of
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.secrets import client_of
 from watchkeeper.core.fetch.client import Fetcher
@@ -64,7 +65,7 @@ class Accreditor:
 
     @cached_property
     def _endpoint(self) -> TokenEndpoint:
-        fetcher = Fetcher(self._fetch)
+        fetcher = Fetcher(self._fetch, barrier=barrier_of(self._platform.orders.in_force))
         return TokenEndpoint(fetcher, Issuers(fetcher, self._platform.clock), self._platform.clock)
 
     @cached_property

@@ -15,12 +15,13 @@ import msgspec
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.credentials import purpose_of
+from watchkeeper.app.cutting import barrier_at
 from watchkeeper.app.secrets import client_of
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.core.fetch.settings import FetchSettings, check_fetch
+from watchkeeper.core.fetch.settings import check_fetch
 from watchkeeper.core.ids import observed_id
 from watchkeeper.gateway.caller import AGENT, local_principal, tenant_of
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
@@ -78,7 +79,7 @@ def document_of(loaded: Loaded, server: str) -> dict[str, object]:
 
 
 async def _login(loaded: Loaded, name: str, server: ServerSettings, invite: Invite, paste: Paste | None) -> Granted:
-    fetcher = _fetcher(loaded.settings.fetch, server.url)
+    fetcher = _fetcher(loaded, server.url)
     login = Login(
         purpose_of(name, server),
         server.url,
@@ -93,7 +94,7 @@ async def _revoke(loaded: Loaded, grant: Grant) -> str:
     server = loaded.settings.servers.get(grant.server)
     configured = client_of(grant.server, server) if server is not None else OAuthClient("", "")
     token, client = Vault.of(loaded.data_dir).open(grant, configured)
-    endpoint = _endpoint(Fetcher(loaded.settings.fetch))
+    endpoint = _endpoint(Fetcher(loaded.settings.fetch, barrier=barrier_at(loaded.data_dir)))
     if token.refresh and not await endpoint.revoke(client, token.refresh.reveal(), "refresh_token"):
         return "not revoked: the issuer offers no way"
     if not await endpoint.revoke(client, token.access.reveal(), "access_token"):
@@ -123,11 +124,12 @@ def _require_client(ask: Administration, client: str) -> None:
         raise NotFound(f"there is no client {client!r}", hint="see `watchkeeper clients list`")
 
 
-def _fetcher(settings: FetchSettings, url: str) -> Fetcher:
+def _fetcher(loaded: Loaded, url: str) -> Fetcher:
     """The client for foreign URLs, which may also ask the server that the operator has configured."""
     parts = urlsplit(url)
     own = f"{parts.scheme}://{parts.netloc}"
-    return Fetcher(msgspec.structs.replace(settings, allow_hosts=(*settings.allow_hosts, own)))
+    settings = msgspec.structs.replace(loaded.settings.fetch, allow_hosts=(*loaded.settings.fetch.allow_hosts, own))
+    return Fetcher(settings, barrier=barrier_at(loaded.data_dir))
 
 
 def _endpoint(fetcher: Fetcher) -> TokenEndpoint:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.app.cutting import barrier_of
 from watchkeeper.app.lakes import search_in
 from watchkeeper.app.platform import Platform
 from watchkeeper.app.settings import STATE, Loaded, environment
@@ -22,7 +23,7 @@ from watchkeeper.app.threads import Runs
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Invalid, NotFound
-from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.core.fetch.client import Barrier, Fetcher
 from watchkeeper.core.secrets import SecretReader
 from watchkeeper.detect.intelligence.collecting.polling import Poller, Tell
 from watchkeeper.detect.intelligence.keeping.library import Library
@@ -59,14 +60,14 @@ def library_of(loaded: Loaded, clock: Clock = _SYSTEM) -> Library:
     return Library(loaded.data_dir, clock, loaded.settings.intelligence)
 
 
-def poller_of(loaded: Loaded, clock: Clock, tell: Tell) -> Poller:
+def poller_of(loaded: Loaded, clock: Clock, tell: Tell, barrier: Barrier) -> Poller:
     """What asks the sources, as far and as long as the settings let it."""
     settings = loaded.settings.intelligence
     fetch = msgspec.structs.replace(
         loaded.settings.fetch, seconds=settings.timeout_seconds, max_bytes=settings.max_megabytes * 1_000_000
     )
     library = Library(loaded.data_dir, clock, settings)
-    return Poller(library, lambda: Fetcher(fetch), SecretReader(environment()), clock, tell)
+    return Poller(library, lambda: Fetcher(fetch, barrier=barrier), SecretReader(environment()), clock, tell)
 
 
 def check_url(loaded: Loaded, url: str) -> None:
@@ -127,7 +128,7 @@ def intelligence_runs(loaded: Loaded, platform: Platform, stages: Iterable[Stage
     def tell(what: str, name: str, body: dict[str, Any]) -> None:
         notes.record(PREFIX + what, name, body, actor)
 
-    poller = poller_of(loaded, platform.clock, tell)
+    poller = poller_of(loaded, platform.clock, tell, barrier_of(platform.orders.in_force))
     runs: dict[str, Runs] = {"intelligence": poller.run} if settings.poll else {}
     for stage in stages:
         if isinstance(stage, Intelligence):

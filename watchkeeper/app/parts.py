@@ -19,6 +19,7 @@ import msgspec
 
 from watchkeeper.app.capturing import capture_of
 from watchkeeper.app.credentials import Accreditor, keeps_credential
+from watchkeeper.app.cutting import barrier_of
 from watchkeeper.app.launching import command_of
 from watchkeeper.app.limiting import gate_for
 from watchkeeper.app.platform import Platform
@@ -167,7 +168,11 @@ def times_of(
 def _issuers(loaded: Loaded, platform: Platform) -> Issuers | None:
     if not loaded.settings.issuers:
         return None
-    return Issuers(loaded.settings.issuers, Fetcher(loaded.settings.fetch), platform.clock)
+    return Issuers(loaded.settings.issuers, _fetcher(loaded, platform), platform.clock)
+
+
+def _fetcher(loaded: Loaded, platform: Platform) -> Fetcher:
+    return Fetcher(loaded.settings.fetch, barrier=barrier_of(platform.orders.in_force))
 
 
 def _route(loaded: Loaded, name: str, server: ServerSettings, upstream: Upstream, gaps: Gaps | None) -> Route:

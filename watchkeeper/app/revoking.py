@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from watchkeeper.app.cutting import barrier_of
 from watchkeeper.app.secrets import client_of
 from watchkeeper.core.errors import NotFound, WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
@@ -161,7 +162,7 @@ class HeldTokens:
         return Vault.of(self._loaded.data_dir).open(grant, configured)
 
     def _endpoint(self) -> TokenEndpoint:
-        fetcher = Fetcher(self._loaded.settings.fetch)
+        fetcher = Fetcher(self._loaded.settings.fetch, barrier=barrier_of(self._on.orders.in_force))
         return TokenEndpoint(fetcher, Issuers(fetcher, self._on.clock), self._on.clock)
 
     def _issuer(self, name: str) -> TokenIssuer:

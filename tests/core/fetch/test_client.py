@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -341,3 +342,44 @@ async def test_an_allowed_ipv6_address_is_known_in_any_of_its_forms() -> None:
     assert fetcher.check("http://[0:0::1]:9/").host == "::1"
     with pytest.raises(FetchRefused):
         fetcher.check("http://[::1]:10/")
+
+
+@pytest.mark.behaviour("fetch.barrier")
+async def test_what_the_barrier_stands_before_is_not_looked_up_and_not_connected_to(
+    open_place: Open, tls: ssl.SSLContext, authority: Authority
+) -> None:
+    place, told, cut = await open_place(tls=tls), [], {"none"}
+
+    async def barrier(places: Sequence[str]) -> None:
+        told.append(list(places))
+        if cut & set(places):
+            raise FetchRefused("it is cut off")
+
+    names = Names(["127.0.0.1"])
+    settings = FetchSettings(allow_hosts=(f"{NAME}:{place.port}",), ca_file=str(authority.path))
+    fetcher, url = Fetcher(settings, resolve=names, barrier=barrier), f"https://{NAME}:{place.port}/"
+    assert (await fetcher.get(url)).status == 200
+    assert told == [[NAME], ["127.0.0.1"]]
+    cut.add("127.0.0.1")
+    with pytest.raises(FetchRefused, match="cut off"):
+        await fetcher.get(url)
+    assert (len(names.asked), place.connections) == (2, 1)
+    cut.add(NAME)
+    with pytest.raises(FetchRefused, match="cut off"):
+        await fetcher.post(url, b"{}", "application/json")
+    assert (len(names.asked), place.connections) == (2, 1)
+
+
+@pytest.mark.behaviour("fetch.barrier")
+async def test_a_redirect_comes_to_the_barrier_as_well(open_place: Open) -> None:
+    there = await open_place()
+    here = await open_place(redirect(f"http://localhost:{there.port}/"))
+
+    async def barrier(places: Sequence[str]) -> None:
+        if "localhost" in places:
+            raise FetchRefused("it is cut off")
+
+    fetcher = Fetcher(FetchSettings(allow_hosts=("127.0.0.1", "localhost")), barrier=barrier)
+    with pytest.raises(FetchRefused, match="cut off"):
+        await fetcher.get(f"http://127.0.0.1:{here.port}/")
+    assert (here.connections, there.connections) == (1, 0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from watchkeeper.app.cutting import barrier_at
 from watchkeeper.app.intelligence import PREFIX, check_url, poller_of
 from watchkeeper.cli import options, output
 from watchkeeper.cli.intel.common import note, note_change, opened, told
@@ -108,7 +109,10 @@ def poll(names: tuple[str, ...], config: Path | None, data: Path | None, as_json
     chosen = [library.register.get(name) for name in names] or [one for one in known.values() if one.kind in POLLED]
     if not chosen:
         raise NotFound("no source can be asked", hint="add one with `watchkeeper intel sources add`")
-    poller = poller_of(loaded, SystemClock(), lambda what, name, body: note(loaded, f"{PREFIX}{what}", name, body))
+    barrier = barrier_at(loaded.data_dir)
+    poller = poller_of(
+        loaded, SystemClock(), lambda what, name, body: note(loaded, f"{PREFIX}{what}", name, body), barrier
+    )
     failed = []
     for source in chosen:
         try:

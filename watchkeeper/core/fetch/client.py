@@ -10,6 +10,7 @@
 6. An answer of another media type is not read (an HTML page, or a private service's banner, in an error message).
 7. Certificates are verified; no proxy is taken from the environment; no cookie or credential goes along but the
    caller's own.
+8. What the barrier stands before is not asked, and its name not looked up (a host that was cut off while this runs).
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from watchkeeper.core.fetch.target import Target, parse_target
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Name and port to addresses."""
+Barrier = Callable[[Sequence[str]], Awaitable[None]]
+"""Told a name before it is looked up, then its addresses before any is connected to. Raises `FetchRefused` for one that
+is cut off, and `FetchFailed` when that cannot be told."""
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -43,7 +47,8 @@ async def system_resolve(host: str, port: int) -> list[str]:
 
 
 class Fetcher:
-    """Asks on behalf of one process; with `tls`, as its certificate says and trusting its authorities alone.
+    """Asks on behalf of one process; with `tls`, as its certificate says and trusting its authorities alone. Without a
+    `barrier`, only places that the operator chose by hand or in the settings should be asked.
 
     Raises `Misconfigured` when the authorities' file cannot be read.
     """
@@ -54,10 +59,12 @@ class Fetcher:
         *,
         resolve: Resolve = system_resolve,
         tls: ssl.SSLContext | None = None,
+        barrier: Barrier | None = None,
     ) -> None:
         self._settings = settings or FetchSettings()
         self._allowances = Allowances(self._settings.allow_hosts)
         self._resolve = resolve
+        self._barrier = barrier
         self._tls = tls or _tls(self._settings.ca_file)
 
     def check(self, url: str) -> Target:
@@ -122,11 +129,18 @@ class Fetcher:
 
     async def _ask(self, verb: str, url: str, headers: _wire.Pairs, body: bytes, accept: Sequence[str]) -> Fetched:
         target = self.check(url)
+        await self._pass([target.host])
         addresses = await self._addresses(target)
+        if not target.literal:
+            await self._pass(addresses)
         request = _wire.render(target, verb, headers, body)
         tls = self._tls if target.scheme == "https" else None
         got = await _wire.exchange(target, addresses, tls, request, self._settings.max_bytes)
         return _read(url, target, got, accept)
+
+    async def _pass(self, places: Sequence[str]) -> None:
+        if self._barrier is not None:
+            await self._barrier(places)
 
     async def _addresses(self, target: Target) -> list[str]:
         if target.literal:

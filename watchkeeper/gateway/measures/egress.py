@@ -57,6 +57,10 @@ class Destinations:
                     found[cut.order.id] = cut.order
         return tuple(found.values())
 
+    def against(self, host: str) -> tuple[Order, ...]:
+        """The orders against this name or address, whoever sends there; those about one server are not among them."""
+        return tuple(cut.order for cut in self._against(host) if not cut.server)
+
     def _mentioned(self, said: bytes) -> set[str]:
         """Names that stand anywhere, without a scheme (`curl evil.example`)."""
         if self._words is None:
