@@ -13,7 +13,8 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CreateMessageRequestParams, CreateMessageResult, ElicitResult, TextContent
 
-_TIMEOUT = httpx2.Timeout(20.0)
+_TIMEOUT = httpx2.Timeout(20.0, read=90.0)
+"""An answer may wait for a server that is only now started, for which a gateway has a minute."""
 LEGACY = "legacy"
 MODERN = "2026-07-28"
 
