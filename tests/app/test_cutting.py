@@ -14,7 +14,8 @@ from tests.app.test_grants import asked, free_port, issuer, loaded, server
 from tests.gateway.authorization_server import AuthorizationServer
 from tests.gateway.credentials.browser import Browser
 from watchkeeper.app.administration import Administration
-from watchkeeper.app.cutting import barrier_at, barrier_of
+from watchkeeper.app.commanded import barrier_at
+from watchkeeper.app.cutting import barrier_of
 from watchkeeper.app.grants import add_grant
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.clock import ManualClock

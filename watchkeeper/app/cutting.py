@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import msgspec
-
-from watchkeeper.app.administration import Administration
-from watchkeeper.core.errors import NotFound, WatchkeeperError
+from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.fetch.client import Barrier
 from watchkeeper.core.fetch.model import FetchFailed, FetchRefused
 from watchkeeper.gateway.containment import Order, OrderKind
@@ -58,15 +54,3 @@ class _Cuts:
 def barrier_of(in_force: InForce) -> Barrier:
     """Stands before what these orders cut off; asked anew for each request, so that an order holds at once."""
     return _Cuts(in_force)
-
-
-def barrier_at(data_dir: Path) -> Barrier:
-    """The same for a command: by the running service, or by the folder where none runs."""
-
-    def in_force() -> Sequence[Order]:
-        try:
-            return msgspec.convert(Administration(data_dir).call("quarantine.list", everything=False), list[Order])
-        except NotFound:
-            return ()  # nothing ever ran here, so nothing was ever ordered
-
-    return barrier_of(in_force)

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from watchkeeper.app.administration import Administration
+from watchkeeper.app.commanded import barrier_at
 from watchkeeper.app.credentials import purpose_of
-from watchkeeper.app.cutting import barrier_at
 from watchkeeper.app.secrets import client_of
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.clock import SystemClock

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from watchkeeper.app.cutting import barrier_at
+from watchkeeper.app.commanded import barrier_at
 from watchkeeper.app.intelligence import PREFIX, check_url, poller_of
 from watchkeeper.cli import options, output
 from watchkeeper.cli.intel.common import note, note_change, opened, told
