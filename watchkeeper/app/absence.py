@@ -5,22 +5,26 @@ Reads only and holds no lock, so anyone with the data folder may ask, also while
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.erasing import DONE, holds_on
 from watchkeeper.app.lakes import places_of
-from watchkeeper.app.settings import STATE, current_operator, load
+from watchkeeper.app.settings import current_operator, load
+from watchkeeper.app.state import database_at
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
+from watchkeeper.core.state import is_there, noted
 from watchkeeper.events import Event, JournalReader
 from watchkeeper.events.erasure.ground import Underway
 from watchkeeper.events.erasure.inclusion import inclusions_of
 from watchkeeper.events.erasure.journal import logs_of
 from watchkeeper.events.erasure.lake import Listing, in_store
-from watchkeeper.events.erasure.looking import Tables, is_absent, look
+from watchkeeper.events.erasure.looking import is_absent, look
 from watchkeeper.events.erasure.marks import Marks
 from watchkeeper.events.erasure.model import UNREAD, Absence, Place, checked_subject
+from watchkeeper.events.erasure.rows import Tables
 from watchkeeper.events.erasure.statement import signed
 
 _WRITERS = ("watch", "cli", "gateway")
@@ -110,7 +114,15 @@ def _places(data_dir: Path, subject: str) -> list[Place]:
             unread.append(Place(store=name, verdict=UNREAD, method="none", why=place))
         else:
             listings[name] = in_store(place.everything, place.copy)
-    return look(data_dir, subject, TABLES, listings) + unread
+    if not noted(data_dir).url:
+        return look(data_dir, subject, TABLES, listings) + unread
+    try:
+        server = database_at(data_dir)
+    except WatchkeeperError as error:
+        unread.append(Place(store="control state", verdict=UNREAD, method="none", why=error.reason))
+        return look(data_dir, subject, TABLES, listings) + unread
+    with closing(server):
+        return look(data_dir, subject, TABLES, listings, server) + unread
 
 
 def erasures(data_dir: Path) -> list[dict[str, Any]]:
@@ -165,5 +177,5 @@ def _signer(data_dir: Path) -> str:
 
 
 def _require(data_dir: Path) -> None:
-    if not (data_dir / STATE).is_file() and not (data_dir / "journal").is_dir():
+    if not is_there(data_dir) and not (data_dir / "journal").is_dir():
         raise NotFound(f"nothing ever ran on {data_dir}", hint="name the folder with --data")

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-from watchkeeper.app.settings import STATE, current_operator, data_folder, operator_token
+from watchkeeper.app.settings import current_operator, data_folder, operator_token
 from watchkeeper.core import control
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.core.files import socket_path
+from watchkeeper.core.state import is_there
 
 WATCH = "watch"
 CONSOLE = "console"
@@ -59,7 +60,7 @@ class Administration:
             ) from error
 
     def _alone(self, act: str, arguments: dict[str, Any]) -> Any:
-        if not (self._data_dir / STATE).is_file():
+        if not is_there(self._data_dir):
             raise NotFound(
                 f"nothing ever ran on {self._data_dir}",
                 hint="start with `watchkeeper up`, or name the folder with --data",

@@ -13,6 +13,7 @@ from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.app.trust import check_trust
 from watchkeeper.app.upstreams import check_bounds
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.core.state import url_of
 from watchkeeper.events.journal.outside import address_of, check_anchors
 from watchkeeper.gateway.aggregate.settings import EndpointSettings
 from watchkeeper.gateway.capture.settings import check_capture
@@ -36,6 +37,7 @@ def check_quickly(loaded: Loaded, *, demo: bool = False) -> dict[str, ServerSett
         with_secrets(name, server)
         client_of(name, server)
     settings = loaded.settings
+    url_of(loaded.data_dir, settings.state, environment())
     check_limits(settings.limits)
     check_capture("capture", settings.capture)
     check_trust(settings, servers)

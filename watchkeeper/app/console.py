@@ -49,7 +49,9 @@ async def run_console(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
     settings = loaded.settings.console
     with (
         bind(settings.host, settings.port) as listener,
-        opened(loaded.data_dir, WRITER, journal_class(demo=demo), loaded.settings.journal) as platform,
+        opened(
+            loaded.data_dir, WRITER, journal_class(demo=demo), loaded.settings.journal, loaded.settings.state
+        ) as platform,
     ):
         verification = Verification(loaded.data_dir, platform.clock)
         services = _services(loaded, platform, verification, demo=demo)

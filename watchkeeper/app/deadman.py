@@ -20,10 +20,10 @@ import msgspec
 from watchkeeper.app.looking import Looking
 from watchkeeper.app.oncall import DEADMAN
 from watchkeeper.app.process import announce, stop_requested
-from watchkeeper.app.settings import STATE, Loaded, environment
+from watchkeeper.app.settings import Loaded, environment
+from watchkeeper.app.state import database_of
 from watchkeeper.core import control
 from watchkeeper.core.clock import Clock, SystemClock
-from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Misconfigured, WatchkeeperError
 from watchkeeper.core.files import Lock, socket_path
 from watchkeeper.core.ids import observed_id
@@ -201,7 +201,7 @@ async def run_deadman(loaded: Loaded, *, supervised: bool, demo: bool = False) -
         box, minutes = SwitchBox(loaded.data_dir / FILE), Minutes(loaded.data_dir, clock)
         sending = Sending(box, senders(settings.pages, read_secret, loaded.settings.fetch, clock), clock)
         switch, looking = Switch(settings, box, sending, clock, minutes), Looking(loaded)
-        database = Database.at(loaded.data_dir / STATE)
+        database = database_of(loaded)
         switch.pause_now = lambda now: pause_at(database, now)
         ping = (
             Pinging(settings.name, ping_of(loaded, clock), box, clock, settings.ping_seconds)

@@ -34,7 +34,9 @@ async def work(orders: Orders) -> None:
     """Until told to stop. Raises what keeps it from starting."""
     stop, name = stop_requested(supervised=True), worker_name(orders.number)
     loaded = load(Path(orders.config) if orders.config else None, Path(orders.data))
-    with opened(loaded.data_dir, name, journal_class(demo=orders.demo), loaded.settings.journal) as platform:
+    with opened(
+        loaded.data_dir, name, journal_class(demo=orders.demo), loaded.settings.journal, loaded.settings.state
+    ) as platform:
         detector = detector_of(loaded, platform, Partition(orders.number, orders.of), demo=orders.demo)
         readers = Readers({"detect": detector.run, "memory": settling})
         async with await control.serve(socket_path(loaded.data_dir, name), _handlers(detector)):

@@ -90,7 +90,9 @@ async def serve(
 ) -> None:
     """Serve every route in this process until told to stop, then drain. Raises what keeps it from starting."""
     servers = effective(loaded, demo=demo)
-    with opened(loaded.data_dir, post.writer, journal_class(demo=demo), loaded.settings.journal) as platform:
+    with opened(
+        loaded.data_dir, post.writer, journal_class(demo=demo), loaded.settings.journal, loaded.settings.state
+    ) as platform:
         async with AsyncExitStack() as stack:
             workers = post.relay.count if post.relay is not None else 1
             gaps = Gaps.at(loaded.data_dir, post.writer, platform.journal, platform.clock)

@@ -55,7 +55,9 @@ def prelude(loaded: Loaded, greeting: Greeting, channel: socket.socket, *, demo:
     """What is done once before the workers start; returns the exit code. Runs in a forked child only."""
     signal.set_wakeup_fd(-1)
     try:
-        with opened(loaded.data_dir, WRITER, journal_class(demo=demo), loaded.settings.journal) as platform:
+        with opened(
+            loaded.data_dir, WRITER, journal_class(demo=demo), loaded.settings.journal, loaded.settings.state
+        ) as platform:
             facts = greeting(platform)
         tell(channel, {"ready": facts})
     except WatchkeeperError as error:

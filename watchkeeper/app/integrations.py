@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from watchkeeper.app.revoking import HeldTokens
 from watchkeeper.app.settings import Loaded, environment
+from watchkeeper.app.state import database_of
 from watchkeeper.core.clock import Clock, SystemClock
-from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Misconfigured, NotFound
 from watchkeeper.core.plugins import load
 from watchkeeper.core.secrets import SecretReader
+from watchkeeper.core.state import is_there
 from watchkeeper.events import JournalReader, new_event
 from watchkeeper.respond.errands import Errand, Verb
 from watchkeeper.respond.integrations.hand import Standing, Tried, try_out
@@ -169,10 +170,9 @@ def try_integration(loaded: Loaded, name: str) -> Tried:
 
 def at_rest(loaded: Loaded) -> list[Standing]:
     """How they stood when somebody last sent, while no watch runs. Raises `Unavailable`."""
-    path = loaded.data_dir / "state.db"
     counts: dict[str, dict[str, int]] = {}
-    if path.exists():
-        database = Database.at(path)
+    if is_there(loaded.data_dir):
+        database = database_of(loaded)
         try:
             counts = counted(database)
         finally:

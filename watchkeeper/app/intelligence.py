@@ -18,13 +18,14 @@ import msgspec
 from watchkeeper.app.cutting import barrier_of
 from watchkeeper.app.lakes import search_in
 from watchkeeper.app.platform import Platform
-from watchkeeper.app.settings import STATE, Loaded, environment
+from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.app.threads import Runs
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.core.fetch.client import Barrier, Fetcher
 from watchkeeper.core.secrets import SecretReader
+from watchkeeper.core.state import is_there
 from watchkeeper.detect.intelligence.collecting.polling import Poller, Tell
 from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.model import Tlp
@@ -53,7 +54,7 @@ _FRESH = 10.0
 
 def library_of(loaded: Loaded, clock: Clock = _SYSTEM) -> Library:
     """The folder's store. Raises `NotFound` when nothing ever ran on it: what is done there could not be recorded."""
-    if not (loaded.data_dir / STATE).is_file():
+    if not is_there(loaded.data_dir):
         raise NotFound(
             f"nothing ever ran on {loaded.data_dir}", hint="start with `watchkeeper up`, or name the folder with --data"
         )

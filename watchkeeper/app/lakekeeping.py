@@ -13,10 +13,11 @@ from watchkeeper.app.admission import Access
 from watchkeeper.app.desk import CLI
 from watchkeeper.app.lakes import leave_word
 from watchkeeper.app.platform import Platform, opened
-from watchkeeper.app.settings import STATE, Loaded
+from watchkeeper.app.settings import Loaded
 from watchkeeper.core import control
 from watchkeeper.core.errors import NotFound, WatchkeeperError
 from watchkeeper.core.files import socket_path
+from watchkeeper.core.state import is_there
 from watchkeeper.events import JournalReader, Severity, new_event
 from watchkeeper.events.journal.reading.telling import telling_reader
 from watchkeeper.events.lake.holds import Hold, Holds, Scope
@@ -129,12 +130,14 @@ def lake_act(loaded: Loaded, act: str, **arguments: Any) -> Any:
         return control.ask(socket_path(loaded.data_dir, WATCH), act, arguments, timeout=_WITHIN)
     except control.NoService:
         pass
-    if not (loaded.data_dir / STATE).is_file():
+    if not is_there(loaded.data_dir):
         raise NotFound(
             f"nothing ever ran on {loaded.data_dir}", hint="start with `watchkeeper up`, or name the folder with --data"
         )
     with ExitStack() as stack:
-        platform = stack.enter_context(opened(loaded.data_dir, CLI, settings=loaded.settings.journal))
+        platform = stack.enter_context(
+            opened(loaded.data_dir, CLI, settings=loaded.settings.journal, state=loaded.settings.state)
+        )
         reader = lake_reader(loaded, platform)
         if not act.endswith("_hold"):
             stack.enter_context(reader)

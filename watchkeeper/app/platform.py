@@ -10,14 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from watchkeeper.app.fresh import lay_down
-from watchkeeper.app.revision import is_current
-from watchkeeper.app.settings import STATE, Loaded
+from watchkeeper.app.settings import Loaded
+from watchkeeper.app.state import ready
 from watchkeeper.app.upkeep import kept
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
-from watchkeeper.core.files import make_private_folder
+from watchkeeper.core.state import StateSettings
 from watchkeeper.events import Event, Journal, JournalSettings, new_event
 from watchkeeper.events.censor import Censor
 from watchkeeper.gateway.approvals import Approvals
@@ -53,40 +52,31 @@ class Platform:
     """Behind placeholders."""
 
 
-def prepare(data_dir: Path) -> None:
+def prepare(data_dir: Path, state: StateSettings | None = None) -> None:
     """Make the folder and bring its tables up to date, before several processes open it at once.
 
-    Raises `Unavailable` when the folder cannot be written, `Misconfigured` when a newer version wrote the tables.
+    Raises as `ready` does.
     """
-    make_private_folder(data_dir)
-    database = Database.at(data_dir / STATE)
-    try:
-        _bring_up_to_date(database)
-    finally:
-        database.close()
-
-
-def _bring_up_to_date(database: Database) -> None:
-    if is_current(database) or (lay_down(database) and is_current(database)):
-        return
-    from watchkeeper.app.migrate import migrate  # noqa: PLC0415 — a second of imports, needed once per version
-
-    migrate(database)
+    ready(data_dir, state).close()
 
 
 @contextmanager
 def opened(
-    data_dir: Path, writer: str, journal: type[Journal] = Journal, settings: JournalSettings | None = None
+    data_dir: Path,
+    writer: str,
+    journal: type[Journal] = Journal,
+    settings: JournalSettings | None = None,
+    state: StateSettings | None = None,
 ) -> Iterator[Platform]:
-    """Open the folder, its tables brought up to date; `writer` names this process's log.
+    """Open the folder, its tables brought up to date; `writer` names this process's log. Without `state`, the control
+    state that the folder was last opened with.
 
-    Raises `Conflict` when another process writes that log, `Unavailable` when the folder cannot be written.
+    Raises `Conflict` when another process writes that log, `Unavailable` when the folder cannot be written, and as
+    `ready` does.
     """
-    make_private_folder(data_dir)
     clock = SystemClock()
-    database = Database.at(data_dir / STATE)
+    database = ready(data_dir, state)
     try:
-        _bring_up_to_date(database)
         log = journal.open(data_dir, writer, clock, settings)
         try:
             values = Values(database, clock)

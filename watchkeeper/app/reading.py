@@ -8,6 +8,7 @@ from watchkeeper.app.checking import check_quickly
 from watchkeeper.app.parts import engine_of
 from watchkeeper.app.rulebook import detections_of
 from watchkeeper.app.settings import Loaded
+from watchkeeper.app.state import check_state
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.detect.model import Heading
 from watchkeeper.gateway.settings import ServerSettings
@@ -15,9 +16,13 @@ from watchkeeper.respond.service import load_actions, load_shelf
 
 
 def check_thoroughly(loaded: Loaded) -> dict[str, ServerSettings]:
-    """`check_quickly`, and every policy, rule and playbook is read. Raises `Misconfigured`, naming the first flaw."""
+    """`check_quickly`, and every policy, rule and playbook is read. Raises `Misconfigured`, naming the first flaw.
+
+    Raises `Unavailable` when the database server that has the control state cannot be reached.
+    """
     servers = check_quickly(loaded)
     settings = loaded.settings
+    check_state(loaded)
     engine_of(loaded)
     known = {one.playbook.id for one in load_shelf(settings.respond, load_actions()).playbooks}
     detections = detections_of(loaded)

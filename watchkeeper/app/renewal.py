@@ -56,7 +56,7 @@ LIVE = frozenset(
     }
 )
 """Sections whose changes take effect without a restart, `gateway.workers` excepted."""
-WAITS = frozenset({"journal", "lake", "ingest", "sinks", "detect", "intelligence", "respond", "console"})
+WAITS = frozenset({"state", "journal", "lake", "ingest", "sinks", "detect", "intelligence", "respond", "console"})
 """All others: they are not the gateway's."""
 _log = logging.getLogger(__name__)
 

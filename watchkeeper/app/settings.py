@@ -19,6 +19,7 @@ from watchkeeper.core.errors import Misconfigured, NotFound
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.secrets import SecretReader
 from watchkeeper.core.settings import fields_of, read_settings
+from watchkeeper.core.state import StateSettings
 from watchkeeper.detect import DetectSettings
 from watchkeeper.detect.intelligence.settings import IntelligenceSettings
 from watchkeeper.events.ingest.settings import IngestSettings
@@ -42,8 +43,6 @@ from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.web.settings import ConsoleSettings
 
 FILE_NAME = "watchkeeper.toml"
-STATE = "state.db"
-"""The control state's file in the data folder."""
 _TOKEN = "WATCHKEEPER_OPERATOR_TOKEN"  # noqa: S105 — the name of a variable
 _SECRET_FIELDS = frozenset({"env", "headers"})
 _NAMED: dict[str, type[msgspec.Struct]] = {
@@ -105,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True):
     capture: CaptureSettings = CaptureSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     pins: PinSettings = PinSettings()
+    state: StateSettings = StateSettings()
     journal: JournalSettings = JournalSettings()
     lake: LakeSettings = LakeSettings()
     ingest: IngestSettings = IngestSettings()

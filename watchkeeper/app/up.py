@@ -55,7 +55,7 @@ class Up:
                     hint="use that one, stop it, or give this one another folder with --data",
                 ) from error
             self._catch_signals(stack)
-            prepare(self._loaded.data_dir)
+            prepare(self._loaded.data_dir, self._loaded.settings.state)
             supervisor = self._supervisor = Supervisor(self._services())
             supervisor.start()
             stack.callback(self._stop_services)

@@ -57,7 +57,7 @@ async def run_watch(loaded: Loaded, *, supervised: bool, demo: bool) -> None:
 
 
 async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper | None:
-    watch = opened(loaded.data_dir, WATCH, journal_class(demo=demo), loaded.settings.journal)
+    watch = opened(loaded.data_dir, WATCH, journal_class(demo=demo), loaded.settings.journal, loaded.settings.state)
     with watch as platform, Readers() as readers:
         reaching = Reaching(loaded, platform)
         respond = _respond(loaded, platform, reaching)

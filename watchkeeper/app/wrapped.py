@@ -47,7 +47,9 @@ def opened_as(planned: Plan) -> Iterator[Platform]:
         for number in range(1, _MOST + 1):
             try:
                 writer = f"wrap-{planned.name}-{number}"
-                platform = stack.enter_context(opened(loaded.data_dir, writer, settings=loaded.settings.journal))
+                platform = stack.enter_context(
+                    opened(loaded.data_dir, writer, settings=loaded.settings.journal, state=loaded.settings.state)
+                )
                 break
             except Conflict:
                 continue

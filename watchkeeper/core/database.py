@@ -12,13 +12,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Self
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.errors import Misconfigured, Unavailable, WatchkeeperError
 from watchkeeper.core.files import make_private_folder
 
 
@@ -33,14 +34,17 @@ class Database:
         self.url = url
         self.sessions = f"watchkeeper {uuid.uuid4().hex[:16]}"
         """What a server calls this process's sessions: by it they can be told apart, and ended."""
-        is_server = not url.startswith("sqlite")
-        named = {"connect_args": {"application_name": self.sessions}} if is_server else {}
-        self.engine: Engine = create_engine(url, pool_pre_ping=True, **named)
-        if not is_server:
+        if url.startswith("sqlite"):
+            self.engine: Engine = create_engine(url, pool_pre_ping=True)
             _use_wal(self.engine)
+            readers: Engine = self.engine.execution_options(readonly=True)
+        else:
+            _postgresql = _for_a_server()
+            self.engine = _postgresql.server_engine(make_url(url), self.sessions)
+            readers = _postgresql.reading(self.engine)
         self._guard: Callable[[Session], None] | None = None
         self._writers = sessionmaker(self.engine, expire_on_commit=False)
-        self._readers = sessionmaker(self.engine.execution_options(readonly=True), expire_on_commit=False)
+        self._readers = sessionmaker(readers, expire_on_commit=False)
 
     @classmethod
     def at(cls, path: Path) -> Database:
@@ -74,10 +78,10 @@ class Database:
                 if self._guard is not None:
                     self._guard(session)
                 yield session
-        except (OperationalError, InterfaceError) as error:
-            raise Unavailable(
-                f"the control state cannot be written: {_cause(error)}", hint="check the disk and its space"
-            ) from error
+        except DBAPIError as error:
+            if (refusal := self._refusal(error, "written", "check the disk and its space")) is None:
+                raise
+            raise refusal from error
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -85,17 +89,29 @@ class Database:
         try:
             with self._readers() as session:
                 yield session
-        except (OperationalError, InterfaceError) as error:
-            raise Unavailable(
-                f"the control state cannot be read: {_cause(error)}", hint="check the disk and its mode"
-            ) from error
+        except DBAPIError as error:
+            if (refusal := self._refusal(error, "read", "check the disk and its mode")) is None:
+                raise
+            raise refusal from error
+
+    def check_server(self) -> None:
+        """Whether a server can hold the state at all; nothing is asked of a file.
+
+        Raises `Misconfigured` when it keeps text otherwise than in UTF-8, `Unavailable` when it cannot be reached or
+        takes no tables of ours.
+        """
+        if not self.is_server:
+            return
+        with self.read() as session:
+            _for_a_server().check(session)
 
     def scrub(self) -> None:
-        """Write the file anew without what was deleted, and empty the log in front of it; a server does that itself.
+        """Write the tables anew without what was deleted, and empty the log in front of a file.
 
-        Raises `Unavailable` while others keep transactions open.
+        A server's own log and its backups are not ours. Raises `Unavailable` while others keep transactions open.
         """
         if self.is_server:
+            self._scrub_server()
             return
         connection = self.engine.raw_connection()
         try:
@@ -111,6 +127,25 @@ class Database:
         finally:
             connection.close()
 
+    def _scrub_server(self) -> None:
+        try:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT", readonly=True) as connection:
+                for table in inspect(connection).get_table_names():
+                    connection.exec_driver_sql(f'VACUUM (FULL) "{table}"')
+        except DBAPIError as error:
+            refusal = self._refusal(error, "written anew", "try again")
+            raise refusal or Unavailable(f"the control state cannot be written anew: {_cause(error)}") from error
+
+    def _refusal(self, error: DBAPIError, doing: str, hint: str) -> WatchkeeperError | None:
+        """What to say of an error that is of the disk, the server or the way to it; None for all others."""
+        if self.is_server:
+            if known := _for_a_server().refusal(error, doing):
+                return known
+            hint = "is the database server up and reachable? `state.url` says which it is"
+        if not isinstance(error, OperationalError | InterfaceError):
+            return None
+        return Unavailable(f"the control state cannot be {doing}: {_cause(error)}", hint=hint)
+
     def create_missing_tables(self) -> None:
         """For tests; the product itself migrates (`app.migrations`)."""
         Base.metadata.create_all(self.engine)
@@ -119,8 +154,18 @@ class Database:
         self.engine.dispose()
 
 
+def _for_a_server() -> ModuleType:
+    try:
+        from watchkeeper.core import _postgresql  # noqa: PLC0415 — its driver, for who has a server only
+    except ImportError as error:
+        raise Misconfigured(
+            f"PostgreSQL's driver cannot be loaded: {error}", hint="install it: pip install 'psycopg[binary]>=3.2'"
+        ) from error
+    return _postgresql
+
+
 def _cause(error: DBAPIError) -> str:
-    return str(error.orig) if error.orig else "unknown"
+    return str(error.orig).strip().replace("\n", "; ").replace("\t", " ") if error.orig else "unknown"
 
 
 def _use_wal(engine: Engine) -> None:

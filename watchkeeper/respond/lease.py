@@ -239,7 +239,7 @@ class Lease:
     def _end_sessions(self, sessions: str) -> None:
         if sessions in ("", self._database.sessions):
             return
-        with self._database.write() as session:
+        with self._database.read() as session:  # a writer would wait for the very sessions that are to end
             session.execute(
                 text(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -9,11 +9,10 @@ import click
 import msgspec
 
 from watchkeeper.app.intelligence import shared_of
-from watchkeeper.app.settings import STATE
+from watchkeeper.app.state import database_of
 from watchkeeper.cli import options, output
 from watchkeeper.cli.intel.common import note_change, opened
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.core.database import Database
 from watchkeeper.core.files import write_private
 from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.model import Tlp
@@ -33,7 +32,7 @@ def export(tlp: str, target: Path | None, config: Path | None, data: Path | None
     Of a value that several sources name, the strictest marking counts. `watchkeeper intel confirm VALUE` confirms one.
     """
     loaded, library = opened(config, data)
-    with closing(Database(f"sqlite:///{loaded.data_dir / STATE}")) as database:
+    with closing(database_of(loaded)) as database:
         objects = shared_of(loaded, database, SystemClock(), Tlp(tlp))
     document = msgspec.json.format(msgspec.json.encode(bundle(objects)), indent=2)
     count = sum(one.object["type"] == "indicator" for one in objects)

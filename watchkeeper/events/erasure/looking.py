@@ -13,26 +13,24 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.events.erasure.journal import held_of
 from watchkeeper.events.erasure.lake import Listing, in_folder, look_at
-from watchkeeper.events.erasure.model import FOUND, KEPT, MENTIONED, UNREAD, Place, verdict_of
+from watchkeeper.events.erasure.model import FOUND, UNREAD, Place, verdict_of
+from watchkeeper.events.erasure.rows import Tables, look_at_server, named_in, place_of
 from watchkeeper.events.erasure.scanning import Needle, packed_as, texts_in
 
 _ROWS = 1000
 
 
-class Tables(msgspec.Struct, frozen=True):
-    """Which tables of the control state hold whose data."""
+def look(
+    data_dir: Path, subject: str, tables: Tables, lakes: Mapping[str, Listing], server: Database | None = None
+) -> list[Place]:
+    """What is where; `lakes` are those that lie elsewhere, and `server` has the control state when the folder does not.
 
-    own: Mapping[str, str] = {}
-    """Table → what is erased there, in words."""
-    kept: Mapping[str, str] = {}
-    """Table → why rows of the subject stay."""
-
-
-def look(data_dir: Path, subject: str, tables: Tables, lakes: Mapping[str, Listing]) -> list[Place]:
-    """What is where; `lakes` are those that lie elsewhere. A store that is not there has no entry."""
+    A store that is not there has no entry.
+    """
     needle = Needle(subject)
     lakes = {"lake": in_folder(data_dir / "lake"), **lakes}
     return [
@@ -40,6 +38,7 @@ def look(data_dir: Path, subject: str, tables: Tables, lakes: Mapping[str, Listi
         _keys(data_dir, needle),
         *(place for name, listing in lakes.items() for place in look_at(name, listing, subject)),
         *_state(data_dir / "state.db", needle, tables),
+        *(look_at_server(server, needle, tables) if server is not None else ()),
         *_rest(data_dir, needle),
     ]
 
@@ -83,28 +82,14 @@ def _state(path: Path, needle: Needle, tables: Tables) -> Iterator[Place]:
     loose = 0
     try:
         for table, count, portions in _tables(path):
-            named = 0
-            for row in portions:
-                for text in texts_in(row):
-                    data = text.encode("utf-8", "replace")
-                    if anywhere := needle.count_loose(data):
-                        loose += anywhere
-                        named += needle.count(data)
+            named, anywhere = named_in(portions, needle)
+            loose += anywhere
             if named:
-                yield _table(table, count, named, tables)
+                yield place_of(table, count, named, tables)
     except sqlite3.Error as error:
         yield Place(store="control state", verdict=UNREAD, method="every row", why=str(error))
         return
     yield _bytes_of("control state: all bytes", path, needle, loose)
-
-
-def _table(table: str, rows: int, named: int, tables: Tables) -> Place:
-    store, method = f"control state: {table}", "every row"
-    if table in tables.own:
-        return Place(store=store, verdict=FOUND, method=method, files=rows, own=named, why=tables.own[table])
-    verdict = KEPT if table in tables.kept else MENTIONED
-    why = tables.kept.get(table, "what others did or saw names it")
-    return Place(store=store, verdict=verdict, method=method, files=rows, mentions=named, why=why)
 
 
 def _tables(path: Path) -> Iterator[tuple[str, int, Iterator[tuple[Any, ...]]]]:
