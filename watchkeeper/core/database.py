@@ -139,7 +139,8 @@ class Database:
     def _refusal(self, error: DBAPIError, doing: str, hint: str) -> WatchkeeperError | None:
         """What to say of an error that is of the disk, the server or the way to it; None for all others."""
         if self.is_server:
-            if known := _for_a_server().refusal(error, doing):
+            known: WatchkeeperError | None = _for_a_server().refusal(error, doing)
+            if known is not None:
                 return known
             hint = "is the database server up and reachable? `state.url` says which it is"
         if not isinstance(error, OperationalError | InterfaceError):
