@@ -1,7 +1,7 @@
 """A real PostgreSQL server, started once for whoever asks, and a fresh database for each test. On a socket only.
 
-With `WATCHKEEPER_TEST_STATE=postgresql`, what a test would keep in a SQLite file it keeps on the server: rooms that have
-tables are run once more like that.
+With `WATCHKEEPER_TEST_STATE=postgresql`, what a test would keep in a SQLite file it keeps on the server: rooms that
+have tables are run once more like that.
 """
 
 from __future__ import annotations
