@@ -5,6 +5,9 @@ Lists and free members are kept as JSON text: they are read whole, and never sea
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
     event,
     func,
+    insert,
     select,
     update,
 )
@@ -226,9 +230,12 @@ class CounterRow(Base):
 CHANGES = "incident changes"
 
 
-def next_value(connection: Connection, name: str) -> int:
-    """The next value of a counter, from 1. Others wait until this transaction ends: values rise as commits do."""
-    raised = update(CounterRow).where(CounterRow.name == name).values(value=CounterRow.value + 1)
+def next_value(connection: Connection, name: str, by: int = 1) -> int:
+    """The next value of a counter, from 1; the last of the next `by` ones.
+
+    Others wait until this transaction ends: values rise as commits do.
+    """
+    raised = update(CounterRow).where(CounterRow.name == name).values(value=CounterRow.value + by)
     while True:
         value = connection.execute(raised.returning(CounterRow.value)).scalar()
         if value is not None:
@@ -248,7 +255,22 @@ def lock(session: Session) -> None:
 def next_number(session: Session, tenant: str, year: int) -> str:
     """The next free number of a year. Takes the lock of all changes first, as every change of an incident does."""
     lock(session)
-    return f"INC-{year}-{next_value(session.connection(), f'number {tenant} {year}'):04d}"
+    return next_numbers(session, tenant, [year])[0]
+
+
+def next_numbers(session: Session, tenant: str, years: Sequence[int]) -> list[str]:
+    """The next free number of each of these years, in their order. The caller holds the lock."""
+    connection, counts = session.connection(), Counter(years)
+    ends = {year: next_value(connection, f"number {tenant} {year}", counts[year]) for year in sorted(counts)}
+    taken = {year: itertools.count(end - counts[year] + 1) for year, end in ends.items()}
+    return [f"INC-{year}-{next(taken[year]):04d}" for year in years]
+
+
+def add_incidents(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Many new incidents at once, each with the number of its change. The caller holds the lock."""
+    last = next_value(session.connection(), CHANGES, len(rows))
+    first = last - len(rows) + 1
+    session.execute(insert(IncidentRow), [row | {"changed": first + at} for at, row in enumerate(rows)])
 
 
 def survivor(session: Session, incident: str) -> IncidentRow | None:

@@ -1,8 +1,13 @@
-"""What runs of playbooks report back: steps, proofs, ends, and what all that makes of their incident."""
+"""What runs of playbooks report back: steps, proofs, ends, and what all that makes of their incident.
+
+A report takes the lock of all changes of incidents before it reads anything, and only then the run's row, as a merge
+does: what a person decides at the same moment is seen, and neither overwrites the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -42,7 +47,7 @@ class Progress:
 
     def begun(self, run: str, event: Event) -> None:
         """A run began. Recorded with its first step: nothing waits for it."""
-        with self._database.write() as session:
+        with self._report() as session:
             row = self._run(session, run)
             if row.state == _store.PENDING:
                 row.state = _store.BEGUN
@@ -51,7 +56,7 @@ class Progress:
 
     def step(self, run: str, result: StepResult, event: Event, extra: Sequence[Event] = ()) -> None:
         """A step ended; `extra` are events that belong to it, such as a proof of containment."""
-        with self._database.write() as session:
+        with self._report() as session:
             row = _store.locked(session, run) or self._run(session, run)
             seq = len(_store.steps_of(session, run))
             if session.get(StepRow, (run, result.step)) is None:
@@ -79,7 +84,7 @@ class Progress:
 
     def finished(self, run: str, event: Event, advice: str) -> None:
         """A run ended, and what follows for its incident: a state if anything was contained, and what is left to do."""
-        with self._database.write() as session:
+        with self._report() as session:
             row = _store.locked(session, run) or self._run(session, run)
             close_all(session, run)
             if row.state != _store.FINISHED:
@@ -92,8 +97,8 @@ class Progress:
 
     def parked(self, run: str, engine: str) -> None:
         """A run belongs to an engine that is not this one: the incident says so."""
-        with self._database.write() as session:
-            row = session.get(RunRow, run)
+        with self._report() as session:
+            row = _store.locked(session, run)
             if row is None or row.state in (_store.FINISHED, _store.PARKED):
                 return
             row.state = _store.PARKED
@@ -105,21 +110,29 @@ class Progress:
 
     def lost(self, run: str, why: str, *, is_over: bool = False) -> None:
         """A run broke off outside its steps; with `is_over` it will not go on either."""
-        with self._database.write() as session:
-            row = session.get(RunRow, run)
+        with self._report() as session:
+            row = _store.locked(session, run)
             if row is None or row.state == _store.FINISHED:
                 return
             if is_over:
                 close_all(session, run)
                 row.state, row.outcome, row.finished_at = _store.FINISHED, "failure", self._clock.now()
             incident = session.get_one(IncidentRow, row.incident)
-            incident.state = IncidentState.UNVERIFIED.value
+            if incident.state != IncidentState.CLOSED.value:
+                incident.state = IncidentState.UNVERIFIED.value
             incident.advice = f"The playbook {row.playbook} broke off: {why}. Check what is in force, contain by hand."
-            told = derived_id("incident updated", row.id, "broke off")
-            event = incident_event("respond.incident.updated", incident, self._clock.now(), told)
+            now, told = self._clock.now(), derived_id("incident updated", row.id, "broke off")
+            incident.updated_at = now
+            event = incident_event("respond.incident.updated", incident, now, told)
             what = f"playbook {row.playbook} broke off: {why}"
             self._ledger.stage(session, event, row.incident, what, Mark.FAILED)
         self._ledger.flush()
+
+    @contextmanager
+    def _report(self) -> Iterator[Session]:
+        with self._database.write() as session:
+            _store.lock(session)
+            yield session
 
     def _conclude(
         self, session: Session, incident: str, event: Event, state: IncidentState | None, advice: str

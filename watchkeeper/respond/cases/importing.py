@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeGuard
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import to_iso
+from watchkeeper.core.database import Base
 from watchkeeper.core.errors import Invalid
 from watchkeeper.core.ids import derived_id, observed_id
-from watchkeeper.events.model import Severity
+from watchkeeper.events.model import Event, Severity
 from watchkeeper.respond import _store
+from watchkeeper.respond._minutes import incident_event
 from watchkeeper.respond._store import IncidentRow, TraitRow
 from watchkeeper.respond.cases._store import HistoryRow, NoteRow, TaskRow
 from watchkeeper.respond.cases.deciding import disposition_of
 from watchkeeper.respond.cases.registrar import (
     Registrar,
-    Work,
     operator_named,
     require_operator,
     require_storable,
@@ -113,14 +115,25 @@ class Importing:
         with self._on.database.write() as session:
             _store.lock(session)
             batch = _Batch(self._on.ledger, session, source, by, tenant, self._on.clock.now(), dry_run)
-            outcomes = tuple(batch.take(number, text) for number, text in lines)
+            outcomes = batch.take(lines)
         self._on.ledger.flush()
         return outcomes
 
 
 @dataclass(frozen=True)
+class _New:
+    """A line that is taken."""
+
+    at: int
+    """Its place in the batch."""
+    identity: str
+    digest: str
+    record: Record
+
+
+@dataclass(frozen=True)
 class _Batch:
-    """One batch, in its transaction."""
+    """One batch, in its transaction. What it writes is written together: a few statements, however many lines."""
 
     ledger: Ledger
     session: Session
@@ -129,58 +142,81 @@ class _Batch:
     tenant: str
     now: int
     is_dry: bool
-    seen: dict[str, str] = field(default_factory=dict)
-    """External id → digest, of lines that a dry run would have taken."""
 
-    def take(self, number: int, text: str) -> Outcome:
+    def take(self, lines: Sequence[tuple[int, str]]) -> tuple[Outcome, ...]:
+        """What becomes of each line."""
+        whats = [self._read(text) for _, text in lines]
+        fit = [_New(at, self._identity(what), _digest(what), what) for at, what in enumerate(whats) if _is_record(what)]
+        known = self._known({one.identity for one in fit})
+        outcomes = [Outcome(number, "refused", str(what)) for (number, _), what in zip(lines, whats, strict=True)]
+        new: dict[str, _New] = {}
+        for one in fit:
+            number = outcomes[one.at].line
+            before = known.get(one.identity)
+            if before is None and one.identity not in new:
+                new[one.identity] = one
+                outcomes[one.at] = Outcome(number, "would be taken" if self.is_dry else "taken")
+                continue
+            digest, name = before or (new[one.identity].digest, "")
+            why = "" if digest == one.digest else f"{one.record.external_id} was imported before, with other content"
+            outcomes[one.at] = Outcome(number, "differs" if why else "known", why, name)
+        if new and not self.is_dry:
+            numbers = self._add(list(new.values()))
+            places = {one.at: numbers[one.identity] for one in fit if one.identity in numbers}
+            outcomes = [msgspec.structs.replace(o, number=places.get(at, o.number)) for at, o in enumerate(outcomes)]
+        return tuple(outcomes)
+
+    def _read(self, text: str) -> Record | str:
+        """The line, or why it is refused."""
         try:
             record = read(text)
             _check(record, self.now)
         except Invalid as error:
-            return Outcome(number, "refused", error.reason)
-        digest = hashlib.sha256(msgspec.json.encode(record)).hexdigest()
-        identity = derived_id("imported incident", self.tenant, self.source, record.external_id)
-        row = self.session.get(IncidentRow, identity)
-        known = row.imported if row is not None else self.seen.get(identity)
-        if known is not None:
-            name = row.number if row is not None else ""
-            if known == digest:
-                return Outcome(number, "known", "", name)
-            return Outcome(number, "differs", f"{record.external_id} was imported before, with other content", name)
-        if self.is_dry:
-            self.seen[identity] = digest
-            return Outcome(number, "would be taken")
-        return Outcome(number, "taken", "", self._add(identity, digest, record))
+            return error.reason
+        return record
 
-    def _add(self, identity: str, digest: str, record: Record) -> str:
-        session, now = self.session, self.now
-        row = _row(record, identity, digest, self)
-        row.number = _store.next_number(session, self.tenant, int(to_iso(record.opened_at)[:4]))
-        session.add(row)
-        session.flush()
-        for note in record.notes:
-            session.add(_note(note, identity, f"{self.source}: {note.by}" if note.by else self.by, now))
-        session.add_all(_task(task, identity, self.by, now) for task in record.tasks)
-        traits = {("server", record.server), ("principal", record.principal)}
-        traits |= {("rule", rule) for rule in record.rules} | {("technique", one) for one in record.techniques}
-        fit = sorted((kind, value) for kind, value in traits if value and len(value) <= LONGEST_TRAIT)
-        session.add_all(TraitRow(incident=identity, kind=kind, value=value) for kind, value in fit)
-        if row.disposition:
-            session.add(
-                HistoryRow(
-                    incident=identity,
-                    time=now,
-                    by=self.by,
-                    field="disposition",
-                    was="",
-                    becomes=row.disposition,
-                    reason=f"as {self.source} said",
-                )
-            )
-        work = Work(session, row, self.by, now, self.ledger)
-        body = {"source": self.source, "external_id": record.external_id}
-        work.tell("respond.incident.imported", f"{self.by} imported it from {self.source}", body)
-        return row.number
+    def _identity(self, record: Record) -> str:
+        return derived_id("imported incident", self.tenant, self.source, record.external_id)
+
+    def _known(self, identities: set[str]) -> dict[str, tuple[str, str]]:
+        """Digest and number of what was imported before, by identity."""
+        there = select(IncidentRow.id, IncidentRow.imported, IncidentRow.number).where(IncidentRow.id.in_(identities))
+        return {row.id: (row.imported, row.number) for row in self.session.execute(there)}
+
+    def _add(self, new: Sequence[_New]) -> dict[str, str]:
+        """Add them all; the number of each by its identity."""
+        years = [int(to_iso(one.record.opened_at)[:4]) for one in new]
+        numbers = _store.next_numbers(self.session, self.tenant, years)
+        rows = [_row(one, self) | {"number": number} for one, number in zip(new, numbers, strict=True)]
+        _store.add_incidents(self.session, rows)
+        self._insert(NoteRow, [_note(note, one.identity, self) for one in new for note in one.record.notes])
+        self._insert(TaskRow, [_task(task, one.identity, self) for one in new for task in one.record.tasks])
+        self._insert(TraitRow, [trait for one in new for trait in _traits(one)])
+        self._insert(HistoryRow, [self._judged(row) for row in rows if row["disposition"]])
+        what = f"{self.by} imported it from {self.source}"
+        self.ledger.stage_new(self.session, [(self._event(row), row["id"], what) for row in rows])
+        return {one.identity: number for one, number in zip(new, numbers, strict=True)}
+
+    def _insert(self, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+        if rows:
+            self.session.execute(insert(table), rows)
+
+    def _judged(self, row: dict[str, Any]) -> dict[str, Any]:
+        said = {"field": "disposition", "was": "", "becomes": row["disposition"], "reason": f"as {self.source} said"}
+        return {"incident": row["id"], "time": self.now, "by": self.by} | said
+
+    def _event(self, row: dict[str, Any]) -> Event:
+        body = {"source": self.source, "external_id": row["external_id"]}
+        told = IncidentRow(**row)
+        return incident_event("respond.incident.imported", told, self.now, observed_id(), actor=self.by, more=body)
+
+
+def _is_record(what: Record | str) -> TypeGuard[Record]:
+    return isinstance(what, Record)
+
+
+def _digest(record: Record) -> str:
+    return hashlib.sha256(msgspec.json.encode(record)).hexdigest()
 
 
 def read(text: str) -> Record:
@@ -209,52 +245,67 @@ def _check(record: Record, now: int) -> None:
         raise Invalid("`first_event_at` is after `alerted_at`", hint="microseconds since 1970, UTC")
 
 
-def _row(record: Record, identity: str, digest: str, batch: _Batch) -> IncidentRow:
+def _row(one: _New, batch: _Batch) -> dict[str, Any]:
+    record, identity = one.record, one.identity
     is_closed = record.status is Status.CLOSED
-    return IncidentRow(
-        id=identity,
-        tenant=batch.tenant,
-        group=f"imported {identity}",  # no alert joins it by itself
-        title=record.title,
-        severity=record.severity,
-        state=IncidentState.CLOSED.value if is_closed else IncidentState.UNVERIFIED.value,
-        status=record.status.value,
-        server=record.server,
-        principal=record.principal,
-        assignee=operator_named(record.assignee),
-        labels="[]",
-        opened_at=record.opened_at,
-        updated_at=batch.now,
-        last_alert_at=record.alerted_at,
-        first_event_at=record.first_event_at,
-        alerted_at=record.alerted_at,
-        acknowledged_at=record.acknowledged_at,
-        contained_at=record.contained_at,
-        recovered_at=record.recovered_at,
-        closed_at=record.closed_at,
-        closed_by=batch.source if is_closed else "",
-        close_reason=record.close_reason,
-        disposition=disposition_of(record.disposition),
-        advice="" if is_closed else f"It was imported from {batch.source}: nothing here has proven what is contained.",
-        source=batch.source,
-        external_id=record.external_id,
-        imported=digest,
-    )
+    advice = f"It was imported from {batch.source}: nothing here has proven what is contained."
+    return {
+        "id": identity,
+        "tenant": batch.tenant,
+        "group": f"imported {identity}",  # no alert joins it by itself
+        "title": record.title,
+        "severity": record.severity,
+        "state": IncidentState.CLOSED.value if is_closed else IncidentState.UNVERIFIED.value,
+        "status": record.status.value,
+        "server": record.server,
+        "principal": record.principal,
+        "assignee": operator_named(record.assignee),
+        "labels": "[]",
+        "opened_at": record.opened_at,
+        "updated_at": batch.now,
+        "last_alert_at": record.alerted_at,
+        "first_event_at": record.first_event_at,
+        "alerted_at": record.alerted_at,
+        "acknowledged_at": record.acknowledged_at,
+        "contained_at": record.contained_at,
+        "recovered_at": record.recovered_at,
+        "closed_at": record.closed_at,
+        "closed_by": batch.source if is_closed else "",
+        "close_reason": record.close_reason,
+        "disposition": disposition_of(record.disposition),
+        "advice": "" if is_closed else advice,
+        "alert_count": 0,
+        "revision": 1,
+        "merged_into": "",
+        "source": batch.source,
+        "external_id": record.external_id,
+        "imported": one.digest,
+    }
 
 
-def _note(note: ImportedNote, incident: str, by: str, now: int) -> NoteRow:
-    return NoteRow(id=observed_id(), incident=incident, time=note.time or now, by=by[:128], text=note.text)
+def _note(note: ImportedNote, incident: str, batch: _Batch) -> dict[str, Any]:
+    by = f"{batch.source}: {note.by}" if note.by else batch.by
+    told = {"incident": incident, "time": note.time or batch.now, "by": by[:128], "text": note.text}
+    return {"id": observed_id()} | told
 
 
-def _task(task: ImportedTask, incident: str, by: str, now: int) -> TaskRow:
-    return TaskRow(
-        id=observed_id(),
-        incident=incident,
-        title=task.title,
-        assignee=task.assignee[:128],
-        due_at=task.due_at,
-        created_by=by,
-        created_at=now,
-        done_at=task.done_at,
-        done_by=by if task.done_at else "",
-    )
+def _task(task: ImportedTask, incident: str, batch: _Batch) -> dict[str, Any]:
+    return {
+        "id": observed_id(),
+        "incident": incident,
+        "title": task.title,
+        "assignee": task.assignee[:128],
+        "due_at": task.due_at,
+        "created_by": batch.by,
+        "created_at": batch.now,
+        "done_at": task.done_at,
+        "done_by": batch.by if task.done_at else "",
+    }
+
+
+def _traits(one: _New) -> list[dict[str, str]]:
+    record = one.record
+    found = {("server", record.server), ("principal", record.principal)}
+    found |= {("rule", rule) for rule in record.rules} | {("technique", name) for name in record.techniques}
+    fit = sorted((kind, value) for kind, value in found if value and len(value) <= LONGEST_TRAIT)
+    return [{"incident": one.identity, "kind": kind, "value": value} for kind, value in fit]
