@@ -113,13 +113,14 @@ class Estate:
             "principal": "",
         }
         fields = {"server": "files", "target": "read_file", "outcome": "deny", "labels": ()}
-        event_time = CLOCK.now() - 5_000
+        now = CLOCK.now()
+        event_time = now - 5_000
         for name in list(members):
             (fields if name in fields else body)[name] = members[name]
         event = Event(
             v=VERSION,
             id=derived_id("alert", number),
-            time=CLOCK.now(),
+            time=now,
             kind="detect.alert.raised",
             actor="system:detect",
             severity=Severity.HIGH,

@@ -47,7 +47,7 @@ def test_each_line_of_the_timeline_names_the_journalled_event_that_proves_it(est
     with estate.responding() as service:
         estate.rug_pull()
         estate.until_finished()
-        case = service.incidents.show("INC-" + service.incidents.list()[0].number.removeprefix("INC-"))
+    case = service.incidents.show("INC-" + service.incidents.list()[0].number.removeprefix("INC-"))
     told = [entry for entry in case.timeline if entry.mark.value != "attack"]
     assert [entry for entry in told if estate.reader.find(entry.event) is None] == []
     for entry in told:
