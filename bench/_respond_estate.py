@@ -7,9 +7,11 @@ socket and judges probes by them.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -30,6 +32,8 @@ from watchkeeper.respond.shelf import load_files  # noqa: E402
 
 BOOKS = ROOT / "tests" / "respond" / "books"
 STORES = ("sqlite", "postgresql")
+_PREFIX = "wk-respond-"
+"""Of temporary folders; the process id follows."""
 
 
 class Stores:
@@ -38,6 +42,7 @@ class Stores:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._server: Any = None
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Stores:
         return self
@@ -48,15 +53,24 @@ class Stores:
     def url(self, store: str) -> str:
         if store == "sqlite":
             return ""
-        if self._server is None:
-            self._server = self._stack.enter_context(server())
-        return fresh_database(self._server)
+        with self._turn:
+            if self._server is None:
+                self._server = self._stack.enter_context(server())
+            return fresh_database(self._server)
+
+
+def clear() -> None:
+    """Remove folders of benches that were killed, and nobody else's."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def estate(url: str) -> Iterator[Estate]:
     """A fresh data folder with a gate on it; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="wk-respond-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     made = Estate(folder / "data", url)
     try:
         with Gate(made.data, made.database, made.orders):

@@ -18,7 +18,7 @@ from tests.respond.crowds import ask_for, shelf, waiting
 from tests.respond.lives import Life
 
 COUNT, QUICK = 2_000, 100
-_SECONDS, _QUICK_SECONDS = 30.0, 8.0
+_SECONDS, _QUICK_SECONDS = 30.0, 4.0
 _PATIENCE = 1_800.0
 
 

@@ -2,9 +2,9 @@
 
 Each part is a module of its own beside this one (`_respond_*.py`):
 
-- *kill*: kill -9 at every step boundary of every shipped playbook, on SQLite and PostgreSQL: `kill_finished`,
-  `kill_duplicates`, and from the kill until another process goes on with the run: `kill_recovery_p50_s` where that one
-  was looking on, `kill_recovery_cold_p50_s` where it was only started then
+- *kill*: kill -9 at every step boundary of every shipped playbook, on SQLite and PostgreSQL (quick: at a few of them):
+  `kill_finished`, `kill_duplicates`, and from the kill until another process goes on with the run:
+  `kill_recovery_p50_s` where that one was looking on, `kill_recovery_cold_p50_s` where it was only started then
 - *containment*: from an alert in the journal to its containment verified at a real live gateway:
   `containment_p50_s`, `containment_p99_s`
 - *parked*: what a run that waits for an approval costs to keep, and all of them while nothing happens:
@@ -21,6 +21,7 @@ import argparse
 import importlib
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -34,6 +35,8 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given again")
     chosen = parser.parse_args()
     load = os.getloadavg()[0]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whoever ends it has it clean up
+    importlib.import_module("_respond_estate").clear()
     found: list[dict[str, Any]] = []
     for name in chosen.only or PARTS:
         found += importlib.import_module(f"_respond_{name}").measure(quick=chosen.quick)

@@ -9,8 +9,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,17 +20,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tests.app.gateway_process import Answer, Client, GatewayProcess, gateway_process, until
-from tests.app.mcp_server import Keeper, small_server
+from tests.app.gateway_process import Answer, Client, gateway_process, until
+from tests.app.mcp_server import small_server
 from watchkeeper.app.integrations import tokens_of
-from watchkeeper.app.platform import Platform, opened
+from watchkeeper.app.platform import opened
 from watchkeeper.app.preserving import HostState
 from watchkeeper.app.settings import load
 from watchkeeper.cli import main
 from watchkeeper.core.errors import NotFound, Unavailable
 from watchkeeper.events import JournalReader
 from watchkeeper.gateway.custody.reach import Custodian
-from watchkeeper.gateway.holds import session_digest
+from watchkeeper.gateway.custody.room import Asked
+from watchkeeper.gateway.holds import session_digest, subject_of
 from watchkeeper.respond.actions.preserving import SnapshotEvidence
 from watchkeeper.respond.actions.sessions import KillSession, QuarantineSession
 from watchkeeper.respond.actions.tokens import RevokeToken
@@ -47,15 +50,47 @@ META = {
 SECRET = "kept-by-nobody-4711"
 
 
-class Scene:
-    """A gateway before three servers, its control state, and actions that act on it."""
+class House:
+    """A gateway before three servers, and its control state: started once for many tests."""
 
-    def __init__(self, running: GatewayProcess, server: Keeper, platform: Platform, stack: ExitStack) -> None:
-        self.running = running
-        self.server = server
-        self.platform = platform
-        self.custody = Custodian(platform.database, platform.clock)
+    def __init__(self, stack: ExitStack, folder: Path, workers: int) -> None:
+        self.server = stack.enter_context(small_server())
+        fixture = Path(__file__).parents[1] / "gateway" / "fixtures" / "stdio_modern.py"
+        settings = folder / "watchkeeper.toml"
+        settings.write_text(
+            f'[gateway]\nport = 0\nworkers = {workers}\n[servers.small]\nurl = "{self.server.url}"\n'
+            f'[servers.time]\ncommand = ["{sys.executable}", "-m", "mcp_server_time"]\n'
+            f'env = {{ CLOCK_TOKEN = "{SECRET}" }}\n'
+            f'[servers.new]\ncommand = ["{sys.executable}", "{fixture}"]\n',
+            encoding="utf-8",
+        )
+        self.running = stack.enter_context(gateway_process(folder, "--config", str(settings)))
+        self.platform = stack.enter_context(opened(self.running.data, "tester"))
+
+    def clear(self) -> None:
+        """Nothing is held and nothing is open, as on the first day."""
+        for order in self.platform.orders.in_force():
+            self.platform.orders.lift(order.id, by="operator:tester", reason="the test is over")
+        self.platform.orders.push()
+        principal = self.running.line["clients"][0]["name"]
+        custody = Custodian(self.platform.database, self.platform.clock)
+        over = Asked(key=f"clear {uuid.uuid4()}", by="operator:tester", reason="the test is over")
+        custody.end(subject_of(principal=principal), over)
+        for event in (self.server.streaming, self.server.release, self.server.slow_began):
+            event.clear()
+
+
+class Scene:
+    """A house for one test, and actions that act on it."""
+
+    def __init__(self, house: House, stack: ExitStack) -> None:
+        self.running = house.running
+        self.server = house.server
+        self.platform = house.platform
+        self.custody = Custodian(house.platform.database, house.platform.clock)
         self._stack = stack
+        self._run = uuid.uuid4().hex
+        self._began = self.platform.clock.now()
 
     def client(self, server: str) -> Client:
         client = Client(self.running.line["servers"][server], self.running.token)
@@ -73,16 +108,18 @@ class Scene:
             tokens=tokens_of(loaded, on, lambda secret: hashlib.sha256(secret.encode()).hexdigest()),
         )
         incident = {"id": "i", "number": "INC-1", "server": server}
-        return ActionContext(services, key, incident, "", lambda: True)
+        return ActionContext(services, f"{self._run}:{key}", incident, "", lambda: True)
 
     def events(self, kind: str) -> list[Any]:
+        """Those since the test began."""
         cursor: dict[str, int] = {}
         reader, found = JournalReader(self.running.data), []
         while batch := reader.read(cursor):
             for record in batch:
                 cursor[record.position.writer] = record.position.index + 1
-                if record.event is not None and record.event.kind == kind:
-                    found.append(record.event)
+                event = record.event
+                if event is not None and event.kind == kind and event.time >= self._began:
+                    found.append(event)
         reader.close()
         return found
 
@@ -117,22 +154,26 @@ def workers() -> int:
     return 1
 
 
-@pytest.fixture
-def scene(tmp_path: Path, workers: int) -> Iterator[Scene]:
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], House]]:
     with ExitStack() as stack:
-        server = stack.enter_context(small_server())
-        fixture = Path(__file__).parents[1] / "gateway" / "fixtures" / "stdio_modern.py"
-        settings = tmp_path / "watchkeeper.toml"
-        settings.write_text(
-            f'[gateway]\nport = 0\nworkers = {workers}\n[servers.small]\nurl = "{server.url}"\n'
-            f'[servers.time]\ncommand = ["{sys.executable}", "-m", "mcp_server_time"]\n'
-            f'env = {{ CLOCK_TOKEN = "{SECRET}" }}\n'
-            f'[servers.new]\ncommand = ["{sys.executable}", "{fixture}"]\n',
-            encoding="utf-8",
-        )
-        running = stack.enter_context(gateway_process(tmp_path, "--config", str(settings)))
-        platform = stack.enter_context(opened(running.data, "tester"))
-        yield Scene(running, server, platform, stack)
+        yield cache(lambda workers: House(stack, tmp_path_factory.mktemp("custody"), workers))
+
+
+@pytest.fixture
+def scene(houses: Callable[[int], House], workers: int) -> Iterator[Scene]:
+    house = houses(workers)
+    with ExitStack() as stack:
+        yield Scene(house, stack)
+        house.server.release.set()
+    house.clear()
+
+
+@pytest.fixture
+def lone_scene(tmp_path: Path) -> Iterator[Scene]:
+    """A house of its own, for what cannot be taken back."""
+    with ExitStack() as stack:
+        yield Scene(House(stack, tmp_path, 1), stack)
 
 
 @pytest.mark.behaviour("custody.held-session-keeps-its-state")
@@ -299,12 +340,13 @@ def test_volatile_state_is_kept_before_it_is_ended_and_holds_no_secret(scene: Sc
     assert action.run(parameters, context).evidence["digest"] == outcome.evidence["digest"]
     (event,) = scene.events("respond.evidence.kept")
     assert event.body["digest"] == outcome.evidence["digest"]
-    (stored,) = (scene.running.data / "evidence" / "objects").glob("*/*")
+    (stored,) = (scene.running.data / "evidence" / "objects").glob(f"*/*{outcome.evidence['digest'][-40:]}")
     assert stored.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.behaviour("tokens.revoked-client-is-refused")
-def test_a_revoked_client_is_refused_by_every_door(scene: Scene) -> None:
+def test_a_revoked_client_is_refused_by_every_door(lone_scene: Scene) -> None:
+    scene = lone_scene
     client = scene.client("small")
     session = client.initialize()
     principal = scene.running.line["clients"][0]["name"]

@@ -35,7 +35,7 @@ from watchkeeper.respond.lease import Lease, Pace
 from watchkeeper.respond.service import Connections, RespondService
 
 
-def arguments() -> argparse.Namespace:
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("place", nargs="?", default="")
@@ -48,7 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--engine", default=ENGINE_VERSION)
     parser.add_argument("--trace", action="store_true", help="name every place")
     parser.add_argument("--silence", type=float, default=0.6)
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def say(what: str) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).with_name("child.py")
 
 
@@ -75,3 +80,124 @@ class Life:
         """Its exit code, and what it wrote to standard error."""
         _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
+
+
+class Nursery:
+    """Where lives are forked by a process that has imported everything: they begin in a moment. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._zygote = subprocess.Popen(
+                [sys.executable, "-m", "tests.respond.zygote", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                cwd=ROOT,
+            )
+        self._news = threading.Condition()
+        self._asking = threading.Lock()
+        self._begun: list[int] = []
+        self._ended: dict[int, int] = {}
+        self._is_over = False
+        threading.Thread(target=self._listen, name="nursery", daemon=True).start()
+
+    def __enter__(self) -> Nursery:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Every life ends, and the place is closed."""
+        with contextlib.suppress(OSError):
+            self._orders.shutdown(socket.SHUT_RDWR)
+        self._zygote.wait(60)
+        self._orders.close()
+
+    def fork(self, words: list[str], streams: list[int]) -> int:
+        """A life with these streams; returns its process id."""
+        with self._asking:
+            socket.send_fds(self._orders, [json.dumps(words).encode()], streams)
+            with self._news:
+                assert self._news.wait_for(lambda: self._begun or self._is_over, 60), "the nursery does not answer"
+                assert self._begun, "the nursery has ended"
+                return self._begun.pop()
+
+    def ended(self, pid: int) -> int:
+        """Its exit code, once it ended. Raises `TimeoutError`."""
+        with self._news:
+            if not self._news.wait_for(lambda: pid in self._ended or self._is_over, 60):
+                raise TimeoutError(f"the life {pid} does not end")
+            return self._ended.get(pid, -signal.SIGKILL)
+
+    def is_alive(self, pid: int) -> bool:
+        with self._news:
+            return pid not in self._ended and not self._is_over
+
+    def _listen(self) -> None:
+        while said := self._said():
+            told = json.loads(said)
+            with self._news:
+                if "begun" in told:
+                    self._begun.append(told["begun"])
+                else:
+                    self._ended[told["ended"]] = told["code"]
+                self._news.notify_all()
+        with self._news:
+            self._is_over = True
+            self._news.notify_all()
+
+    def _said(self) -> bytes:
+        try:
+            return self._orders.recv(1024)
+        except OSError:
+            return b""
+
+
+class ForkedLife(Life):
+    """A life from a nursery."""
+
+    def __init__(self, nursery: Nursery, estate: Any, place: str = "", **options: Any) -> None:
+        self.lines = []
+        self._nursery = nursery
+        stdin, self._say = os.pipe()
+        self._hear, stdout = os.pipe()
+        self._errors, stderr = os.pipe()
+        self.pid = nursery.fork(command(estate, place, **options)[2:], [stdin, stdout, stderr])
+        for stream in (stdin, stdout, stderr):
+            os.close(stream)
+        self._out = os.fdopen(self._hear, encoding="utf-8")
+        self._err = os.fdopen(self._errors, encoding="utf-8")
+
+    def __enter__(self) -> ForkedLife:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._nursery.is_alive(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            self._nursery.ended(self.pid)
+        self._out.close()
+        self._err.close()
+        with contextlib.suppress(OSError):
+            os.close(self._say)
+
+    def go(self) -> None:
+        os.write(self._say, b"go\n")
+
+    def said(self, what: str) -> float:
+        while line := self._out.readline():
+            self.lines.append(line.strip())
+            if line.startswith(f"{what} "):
+                return float(line.split()[-1])
+        raise AssertionError(f"it said {self.lines}, not {what!r}: {self._err.read()}")
+
+    def has_said(self, what: str) -> bool:
+        """Whether it says so before it ends, or has."""
+        with contextlib.suppress(AssertionError):
+            return any(line.startswith(f"{what} ") for line in self.lines) or bool(self.said(what))
+        return False
+
+    def ended(self) -> tuple[int, str]:
+        code = self._nursery.ended(self.pid)
+        self.lines += self._out.read().splitlines()
+        return code, self._err.read()

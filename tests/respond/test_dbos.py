@@ -11,9 +11,12 @@ import threading
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import Engine, event
 
-from watchkeeper.core.errors import Conflict
+from tests.postgres import fresh_database
+from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.respond import IncidentState
 from watchkeeper.respond._dbos import DbosRunner
 from watchkeeper.respond._engine_store import SCHEMA, EngineStore, _file_engine
@@ -201,3 +204,32 @@ def test_the_engines_clock_runs_on_every_sqlite(tmp_path: Path) -> None:
         now = connection.exec_driver_sql("SELECT unixepoch('subsec')").scalar_one()
     engine.dispose()
     assert before - 1 <= now <= time.time() + 1
+
+
+@pytest.mark.behaviour("respond.engine-begins-again")
+def test_who_is_cut_off_while_the_engine_begins_is_told_so_and_the_next_one_begins_it(postgres):
+    url = fresh_database(postgres)
+    cut: list[str] = []
+
+    def cut_once(_link, _cursor, statement, *_):
+        if not cut and "pg_try_advisory_lock" in statement:
+            cut.append(statement)
+            with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as link:
+                link.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+    event.listen(Engine, "before_cursor_execute", cut_once)
+    ended = threading.Event()
+    runner = runner_at(url)
+    try:
+        with pytest.raises(Unavailable):
+            runner.open(lambda document, do: None, 1)
+        assert cut
+        runner.open(lambda document, do: ended.set(), 2)
+        runner.begin("run-1", {})
+        assert ended.wait(20)
+    finally:
+        event.remove(Engine, "before_cursor_execute", cut_once)
+        runner.close()

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import error as dbos_errors
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.respond._engine_store import SCHEMA, EngineStore
@@ -48,8 +51,20 @@ class DbosRunner:
         self._seen: set[str] = set()
 
     def open(self, interpreter: Interpreter, epoch: int = 0) -> None:
+        """As the port says. Raises `Unavailable` when the engine cannot begin: the same may work a moment later."""
         _quieten()
         engine = self._store.open(epoch)
+        try:
+            self._launch(interpreter, engine)
+        except (DBAPIError, dbos_errors.DBOSException) as error:
+            DBOS.destroy(destroy_registry=True)
+            self._workflow = None
+            self._store.close()
+            raise Unavailable(
+                f"the playbook engine cannot begin: {error}".partition("\n")[0], hint="check the database and its disk"
+            ) from error
+
+    def _launch(self, interpreter: Interpreter, engine: Engine) -> None:
         dbos = DBOS(
             config={
                 "name": "watchkeeper",

@@ -111,6 +111,8 @@ class Lease:
         """Whose lease fell to us by its silence."""
         self._seen: tuple[int, int] | None = None
         self._seen_at = 0.0
+        self._moving = threading.Lock()
+        """Held while the epoch moves on: a beat at the one before would look like a lease that is lost."""
 
     def take(self, stop: threading.Event) -> bool:
         """Wait as an onlooker until the lease is ours, or until `stop`: then it is not. A database that is away is
@@ -152,15 +154,16 @@ class Lease:
 
         Raises `Fenced` when the lease is lost.
         """
-        with self._database.write() as session:
-            self.check(session)
-            session.execute(update(EpochRow).where(EpochRow.tenant == self._tenant).values(epoch=beyond + 1))
-            session.execute(self._of(self.epoch).values(epoch=beyond + 1))
-        self.epoch = beyond + 1
+        with self._moving:
+            with self._database.write() as session:
+                self.check(session)
+                session.execute(update(EpochRow).where(EpochRow.tenant == self._tenant).values(epoch=beyond + 1))
+                session.execute(self._of(self.epoch).values(epoch=beyond + 1))
+            self.epoch = beyond + 1
 
     def beat(self) -> None:
         """A sign of life. Raises `Fenced` when the lease is lost, `Unavailable` when nobody can be told."""
-        with self._database.write() as session:
+        with self._moving, self._database.write() as session:
             if not _changed(session, self._of(self.epoch).values(beats=HolderRow.beats + 1)):
                 raise Fenced("another process has taken the playbooks over")
 

@@ -49,6 +49,8 @@ _CURSOR_EVERY = 1_000
 
 _POLL_SECONDS = 0.02
 _RETRY_SECONDS = 0.25
+_OPENINGS = 6
+"""How often the engine is begun: whoever is cut off while they begin it leave behind what goes away in a moment."""
 
 _log = logging.getLogger(__name__)
 
@@ -137,7 +139,7 @@ class RespondService:
             return
         self.failure = ""
         with self._lease.kept(stop) as ending:
-            self._open()
+            self._open(ending)
             try:
                 self._resume()
                 self.healthy = True
@@ -147,12 +149,18 @@ class RespondService:
                 self.healthy = False
                 self._runner.close()
 
-    def _open(self) -> None:
-        try:
-            self._runner.open(self.runs.interpreter, self._lease.epoch)
-        except Taken as error:
-            self._lease.advance(error.epoch)
-            self._runner.open(self.runs.interpreter, self._lease.epoch)
+    def _open(self, ending: threading.Event) -> None:
+        for left in reversed(range(_OPENINGS)):
+            try:
+                self._runner.open(self.runs.interpreter, self._lease.epoch)
+            except Taken as error:
+                self._lease.advance(error.epoch)
+            except Unavailable:
+                if not left or ending.wait(_RETRY_SECONDS):
+                    raise
+            else:
+                return
+        raise Unavailable("the playbook engine cannot begin", hint="another process may hold the runs; see which does")
 
     def _resume(self) -> None:
         """What an earlier life left: staged events, runs of another engine, runs that never began."""
