@@ -79,7 +79,7 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("WATCHKEEPER_")}
 
 
-def command(*words: str) -> subprocess.CompletedProcess[str]:
+def command(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """`watchkeeper …`, to its end."""
     return subprocess.run(
         [sys.executable, "-m", "watchkeeper", *words],
@@ -88,6 +88,7 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
         check=False,
         env=environment(),
         timeout=110,
+        cwd=cwd,
     )
 
 

@@ -124,7 +124,7 @@ class Estate:
             kind="detect.alert.raised",
             actor="system:detect",
             severity=Severity.HIGH,
-            body=body | {"event": derived_id("trigger", number), "event_time": event_time},
+            body={"event": derived_id("trigger", number), "event_time": event_time} | body,
             **fields,  # type: ignore[arg-type]  # what a test says
         )
         self.journal.record(event)

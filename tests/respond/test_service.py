@@ -137,6 +137,23 @@ def test_an_alert_about_what_an_operator_did_contains_nothing_anew(estate, gate)
     assert len(estate.events("respond.playbook.started")) == 1
 
 
+@pytest.mark.behaviour("respond.lifted-at-the-end")
+def test_an_order_that_is_lifted_after_its_incident_was_closed_opens_no_other(estate, gate):
+    with estate.responding() as service:
+        estate.rug_pull()
+        estate.until_finished()
+        (order,) = estate.orders.in_force()
+        (incident,) = service.incidents.list()
+        service.incidents.close(incident.id, by="operator:ada", reason="over")
+        estate.orders.lift(order.id, by="operator:ada", reason="it is over")
+        (lifted,) = estate.events("gateway.order.lifted")
+        estate.raise_alert(8, principal="operator:ada", target="files/read_file", event=lifted.id)
+        estate.until(lambda: service.incidents.list()[0].alert_count == 2)
+        assert [one.state for one in service.incidents.list()] == [IncidentState.CLOSED]
+        estate.raise_alert(9, target="read_file")
+        estate.until(lambda: len(service.incidents.list()) == 2)
+
+
 @pytest.mark.behaviour("respond.exercise-label")
 def test_a_drill_is_labelled_from_the_alert_to_the_last_event_and_joins_no_real_incident(estate, gate):
     with estate.responding() as service:

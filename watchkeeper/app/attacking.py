@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from watchkeeper.app.administration import Administration
@@ -14,12 +15,22 @@ from watchkeeper.core.errors import Conflict
 from watchkeeper.exercise.attacks.catalogue import chosen
 from watchkeeper.exercise.attacks.model import Outcome
 from watchkeeper.exercise.attacks.running import Range
+from watchkeeper.exercise.ports import Cleared
 from watchkeeper.exercise.stage import TRAINING
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """A run of attacks."""
+
+    outcomes: list[Outcome]
+    cleared: Cleared
+    """What of it was lifted and closed again, and what an earlier exercise had left."""
 
 
 def attack(
     data_dir: Path, urls: Mapping[str, str], names: tuple[str, ...], told: Callable[[Outcome], None]
-) -> list[Outcome]:
+) -> Attacked:
     """Run attacks against this estate; each that could be run is recorded. Raises `NotFound`."""
     ask = Administration(data_dir)
 
@@ -28,7 +39,9 @@ def attack(
         if not outcome.failed:
             ask.call("exercise.attacked", name=outcome.name, seen=outcome.is_detected, fact=outcome.fact())
 
-    return asyncio.run(Range(RunningEstate(data_dir, urls), note).run(chosen(names)))
+    course = Range(RunningEstate(data_dir, urls), note)
+    outcomes = asyncio.run(course.run(chosen(names)))
+    return Attacked(outcomes, course.cleared)
 
 
 def stage_of(data_dir: Path) -> dict[str, str] | None:

@@ -20,6 +20,7 @@ from watchkeeper.core.errors import NotFound, Untrusted
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import Event
 from watchkeeper.events.journal import prove, verifier
+from watchkeeper.exercise.ports import Cleared
 from watchkeeper.exercise.stage import CLIENT, TRAINING
 
 
@@ -34,15 +35,22 @@ class RunningEstate:
         self._ask = Administration(data_dir)
         self._tokens: dict[str, str] = {}
 
-    def clear(self) -> None:
+    def clear(self) -> Cleared:
         """Lift the orders on the stage and close its incidents; both are journalled as any other."""
         reason = "cleared for another exercise"
+        cleared = Cleared()
+        incidents = self._ask.call("incidents.list")
+        drills = {incident["id"] for incident in incidents if LABEL in incident["labels"]}
         for order in self._ask.call("quarantine.list"):
-            if order["target"] == CLIENT or order["target"].partition("/")[0] == TRAINING:
+            is_on_stage = order["target"] == CLIENT or order["target"].partition("/")[0] == TRAINING
+            if is_on_stage or order["incident"] in drills:
                 self._ask.call("quarantine.lift", order=order["id"], reason=reason)
-        for incident in self._ask.call("incidents.list"):
-            if LABEL in incident["labels"] and incident["state"] != "closed":
+                cleared += Cleared(orders=1)
+        for incident in incidents:
+            if incident["id"] in drills and incident["state"] != "closed":
                 self._ask.call("incidents.close", incident=incident["id"], reason=reason)
+                cleared += Cleared(incidents=1)
+        return cleared
 
     def url(self, server: str) -> str:
         if server not in self._urls:
@@ -67,7 +75,7 @@ class RunningEstate:
 
     def is_caught_up(self) -> bool:
         status = control.ask(socket_path(self.data_dir, WATCH), "status", {})
-        return int(status["detect"]["waiting"]) == 0
+        return int(status["detect"]["waiting"]) == int(status["respond"]["waiting"]) == 0
 
     def prove(self, event_id: str) -> Mapping[str, Any]:
         proof = prove(self.data_dir, event_id)

@@ -157,7 +157,9 @@ Look at it
   {self.link()}
   watchkeeper incidents list --data {self._loaded.data_dir}
   watchkeeper pins diff training weather --data {self._loaded.data_dir}
-  watchkeeper journal verify {self._loaded.data_dir}"""
+  watchkeeper journal verify {self._loaded.data_dir}
+
+The incident is labelled exercise and stays open for that; `watchkeeper incidents close` ends it."""
 
     def _services(self) -> list[Service]:
         loaded = self._loaded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,9 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         noting = {"register": registering(loaded.data_dir, cursors), "memory": settling}
         readers.add({**own, **telling, **reaching.runs, **taking, **sinks.runs, **looking, **noting})
         more = Access(platform).admitted(sinks.acts() | reaching.acts())
+        lags = {"lake": lake.lag, "detect": detection.progress, "respond": lambda: {"waiting": respond.waiting()}}
         handlers = _handlers(desk.acts | more) | {
-            "status": _status(loaded.data_dir, readers, lake, detection, keeper),
+            "status": _status(loaded.data_dir, readers, lags, body_reads(detection.rules), keeper),
             **_handlers({"heartbeats": lambda _: respond.heartbeats.told()}),
         }
         handlers |= ingest_handlers(ingest) | _handlers(LakeKeeping(platform, lake).acts())
@@ -149,13 +150,13 @@ def _handlers(acts: Mapping[str, Act]) -> dict[str, control.Handler]:
 
 
 def _status(
-    data_dir: Path, readers: Readers, lake: LakeReader, detection: Detection, keeper: Keeper | None
+    data_dir: Path, readers: Readers, lags: Mapping[str, Callable[[], Any]], reads: Any, keeper: Keeper | None
 ) -> control.Handler:
+    """`lags` says of each reader of the journal how far behind it is."""
+
     def counted() -> dict[str, Any]:
         unreadable = [one for one in told(data_dir) if is_there(data_dir, one)]
-        return {"lake": lake.lag(), "detect": detection.progress(), "unreadable": unreadable}
-
-    reads = body_reads(detection.rules)
+        return {name: lag() for name, lag in lags.items()} | {"unreadable": unreadable}
 
     async def status(_: dict[str, Any]) -> Any:
         anchors = keeper.state() if keeper is not None else []

@@ -24,7 +24,12 @@ def tell(step: Step) -> None:
 
 
 @click.command(short_help="One attack: seen, stopped, contained and proven.")
-@options.data
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="The data folder. Default: a temporary one.",
+)
 @options.as_json
 @options.errors_told
 def demo(data: Path | None, as_json: bool) -> None:
@@ -40,7 +45,9 @@ def demo(data: Path | None, as_json: bool) -> None:
         with tempfile.TemporaryDirectory(prefix="watchkeeper-demo-") as folder:
             passed = _run(Path(folder, "data"), as_json=as_json)
     else:
-        passed = _run(data, as_json=as_json)
+        passed = _run(data.absolute(), as_json=as_json)
+        if not as_json:
+            click.echo(f"Its incident, labelled exercise, is left open: watchkeeper incidents list --data {data}")
     sys.exit(0 if passed else 1)
 
 

@@ -13,6 +13,7 @@ import msgspec
 from watchkeeper.cli import options, output
 
 if TYPE_CHECKING:
+    from watchkeeper.app.attacking import Attacked
     from watchkeeper.exercise.attacks.model import Outcome
 
 
@@ -52,6 +53,7 @@ def run(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     Without a name, all of them. Everything is harmless and labelled as exercise. Without --data, on a temporary folder
     that is removed; with --data, on that folder, and its coverage counts them (`watchkeeper rules coverage`). They go
     through the gateway that `watchkeeper up --demo` runs there, or, when none runs, through one that is started for it.
+    Its incidents are closed and its orders lifted, and those of the demo, which would be in its way.
 
     Exit code 0 if every attack that has to be detected was, else 1.
     """
@@ -59,7 +61,7 @@ def run(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
         with tempfile.TemporaryDirectory(prefix="watchkeeper-exercise-") as folder:
             outcomes = _run(Path(folder, "data"), names, as_json=as_json)
     else:
-        outcomes = _run(data, names, as_json=as_json)
+        outcomes = _run(data.absolute(), names, as_json=as_json)
     missed = [one for one in outcomes if one.failed or (one.expected and not one.is_detected)]
     sys.exit(1 if missed else 0)
 
@@ -79,15 +81,15 @@ def _run(folder: Path, names: tuple[str, ...], *, as_json: bool) -> list[Outcome
         )
         output.text(f"{where} …\n")
     if running is not None:
-        outcomes = attack(folder, running, names, told)
+        done = attack(folder, running, names, told)
     else:
         with Up(load(None, folder, free_ports=True), demo=True, told=lambda _: None) as up:
-            outcomes = attack(folder, up.urls, names, told)
+            done = attack(folder, up.urls, names, told)
     if as_json:
-        output.as_json({"attacks": [_row(outcome) for outcome in outcomes]})
+        output.as_json({"attacks": [_row(outcome) for outcome in done.outcomes], "cleared": done.cleared})
     else:
-        _sum_up(outcomes)
-    return outcomes
+        _sum_up(done)
+    return done.outcomes
 
 
 def tell(outcome: Outcome) -> None:
@@ -102,13 +104,17 @@ def tell(outcome: Outcome) -> None:
         output.text(f"                    {spoke.ms:6.0f} ms  {spoke.name}")
 
 
-def _sum_up(outcomes: list[Outcome]) -> None:
+def _sum_up(done: Attacked) -> None:
+    outcomes, cleared = done.outcomes, done.cleared
     ran = [outcome for outcome in outcomes if not outcome.failed]
     detected = sum(outcome.is_detected for outcome in ran)
     stopped = sum(outcome.stopped for outcome in ran)
     output.text(f"\n{len(ran)} of {len(outcomes)} attacks were run; {detected} were detected, {stopped} were stopped.")
     if detected < len(ran):
         output.text(f"Not detected: {', '.join(outcome.name for outcome in ran if not outcome.is_detected)}")
+    output.text(
+        f"Incidents labelled exercise that were closed: {cleared.incidents}; orders that were lifted: {cleared.orders}."
+    )
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

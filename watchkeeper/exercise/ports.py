@@ -6,7 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from watchkeeper.events import Event
+
+
+class Cleared(msgspec.Struct, frozen=True):
+    """What was undone of exercises."""
+
+    orders: int = 0
+    """Lifted."""
+    incidents: int = 0
+    """Closed."""
+
+    def __add__(self, other: Cleared) -> Cleared:
+        return Cleared(self.orders + other.orders, self.incidents + other.incidents)
+
+    def __bool__(self) -> bool:
+        return self.orders + self.incidents > 0
 
 
 class Estate(Protocol):
@@ -14,8 +31,8 @@ class Estate(Protocol):
 
     data_dir: Path
 
-    def clear(self) -> None:
-        """Undo what earlier exercises left in force: lift their orders, close their incidents. Touches nothing real."""
+    def clear(self) -> Cleared:
+        """Undo what exercises left in force: lift their orders, close their incidents. Touches nothing real."""
         ...
 
     def url(self, server: str) -> str:
@@ -43,5 +60,5 @@ class Estate(Protocol):
         ...
 
     def is_caught_up(self) -> bool:
-        """Whether detection has looked at everything that is recorded."""
+        """Whether detection and response have looked at everything that is recorded."""
         ...

@@ -303,6 +303,13 @@ def has_entry(session: Session, incident: str, event: str) -> bool:
     return session.scalar(known) is not None
 
 
+def acted_in(session: Session, event: str) -> IncidentRow | None:
+    """The incident whose timeline has this event as an act of ours."""
+    found = select(EntryRow.incident).where(EntryRow.event == event, EntryRow.mark == Mark.ACTION.value)
+    incident = session.scalar(found.limit(1))
+    return survivor(session, incident) if incident else None
+
+
 def add_entry(session: Session, incident: str, entry: Entry) -> None:
     """A line of the timeline, once per event."""
     if entry.event and has_entry(session, incident, entry.event):

@@ -66,7 +66,7 @@ class Intake:
                 _store.save_cursor(session, dict(cursor))
             if session.get(AlertRow, alert.id) is not None:
                 return []
-            row = self._join(session, alert) or self._open(session, alert)
+            row = self._end_of(session, alert) or self._join(session, alert) or self._open(session, alert)
             session.add(AlertRow(id=alert.id, incident=row.id, time=alert.time, alert=_json(alert)))
             session.flush()
             _store.add_traits(session, row.id, alert)
@@ -104,6 +104,17 @@ class Intake:
             row.advice = "An order was lifted. Close the incident if it is over."
             told = derived_id("incident updated", row.id, event.id)
             self._ledger.stage(session, incident_event("respond.incident.updated", row, self._clock.now(), told))
+
+    def _end_of(self, session: Session, alert: Alert) -> IncidentRow | None:
+        """The closed incident whose order it says was lifted: the end of one incident does not begin another."""
+        row = _store.acted_in(session, alert.trigger) if alert.trigger else None
+        if row is None or row.state != IncidentState.CLOSED.value or row.tenant != alert.tenant:
+            return None
+        row.alert_count += 1
+        row.updated_at = self._clock.now()
+        told = derived_id("incident updated", row.id, alert.id)
+        self._ledger.stage(session, incident_event("respond.incident.updated", row, self._clock.now(), told))
+        return row
 
     def _join(self, session: Session, alert: Alert) -> IncidentRow | None:
         row = self._open_one(session, alert)

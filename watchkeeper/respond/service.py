@@ -128,6 +128,11 @@ class RespondService:
         self.runs = Runs(ground, self._runner, watch, steady)
         self.healthy = False
         self.failure = ""
+        self._place: dict[str, int] = {}
+
+    def waiting(self) -> int:
+        """Records of the journal that were not looked at yet, counted now; all of them while it only looks on."""
+        return sum(one.records for one in self._reader.waiting(dict(self._place)).values())
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`. While another process holds the runs, this one looks on and does nothing.
@@ -170,7 +175,7 @@ class RespondService:
         self.runs.resume()
 
     def _follow(self, stop: threading.Event) -> None:
-        cursor = self.intake.cursor()
+        self._place = cursor = self.intake.cursor()
         unsaved = 0
         for record in chain.from_iterable(self._reader.tail(cursor, stop, poll=_POLL_SECONDS)):
             after = cursor | {record.position.writer: record.position.index + 1}
@@ -181,7 +186,7 @@ class RespondService:
                 and not self._take(record.event, record.position, after, stop)
             ):
                 break
-            cursor = after
+            self._place = cursor = after
             unsaved = 0 if kind in _READ else unsaved + 1
             if unsaved >= _CURSOR_EVERY:
                 self.intake.save_cursor(cursor)

@@ -20,7 +20,9 @@ from watchkeeper.exercise.attacks.catalogue import ATTACKS, chosen
 from watchkeeper.exercise.attacks.model import Attack, Result
 from watchkeeper.exercise.attacks.running import Range
 from watchkeeper.exercise.attacks.scene import Scene
-from watchkeeper.exercise.attacks.speaking import smuggled
+from watchkeeper.exercise.attacks.speaking import slipped, smuggled
+from watchkeeper.exercise.ports import Cleared
+from watchkeeper.registry.lookalikes import Names
 
 
 @pytest.mark.behaviour("exercise.attacks")
@@ -35,6 +37,27 @@ def test_every_attack_names_techniques_that_exist_and_rules_that_exist() -> None
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS) >= 15
     assert all(attack.techniques and not attack.title.endswith(".") for attack in ATTACKS)
     assert [attack.name for attack in ATTACKS if not attack.expected] == [], "an attack that no rule has to speak of"
+
+
+@pytest.mark.behaviour("exercise.nothing-left-open")
+async def test_what_the_end_of_a_run_raises_is_cleared_too_and_counted(tmp_path: Path) -> None:
+    estate = Estate(tmp_path / "data")
+    estate.left = [Cleared(orders=1, incidents=3), Cleared(incidents=1), Cleared(orders=1), Cleared()]
+    course = Range(estate, lambda _: None, patience=0.1)
+    await course.run([])
+    assert (course.cleared, estate.left) == (Cleared(orders=2, incidents=4), [])
+    estate.left = 20 * [Cleared(incidents=1)]
+    await course.run([])
+    assert len(estate.left) > 10, "an estate that raises something anew each time is left in the end"
+
+
+def test_every_name_that_is_one_slip_away_is_noticed_as_such() -> None:
+    slips = {slipped("get_current_time") for _ in range(300)}
+    names = Names()
+    names.add("time", "get_current_time", 1)
+    assert {like.how for slip in slips if (like := names.like("training", slip, 2))} == {"slip"}
+    assert all(names.like("training", slip, 2) for slip in slips)
+    assert len(slips) > 50, "in each run it has to be a new one"
 
 
 def test_attacks_are_chosen_by_name_and_run_in_our_order() -> None:
@@ -56,9 +79,12 @@ class Estate:
         self.data_dir = data_dir
         self.alerts: list[Event] = []
         self.cleared = 0
+        self.left: list[Cleared] = []
+        """What is found at each clearing."""
 
-    def clear(self) -> None:
+    def clear(self) -> Cleared:
         self.cleared += 1
+        return self.left.pop(0) if self.left else Cleared()
 
     def events(self, kind: str, **_: Any) -> list[Event]:
         return self.alerts if kind == "detect.alert" else []
@@ -123,7 +149,7 @@ async def test_an_attack_is_detected_by_the_alerts_of_its_own_time_only(tmp_path
         (False, [], ""),
         (False, [], "the server is gone"),
     ]
-    assert estate.cleared == 5
+    assert estate.cleared == 6
     assert outcomes[0].detected[0].ms == pytest.approx(2, abs=1)
     event = new_event(1, "exercise.attack.executed", actor="operator:me", target="seen", outcome="success",
                       labels=("exercise",), body=outcomes[0].fact())  # fmt: skip

@@ -8,6 +8,7 @@ expected, the wait ends once detection has looked at everything; then silence is
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable
 
@@ -18,14 +19,17 @@ from watchkeeper.detect.proving.silence import HELD_BACK, SILENCED
 from watchkeeper.events import Event
 from watchkeeper.exercise.attacks.model import Attack, Outcome, Result, Spoke
 from watchkeeper.exercise.attacks.scene import Scene
-from watchkeeper.exercise.ports import Estate
+from watchkeeper.exercise.ports import Cleared, Estate
 
 PATIENCE = 5.0
 """Seconds to wait for an alert."""
 _SETTLED = 0.4
 """Seconds after which a detection that has caught up is believed to say no more."""
+_ROUNDS = 4
+"""What is lifted and closed at the end may raise an alert once more; this often it is looked again."""
 _ALERT = "detect.alert"
 _FINISHED = "respond.playbook.finished"
+_log = logging.getLogger(__name__)
 Told = Callable[[Outcome], None]
 
 
@@ -38,6 +42,8 @@ class Range:
         self._told = told
         self._patience = patience
         self._clock = SystemClock()
+        self.cleared = Cleared()
+        """What was lifted and closed so far, between attacks and behind the last."""
 
     async def run(self, attacks: Iterable[Attack]) -> list[Outcome]:
         """Every attack in turn. Raises nothing that an outcome can tell."""
@@ -49,13 +55,36 @@ class Range:
                 self._told(outcome)
                 outcomes.append(outcome)
         finally:
-            await self._clear()
+            await self._leave()
         return outcomes
 
-    async def _clear(self) -> None:
-        """A harmless server, and nothing in force of what playbooks did about the attack before."""
+    async def _clear(self) -> bool:
+        """A harmless server, and nothing in force of what playbooks did about the attack before; whether there was."""
         self._scene.behave()
-        await asyncio.to_thread(self._estate.clear)
+        cleared = await asyncio.to_thread(self._estate.clear)
+        self.cleared += cleared
+        return bool(cleared)
+
+    async def _leave(self) -> None:
+        """The stage as it was. Definitions that are shown as before, and orders that are lifted, raise alerts too."""
+        await self._clear()
+        try:
+            async with self._scene.agent() as agent:
+                await agent.tools()
+        except Exception:  # noqa: BLE001 — the attacks are through; a server that is gone shows nothing anew
+            _log.info("the training server could not be asked for its tools again", exc_info=True)
+        for _ in range(_ROUNDS):
+            await self._settled()
+            if not await self._clear():
+                return
+
+    async def _settled(self) -> None:
+        """Until detection and response have looked at everything for a moment, as long as patience lasts."""
+        began = quiet = time.monotonic()
+        while (now := time.monotonic()) - quiet < min(_SETTLED, self._patience) and now - began < self._patience:
+            if not await asyncio.to_thread(self._estate.is_caught_up):
+                quiet = now
+            await asyncio.sleep(0.03)
 
     async def _one(self, attack: Attack) -> Outcome:
         began, clock = self._clock.now(), time.perf_counter()

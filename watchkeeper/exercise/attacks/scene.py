@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from secrets import token_hex
 from typing import Any
 
 import httpx2
@@ -36,6 +37,8 @@ class Scene:
 
     def __init__(self, estate: Estate) -> None:
         self.estate = estate
+        self.mark = token_hex(2)
+        """In names that have to be new: what an earlier run showed is pinned."""
         self._state = training_state(estate.data_dir)
 
     def behave(self, **said: Any) -> None:
