@@ -107,6 +107,28 @@ def test_a_receiver_that_hangs_delays_its_own_sink_only(
     assert standing["slow"].tally.sent == 0
 
 
+@pytest.mark.behaviour("sinks.begins-with-the-watch")
+def test_a_new_sink_sends_what_was_recorded_before_its_reader_first_looked(data_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    sinks = Sinks(Loaded(Settings(sinks={"it": SinkSettings(type="file", path=str(path))}), data_dir), lambda _: None)
+    journal = Journal.open(data_dir, "watch")
+    started = new_event(7, "admin.service.started", target="watch", outcome="success")
+    journal.record(started)
+    journal.close()
+    stop = threading.Event()
+    (run,) = sinks.runs.values()
+    thread = threading.Thread(target=run, args=(stop,))
+    thread.start()
+    for _ in range(600):
+        if path.exists() and started.id in path.read_text():
+            break
+        stop.wait(0.05)
+    stop.set()
+    thread.join(30)
+    sent = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [one["id"] for one in sent if one["kind"].startswith("admin.")] == [started.id]
+
+
 @pytest.mark.behaviour("sinks.tested")
 def test_a_marked_event_is_sent_and_the_answer_told(
     watch: Callable[..., Watch], serve: Serve, authority: Authority

@@ -13,7 +13,7 @@ import msgspec
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.app.upkeep import Cursor
 from watchkeeper.core.clock import Clock, SystemClock
-from watchkeeper.core.errors import Misconfigured, NotFound
+from watchkeeper.core.errors import Misconfigured, NotFound, WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.model import FetchRefused
 from watchkeeper.core.fetch.target import parse_target
@@ -150,9 +150,18 @@ class Sinks:
     def _shipper(self, name: str) -> Shipper:
         folder = self._loaded.data_dir
         reader = telling_reader(folder, f"sink.{name}", self._record, self._clock)
-        on = Ground(reader, Ledger(folder, name), self._clock, self._record)
+        ledger = Ledger(folder, name)
+        on = Ground(reader, ledger, self._clock, self._record, now=_end_of(reader, ledger))
         sink = self._made[name] = sink_of(self._loaded, name, self.counts)
         return Shipper(name, self._named()[name], sink, on)
+
+
+def _end_of(reader: JournalReader, ledger: Ledger) -> Mapping[str, int] | None:
+    """Where the journal ends, for a sink that has no place yet: what is recorded while its reader starts is its own."""
+    try:
+        return {writer: log.end for writer, log in reader.waiting({}).items()} if ledger.load() is None else None
+    except WatchkeeperError:
+        return None  # the reader will say what is wrong, and try again
 
 
 def try_sink(loaded: Loaded, name: str, now: int) -> Tried:

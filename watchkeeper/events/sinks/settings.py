@@ -57,7 +57,8 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     start: Annotated[
         Literal["now", "beginning"],
         Meta(
-            description="Where a new sink begins: with what is recorded from `now` on, or at the journal's `beginning`."
+            description="Where a new sink begins: with what is recorded from the watch's start on (`now`), or at the "
+            "journal's `beginning`."
         ),
     ] = "now"
     url: Annotated[

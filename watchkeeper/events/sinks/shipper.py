@@ -17,7 +17,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,8 @@ class Ground:
     record: Callable[[Event], object]
     """Takes what the shipper has to say; may raise `Unavailable`."""
     chance: Callable[[], float] = random.random
+    now: Mapping[str, int] | None = None
+    """Where a new sink that begins now does begin; None: behind what the journal has when it first looks."""
 
 
 @dataclass(frozen=True)
@@ -282,6 +284,8 @@ class Shipper:
         return self._state
 
     def _first(self) -> State:
+        if self._settings.start == "now" and self._on.now is not None:
+            return State(cursor=dict(self._on.now))
         waiting = self._on.reader.waiting({})
         if self._settings.start == "beginning":
             return State(cursor={writer: log.first for writer, log in waiting.items()})
