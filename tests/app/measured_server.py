@@ -1,8 +1,12 @@
-"""A server on the MCP SDK whose version is an argument: one tool that reads, one that writes, one that connects."""
+"""A server on the MCP SDK whose version is an argument: one tool that reads, one that writes, one that connects.
+
+Over stdio, or with `http` over HTTP: then its first line is its port.
+"""
 
 import socket
 import sys
 
+import uvicorn
 from mcp.server import MCPServer
 from mcp_types import ToolAnnotations
 
@@ -33,4 +37,10 @@ def reach(port: int) -> str:
     return "connected"
 
 
-server.run("stdio")
+if "http" in sys.argv:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sys.stdout.write(f"{listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        uvicorn.Server(uvicorn.Config(server.streamable_http_app(), log_level="error")).run(sockets=[listener])
+else:
+    server.run("stdio")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -53,11 +54,29 @@ def lift(running: GatewayProcess, given: dict[str, Any]) -> None:
 @contextmanager
 def serving(folder: Path, version: str = "1.2.3") -> Iterator[GatewayProcess]:
     folder.mkdir(exist_ok=True)
-    words = f"{sys.executable} {SERVER} {version}"
+    words = [sys.executable, str(SERVER), version]
+    with before(folder, f'command = {json.dumps(words)}\nread = ["{SERVER}"]') as running:
+        yield running
+
+
+@contextmanager
+def reaching(folder: Path, version: str = "1.2.3") -> Iterator[GatewayProcess]:
+    """Before the same server over HTTP."""
+    words = [sys.executable, str(SERVER), version, "http"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            port = int(server.stdout.readline())
+            with before(folder, f'url = "http://127.0.0.1:{port}/mcp"') as running:
+                yield running
+        finally:
+            server.kill()
+
+
+@contextmanager
+def before(folder: Path, server: str) -> Iterator[GatewayProcess]:
     config = folder / "watchkeeper.toml"
-    config.write_text(
-        f'[gateway]\nport = 0\n[servers.notes]\ncommand = {json.dumps(words.split())}\nread = ["{SERVER}"]\n'
-    )
+    config.write_text(f"[gateway]\nport = 0\n[servers.notes]\n{server}\n")
     with gateway_process(folder, "--config", str(config)) as running:
         yield running
 
@@ -70,6 +89,36 @@ def listening() -> Iterator[int]:
 
 async def works(agent: Agent, tool: str = "get_note", **arguments: Any) -> bool:
     return not (await agent.call(tool, arguments)).refused
+
+
+async def blocks_versions(running: GatewayProcess, agent: Agent) -> None:
+    given = order(running, "block_version", "notes@>=1.2,<1.3")
+    assert not await works(agent)
+    lift(running, given)
+    given = order(running, "block_version", "notes@<1.2")
+    assert await works(agent), "a clean version works"
+    lift(running, given)
+
+
+async def reads_only(running: GatewayProcess, agent: Agent) -> None:
+    assert command("pins", "approve", "notes", "get_note", "--data", str(running.data)).returncode == 0
+    given = order(running, "set_read_only", "notes")
+    while await agent.tools() != ["get_note"]:
+        """The approval reaches the gateway by itself, on a busy host a moment later."""
+    assert (await works(agent, "put_note", text="x"), await works(agent)) == (False, True)
+    lift(running, given)
+    assert await works(agent, "put_note", text="x")
+
+
+@pytest.mark.slow
+@pytest.mark.behaviour("orders.verbs-on-real-servers")
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
+async def test_versions_and_writes_are_stopped_at_a_server_that_is_only_reached(tmp_path: Path, era: str) -> None:
+    with reaching(tmp_path) as running:
+        async with connect(running.url, running.token, era) as agent:
+            assert await agent.tools() == ["get_note", "put_note", "reach"]
+            await blocks_versions(running, agent)
+            await reads_only(running, agent)
 
 
 @pytest.mark.slow
@@ -87,12 +136,7 @@ async def test_every_verb_contains_a_real_server_and_is_taken_back(tmp_path: Pat
             lift(running, given)
             assert await works(agent)
 
-            given = order(running, "block_version", "notes@>=1.2,<1.3")
-            assert not await works(agent)
-            lift(running, given)
-            given = order(running, "block_version", "notes@<1.2")
-            assert await works(agent), "a clean version works"
-            lift(running, given)
+            await blocks_versions(running, agent)
 
             pins = json.loads(command("pins", "list", "--data", str(running.data), "--json").stdout)
             (digest,) = [pin["pinned"] for pin in pins if pin["name"] == "put_note"]
@@ -101,12 +145,7 @@ async def test_every_verb_contains_a_real_server_and_is_taken_back(tmp_path: Pat
             assert (await works(agent, "put_note", text="x"), await works(agent)) == (False, True)
             lift(running, given)
 
-            assert command("pins", "approve", "notes", "get_note", "--data", str(running.data)).returncode == 0
-            given = order(running, "set_read_only", "notes")
-            while await agent.tools() != ["get_note"]:
-                """The approval reaches the gateway by itself, on a busy host a moment later."""
-            assert (await works(agent, "put_note", text="x"), await works(agent)) == (False, True)
-            lift(running, given)
+            await reads_only(running, agent)
 
             given = order(running, "deny_egress", "evil.example")
             assert not await works(agent, "put_note", text="see https://evil.example/")
