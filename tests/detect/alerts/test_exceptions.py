@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.detect.alerts.found import T, a_call, a_rule, found
 from watchkeeper.core.clock import ManualClock
@@ -178,6 +179,18 @@ def test_exceptions_that_cannot_be_read_any_more_hold_until_their_end() -> None:
     now[0] = 5
     assert held.by(asked, Severity.LOW, T) == one
     assert held.by(asked, Severity.LOW, T + 400 * DAY) is None
+
+
+def test_an_exception_that_cannot_be_read_holds_nothing_back_and_stops_no_other(
+    book: ExceptionBook, tmp_path: Path
+) -> None:
+    broken, whole = book.add(draft(), OPERATOR), book.add(draft({"server": "files"}), OPERATOR)
+    with Database.at(tmp_path / "state.db").write() as session:
+        session.execute(text("update detect_exceptions set condition = '[]' where id = :id"), {"id": broken.id})
+    assert [one.id for one in book.in_force()] == [whole.id]
+    held = Held(book.in_force)
+    assert held.by(found(RULE, a_call()), Severity.HIGH, T) == whole
+    assert held.by(found(RULE, a_call(server="mail")), Severity.HIGH, T) is None
 
 
 @pytest.mark.behaviour("alerts.exception-impact")

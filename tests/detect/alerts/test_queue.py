@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
@@ -14,6 +15,7 @@ from tests.detect.alerts.found import T, a_call, a_rule
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound
+from watchkeeper.core.ids import observed_id
 from watchkeeper.detect.alerts import AlertAdmission, Knowledge, Limits
 from watchkeeper.detect.alerts.exceptions.book import ExceptionBook
 from watchkeeper.detect.alerts.exceptions.held import Held
@@ -148,6 +150,42 @@ def test_the_queue_is_filled_again_from_the_journal(desk: Desk) -> None:
     assert desk.alerts(state="all") == before
     desk.follower = QueueFollower(desk.database, desk.reader, desk.clock)
     assert desk.follower.step() == 0
+
+
+@pytest.mark.behaviour("alerts.queue-follows")
+def test_a_reopened_alert_has_no_note_of_before_also_when_the_queue_is_filled_again(desk: Desk) -> None:
+    (alert,) = desk.raises([a_call()])
+    desk.does(alert.id, "close", disposition="false_positive", note="the rule is wrong")
+    desk.does(alert.id, "reopen")
+    (before,) = desk.alerts()
+    assert before.note == ""
+    with desk.database.write() as session:
+        for table in ("detect_alerts", "detect_assessments", "detect_queue_cursor"):
+            session.execute(text(f"delete from {table}"))
+    desk.follower.cursor = None
+    desk.follow()
+    assert desk.alerts() == [before]
+
+
+@pytest.mark.behaviour("alerts.queue-follows")
+def test_no_record_stops_the_queue_or_hides_in_it(desk: Desk) -> None:
+    (alert,) = desk.raises([a_call()])
+    plain = msgspec.structs.replace(alert, id=observed_id())
+    quoting = {"context": {"event_kind": "gateway.heartbeat.sounded"}}
+    strange: dict[str, Any] = {"position": "nowhere", "news": 7, "last": [], "alert": "", "count": "many"}
+    for kind, more in (
+        (alert.kind, strange), ("detect.alert.repeated", strange), ("detect.alert.throttled", strange),
+        ("detect.alert.assessed", strange),
+    ):  # fmt: skip
+        desk.journal.record(msgspec.structs.replace(plain, id=observed_id(), kind=kind, body=plain.body | more))
+    hidden = msgspec.structs.replace(plain, body=plain.body | quoting)
+    sound = {"event_kind": "gateway.heartbeat.sounded"}
+    heartbeat = msgspec.structs.replace(plain, id=observed_id(), body=plain.body | sound)
+    for event in (hidden, heartbeat):
+        desk.journal.record(event)
+    desk.follow()
+    ids = {one.id for one in desk.alerts()}
+    assert (hidden.id in ids, heartbeat.id in ids, "" in ids, len(ids)) == (True, False, False, 4)
 
 
 @pytest.mark.behaviour("alerts.queue-shows-what-is-held")

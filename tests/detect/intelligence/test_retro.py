@@ -101,6 +101,33 @@ def test_what_half_the_past_shows_is_told_a_hundred_times_and_counted_beyond(tmp
     assert (done is not None and done.found, len(house.groups())) == (130, 100)
 
 
+class Turns(threading.Event):
+    """Waits for nothing, and is set after so many waits."""
+
+    def __init__(self, many: int) -> None:
+        super().__init__()
+        self.left = many
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.left -= 1
+        if self.left < 0:
+            self.set()
+        return self.is_set()
+
+
+def test_a_search_whose_failure_cannot_even_be_noted_is_made_again(tmp_path: Path) -> None:
+    house = House(tmp_path, call("evil.net", NOW - DAY))
+    house.take("evil.net")
+    notes = house.library.folder / "retro.json"
+    (notes / "full").mkdir(parents=True)  # whoever writes a file in its place gets an error, as on a full disk
+    house.retro().run(Turns(3))
+    assert house.library.waiting() == 1
+    (notes / "full").rmdir()
+    notes.rmdir()
+    house.retro().run(Turns(1))
+    assert (house.library.waiting(), progress_of(house.library).state) == (0, "done")
+
+
 def test_without_a_past_to_search_arrivals_are_let_go(tmp_path: Path) -> None:
     house = House(tmp_path, call("evil.net", NOW - DAY))
     house.take("evil.net")

@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time as wall
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ _TOLD = 100
 _LOOK = 2.0
 _AGAIN = 60.0
 """Seconds after a search that could not be made."""
+_log = logging.getLogger(__name__)
 Tell = Callable[[str, str, dict[str, Any]], None]
 Open = Callable[[int, int], Past]
 """The past from one moment to another."""
@@ -79,8 +82,13 @@ class Retro:
             try:
                 self.search_arrivals(stop)
             except WatchkeeperError as error:
-                note_progress(self._library, Progress(state="failed", why=error.reason))
+                self._note_failure(error.reason)
                 stop.wait(_AGAIN)
+
+    def _note_failure(self, why: str) -> None:
+        _log.warning("the past could not be searched for new indicators", extra={"why": why})
+        with suppress(WatchkeeperError):  # a full disk must not end the search for ever, and the watch with it
+            note_progress(self._library, Progress(state="failed", why=why))
 
     def search_arrivals(self, stop: threading.Event) -> Progress | None:
         """Search for all that has arrived; `None` when there is nothing, or it was told to stop before the end."""
@@ -90,12 +98,13 @@ class Retro:
         if not self._days:
             self._forget(files)
             return None
+        self._unreadable = 0
         lookup = few_of(self._library.open(), _keys(files))
         done = self._search(lookup, stop) if lookup.head.keys else Progress(state="done")
         if done is None:
             return None
-        self._forget(files)
         note_progress(self._library, done)
+        self._forget(files)
         body = {name: getattr(done, name) for name in ("indicators", "begins", "ends", "events", "found")}
         self._tell("searched", "past", {**body, "unreadable": self._unreadable})
         return done

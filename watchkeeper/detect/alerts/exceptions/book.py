@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
+import msgspec
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -22,6 +24,7 @@ ENDED = "admin.exception.ended"
 MOST = 1_000
 """In force at once, of a tenant."""
 _HINT = "see `watchkeeper alerts exceptions list`"
+_log = logging.getLogger(__name__)
 
 
 class Recorder(Protocol):
@@ -40,11 +43,11 @@ class ExceptionBook:
         self._clock = clock
 
     def in_force(self) -> Sequence[Exemption]:
-        """Of every tenant, oldest first. Raises `Unavailable`."""
+        """Of every tenant, oldest first; one that cannot be read holds nothing back. Raises `Unavailable`."""
         row, now = ExceptionRow, self._clock.now()
         with self._database.read() as session:
             found = select(row).where(row.ended_at == 0, row.expires_at > now).order_by(row.created_at, row.id)
-            return [exemption_of(one) for one in session.scalars(found)]
+            return list(_readable(session.scalars(found)))
 
     def list(self, tenant: str, rule: str = "") -> Sequence[Exemption]:
         """Every one there ever was, newest first; of one rule, those for all rules with it."""
@@ -129,6 +132,14 @@ class ExceptionBook:
             body=body,
         )
         self._journal.record(event)
+
+
+def _readable(rows: Iterable[ExceptionRow]) -> Iterator[Exemption]:
+    for row in rows:
+        try:
+            yield exemption_of(row)
+        except msgspec.MsgspecError as error:
+            _log.error("an exception cannot be read and holds nothing back", extra={"id": row.id, "why": str(error)})
 
 
 def count_held(session: Session, name: str, more: int, time: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.detect.alerts.exceptions.model import Exemption
@@ -52,11 +52,19 @@ class Held:
         if self._loaded_at is not None and now - self._loaded_at < _FRESH:
             return
         try:
-            self._all = tuple((one, compile_condition(one.condition)) for one in self._load())
+            self._all = tuple(_compiled(self._load()))
         except WatchkeeperError as error:
             # what is known stays in force until its end
             _log.warning("the exceptions cannot be read", extra={"why": error.reason})
         self._loaded_at = now
+
+
+def _compiled(all_of_them: Iterable[Exemption]) -> Iterator[tuple[Exemption, Test]]:
+    for one in all_of_them:
+        try:
+            yield one, compile_condition(one.condition)
+        except Exception:  # noqa: BLE001 — one that cannot be compiled holds nothing back, and stops nobody
+            _log.exception("an exception's condition cannot be compiled", extra={"exemption": one.id})
 
 
 def _is_true(holds: Test, fields: Fields) -> bool:

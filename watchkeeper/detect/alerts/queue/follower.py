@@ -23,6 +23,7 @@ from watchkeeper.detect.alerts.model import EXCEPTED, RAISED, REPEATED, THROTTLE
 from watchkeeper.detect.alerts.queue._store import AlertRow, AssessmentRow, PlaceRow, alert_of, put
 from watchkeeper.detect.alerts.queue.book import ASSESSED, assessment_row
 from watchkeeper.detect.alerts.queue.model import Alert, Queued
+from watchkeeper.detect.alerts.queue.moves import Act
 from watchkeeper.events import Event, JournalReader, Position, Record, decode
 
 KEPT = 400 * 86_400 * SECOND
@@ -32,7 +33,7 @@ _POLL_SECONDS = 0.1
 _SAVE_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
 _OURS = b'"kind":"detect.alert.'
-_HEARTBEAT = b'"event_kind":"gateway.heartbeat.sounded"'
+_HEARTBEAT = "gateway.heartbeat.sounded"
 """Alerts of the dead-man's switch, many a minute: they are for response, and nobody works on them."""
 _log = logging.getLogger(__name__)
 
@@ -67,7 +68,10 @@ class QueueFollower:
             self.cursor = self._load()
             self._place = dict(self.cursor)
         records = self._reader.read(self._place, limit=_CHUNK, decode=False)
-        ours = [record for record in records if _OURS in record.record and _HEARTBEAT not in record.record]
+        ours = [
+            (event, record.position) for record in records
+            if _OURS in record.record and (event := _event(record)) is not None
+        ]  # fmt: skip
         after = self._place | {record.position.writer: record.position.index + 1 for record in records}
         now = self._clock.now()
         if ours or (records and now - self._saved_at >= _SAVE_SECONDS * SECOND):
@@ -77,12 +81,10 @@ class QueueFollower:
         self._prune(now)
         return len(records)
 
-    def _take(self, records: Sequence[Record], cursor: Mapping[str, int]) -> None:
+    def _take(self, found: Sequence[tuple[Event, Position]], cursor: Mapping[str, int]) -> None:
         with self._database.write() as session:
-            for record in records:
-                event = _event(record)
-                if event is not None and (taker := _TAKERS.get(event.kind)) is not None:
-                    taker(session, event, record.position)
+            for event, position in found:
+                _TAKERS[event.kind](session, event, position)
             for writer, index in cursor.items():
                 session.merge(PlaceRow(writer=writer, index=index))
 
@@ -103,7 +105,7 @@ def _raised(session: Session, event: Event, at: Position) -> None:
     body = event.body
     kind = Queued.EXCEPTED if event.kind == EXCEPTED else Queued.RAISED
     row, was = _row(session, event.id, event.tenant)
-    place = body.get("position") or {}
+    writer, index = _place(body, "position")
     alert = msgspec.structs.replace(
         was,
         kind=kind.value,
@@ -118,7 +120,7 @@ def _raised(session: Session, event: Event, at: Position) -> None:
         outcome=event.outcome,
         group=_text(body, "group"),
         labels=event.labels,
-        news=tuple(str(one) for one in body.get("news") or ()),
+        news=tuple(str(one) for one in news) if isinstance(news := body.get("news"), list) else (),
         first=_text(body, "first"),
         last_time=max(was.last_time, _number(body, "event_time")),
         event=_text(body, "event"),
@@ -126,8 +128,8 @@ def _raised(session: Session, event: Event, at: Position) -> None:
         event_time=_number(body, "event_time"),
         writer=at.writer,
         index=at.index,
-        event_writer=str(place.get("writer", "")),
-        event_index=int(place.get("index", -1)),
+        event_writer=writer,
+        event_index=index,
         exception=_text(body, "exception"),
     )
     put(row, alert)
@@ -162,7 +164,7 @@ def _throttled(session: Session, event: Event, at: Position) -> None:
     body = event.body
     rule, since = _text(body, "rule"), _number(body, "since")
     row, was = _row(session, derived_id("throttled alerts", event.tenant, rule, since, *event.labels), event.tenant)
-    last = body.get("last") or {}
+    writer, index = _place(body, "last")
     alert = msgspec.structs.replace(
         was,
         kind=Queued.THROTTLED.value,
@@ -174,12 +176,12 @@ def _throttled(session: Session, event: Event, at: Position) -> None:
         labels=event.labels,
         count=max(was.count, _number(body, "held")),
         last_time=_number(body, "until"),
-        event=str(last.get("event", "")),
+        event=_text(_members(body, "last"), "event"),
         event_time=since,
         writer=at.writer,
         index=at.index,
-        event_writer=str(last.get("writer", "")),
-        event_index=int(last.get("index", -1)),
+        event_writer=writer,
+        event_index=index,
     )
     put(row, alert)
 
@@ -200,7 +202,7 @@ def _assessed(session: Session, event: Event, _: Position) -> None:
         state=_text(body, "state"),
         assignee=_text(body, "assignee"),
         disposition=_text(body, "disposition"),
-        note=_text(body, "note") or was.note,
+        note=_text(body, "note") or ("" if _text(body, "act") == Act.REOPEN else was.note),
         assessed_by=event.actor[:128],
         assessed_at=event.time,
     )
@@ -227,10 +229,25 @@ def _row(session: Session, alert_id: str, tenant: str) -> tuple[AlertRow, Alert]
 
 
 def _event(record: Record) -> Event | None:
+    """What the queue takes; None for what nobody can read, what is about no alert, and heartbeats."""
     try:
-        return decode(record.record)
+        event = decode(record.record)
     except msgspec.MsgspecError:
         return None
+    is_about_one = event.kind not in (REPEATED, ASSESSED) or _text(event.body, "alert")
+    is_ours = event.kind in _TAKERS and is_about_one and event.body.get("event_kind") != _HEARTBEAT
+    return event if is_ours else None
+
+
+def _members(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = body.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _place(body: Mapping[str, Any], name: str) -> tuple[str, int]:
+    """Writer and index; an index of -1 where there is none."""
+    place = _members(body, name)
+    return _text(place, "writer"), _number(place, "index") if "index" in place else -1
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
