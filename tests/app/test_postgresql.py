@@ -1,0 +1,102 @@
+"""`watchkeeper up` with the control state on a real PostgreSQL server: attacked, killed, and left alone by it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.conftest import FREE, Running, command
+from tests.app.gateway_process import Client, until
+from tests.app.test_up import token_of
+from tests.postgres import fresh_database, server, stopped
+from watchkeeper.core.state import NOTE, STATE
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+NOW = {"name": "get_current_time", "arguments": {"timezone": "UTC"}}
+
+
+@pytest.fixture
+def own() -> Iterator[Any]:
+    """A server that a test may stop."""
+    with server() as running:
+        yield running
+
+
+def asked(data: Path, *words: str) -> Any:
+    done = command(*words, "--data", str(data), "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def gateways(data: Path) -> str:
+    return str(asked_anyhow(data)["services"][0]["state"])
+
+
+def asked_anyhow(data: Path) -> Any:
+    return json.loads(command("status", "--data", str(data), "--json").stdout)
+
+
+def is_refused(client: Client, session: str) -> bool:
+    answer = client.ask("tools/call", session, **NOW)
+    return answer.status >= 400 or bool(answer.json["result"].get("isError"))
+
+
+@pytest.mark.behaviour("state.on-a-server")
+@pytest.mark.behaviour("state.away-and-back")
+def test_the_demo_passes_a_killed_watch_goes_on_and_an_absent_server_lifts_nothing(tmp_path: Path, own: Any) -> None:
+    url = fresh_database(own)
+    running = Running(tmp_path, "--demo", settings=f'{FREE}[state]\nurl = "{url}"\n')
+    data = running.data
+    try:
+        running.until("Ctrl-C drains", within=200)
+        assert "All of it was seen." in running.printed
+        assert not (data / STATE).exists()
+        assert (data / NOTE).is_file()
+        (incident,) = asked(data, "incidents", "list")
+        assert incident["state"] == "contained"
+        runs = asked(data, "playbooks", "runs")
+        assert {one["outcome"] for one in runs} == {"success"}
+
+        os.kill(_watch(running), signal.SIGKILL)
+        running.until("watch had died", within=60)
+        until(lambda: {one["state"] for one in asked_anyhow(data)["services"]} == {"running"}, within=60)
+        assert asked(data, "playbooks", "runs") == runs
+
+        time = running.clients()["time"]
+        client = Client(str(time["url"]), token_of(time))
+        session = client.initialize()
+        assert not is_refused(client, session)
+        asked(data, "quarantine", "add", "quarantine_principal", "my-agent", "--reason", "a try")
+        orders = asked(data, "quarantine", "list")
+        assert "my-agent" in {one["target"] for one in orders}
+        with stopped(own):
+            until(lambda: gateways(data) == "in trouble", within=60)
+            assert is_refused(client, session)
+            lost = command("quarantine", "list", "--data", str(data))
+            assert lost.returncode != 0
+            assert "state.url" in lost.stderr
+        until(lambda: gateways(data) == "running", within=60)
+        assert asked(data, "quarantine", "list") == orders
+        assert is_refused(client, session)
+        client.close()
+    finally:
+        code = running.stop()
+    assert code == 0
+    assert command("journal", "verify", str(data)).returncode == 0
+    looked = command("privacy", "verify", "agent:my-agent", "--data", str(data), "--json")
+    assert "control state: on a server" in looked.stdout
+
+
+def _watch(running: Running) -> int:
+    def words(pid: int) -> bytes:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+    pid = running.process.pid
+    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return next(child for child in children if b"\0watch\0" in words(child) and b"--spare" not in words(child))
