@@ -20,6 +20,7 @@ import pytest
 from tests.app import compiled
 from tests.app.conftest import FREE, command, environment
 from tests.respond.webhooks.conftest import KEY, SECRET, Elsewhere, another_system
+from watchkeeper.app.administration import Administration
 from watchkeeper.core import control
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import socket_path
@@ -263,3 +264,18 @@ def test_up_starts_the_switch_where_somebody_is_named_and_stops_it_first(tmp_pat
         finally:
             running.stop()
         assert pager.got == []
+
+
+@pytest.mark.behaviour("playbooks.gateway-silent")
+def test_a_gateway_that_is_killed_calls_people_by_its_playbook_and_leaves_them_what_to_do(tmp_path: Path) -> None:
+    with house(tmp_path) as one:
+        one.until_well("gateway", "watch")
+        one.processes["gateway"].kill()
+        ask = Administration(one.data).call
+        until(lambda: any(row["playbook"] == "gateway_down" for row in ask("playbooks.runs")))
+        (run,) = [row for row in ask("playbooks.runs") if row["playbook"] == "gateway_down"]
+        until(lambda: [gate["step"] for gate in ask("playbooks.approvals") if gate["run"] == run["id"]] == ["decide"])
+        steps = {step["step"]: step["state"] for step in ask("playbooks.run_show", run=run["id"])["steps"]}
+        assert steps == {"read_only": "skipped", "drain": "skipped", "evidence": "completed", "tell": "completed"}
+        (case,) = [ask("incidents.show", incident=row["number"]) for row in ask("incidents.list")]
+        assert [alert["name"] for alert in case["alerts"]] == ["gateway_silent"]

@@ -15,6 +15,8 @@ from watchkeeper.cli import options, output
 if TYPE_CHECKING:
     from watchkeeper.app.attacking import Attacked
     from watchkeeper.exercise.attacks.model import Outcome
+    from watchkeeper.exercise.incidents.model import Scripted
+    from watchkeeper.exercise.model import Report, Step
 
 
 @click.group(short_help="Attacks that are really run, to see what is detected.")
@@ -64,6 +66,70 @@ def run(names: tuple[str, ...], data: Path | None, as_json: bool) -> None:
         outcomes = _run(data.absolute(), names, as_json=as_json)
     missed = [one for one in outcomes if one.failed or (one.expected and not one.is_detected)]
     sys.exit(1 if missed else 0)
+
+
+@exercise.command()
+@click.argument("name", required=False, default="")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="The data folder. Default: a temporary one.",
+)
+@options.as_json
+@options.errors_told
+def incident(name: str, data: Path | None, as_json: bool) -> None:
+    """Play the scripted incident of a playbook, from what gets through to the end of the run.
+
+    Without NAME, list them. A real client does through the gateway what no policy stops;
+    then the playbook has to contain it, probes have to prove it, what cannot be undone has to wait, and another
+    operator decides. At the end its orders are lifted and its incident is closed.
+
+    With --data, on the estate that `watchkeeper up --demo` runs there, or, when none runs, on one that is started for
+    it; `gateway_down` stops its gateway for some seconds.
+
+    Exit code 0 only if every expected step was seen, else 1.
+    """
+    from watchkeeper.exercise.incidents.script import INCIDENTS, named  # noqa: PLC0415 — the MCP SDK
+
+    if not name:
+        rows = [{"name": one.name, "title": one.title, "ends": one.state} for one in INCIDENTS]
+        if as_json:
+            output.lines(rows)
+        else:
+            output.table(["incident", "what happens", "ends"], [list(row.values()) for row in rows], empty="None.")
+        return
+    script = named(name)
+    if data is None:
+        with tempfile.TemporaryDirectory(prefix="watchkeeper-exercise-") as folder:
+            report = _play(Path(folder, "data"), script, as_json=as_json)
+    else:
+        report = _play(data, script, as_json=as_json)
+    if as_json:
+        output.as_json({"steps": report.steps, "passed": report.passed})
+    sys.exit(0 if report.passed else 1)
+
+
+def _play(folder: Path, script: Scripted, *, as_json: bool) -> Report:
+    from watchkeeper.app.attacking import stage_of  # noqa: PLC0415 — help must not wait for the gateway
+    from watchkeeper.app.rehearsing import rehearse  # noqa: PLC0415 — the same
+    from watchkeeper.app.settings import load  # noqa: PLC0415 — the same
+    from watchkeeper.app.up import Up  # noqa: PLC0415 — the same
+
+    told = (lambda _: None) if as_json else tell_step
+    running = stage_of(folder)
+    if running is not None:
+        return rehearse(folder, running, script, told)
+    if not as_json:
+        output.text("Starting the gateway, the watch and the console on loopback …\n")
+    with Up(load(None, folder, free_ports=True), demo=True, told=lambda _: None) as up:
+        return rehearse(folder, up.urls, script, told)
+
+
+def tell_step(step: Step) -> None:
+    """What became of one step, as it ends."""
+    output.text(f"  {'✓' if step.seen else '✗ NOT SEEN'} {step.ms:8.0f} ms  {step.title}")
+    output.text(f"                 {step.detail}")
 
 
 def _run(folder: Path, names: tuple[str, ...], *, as_json: bool) -> list[Outcome]:

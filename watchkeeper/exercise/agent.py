@@ -17,6 +17,7 @@ _TIMEOUT = httpx2.Timeout(20.0, read=90.0)
 """An answer may wait for a server that is only now started, for which a gateway has a minute."""
 LEGACY = "legacy"
 MODERN = "2026-07-28"
+AUTO = "auto"
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -10,6 +10,8 @@ THIEF = "demo-thief"
 """Another client, which uses what belongs to the first."""
 TRAINING = "training"
 """The packaged server that can be made hostile."""
+TOOLS = ("weather", "notes_read", "send_message")
+"""Its tools."""
 TIME = "time"
 """An honest packaged server."""
 
