@@ -6,15 +6,14 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.estate import RunningEstate
-from watchkeeper.app.settings import STATE
+from watchkeeper.app.state import database_at
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Conflict
 from watchkeeper.exercise.incidents.model import Scripted
 from watchkeeper.exercise.incidents.playing import Rehearsal
@@ -65,11 +64,8 @@ class RehearsalGround(RunningEstate):
 
     @contextmanager
     def frozen_gateway(self) -> Iterator[None]:
-        database = Database.at(self.data_dir / STATE)
-        try:
+        with closing(database_at(self.data_dir)) as database:
             pids = [one.pid for one in Presence(database, SystemClock()).serving()]
-        finally:
-            database.close()
         if not pids:
             raise Conflict("no gateway runs that could be stopped", hint="start it with `watchkeeper up --demo`")
         for pid in pids:
