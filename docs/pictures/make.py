@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
+import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlencode
 from zoneinfo import available_timezones
@@ -47,6 +51,32 @@ PICTURES = {"console": "/", "traffic": "/traffic"}
 """Picture → page; none that names a folder of the machine it was made on."""
 
 
+ONCALL = """
+[respond.oncall]
+levels = [{ page = ["rota:primary"] }, { page = ["person:cy"], after_minutes = 10 }]
+fallback = ["person:dora"]
+fallback_minutes = 30
+[respond.oncall.channels.pager]
+url = "http://127.0.0.1:PORT/hooks/oncall"
+secret = "file:SECRET"
+[respond.oncall.people]
+ann = { channels = ["pager"], zone = "Europe/Berlin" }
+bob = { channels = ["pager"], zone = "America/New_York" }
+cy = { channels = ["pager"] }
+dora = { channels = ["pager"] }
+[respond.oncall.rotas.primary]
+zone = "Europe/Berlin"
+layers = [{ people = ["ann", "bob"], every = "week", handover = "mon 09:00" }]
+[deadman.pages.pager]
+url = "http://127.0.0.1:PORT/hooks/deadman"
+secret = "file:SECRET"
+[fetch]
+allow_hosts = ["127.0.0.1:PORT"]
+"""
+"""A rota, and somebody outside; the receiver is real and takes every page."""
+PLAYBOOK = "stolen_secrets"
+"""What an operator has run for the incident: its branches wait for a person."""
+SAID = urlencode({"i.secret": "demo/notes-token"})
 POLICY = """
 @id("team.conversions-need-a-person")
 @reason("A person looks at each conversion before it is made.")
@@ -60,15 +90,43 @@ SEARCH = urlencode({"q": "kind:gateway.request,detect.alert", "since": "15m"})
 HELD = {"source_timezone": "Europe/Lisbon", "time": "17:20", "target_timezone": "Asia/Tokyo"}
 
 
-def settings_of(data: Path) -> Loaded:
-    """The demo's, with the policy above; a held call is told at once to come again."""
+class _Takes(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        return None
+
+
+@contextmanager
+def pager() -> Iterator[int]:
+    """Somebody who takes pages; the port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Takes)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def settings_of(data: Path, port: int) -> Loaded:
+    """The demo's, with the policy and the rota above; a held call is told at once to come again."""
+    secret = data / "pager.secret"
+    secret.write_text("whsec_" + base64.b64encode(os.urandom(32)).decode(), encoding="utf-8")
+    secret.chmod(0o600)
+    rota = ONCALL.replace("PORT", str(port)).replace("SECRET", str(secret))
     policies = data / "policies"
     policies.mkdir()
     (policies / "asks.cedar").write_text(POLICY, encoding="utf-8")
     sections = {"gateway": "port = 0", "console": "port = 0", "approvals": "wait_seconds = 0"}
     sections["policy"] = f"folders = [{json.dumps(str(policies))}]"
     path = data / "watchkeeper.toml"
-    path.write_text("\n".join(f"[{name}]\n{text}" for name, text in sections.items()), encoding="utf-8")
+    path.write_text("\n".join(f"[{name}]\n{text}" for name, text in sections.items()) + rota, encoding="utf-8")
     return load(path, data)
 
 
@@ -112,13 +170,26 @@ def take(up: Up, data: Path, folder: Path, profile: str) -> None:
         driver.find_element(By.CSS_SELECTOR, ".row > summary").click()
         driver.save_screenshot(str(folder / "search.png"))
         driver.get(f"{base}/approvals")
-        driver.find_element(By.CSS_SELECTOR, "table.held a").click()
+        driver.find_element(By.CSS_SELECTOR, "table.held a.opens").click()
         driver.save_screenshot(str(folder / "approval.png"))
-        driver.get(f"{base}/incidents")
-        driver.find_element(By.CSS_SELECTOR, "a[href^='/incidents/']").click()
-        driver.save_screenshot(str(folder / "incident.png"))
+        take_response(driver, base, folder)
         attack(data, up.urls, (), lambda outcome: None)
         take_pages(driver, base, LATER, folder)
+
+
+def take_response(driver: webdriver.Chrome, base: str, folder: Path) -> None:
+    """An incident, a run that waits for people, the inbox with both kinds, and on-call."""
+    driver.get(f"{base}/incidents")
+    driver.find_element(By.CSS_SELECTOR, "a[href^='/incidents/']").click()
+    number = driver.current_url.rpartition("/")[2]
+    driver.save_screenshot(str(folder / "incident.png"))
+    driver.get(f"{base}/playbooks/{PLAYBOOK}?incident={number}&{SAID}")
+    driver.find_element(By.NAME, "reason").send_keys("A credential was in what the agent tried to send.")
+    driver.find_element(By.CSS_SELECTOR, "form[action$='/run'] button").click()
+    wait = WebDriverWait(driver, 60)
+    wait.until(lambda d: d.find_elements(By.CSS_SELECTOR, "a[href^='/gates/']"))
+    driver.save_screenshot(str(folder / "run.png"))
+    take_pages(driver, base, {"inbox": "/approvals", "oncall": "/oncall"}, folder)
 
 
 async def honest_calls(up: Up) -> None:
@@ -143,7 +214,8 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as data,
         tempfile.TemporaryDirectory() as profile,
-        Up(settings_of(Path(data)), demo=True, told=sys.stderr.write) as up,
+        pager() as port,
+        Up(settings_of(Path(data), port), demo=True, told=sys.stderr.write) as up,
     ):
         asyncio.run(honest_calls(up))
         report = up.exercise(lambda step: None)

@@ -47,14 +47,14 @@ def standing(kind: str, target: str, state: str = "contained", **members: Any) -
     ],
 )
 def test_each_kind_of_order_holds_what_it_means(kind: str, target: str, held: tuple[str, str]) -> None:
-    assert standing(kind, target)[held] == "an order is in force"
+    assert standing(kind, target)[held] == "order in force"
 
 
 def test_an_order_is_no_containment_until_it_is_proven_and_a_lifted_one_is_none() -> None:
     key = ("tool", "files/read")
-    assert standing("hold_tool", "files/read", "unverified")[key] == "an order is in force, its effect is not proven"
+    assert standing("hold_tool", "files/read", "unverified")[key] == "in force, not proven"
     assert standing("hold_tool", "other/read", "open")[key] == "not contained"
-    assert standing("hold_tool", "other/read", "open", outcome="deny")[key] == "stopped by the gateway"
+    assert standing("hold_tool", "other/read", "open", outcome="deny")[key] == "stopped"
     lifted = drawn(a_case(ROW, [alert()]).file, [replace(order("hold_tool", "files/read"), lifted_at=2)])
     assert all(thing.kind != "order" for thing in lifted.things)
 

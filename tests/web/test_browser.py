@@ -17,6 +17,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.web.casing import hostile_case
+from tests.web.plays import played
 from tests.web.queued import a_line, a_whole, an_alert
 from watchkeeper.app.detection_views import CoverageView
 from watchkeeper.app.hunts_view import HuntsView
@@ -388,3 +389,46 @@ def fill_with_hostility(desk: Any, now: int, make_event: Callable[..., Event]) -
         f"/alerts/{desk.queue[0].opened.alert.id}",
         "/rules/r-0",
     ]
+
+
+@pytest.mark.behaviour("web.response-in-a-browser")
+def test_a_waiting_run_is_approved_by_hand_and_its_order_is_in_force_and_drawn(
+    browser: WebDriver, serve_console: Any, desk: Any, tmp_path: Path
+) -> None:
+    with played(serve_console, desk, tmp_path) as play:
+        play.estate.raise_alert(1, title=HOSTILE[1], principal="agent:desk")
+        gate = play.waits("hold")
+        with play.running.inside("eve") as eve:
+            said = {"choice": "approve", "comment": "the owner did not do it"}
+            assert eve.post(f"/gates/{gate}/say", data=said, headers={"Sec-Fetch-Site": "same-origin"}).is_redirect
+        enter(browser, play.running)
+        browser.get(f"{play.running.url}/approvals")
+        browser.find_element(By.TAG_NAME, "body").send_keys("jo")
+        WebDriverWait(browser, 20).until(lambda b: b.current_url.endswith(gate))
+        assert_inert(browser)
+        browser.find_element(By.TAG_NAME, "body").send_keys("r")
+        assert browser.execute_script("return document.activeElement.name") == "comment"
+        browser.switch_to.active_element.send_keys("I looked at the diff")
+        browser.find_element(By.CSS_SELECTOR, "button[value=approve]").click()
+        play.estate.until(lambda: play.holds() == ["files/read_file"])
+        play.waits("ask")
+        (number,) = {event.body["incident"] for event in play.estate.events("respond.gate.opened")}
+        run = play.estate.events("respond.gate.opened")[0].body["run"]
+        for width in (1400, 390):
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            for path in (f"/incidents/{number}", f"/runs/{run}", f"/gates/{gate}", "/runs", "/playbooks", "/approvals"):
+                browser.get(play.running.url + path)
+                assert browser.find_element(By.CSS_SELECTOR, "h1").is_displayed()
+                assert browser.execute_script("return document.documentElement.scrollWidth") <= width, path
+                assert_inert(browser)
+        browser.get(f"{play.running.url}/incidents/{number}")
+        drawn = browser.execute_script("return document.querySelector('.blast-map').textContent")
+        assert "files/read_file" in drawn
+        assert "hold tool files/rea" in drawn
+        browser.find_element(By.TAG_NAME, "body").send_keys("a")
+        told = "return document.querySelector('.case-line')?.textContent ?? ''"
+        WebDriverWait(browser, 20).until(lambda b: "by operator:ada" in b.execute_script(told))
+        browser.find_element(By.TAG_NAME, "body").send_keys("n")
+        assert browser.execute_script("return document.activeElement.name") == "text"
+        assert_inert(browser)

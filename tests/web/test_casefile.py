@@ -221,9 +221,9 @@ def test_the_drawing_says_who_was_touched_and_what_holds_it_and_the_table_says_t
     )
     for name in ("agent:desk", "files/read_file", "tool_changed", number, "hold tool files/read…"):
         assert name in drawing, name
-    assert "an order is in force, its effect is not proven" in table
+    assert "in force, not proven" in table
     assert "hold tool files/read_file" in table.partition("</table>")[0]
-    assert "order is in force" not in lifted.partition('<svg class="blast-map"')[2].partition("</svg>")[0]
+    assert "not proven" not in lifted.partition('<svg class="blast-map"')[2].partition("</svg>")[0]
 
 
 @pytest.mark.behaviour("web.incident-hostile")

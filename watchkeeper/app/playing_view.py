@@ -19,7 +19,7 @@ from watchkeeper.respond.planning import Plan
 from watchkeeper.respond.radius import Foreseen
 from watchkeeper.respond.service import load_actions
 from watchkeeper.respond.trials import tried
-from watchkeeper.web.playing import DryRun, PlaybookLine, PlaybookWhole, RunLine, RunWhole, Waiting
+from watchkeeper.web.playing import Asked, DryRun, PlaybookLine, PlaybookWhole, RunLine, RunWhole, Waiting
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -99,17 +99,17 @@ class PlayingView:
         wrong = [one.name for one in tried(line.playbook, load_actions()) if not one.is_passed]
         return PlaybookWhole(line, text, wrong, may_run=self._may(acting, "run_playbooks"))
 
-    def dry_run(self, acting: Acting, name: str, incident: str) -> DryRun:
+    def dry_run(self, acting: Acting, name: str, incident: str, inputs: Mapping[str, str]) -> DryRun:
         self._access.require(acting, "read_incidents")
-        found = self._acts.dry_run({"playbook": name, "incident": incident, "hours": _HOURS})
+        found = self._acts.dry_run({"playbook": name, "incident": incident, "hours": _HOURS, "inputs": inputs})
         approve = msgspec.to_builtins(found["approve"]) if found["approve"] is not None else None
         names = ("is_due", "steps", "plan_hash", "hours", "calls_seen", "is_whole")
         return DryRun(**{member: found[member] for member in names}, approve=approve)
 
-    def have_run(self, acting: Acting, name: str, incident: str, reason: str) -> str:
+    def have_run(self, acting: Acting, name: str, asked: Asked) -> str:
         self._access.require(acting, "run_playbooks")
-        asked = {"playbook": name, "incident": incident, "by": acting.actor, "reason": reason}
-        return str(self._acts.run(asked)["run"])
+        told = {"playbook": name, "incident": asked.incident, "by": acting.actor, "reason": asked.reason}
+        return str(self._acts.run({**told, "inputs": asked.inputs})["run"])
 
     def _shelved(self, name: str, asks: Sequence[str]) -> tuple[PlaybookLine, str]:
         found = self._acts.show({"playbook": name})

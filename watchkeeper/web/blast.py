@@ -34,9 +34,9 @@ MOST = 7
 WIDTH, HEIGHT, ACROSS, DOWN, TOP = 178, 46, 40, 12, 30
 _SERVERS = frozenset({"quarantine_server", "block_server", "drain_transport", "set_read_only"})
 _STANDINGS = {
-    "held": ("⊘", "good", "an order is in force"),
-    "doubted": ("◐", "warn", "an order is in force, its effect is not proven"),
-    "stopped": ("✕", "note", "stopped by the gateway"),
+    "held": ("⊘", "good", "order in force"),
+    "doubted": ("◐", "warn", "in force, not proven"),
+    "stopped": ("✕", "note", "stopped"),
     "loose": ("▲", "bad", "not contained"),
     "past": ("·", "quiet", "the incident is closed"),
 }

@@ -100,6 +100,15 @@ class DryRun:
     approve: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a person wants a playbook run for."""
+
+    incident: str
+    reason: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
 class Playing(Protocol):
     """Playbooks and runs of one tenant. Every method blocks. Raises `Denied`."""
 
@@ -137,11 +146,11 @@ class Playing(Protocol):
         """Raises `NotFound`."""
         ...
 
-    def dry_run(self, acting: Acting, name: str, incident: str) -> DryRun:
-        """Raises `NotFound`, `Invalid`."""
+    def dry_run(self, acting: Acting, name: str, incident: str, inputs: Mapping[str, str]) -> DryRun:
+        """`inputs` is what a person says in the place of what a playbook would find. Raises `NotFound`, `Invalid`."""
         ...
 
-    def have_run(self, acting: Acting, name: str, incident: str, reason: str) -> str:
+    def have_run(self, acting: Acting, name: str, asked: Asked) -> str:
         """The id of the run. Raises `NotFound`, `Invalid`, `Conflict`."""
         ...
 

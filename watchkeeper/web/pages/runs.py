@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Response, get, post
@@ -13,10 +14,12 @@ from watchkeeper.web.commands import link
 from watchkeeper.web.pages.approvals import acting_of
 from watchkeeper.web.pages.event import readable
 from watchkeeper.web.pages.gates import STATUS, playing_of, told
-from watchkeeper.web.playing import RUN_STATES, staged
+from watchkeeper.web.playing import RUN_STATES, Asked, staged
 from watchkeeper.web.show import Known, PageRequest, console_of, known, listed
 
-_LIMIT = 8_192
+_LIMIT = 32_768
+_LONGEST = 500
+"""Characters of an input."""
 
 
 @get("/runs", sync_to_thread=True)
@@ -60,19 +63,19 @@ def playbooks(request: PageRequest) -> Response[str]:
 @get("/playbooks/{name:str}", sync_to_thread=True)
 def one_playbook(request: PageRequest) -> Response[str]:
     """One of them; with `incident` in the address, what it would do about that one. Nothing is done."""
-    return _playbook(request, request.query_params.get("incident", ""), "", "")
+    return _playbook(request, _asked(request.query_params), "")
 
 
 @post("/playbooks/{name:str}/run", request_max_body_size=_LIMIT)
 async def have_run(request: PageRequest) -> Response[str]:
     """Have it run for an incident; whatever it must ask for, it asks for as ever."""
     form = await request.form()
-    incident, reason = str(form.get("incident", "")), str(form.get("reason", ""))
+    asked = _asked({str(field): str(value) for field, value in form.multi_items()})
     name, port = request.path_params["name"], playing_of(console_of(request))
     try:
-        run = await asyncio.to_thread(port.have_run, acting_of(request), name, incident, reason)
+        run = await asyncio.to_thread(port.have_run, acting_of(request), name, asked)
     except (Conflict, Denied, Invalid, NotFound) as error:
-        response = await asyncio.to_thread(_playbook, request, incident, told(error), reason)
+        response = await asyncio.to_thread(_playbook, request, asked, told(error))
         response.status_code = next((s for kind, s in STATUS if isinstance(error, kind)), HTTP_400_BAD_REQUEST)
         return response
     return Response("", status_code=HTTP_303_SEE_OTHER, headers={"Location": link("runs", run)})
@@ -93,14 +96,20 @@ def _run(request: PageRequest, failure: str) -> Response[str]:
     )
 
 
-def _playbook(request: PageRequest, incident: str, failure: str, reason: str) -> Response[str]:
+def _asked(said: Mapping[str, str]) -> Asked:
+    """What an address or a form asks for; an input stands in it as `i.NAME`, and counts where something is said."""
+    inputs = {name[2:]: value[:_LONGEST] for name, value in said.items() if name.startswith("i.") and value.strip()}
+    return Asked(said.get("incident", "").strip()[:64], said.get("reason", ""), inputs)
+
+
+def _playbook(request: PageRequest, asked: Asked, failure: str) -> Response[str]:
     console, acting, name = console_of(request), acting_of(request), request.path_params["name"]
-    port, incident = playing_of(console), incident.strip()[:64]
+    port = playing_of(console)
     whole = port.playbook(acting, name)
     tried: Known[Any] | None = None
-    if incident:
+    if asked.incident:
         try:
-            tried = known(lambda: port.dry_run(acting, name, incident), None)
+            tried = known(lambda: port.dry_run(acting, name, asked.incident, asked.inputs), None)
         except Invalid as error:
             tried = Known(None, told(error))
     return console.page(
@@ -109,8 +118,7 @@ def _playbook(request: PageRequest, incident: str, failure: str, reason: str) ->
         whole.line.playbook.title,
         whole=whole,
         line=whole.line,
-        incident=incident,
+        asked=asked,
         tried=tried,
         failure=failure,
-        reason=reason,
     )
