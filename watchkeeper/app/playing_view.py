@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from watchkeeper.app.admission import ACTING, Access
-from watchkeeper.app.responding import Responding, roles_of
-from watchkeeper.core.errors import Conflict, Denied, Invalid
+from watchkeeper.app.responding import Responding, asked_of, roles_of
+from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound
 from watchkeeper.operators import Acting
 from watchkeeper.respond.acting import key_of, step_event_id
 from watchkeeper.respond.gates.model import Choice, Gate, GateKind, GateState, Vote
 from watchkeeper.respond.gates.voting import as_of_now, voted
 from watchkeeper.respond.model import Run, StepResult
 from watchkeeper.respond.planning import Plan
+from watchkeeper.respond.playbook import Shelved
 from watchkeeper.respond.radius import Foreseen
-from watchkeeper.respond.service import load_actions
 from watchkeeper.respond.trials import tried
 from watchkeeper.web.playing import Asked, DryRun, PlaybookLine, PlaybookWhole, RunLine, RunWhole, Waiting
 
@@ -39,7 +39,7 @@ class PlayingView:
         self._access = Access(platform)
 
     def waiting(self) -> int:
-        return len(self._acts.approvals({}))
+        return self._acts.waiting()
 
     def gates(self, acting: Acting) -> Sequence[Waiting]:
         self._access.require(acting, "read_approvals")
@@ -90,14 +90,16 @@ class PlayingView:
 
     def playbooks(self, acting: Acting) -> Sequence[PlaybookLine]:
         self._access.require(acting, "read_incidents")
-        return [self._shelved(row["id"], row["asks"])[0] for row in self._acts.list({})]
+        return [_shelved(one) for one in self._acts.shelf().playbooks]
 
     def playbook(self, acting: Acting, name: str) -> PlaybookWhole:
         self._access.require(acting, "read_incidents")
-        asks = next((row["asks"] for row in self._acts.list({}) if row["id"] == name), ())
-        line, text = self._shelved(name, asks)
-        wrong = [one.name for one in tried(line.playbook, load_actions()) if not one.is_passed]
-        return PlaybookWhole(line, text, wrong, may_run=self._may(acting, "run_playbooks"))
+        shelf = self._acts.shelf()
+        found = next((one for one in shelf.playbooks if one.playbook.id == name), None)
+        if found is None:
+            raise NotFound(f"there is no playbook {name[:80]!a}", hint="see the list of playbooks")
+        wrong = [one.name for one in tried(found.playbook, shelf.actions) if not one.is_passed]
+        return PlaybookWhole(_shelved(found), found.text, wrong, may_run=self._may(acting, "run_playbooks"))
 
     def dry_run(self, acting: Acting, name: str, incident: str, inputs: Mapping[str, str]) -> DryRun:
         self._access.require(acting, "read_incidents")
@@ -110,10 +112,6 @@ class PlayingView:
         self._access.require(acting, "run_playbooks")
         told = {"playbook": name, "incident": asked.incident, "by": acting.actor, "reason": asked.reason}
         return str(self._acts.run({**told, "inputs": asked.inputs})["run"])
-
-    def _shelved(self, name: str, asks: Sequence[str]) -> tuple[PlaybookLine, str]:
-        found = self._acts.show({"playbook": name})
-        return PlaybookLine(found["playbook"], found["hash"], found["file"], asks), found["text"]
 
     def _waiting(self, acting: Acting, row: Mapping[str, Any], effects: Sequence[Foreseen]) -> Waiting:
         gate = msgspec.convert(dict(row), Gate)
@@ -138,6 +136,10 @@ class PlayingView:
         except Denied:
             return False
         return True
+
+
+def _shelved(one: Shelved) -> PlaybookLine:
+    return PlaybookLine(one.playbook, one.hash, one.origin, sorted(asked_of(one.playbook)))
 
 
 def _line(row: Mapping[str, Any]) -> RunLine:

@@ -77,12 +77,12 @@ class Responding:
                 "severity": one.playbook.severity,
                 "steps": sum(1 for _ in one.playbook.all_steps()),
                 "blast_radius": one.playbook.blast_radius,
-                "asks": sorted(_asked(one.playbook)),
+                "asks": sorted(asked_of(one.playbook)),
                 "dry_run": one.playbook.dry_run,
                 "file": one.origin,
                 "hash": one.hash,
             }
-            for one in self._shelf().playbooks
+            for one in self.shelf().playbooks
         ]
 
     def show(self, asked: dict[str, Any]) -> Any:
@@ -92,7 +92,7 @@ class Responding:
 
     def dry_run(self, asked: dict[str, Any]) -> Any:
         """What it would do about an incident, or about alerts that are handed over; nothing is done."""
-        one, shelf = self._named(asked["playbook"]), self._shelf()
+        one, shelf = self._named(asked["playbook"]), self.shelf()
         given = [_alert(number, members) for number, members in enumerate(asked.get("alerts") or ())]
         about, said = asked.get("incident", ""), _inputs(asked)
         decided, is_due = self._desk.plan(one, about, given, shelf.actions, self._authority(), given=said)
@@ -124,6 +124,10 @@ class Responding:
     def approvals(self, _: dict[str, Any]) -> Any:
         """What waits for a person: approvals and things to do, the oldest first."""
         return [self._row(gate) for gate in self._gates.waiting()]
+
+    def waiting(self) -> int:
+        """How many gates wait for a person."""
+        return self._gates.count_waiting()
 
     def gate(self, asked: dict[str, Any]) -> Any:
         """One gate, also one that was decided."""
@@ -158,7 +162,7 @@ class Responding:
         """Have a playbook run for an incident, due or not; approvals are asked for as ever."""
         one, reason = self._named(asked["playbook"]), _reason(asked)
         by = _operator(asked)
-        shelf, authority = self._shelf(), self._authority()
+        shelf, authority = self.shelf(), self._authority()
         about = str(asked["incident"])
         return self._desk.ask(one, about, shelf.actions, authority, by=by, reason=reason, given=_inputs(asked))
 
@@ -176,7 +180,8 @@ class Responding:
         lacking = self._persons.lacking(gate) if gate.state is GateState.OPEN else 0
         return row | {"voters": list(gate.voters), "lacking": lacking}
 
-    def _shelf(self) -> Shelf:
+    def shelf(self) -> Shelf:
+        """Every playbook, as the files are now. Raises `Misconfigured`."""
         return load_shelf(self._settings(), load_actions())
 
     def _settings(self) -> RespondSettings:
@@ -186,7 +191,7 @@ class Responding:
         return Authority(frozenset(self._settings().pre_authorised))
 
     def _named(self, name: str) -> Any:
-        found = next((one for one in self._shelf().playbooks if one.playbook.id == name), None)
+        found = next((one for one in self.shelf().playbooks if one.playbook.id == name), None)
         if found is None:
             raise NotFound(f"there is no playbook {str(name)[:80]!r}", hint="see `watchkeeper playbooks list`")
         return found
@@ -220,7 +225,8 @@ def roles_of(gate: Gate) -> tuple[str, ...]:
     return (*roles, *(DECIDERS if len(roles) < len(gate.voters) else ()))
 
 
-def _asked(playbook: Any) -> set[str]:
+def asked_of(playbook: Any) -> set[str]:
+    """Everybody whom it can ask."""
     approvals = [playbook.approve, *(step.approve for step in playbook.all_steps())]
     return {who for approval in approvals if approval is not None for who in approval.voters}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import Clock
@@ -248,6 +248,13 @@ class Gates:
         """In the order in which they were opened."""
         with self._database.read() as session:
             return tuple(_rows.gate_of(session, row) for row in _rows.gates_of(session, run))
+
+    def count_waiting(self) -> int:
+        """How many wait for a person; reads none of them."""
+        kinds = (GateKind.APPROVAL.value, GateKind.MANUAL.value)
+        query = select(func.count()).where(GateRow.state == GateState.OPEN.value, GateRow.kind.in_(kinds))
+        with self._database.read() as session:
+            return session.scalar(query) or 0
 
     def waiting(self, kinds: Sequence[GateKind] = (GateKind.APPROVAL, GateKind.MANUAL), limit: int = 500) -> list[Gate]:
         """What waits for a person, the oldest first."""

@@ -12,7 +12,7 @@ from watchkeeper.operators.model import Acting
 from watchkeeper.web.commands import link
 from watchkeeper.web.operators import Operator
 from watchkeeper.web.pages.event import readable
-from watchkeeper.web.show import Known, PageRequest, console_of, listed
+from watchkeeper.web.show import Known, PageRequest, console_of, known, listed
 
 STATES = ("pending", "granted", "consumed", "denied", "expired", "voided")
 _LIMIT = 8_192
@@ -28,7 +28,10 @@ def approvals(request: PageRequest) -> Response[str]:
     rows = listed(lambda: console.services.inbox.list(acting, state))
     playing = console.services.playing
     gates = listed(lambda: playing.gates(acting)) if playing is not None and wanted in ("pending", "all") else Known(())
-    return console.page(request, "approvals", "Approvals", rows=rows, gates=gates, wanted=wanted, states=STATES)
+    total = known(playing.waiting, 0).value if playing is not None else 0
+    return console.page(
+        request, "approvals", "Approvals", rows=rows, gates=gates, total=total, wanted=wanted, states=STATES
+    )
 
 
 @get("/approvals/{approval_id:str}", sync_to_thread=True)
