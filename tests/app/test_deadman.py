@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,17 @@ class Process:
                 stderr=log,
                 env=environment() | {"PAGE_SECRET": SECRET, "PING_SECRET": PING},
             )
+        self.facts: dict[str, Any] = {}
+        try:
+            self._until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _until_ready(self) -> None:
         assert self.process.stdout is not None
         assert select.select([self.process.stdout], [], [], WITHIN)[0]
-        self.facts: dict[str, Any] = json.loads(self.process.stdout.readline())
+        self.facts = json.loads(self.process.stdout.readline())
         assert "ready" in self.facts, self.facts
 
     def signal(self, number: int) -> None:
@@ -59,7 +67,11 @@ class Process:
         if self.process.poll() is None:
             self.signal(signal.SIGCONT)
             self.process.terminate()
-            self.process.communicate(timeout=WITHIN)
+            try:
+                self.process.communicate(timeout=WITHIN)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
 
 
 class House:
@@ -91,17 +103,28 @@ secret = "env:PAGE_SECRET"
         compiled.lend(self.data)
         self.folder = folder
         self.processes: dict[str, Process] = {}
-        for name in ("gateway", "watch"):
-            self.start(name)
-        self.switch = Process(folder, "deadman", "--data", str(self.data))
+        self.switch: Any = None
+        try:
+            for name in ("gateway", "watch"):
+                self.start(name)
+            self.watch_over()
+        except BaseException:
+            self.close()
+            raise
+
+    def watch_over(self) -> None:
+        """Start the switch."""
+        self.switch = Process(self.folder, "deadman", "--data", str(self.data))
 
     def start(self, name: str) -> None:
         self.processes[name] = Process(self.folder, "service", name, "--data", str(self.data))
 
     def close(self) -> None:
-        for process in (self.switch, *self.processes.values()):
-            process.end()
-        compiled.take(self.data)
+        with ExitStack() as stack:
+            stack.callback(compiled.take, self.data)
+            for process in (*self.processes.values(), self.switch):
+                if process is not None:
+                    stack.callback(process.end)
 
     def state(self, source: str) -> str:
         try:
@@ -201,7 +224,7 @@ def test_a_sink_whose_receiver_does_not_answer_pages_and_a_pause_pages_nobody_an
             told = control.ask(socket_path(here.data, "deadman"), "status")
             assert told["paused"]["reason"] == "a new disk"
             here.switch.kill()  # a pause outlives the switch
-            here.switch = Process(here.folder, "deadman", "--data", str(here.data))
+            here.watch_over()
             until(lambda: here.state("watch") == "unknown")
             assert pages(here.pager, "watch", "silent") == []
             assert command("deadman", "resume", "--data", str(here.data)).returncode == 0
@@ -242,7 +265,7 @@ secret = "env:PING_SECRET"
                     process.kill()
                 until(lambda: bool(pages(pager, "main", "silent")))
                 assert here.pager.got == []
-                here.switch = Process(here.folder, "deadman", "--data", str(here.data))
+                here.watch_over()
                 until(lambda: bool(pages(pager, "main", "back")))
         finally:
             listener.end()

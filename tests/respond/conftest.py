@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.respond.lives import Nursery
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.control import serve
 from watchkeeper.core.database import Database
@@ -27,7 +28,7 @@ from watchkeeper.respond.service import Connections, RespondService
 from watchkeeper.respond.settings import RespondSettings
 
 CLOCK = SystemClock()
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Gate:
@@ -204,3 +205,10 @@ def estate(tmp_path: Path) -> Iterator[Estate]:
 def gate(estate: Estate) -> Iterator[Gate]:
     with Gate(estate.data, estate.database, estate.orders) as gate:
         yield gate
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Lives that begin in a moment, for tests that take many."""
+    with Nursery() as nursery:
+        yield nursery

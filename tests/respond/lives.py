@@ -113,6 +113,12 @@ class Nursery:
         self._zygote.wait(60)
         self._orders.close()
 
+    def live(self, estate: Any, place: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+        """One life, as `live` has it."""
+        with ForkedLife(self, estate, place, **options) as life:
+            code, errors = life.ended()
+        return subprocess.CompletedProcess(place, code, "\n".join(life.lines), errors)
+
     def fork(self, words: list[str], streams: list[int]) -> int:
         """A life with these streams; returns its process id."""
         with self._asking:

@@ -61,11 +61,11 @@ def test_a_run_killed_between_an_order_and_its_record_finishes_with_one_order(ha
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.behaviour("respond.killed-run-finishes")
-def test_a_run_killed_after_every_step_and_before_every_checkpoint_finishes_with_nothing_doubled(harmed):
+def test_a_run_killed_after_every_step_and_before_every_checkpoint_finishes_with_nothing_doubled(harmed, nursery):
     for place in PLACES:
-        life = live(harmed, place)
+        life = nursery.live(harmed, place)
         assert life.returncode == -signal.SIGKILL, f"{place}: {life.stderr}"
-    last = live(harmed)
+    last = nursery.live(harmed)
     assert last.returncode == 0, last.stderr
     assert_done_once(harmed)
 

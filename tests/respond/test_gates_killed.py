@@ -10,7 +10,6 @@ import pytest
 
 from tests.respond.conftest import Gate
 from tests.respond.crowds import deciding, states
-from tests.respond.lives import live
 
 BOOKS = Path(__file__).with_name("books")
 PLACES = (
@@ -25,13 +24,13 @@ PLACES = (
 @pytest.mark.timeout(180)
 @pytest.mark.behaviour("respond.killed-at-gates-finishes")
 @pytest.mark.parametrize("place", PLACES)
-def test_a_run_killed_around_a_gate_goes_on_behind_it_once(shared_estate, place):
+def test_a_run_killed_around_a_gate_goes_on_behind_it_once(shared_estate, nursery, place):
     estate = shared_estate
     with Gate(estate.data, estate.database, estate.orders), deciding(estate):
         estate.raise_alert(1, playbook="every_gate", principal="agent:desk")
-        first = live(estate, place, playbooks=BOOKS)
+        first = nursery.live(estate, place, playbooks=BOOKS)
         assert first.returncode == -signal.SIGKILL, first.stderr
-        last = live(estate, playbooks=BOOKS)
+        last = nursery.live(estate, playbooks=BOOKS)
         assert last.returncode == 0, last.stderr
     assert list(states(estate)) == [("finished", "success", 1)]
     orders = Counter(order.target for order in estate.orders.all())
