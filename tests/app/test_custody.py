@@ -39,7 +39,7 @@ from watchkeeper.respond.actions.transports import DrainTransport
 from watchkeeper.respond.interface import ActionContext, Services
 from watchkeeper.respond.vault import Vault
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},

@@ -49,6 +49,7 @@ def incident(data: Path, number: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.behaviour("oncall.durable")
 def test_a_watch_that_is_killed_goes_on_paging_where_it_was(tmp_path: Path) -> None:
     data = tmp_path / "data"
