@@ -287,9 +287,14 @@ def brief(incident: Incident) -> dict[str, object]:
     }
 
 
+LONGEST_GROUP = 400
+
+
 def _group(alert: Alert) -> str:
     """What alerts have in common when they belong together: the server, else what is named; drills apart."""
     entity = f"server {alert.server}" if alert.server else f"principal {alert.principal or alert.target}"
+    if len(entity) > LONGEST_GROUP:  # an index of PostgreSQL takes no long text
+        entity = f"{entity.partition(' ')[0]} {derived_id('entity', entity)}"
     return f"{EXERCISE} {entity}" if EXERCISE in alert.labels else entity
 
 
