@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
 from tests.respond.conftest import Estate
-from watchkeeper.core.errors import Invalid
+from tests.respond.playing import SECOND, Play, step
+from watchkeeper.core.errors import Conflict, Denied, Invalid
+from watchkeeper.respond.gates.model import Said
 
 HOSTILE = {
     "NUL": "evil\x00name",
@@ -38,3 +43,66 @@ def test_whatever_a_server_calls_things_incidents_open_and_the_next_alert_is_tak
 def test_half_a_character_never_gets_as_far_as_an_alert(estate: Estate) -> None:
     with pytest.raises(Invalid):
         estate.raise_alert(1, title="evil\ud800name")
+
+
+TWO = "approve: {by: responder, quorum: 2, timeout: 10m}\n"
+
+
+@pytest.mark.behaviour("respond.approval-is-no-spelling")
+@pytest.mark.parametrize(
+    ("by", "no"),
+    [
+        ("operator:ann", Conflict), ("operator:Ann", Conflict), ("operator:ANN", Conflict), ("operator:ann ", Denied),
+        ("operator: ann", Denied), ("operator:\u0430nn", Denied), ("operator:ann\u200b", Denied), ("operator:", Denied),
+        ("agent:ann", Denied), ("webhook:pager", Denied), ("system:respond", Denied), ("", Denied),
+    ],
+)  # fmt: skip
+def test_one_person_is_no_two_by_another_spelling(estate: Estate, by: str, no: type[Exception]) -> None:
+    play = Play(estate, step("a", "good"), TWO)
+    play.start()
+    play.say("approve", by="operator:ann")
+    with pytest.raises(no):
+        play.say("approve", by=by)
+    assert play.actions["good"].log == []
+    assert play.say("approve", by="operator:bob") == {"a": "completed"}
+
+
+@pytest.mark.behaviour("respond.approval-in-time")
+def test_a_yes_after_its_time_counts_for_nothing_also_while_nobody_looks_at_the_clock(estate: Estate) -> None:
+    play = Play(estate, step("a", "good"), "approve: {by: responder, timeout: 10m}\n")
+    play.start()
+    play.steady_now += 600 * SECOND  # the watch is away; the wall clock was put back meanwhile
+    with pytest.raises(Conflict, match="time of"):
+        play.say("approve")
+    assert play.look() == {"a": "skipped"}
+    assert play.actions["good"].log == []
+
+
+@pytest.mark.behaviour("respond.approval-in-time")
+def test_a_wall_clock_that_is_put_ahead_takes_no_approval_away(estate: Estate) -> None:
+    play = Play(estate, step("a", "good"), "approve: {by: responder, timeout: 10m}\n")
+    play.start()
+    play.clock.advance(86_400 * SECOND)
+    assert play.say("approve") == {"a": "completed"}
+
+
+@pytest.mark.behaviour("respond.approval-is-no-spelling")
+def test_two_that_decide_at_the_same_moment_are_two_and_one_twice_is_one(shared_estate: Estate) -> None:
+    play = Play(shared_estate, step("a", "good"), TWO)
+    play.start()
+    gate, line = play.gate().id, Barrier(6)
+
+    def decide(who: str) -> str:
+        line.wait(20)
+        try:
+            play.runs.persons.say(gate, Said(f"operator:{who}", "responder", "approve", "looked"))
+        except Conflict:
+            return "refused"
+        return who
+
+    with ThreadPoolExecutor(6) as pool:
+        said = Counter(pool.map(decide, ["ann", "Ann", "ANN", "bob", "Bob", "bob"]))
+    assert said.pop("refused") == 4
+    assert sorted(name.casefold() for name in said) == ["ann", "bob"]
+    assert play.look() == {"a": "completed"}
+    assert play.actions["good"].log == ["run"]

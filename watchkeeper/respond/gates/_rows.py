@@ -103,6 +103,13 @@ def due_gates(session: Session, now: int, boot: str, steady: int) -> list[str]:
     return list(session.scalars(query.order_by(GateRow.due_at)))
 
 
+def is_due(row: GateRow, now: int, boot: str, steady: int) -> bool:
+    """The same of one."""
+    if row.boot == boot and row.due_steady > 0:
+        return row.due_steady <= steady
+    return 0 < row.due_at <= now
+
+
 def carrier_of(gate: str) -> str:
     """The id of the workflow that goes on behind a gate: two decisions begin one."""
     return derived_id("continuation", gate)

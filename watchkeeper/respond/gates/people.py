@@ -98,7 +98,9 @@ class Persons:
             run = _store.locked(session, row.run)
             assert run is not None
             session.refresh(row)
-            now = self._clock.now()
+            now, steady = self._clock.now(), self._gates.steady
+            if row.state == GateState.OPEN.value and _rows.is_due(row, now, steady.boot, steady.now()):
+                raise Conflict(f"the time of {gate.id} is over", hint="whoever is asked next may decide in a moment")
             before = as_of_now(_rows.gate_of(session, row), self._standing)
             vote = Vote(said.by, said.role, Choice(said.choice), now, said.comment)
             after = voted(before, vote, self._roles, said.binding)
