@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
+import shutil
+import sqlite3
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from threading import Barrier
 
 import pytest
 
 from tests.respond.conftest import Estate
-from tests.respond.playing import SECOND, Play, step
+from tests.respond.playing import SECOND, Killed, Play, step
 from watchkeeper.core.errors import Conflict, Denied, Invalid
+from watchkeeper.respond import IncidentState
 from watchkeeper.respond.gates.model import Said
 
 HOSTILE = {
@@ -106,3 +111,45 @@ def test_two_that_decide_at_the_same_moment_are_two_and_one_twice_is_one(shared_
     assert sorted(name.casefold() for name in said) == ["ann", "bob"]
     assert play.look() == {"a": "completed"}
     assert play.actions["good"].log == ["run"]
+
+
+def restored(estate: Estate, copy: Path) -> None:
+    """The control state as it was then, under the same engine."""
+    estate.database.engine.dispose()
+    for path in estate.data.glob("state.db*"):
+        path.unlink()
+    shutil.copy(copy, estate.data / "state.db")
+
+
+@pytest.mark.behaviour("respond.restored-state-is-not-believed")
+def test_what_a_restored_state_does_not_know_is_done_again_under_its_key_and_proven(
+    estate: Estate, tmp_path: Path
+) -> None:
+    play, copy = Play(estate, step("a", "good") + step("b", "good")), tmp_path / "older.db"
+    with closing(sqlite3.connect(estate.data / "state.db")) as link:
+        link.execute("VACUUM INTO ?", (str(copy),))
+    play.deadly = "b effect"
+    with pytest.raises(Killed):
+        play.start()
+    assert (len(play.actions["good"].keys), set(play.states())) == (2, {"a"})
+    restored(estate, copy)
+    play.live()
+    assert play.start() == {"a": "completed", "b": "completed"}
+    keys = play.actions["good"].keys
+    assert (len(keys), len(set(keys)), play.actions["good"].log) == (4, 2, ["run", "run"])
+    assert play.incident.state is IncidentState.CONTAINED
+
+
+@pytest.mark.behaviour("respond.restored-state-is-not-believed")
+def test_a_run_that_is_over_in_the_engine_and_not_in_a_restored_state_is_unverified(
+    estate: Estate, tmp_path: Path
+) -> None:
+    play, copy = Play(estate, step("a", "good")), tmp_path / "older.db"
+    with closing(sqlite3.connect(estate.data / "state.db")) as link:
+        link.execute("VACUUM INTO ?", (str(copy),))
+    assert play.start() == {"a": "completed"}
+    restored(estate, copy)
+    play.live()
+    play.start()
+    assert play.incident.state is IncidentState.UNVERIFIED
+    assert "broke off" in play.incident.advice

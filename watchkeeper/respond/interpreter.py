@@ -188,6 +188,9 @@ class RunInterpreter:
     def _taken(self, walk: _Walk, step: PlannedStep, why: str, gate: Gate | None) -> StepResult:
         kept = walk.do(step.id, lambda: _builtins(self._take(walk, step, why, gate)))
         self._watch(f"{step.id} done")
+        if self._progress.result(walk.order.run, step.id) is None:
+            # the control state is older than the engine's: it was restored, and orders of this step may be gone with it
+            return self._take(walk, step, why, gate)
         return msgspec.convert(kept, StepResult)
 
     def _take(self, walk: _Walk, step: PlannedStep, why: str, gate: Gate | None) -> StepResult:
