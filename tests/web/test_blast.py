@@ -73,3 +73,9 @@ def test_an_incident_with_nothing_is_drawn_alone() -> None:
     drawing = drawn(a_case(ROW).file, [])
     assert [box.thing.name for box in drawing.boxes] == ["INC-1"]
     assert drawing.lines == []
+
+
+def test_a_name_without_end_is_drawn_and_leads_nowhere() -> None:
+    drawing = drawn(a_case(ROW, [alert(principal="a" * 200_000)]).file, [])
+    addresses = {thing.kind: thing.address for thing in drawing.things}
+    assert (addresses["principal"], addresses["server"]) == ("", "/alerts?state=all&server=files")

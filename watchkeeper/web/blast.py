@@ -31,6 +31,8 @@ LANES = (
 )
 MOST = 7
 """Things that are drawn in a lane."""
+LONGEST = 1_000
+"""Characters of a name that leads anywhere: what is longer would be in the page over and over."""
 WIDTH, HEIGHT, ACROSS, DOWN, TOP = 178, 46, 40, 12, 30
 _SERVERS = frozenset({"quarantine_server", "block_server", "drain_transport", "set_read_only"})
 _STANDINGS = {
@@ -214,6 +216,8 @@ def _thing(file: CaseFile, key: Key, ties: set[Key], held: set[Key], stopped: di
 
 
 def _address(kind: str, name: str) -> str:
+    if len(name) > LONGEST:
+        return ""
     if kind == "rule":
         return link("rules", name)
     if kind in ("principal", "server"):
