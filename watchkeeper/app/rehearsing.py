@@ -46,7 +46,7 @@ class RehearsalGround(RunningEstate):
         people = {person["name"]: person for person in ask("operators.list")}
         if DECIDER in people and not people[DECIDER]["revoked_at"]:
             ask("operators.revoke", name=DECIDER)
-        ask("operators.invite", name=DECIDER, role_name="admin")
+        ask("operators.invite", name=DECIDER, role_name="responder")
         scopes = ["approvals:decide", "playbooks:run"]
         token = ask("operators.token", name=DECIDER, scopes=scopes, seconds=_HOUR)["token"]
         self._decider = Administration(self.data_dir, str(token))
