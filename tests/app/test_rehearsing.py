@@ -35,7 +35,9 @@ def test_each_incident_is_answered_by_its_playbook_proven_decided_and_taken_back
         assert passed == {one.name: True for one in INCIDENTS}, [step for step in told if not step.seen]
         ask = Administration(data).call
         assert ask("quarantine.list") == []
-        assert [row["number"] for row in ask("incidents.list") if row["state"] != "closed"] == []
+        # that an operator lifts an order is told, whatever the order was for
+        left = {row["title"] for row in ask("incidents.list") if row["state"] != "closed"}
+        assert left <= {"A containment was lifted"}
         people = {person["name"]: person["revoked_at"] for person in ask("operators.list")}
         assert people[DECIDER] > 0
     compiled.take(data)
