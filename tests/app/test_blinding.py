@@ -67,7 +67,19 @@ def test_status_says_so_and_where_nobody_knows_the_rules_says_that() -> None:
         (None, "is not known"),
     ):
         more = {"capture": capture(kept, [], known)}
-        unknown = {key: {"known": False, "why": "-"} for key in ("approvals", "policies", "canary", "sinks", "anchors")}
+        unknown = {
+            key: {"known": False, "why": "-", "is_on": False}
+            for key in (
+                "approvals",
+                "policies",
+                "canary",
+                "sinks",
+                "integrations",
+                "intelligence",
+                "anchors",
+                "deadman",
+            )
+        }
         (said,) = [text for name, text in said_of({**unknown, **more}) if name == "capture"]
         assert wanted in said
 

@@ -56,7 +56,9 @@ LIVE = frozenset(
     }
 )
 """Sections whose changes take effect without a restart, `gateway.workers` excepted."""
-WAITS = frozenset({"state", "journal", "lake", "ingest", "sinks", "detect", "intelligence", "respond", "console"})
+WAITS = frozenset(
+    {"state", "journal", "lake", "ingest", "sinks", "detect", "intelligence", "respond", "deadman", "console"}
+)
 """All others: they are not the gateway's."""
 _log = logging.getLogger(__name__)
 
