@@ -59,7 +59,7 @@ class Table:
     def report(self, what: Callable[[], None]) -> tuple[threading.Thread, threading.Event]:
         """Report in a thread; the event is set when it asks for what only one can hold."""
         is_waiting = threading.Event()
-        asks = ("UPDATE respond_counters", "BEGIN IMMEDIATE")
+        asks = ("SELECT pg_advisory_xact_lock", "BEGIN IMMEDIATE")
 
         @event.listens_for(self.database.engine, "before_cursor_execute")
         def look(_link, _cursor, statement, *_):  # type: ignore[no-untyped-def]  # SQLAlchemy's own types

@@ -151,6 +151,7 @@ def test_a_playbook_is_shown_tried_against_an_incident_and_run_by_who_may(play: 
 def test_what_an_event_says_is_inert_on_every_page_of_response(play: Play) -> None:
     play.estate.raise_alert(1, title=HOSTILE, target=HOSTILE, principal=HOSTILE)
     gate = play.waits("hold")
+    play.estate.until(lambda: bool(play.estate.events("respond.gate.opened")))
     run = play.estate.events("respond.gate.opened")[0].body["run"]
     with play.running.inside("ada") as client:
         bad = say(client, gate, "approve", comment=HOSTILE * 100)
