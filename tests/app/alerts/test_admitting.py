@@ -53,7 +53,8 @@ def test_server_definition_and_principal_are_known_and_the_rest_is_not(platform:
         "transport": "stdio", "at": "/usr/bin/files", "criticality": "critical", "shadow": False, "era": "modern",
     }  # fmt: skip
     assert context["definition"].says == {
-        "kind": "tool", "state": "approved", "pinned": pin.pinned, "seen": pin.seen, "first_seen": pin.first_seen, "changed_at": pin.changed_at, "change": "",
+        "kind": "tool", "state": "approved", "pinned": pin.pinned, "seen": pin.seen,
+        "first_seen": pin.first_seen, "changed_at": pin.changed_at, "change": "",
         "approved_by": "operator:zoe", "approved_at": pin.approved_at, "reason": "", "labels": ["executes"],
     }  # fmt: skip
     assert context["identity"].says == {
