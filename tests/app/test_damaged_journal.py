@@ -23,7 +23,7 @@ from watchkeeper.events.lake.search import Search
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 T = 1_790_000_000_000_000
-READERS = ["alerts", "detect", "lake", "respond", "sink.out"]
+READERS = ["alerts", "detect", "lake", "oncall", "respond", "sink.out"]
 COMMAND = [sys.executable, "-m", "watchkeeper"]
 ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": ""}
 
