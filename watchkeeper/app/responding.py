@@ -17,8 +17,9 @@ from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import Invalid, NotFound
 from watchkeeper.core.ids import observed_id
 from watchkeeper.events import Event, JournalReader
+from watchkeeper.operators.model import OPERATOR
 from watchkeeper.respond.asking import PlaybookDesk
-from watchkeeper.respond.checking import DECIDERS, OPERATOR
+from watchkeeper.respond.checking import DECIDERS
 from watchkeeper.respond.gates.book import Gates
 from watchkeeper.respond.gates.model import Gate, GateState, Said
 from watchkeeper.respond.gates.people import Electorate, Persons

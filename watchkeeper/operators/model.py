@@ -9,6 +9,7 @@ import msgspec
 
 from watchkeeper.core.errors import Invalid
 
+OPERATOR = "operator:"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
@@ -102,6 +103,19 @@ def check_name(name: str) -> None:
     """Raises `Invalid` for what is no name of an operator."""
     if not NAME.fullmatch(name):
         raise Invalid(f"not a name for an operator: {name[:80]!a}", hint="use letters, digits and . _ @ -")
+
+
+def voice_of(actor: str) -> str:
+    """Who speaks, however they are spelt: hosts and identity providers do not agree on capitals."""
+    return actor.casefold()
+
+
+def is_operator(actor: str) -> bool:
+    """Whether this is `operator:NAME` with a name that an operator can have.
+
+    One with a blank, an invisible letter or a letter of another script would be a second voice of the same person.
+    """
+    return actor.startswith(OPERATOR) and NAME.fullmatch(actor.removeprefix(OPERATOR)) is not None
 
 
 def role_named(text: str) -> Role:

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.core.errors import Invalid
-from watchkeeper.operators.model import NAME, Role
+from watchkeeper.operators.model import NAME, OPERATOR, Role
 from watchkeeper.respond.expressions import Expression
 from watchkeeper.respond.interface import Action, Reach
 from watchkeeper.respond.playbook import Approval, Manual, Playbook, StepKind, StepSpec, Until, microseconds
@@ -40,7 +40,6 @@ MAX_RUN = 30 * DAY
 MAX_QUORUM = 5
 MAX_TEXT = 4_000
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
-OPERATOR = "operator:"
 DECIDERS = (Role.ANALYST, Role.RESPONDER, Role.ADMIN)
 """The roles that may decide anything."""
 

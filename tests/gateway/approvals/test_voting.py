@@ -19,7 +19,9 @@ RANK = {"analyst": 1, "responder": 2, "admin": 3}
 VOTES = st.lists(
     st.builds(
         Vote,
-        operator=st.sampled_from(["operator:ada", "operator:bob", "operator:eve", "agent:claude", "operator"]),
+        operator=st.sampled_from(
+            ["operator:ada", "operator:bob", "operator:Ada", "operator:eve", "operator:ad\u200ba", "agent:claude"]
+        ),
         role=st.sampled_from(ROLES),
         choice=st.sampled_from([Choice.APPROVE, Choice.APPROVE, Choice.APPROVE, Choice.DENY]),
         at=st.just(7),
@@ -45,12 +47,15 @@ def counted(demands: list[Requirement], votes: list[Vote]) -> State:
     least = min(RANK[one.role] for one in demands)
     state = State.PENDING
     for vote in votes:
-        if not vote.operator.startswith("operator:") or RANK.get(vote.role, 0) < least:
+        if (
+            vote.operator not in ("operator:ada", "operator:Ada", "operator:bob", "operator:eve")
+            or RANK.get(vote.role, 0) < least
+        ):
             continue
         if vote.choice is Choice.DENY:
             return State.DENIED
         if state is State.PENDING:
-            said.setdefault(vote.operator, vote.role)
+            said.setdefault(vote.operator.lower(), vote.role)
         if all(sum(RANK[role] >= RANK[one.role] for role in said.values()) >= one.quorum for one in demands):
             state = State.GRANTED
     return state

@@ -3,7 +3,7 @@
 Obligations, and what each one stops:
 
 1. Only operators decide; an agent's principal never does, whatever face it came by (an agent that approves itself).
-2. Nobody counts twice, and each policy's quorum is counted by itself (two policies, one careless person).
+2. Nobody counts twice, however they are spelt; each policy's quorum is counted by itself (one careless person).
 3. One no is enough, also after the quorum was reached, as long as the call has not passed.
 4. A yes counts for as long as whoever said it could say it (somebody who was revoked, or has another role now).
 """
@@ -16,17 +16,18 @@ from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import Conflict, Denied
 from watchkeeper.gateway.approvals.model import OPEN, Approval, Choice, State, Vote
 from watchkeeper.gateway.approvals.ports import Roles, Standing
+from watchkeeper.operators.model import OPERATOR, is_operator, voice_of
 
 BY_OPERATORS = "approval.operators-decide"
 LACKS_ROLE = "approval.role"
 LOST = "somebody who approved it may not approve it any more"
 """Why a grant is void."""
-_DECIDERS = ("operator:", "system:", "webhook:")
+_DECIDERS = (OPERATOR, "system:", "webhook:")
 
 
 def refuse_agents(by: str) -> None:
     """Raises `Denied` for whoever is no operator."""
-    if not by.startswith(_DECIDERS):
+    if not by.startswith(_DECIDERS) or (by.startswith(OPERATOR) and not is_operator(by)):
         raise Denied("only an operator decides what a person must approve", rule=BY_OPERATORS)
 
 
@@ -43,7 +44,7 @@ def voted(approval: Approval, vote: Vote, roles: Roles) -> Approval:
         return msgspec.structs.replace(approval, state=State.DENIED, votes=votes, ended_at=vote.at, because=vote.reason)
     if approval.state is State.GRANTED:
         raise Conflict(f"{approval.id} is approved already", hint="the call passes once when it is made again")
-    if any(one.operator == vote.operator for one in approval.votes):
+    if any(voice_of(one.operator) == voice_of(vote.operator) for one in approval.votes):
         raise Conflict(f"{vote.operator} has approved {approval.id} already", hint="another person must approve it")
     after = msgspec.structs.replace(approval, votes=(*approval.votes, vote))
     if missing(after, roles):
@@ -64,11 +65,11 @@ def missing(approval: Approval, roles: Roles) -> dict[str, int]:
     yes = [vote for vote in approval.votes if vote.choice is Choice.APPROVE]
     lacking: dict[str, int] = {}
     for one in approval.requirements:
-        have = len({vote.operator for vote in yes if roles.covers(vote.operator, vote.role, one.role)})
+        have = len({voice_of(vote.operator) for vote in yes if roles.covers(vote.operator, vote.role, one.role)})
         if have < one.quorum:
             lacking[one.policy] = one.quorum - have
     return lacking
 
 
 def _without(votes: tuple[Vote, ...], operator: str) -> tuple[Vote, ...]:
-    return tuple(vote for vote in votes if vote.operator != operator)
+    return tuple(vote for vote in votes if voice_of(vote.operator) != voice_of(operator))

@@ -19,8 +19,8 @@ import msgspec
 
 from watchkeeper.core.errors import Conflict, Denied, Invalid
 from watchkeeper.gateway.approvals.ports import Roles, Standing
-from watchkeeper.operators.model import NAME
-from watchkeeper.respond.checking import DECIDERS, OPERATOR
+from watchkeeper.operators.model import OPERATOR, is_operator, voice_of
+from watchkeeper.respond.checking import DECIDERS
 from watchkeeper.respond.gates.model import Choice, Gate, GateKind, GateState, Vote
 
 MAX_COMMENT = 500
@@ -33,7 +33,7 @@ _ENDS = {Choice.DECLINE: GateState.DECLINED, Choice.DONE: GateState.DONE, Choice
 
 def voted(gate: Gate, vote: Vote, roles: Roles, binding: str = "") -> Gate:
     """The gate after this vote. Raises `Denied`, `Invalid`, `Conflict`; `binding` is of what the person was shown."""
-    if not vote.operator.startswith(OPERATOR) or not NAME.fullmatch(vote.operator.removeprefix(OPERATOR)):
+    if not is_operator(vote.operator):
         raise Denied("only an operator decides what a person must decide", rule="playbooks.operators-decide")
     if vote.choice not in _CHOICES.get(gate.kind, ()):
         raise Invalid(f"{gate.id} is no gate that can be answered with {vote.choice}", hint=_hint(gate))
@@ -53,9 +53,9 @@ def voted(gate: Gate, vote: Vote, roles: Roles, binding: str = "") -> Gate:
         raise Invalid(f"a comment has at most {MAX_COMMENT} characters", hint="say it shorter")
     vote = msgspec.structs.replace(vote, comment=comment)
     if vote.choice is not Choice.APPROVE:
-        others = tuple(one for one in gate.votes if not _is_same(one.operator, vote.operator))
+        others = tuple(one for one in gate.votes if voice_of(one.operator) != voice_of(vote.operator))
         return _ended(gate, (*others, vote), _ENDS[vote.choice], f"{vote.operator}: {comment}", vote.at)
-    if any(_is_same(one.operator, vote.operator) for one in gate.votes):
+    if any(voice_of(one.operator) == voice_of(vote.operator) for one in gate.votes):
         raise Conflict(f"{vote.operator} has approved it already", hint="another person must approve it")
     after = msgspec.structs.replace(gate, votes=(*gate.votes, vote))
     if lacking(after, roles):
@@ -67,11 +67,11 @@ def voted(gate: Gate, vote: Vote, roles: Roles, binding: str = "") -> Gate:
 def lacking(gate: Gate, roles: Roles) -> int:
     """How many more persons must approve; 0 when none."""
     yes = {
-        vote.operator.casefold()
+        voice_of(vote.operator)
         for vote in gate.votes
         if vote.choice is Choice.APPROVE and is_among(gate.voters, vote.operator, vote.role, roles)
     }
-    alone = not yes - {gate.asked_by.casefold()}
+    alone = not yes - {voice_of(gate.asked_by)}
     return max(gate.spec.quorum - len(yes), 1 if alone else 0, 0)
 
 
@@ -87,11 +87,6 @@ def is_among(voters: Sequence[str], operator: str, role: str, roles: Roles) -> b
     if operator in voters and any(roles.covers(operator, role, one) for one in DECIDERS):
         return True
     return any(roles.covers(operator, role, one) for one in voters if not one.startswith(OPERATOR))
-
-
-def _is_same(one: str, other: str) -> bool:
-    """Names of one person: hosts and identity providers do not agree on capitals."""
-    return one.casefold() == other.casefold()
 
 
 def _ended(gate: Gate, votes: tuple[Vote, ...], state: GateState, said: str, at: int) -> Gate:
