@@ -99,9 +99,8 @@ def test_of_two_processes_one_carries_the_run_out_and_the_other_goes_on_when_it_
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.behaviour("respond.lost-connection")
+@pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)  # a file has no connections
 def test_a_run_goes_on_when_the_connections_to_its_database_break(harmed):
-    if not harmed.database.is_server:
-        pytest.skip("a file has no connections")
     done, seen = threading.Event(), []
 
     def cut(where: str) -> None:
