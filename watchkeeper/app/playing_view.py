@@ -19,7 +19,17 @@ from watchkeeper.respond.planning import Plan
 from watchkeeper.respond.playbook import Shelved
 from watchkeeper.respond.radius import Foreseen
 from watchkeeper.respond.trials import tried
-from watchkeeper.web.playing import Asked, DryRun, PlaybookLine, PlaybookWhole, RunLine, RunWhole, Waiting
+from watchkeeper.web.playing import (
+    PAGE,
+    Asked,
+    DryRun,
+    PlaybookLine,
+    PlaybookWhole,
+    RunLine,
+    RunLines,
+    RunWhole,
+    Waiting,
+)
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -57,9 +67,10 @@ class PlayingView:
         asked = {"gate": name, "by": acting.actor, "role": acting.role, ACTING: acting}
         return msgspec.convert(self._acts.say({**said, **asked}), Gate)
 
-    def runs(self, acting: Acting, state: str, incident: str) -> Sequence[RunLine]:
+    def runs(self, acting: Acting, asked: Mapping[str, str], offset: int) -> RunLines:
         self._access.require(acting, "read_incidents")
-        return [_line(row) for row in self._acts.runs({"state": state, "incident": incident, "limit": 200})]
+        found = self._acts.run_page(dict(asked), limit=PAGE, offset=offset)
+        return RunLines([_line(row) for row in found.runs], found.total, found.counts, found.playbooks)
 
     def run(self, acting: Acting, name: str) -> RunWhole:
         self._access.require(acting, "read_incidents")
@@ -143,4 +154,5 @@ def _shelved(one: Shelved) -> PlaybookLine:
 
 
 def _line(row: Mapping[str, Any]) -> RunLine:
-    return RunLine(msgspec.convert({**row, "steps": ()}, Run), str(row["number"]))
+    run = msgspec.convert({**row, "steps": ()}, Run)
+    return RunLine(run, str(row["number"]), str(row.get("title", "")), waits=bool(row.get("waits")))

@@ -28,6 +28,7 @@ from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import Alert, Ending
 from watchkeeper.respond.planning import Authority, Plan
 from watchkeeper.respond.radius import Call, Foreseen, foresee
+from watchkeeper.respond.runlist import RunList, RunPage, which_of
 from watchkeeper.respond.service import load_actions, load_shelf
 from watchkeeper.respond.settings import RespondSettings
 
@@ -52,6 +53,7 @@ class Responding:
         electorate = Electorate(platform.rules, platform.roster)
         self._persons = Persons(platform.database, ledger, platform.clock, self._gates, electorate)
         self._desk = PlaybookDesk(platform.database, ledger, platform.clock)
+        self._list = RunList(platform.database)
         self.settings: RespondSettings | None = None
         """Those that are in force; without them, those of the folder."""
         self.acts: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -112,9 +114,13 @@ class Responding:
         }
 
     def runs(self, asked: dict[str, Any]) -> Any:
-        """The newest runs."""
+        """The newest runs of a `state`, `playbook`, `incident` and with these `words`; `offset` are passed over."""
         limit = min(max(int(asked.get("limit", 50)), 1), 500)
-        return self._desk.runs(str(asked.get("state", "")), str(asked.get("incident", "")), limit)
+        return self._list.newest(which_of(asked), limit=limit, offset=max(int(asked.get("offset", 0)), 0))
+
+    def run_page(self, asked: dict[str, Any], *, limit: int, offset: int) -> RunPage:
+        """The same, with how many there are of each state."""
+        return self._list.page(which_of(asked), limit=limit, offset=offset)
 
     def run_show(self, asked: dict[str, Any]) -> Any:
         """One run: its plan, how each step stands, and its gates."""

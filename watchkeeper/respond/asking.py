@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.database import Database
@@ -23,6 +22,7 @@ from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import Alert, IncidentState, Mark
 from watchkeeper.respond.planning import Authority, Plan, facts_of, plan
 from watchkeeper.respond.playbook import Shelved
+from watchkeeper.respond.runlist import incident_named, row_of
 
 _EMPTY: dict[str, Any] = {
     "id": "none",
@@ -78,7 +78,7 @@ class PlaybookDesk:
         """Have it run for an incident. Raises `NotFound`, `Conflict` when it is closed, `Invalid` when nothing fits."""
         decided, _ = self.plan(shelved, incident, (), actions, authority, given=given)
         with self._database.write() as session:
-            row = _incident(session, incident)
+            row = incident_named(session, incident)
             if row.state == IncidentState.CLOSED.value:
                 raise Conflict(f"{row.number} is closed", hint="open it again first")
             run = decided.key(row.id, row.round, shelved.playbook, observed_id())
@@ -92,17 +92,6 @@ class PlaybookDesk:
             number = row.number
         self._ledger.flush()
         return {"run": run, "incident": number, "playbook": shelved.playbook.id, "plan_hash": decided.digest()}
-
-    def runs(self, state: str, incident: str, limit: int) -> list[dict[str, Any]]:
-        """The newest runs, as rows. Raises `NotFound` for an incident that there is not."""
-        query = select(RunRow, IncidentRow.number).join(IncidentRow, IncidentRow.id == RunRow.incident)
-        with self._database.read() as session:
-            if incident:
-                query = query.where(RunRow.incident == _incident(session, incident).id)
-            if state:
-                query = query.where(RunRow.state == state)
-            rows = session.execute(query.order_by(RunRow.begun_at.desc()).limit(limit)).all()
-            return [_row(session, row, number) for row, number in rows]
 
     def run(self, name: str) -> dict[str, Any]:
         """One run with its plan, by id or the beginning of one. Raises `NotFound`, `Conflict`."""
@@ -120,7 +109,7 @@ class PlaybookDesk:
             document = msgspec.json.decode(row.document)
             steps = msgspec.to_builtins(_store.steps_of(session, row.id))
             return {
-                "run": _row(session, row, number),
+                "run": row_of(row, number),
                 "steps": steps,
                 "plan": document["plan"],
                 "text": _store.text_of(session, row.hash) or document["playbook"].get("text", ""),
@@ -132,18 +121,5 @@ class PlaybookDesk:
             about = {"server": newest.server, "principal": newest.principal} if newest else {}
             return facts_of(_EMPTY | about, alerts)
         with self._database.read() as session:
-            row = _incident(session, incident)
+            row = incident_named(session, incident)
             return facts_of(brief(_store.incident_of(row)), _store.alerts_of(session, row.id))
-
-
-def _row(session: Session, row: RunRow, number: str) -> dict[str, Any]:
-    whole: dict[str, Any] = msgspec.to_builtins(_store.run_of(row, ()))
-    del whole["steps"]
-    return whole | {"number": number}
-
-
-def _incident(session: Session, name: str) -> IncidentRow:
-    row = session.get(IncidentRow, name) or session.scalar(select(IncidentRow).where(IncidentRow.number == name))
-    if row is None:
-        raise NotFound(f"there is no incident {name[:80]!r}", hint="see `watchkeeper incidents list`")
-    return row

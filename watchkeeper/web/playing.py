@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode
 
 if TYPE_CHECKING:  # who only reads settings must not wait for response
     from watchkeeper.operators.model import Acting
@@ -14,7 +15,8 @@ if TYPE_CHECKING:  # who only reads settings must not wait for response
     from watchkeeper.respond.playbook import Playbook
     from watchkeeper.respond.radius import Foreseen
 
-RUN_STATES = ("pending", "begun", "parked", "finished")
+RUN_STATES = ("all", "open", "waiting", "parked", "ended", "failed")
+PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,61 @@ class RunLine:
     run: Run
     number: str
     """Of its incident."""
+    title: str = ""
+    """Of its incident; foreign text."""
+    waits: bool = False
+    """For a person."""
+
+
+@dataclass(frozen=True)
+class RunLines:
+    """Some of the runs that were asked for."""
+
+    rows: Sequence[RunLine]
+    total: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """State → how many there are with the other filters."""
+    playbooks: Sequence[str] = ()
+    """All that ever had a run."""
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """Where one is in the list of runs: everything that an address keeps."""
+
+    state: str = "all"
+    playbook: str = ""
+    incident: str = ""
+    q: str = ""
+    page: str = ""
+
+    def address(self, **changed: str) -> str:
+        """The same place with other parts; another filter begins at its first page."""
+        parts = {name: getattr(self, name) for name in self.__dataclass_fields__} | {"page": ""} | changed
+        parts["state"] = "" if parts["state"] == "all" else parts["state"]
+        kept = {name: value for name, value in parts.items() if value}
+        return f"/runs?{urlencode(kept, errors='replace')}" if kept else "/runs"
+
+    @property
+    def number(self) -> int:
+        """Of the page, from 1."""
+        return max(1, int(self.page or 1))
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The filter that it stands for."""
+        return {"state": self.state, "playbook": self.playbook, "incident": self.incident, "words": self.q}
+
+
+def run_place_of(params: Mapping[str, str]) -> RunPlace:
+    """The place of an address; what makes no sense in it is left out."""
+    known = {name: params.get(name, "")[:200] for name in RunPlace.__dataclass_fields__}
+    known["state"] = {"finished": "ended", "begun": "open", "pending": "open"}.get(known["state"], known["state"])
+    if known["state"] not in RUN_STATES:
+        known["state"] = "all"
+    if not (known["page"].isascii() and known["page"].isdigit() and len(known["page"]) < 6):
+        known["page"] = ""
+    return RunPlace(**known)
 
 
 @dataclass(frozen=True)
@@ -128,8 +185,8 @@ class Playing(Protocol):
         """`choice`, `comment`, `binding`. Raises `NotFound`, `Invalid`, `Conflict`: nothing is decided."""
         ...
 
-    def runs(self, acting: Acting, state: str, incident: str) -> Sequence[RunLine]:
-        """The newest."""
+    def runs(self, acting: Acting, asked: Mapping[str, str], offset: int) -> RunLines:
+        """The newest of what an address asks for. Raises `NotFound`, `Invalid`."""
         ...
 
     def run(self, acting: Acting, name: str) -> RunWhole:

@@ -9,6 +9,7 @@ import click
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
+from watchkeeper.respond.runlist import RunView
 
 SHORT = 8
 """Characters of an id that are enough to name it."""
@@ -63,14 +64,18 @@ def show(playbook: str, data: Path | None, token_file: Path | None, as_json: boo
 
 @click.command()
 @click.option("--incident", default="", help="Only of this incident.")
-@click.option("--state", default="", help="Only these: pending, begun, finished or parked.")
+@click.option("--playbook", default="", help="Only of this playbook.")
+@click.option("--state", type=click.Choice(list(RunView)), default=RunView.ALL, help="Only of this state.")
+@click.option("--search", "words", default="", help="Only those with these words: playbook, incident, who asked, why.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="So many at most.")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Pass over so many of the newest.")
 @options.data
 @options.token_file
 @options.as_json
 @options.errors_told
-def runs(incident: str, state: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
-    """List the newest runs."""
-    rows = Administration.by_token(data, token_file).call("playbooks.runs", incident=incident, state=state)
+def runs(data: Path | None, token_file: Path | None, as_json: bool, **asked: Any) -> None:
+    """List the newest runs. Those that wait for a person: --state waiting."""
+    rows = Administration.by_token(data, token_file).call("playbooks.runs", **asked)
     if as_json:
         output.as_json(rows)
         return
@@ -81,15 +86,17 @@ def runs(incident: str, state: str, data: Path | None, token_file: Path | None, 
                 row["id"][:SHORT],
                 row["playbook"],
                 row["number"],
-                row["state"],
+                row["state"] + (", waits" if row["waits"] else ""),
                 row["outcome"] or "-",
                 output.moment(row["begun_at"]),
                 row["asked_by"] or "an alert",
             ]
             for row in rows
         ],
-        empty="No playbook has run yet: an alert, or `watchkeeper playbooks run`, begins one.",
+        empty="No run is like that. An alert begins one, or `watchkeeper playbooks run`.",
     )
+    if len(rows) == asked["limit"]:
+        output.text(f"Older ones: --offset {asked['offset'] + asked['limit']}")
 
 
 @click.command("run-show")

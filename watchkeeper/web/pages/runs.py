@@ -14,7 +14,7 @@ from watchkeeper.web.commands import link
 from watchkeeper.web.pages.approvals import acting_of
 from watchkeeper.web.pages.event import readable
 from watchkeeper.web.pages.gates import STATUS, playing_of, told
-from watchkeeper.web.playing import RUN_STATES, Asked, staged
+from watchkeeper.web.playing import PAGE, RUN_STATES, Asked, run_place_of, staged
 from watchkeeper.web.show import Known, PageRequest, console_of, known, listed
 
 _LIMIT = 32_768
@@ -24,12 +24,11 @@ _LONGEST = 500
 
 @get("/runs", sync_to_thread=True)
 def runs(request: PageRequest) -> Response[str]:
-    """The newest runs, of one state or one incident."""
-    console, params = console_of(request), request.query_params
-    wanted, incident = params.get("state", ""), params.get("incident", "")[:64]
-    wanted = wanted if wanted in RUN_STATES else ""
-    rows = listed(lambda: playing_of(console).runs(acting_of(request), wanted, incident))
-    return console.page(request, "runs", "Runs", rows=rows, wanted=wanted, incident=incident, states=RUN_STATES)
+    """The list; its address says which part of it."""
+    console, place = console_of(request), run_place_of(request.query_params)
+    acting, offset = acting_of(request), (place.number - 1) * PAGE
+    found = known(lambda: playing_of(console).runs(acting, place.asked, offset), None)
+    return console.page(request, "runs", "Runs", found=found, place=place, states=RUN_STATES, size=PAGE)
 
 
 @get("/runs/{run_id:str}", sync_to_thread=True)
