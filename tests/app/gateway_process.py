@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ _IDS = itertools.count(1)
 class GatewayProcess:
     """The process, what its ready line said, and its log."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, program: Sequence[str] = ("-m", "watchkeeper")) -> None:
         self.data = folder / "data"
         self.log = folder / "gateway.log"
         words = (
@@ -39,7 +39,7 @@ class GatewayProcess:
             compiled.lend(self.folder)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "watchkeeper", "gateway", *words],
+                [sys.executable, *program, "gateway", *words],
                 cwd=folder,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -29,8 +29,8 @@ from watchkeeper.app.settings import load
 from watchkeeper.cli import main
 from watchkeeper.core.errors import NotFound, Unavailable
 from watchkeeper.events import JournalReader
+from watchkeeper.gateway.custody.model import Asked
 from watchkeeper.gateway.custody.reach import Custodian
-from watchkeeper.gateway.custody.room import Asked
 from watchkeeper.gateway.holds import session_digest, subject_of
 from watchkeeper.respond.actions.preserving import SnapshotEvidence
 from watchkeeper.respond.actions.sessions import KillSession, QuarantineSession

@@ -23,8 +23,8 @@ from tests.app.conftest import command, environment
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.events import Event, Journal, JournalReader
+from watchkeeper.gateway.custody.model import Asked
 from watchkeeper.gateway.custody.reach import Custodian
-from watchkeeper.gateway.custody.room import Asked
 from watchkeeper.gateway.holds import Subject
 from watchkeeper.gateway.orders import OrderBook, OrderKind, Probe
 

@@ -38,6 +38,7 @@ TABLES = Tables(
     kept={
         "gateway_clients": "who may connect, and whose token was revoked: `watchkeeper clients revoke`",
         "gateway_tasks": "whose a running task is, so that nobody else gets its result; at most seven days",
+        "gateway_endings": "what of it was ended, by whose order, so that it is ended once; at most thirty days",
         "gateway_flow": "what it read lately, so that it cannot carry it out; as long as [flow] says",
         "gateway_values": "that its placeholders are gone, for other workers; at most an hour",
         "gateway_orders": "orders that contain it, and were lifted or are in force",

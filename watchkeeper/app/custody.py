@@ -12,8 +12,8 @@ import msgspec
 
 from watchkeeper.core.errors import NotFound, Unavailable, WatchkeeperError
 from watchkeeper.core.ids import observed_id
+from watchkeeper.gateway.custody.model import Asked
 from watchkeeper.gateway.custody.reach import Custodian
-from watchkeeper.gateway.custody.room import Asked
 from watchkeeper.gateway.holds import Subject, subject_of
 from watchkeeper.gateway.orders import Order, OrderKind
 from watchkeeper.gateway.relay.ownership import untagged

@@ -35,6 +35,8 @@ from watchkeeper.gateway.canary import Canary
 from watchkeeper.gateway.canary.visit import PRINCIPAL
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
+from watchkeeper.gateway.custody.ledger import Ledger
+from watchkeeper.gateway.custody.once import Once
 from watchkeeper.gateway.custody.room import Custody
 from watchkeeper.gateway.flow.ledger import FlowLedger
 from watchkeeper.gateway.gaps import Gaps
@@ -113,6 +115,8 @@ async def serve(
             await gateway.start(post.sockets)
             watching = asyncio.create_task(fitted.canary.run())
             stack.callback(watching.cancel)
+            finishing = asyncio.create_task(fitted.custody.recover())
+            stack.callback(finishing.cancel)
             renewal = Renewal(
                 loaded, ground, fitted, Holdings(stock, consumption, stack), writer=post.writer, demo=demo
             )
@@ -204,11 +208,19 @@ def fit_out(
     if relay is not None and guard.flow is not None:
         guard.flow.is_one_of_several = relay.count > 1
     control.answers |= {REFRESH: desk.on_refresh, **governing.answers}
-    control.answers |= Custody(control.gateway_id, gateway, guard.tasks).answers
+    custody = custody_over(loaded, platform, control.gateway_id, gateway, guard)
+    control.answers |= custody.answers
     canary = canary_over(control, platform, orders, guard)
     control.answers["canary.reports"] = canary.on_reports
     control.answers["heartbeat"] = sounding(control.gateway_id, platform.journal, platform.clock)
-    return Fitted(gateway, control, guard, terms, relay, desk, canary, governing)
+    return Fitted(gateway, control, guard, terms, relay, desk, canary, governing, custody)
+
+
+def custody_over(loaded: Loaded, platform: Platform, gateway_id: str, gateway: Gateway, guard: Guard) -> Custody:
+    """What ends sessions here, and knows what was ended before; it has not looked for what was left yet."""
+    ledger = Ledger(platform.database, platform.clock, loaded.data_dir, platform.journal.writer)
+    once = Once(gateway_id, ledger, platform.clock).recording(platform.journal, loaded.data_dir)
+    return Custody(once, gateway, guard.tasks)
 
 
 def canary_over(control: GatewayControl, platform: Platform, orders: OrdersInForce, guard: Guard) -> Canary:

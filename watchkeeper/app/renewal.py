@@ -34,6 +34,7 @@ from watchkeeper.gateway.aggregate.model import Endpoint
 from watchkeeper.gateway.approvals.desk import Desk
 from watchkeeper.gateway.canary import Canary
 from watchkeeper.gateway.control import GatewayControl
+from watchkeeper.gateway.custody.room import Custody
 from watchkeeper.gateway.fitting import Terms
 from watchkeeper.gateway.flow.reading import Reading
 from watchkeeper.gateway.judging import Notices
@@ -75,6 +76,7 @@ class Fitted:
     desk: Desk
     canary: Canary
     governing: Governing
+    custody: Custody
 
 
 @dataclass

@@ -12,6 +12,7 @@ from watchkeeper.gateway import identity, orders
 from watchkeeper.gateway.approvals import book as approvals
 from watchkeeper.gateway.bundles import book as bundles
 from watchkeeper.gateway.credentials import grants
+from watchkeeper.gateway.custody import ledger as endings
 from watchkeeper.gateway.flow import ledger as flow
 from watchkeeper.gateway.redaction import values
 from watchkeeper.operators import roster
@@ -27,7 +28,7 @@ from watchkeeper.web import operators
 METADATA = Base.metadata
 ROOMS = (
     *(alerts, exceptions),
-    *(approvals, bundles, detector, flow, grants, identity, orders, pins),
+    *(approvals, bundles, detector, endings, flow, grants, identity, orders, pins),
     *(gates, hunts, incidents, integrations, lease, operators, register, roster, values, webhooks),
     *(oncall, pausing),
 )

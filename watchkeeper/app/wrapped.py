@@ -20,6 +20,8 @@ from watchkeeper.core.errors import Conflict, Denied
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.custody.alone import Alone
+from watchkeeper.gateway.custody.ledger import Ledger
+from watchkeeper.gateway.custody.once import Once
 from watchkeeper.gateway.measures.ledger import TaintLedger
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.stdio.child import Child
@@ -101,7 +103,9 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
         also=(desk.look, governing.look, taints.sync, *syncing(guard.redaction)),
     )
     control.answers |= {REFRESH: desk.on_refresh, **governing.answers}
-    control.answers |= Alone(name, planned.principal, child).answers
+    ledger = Ledger(platform.database, platform.clock, loaded.data_dir, platform.journal.writer)
+    once = Once(control.gateway_id, ledger, platform.clock)
+    control.answers |= Alone(name, planned.principal, child, once).answers
     governing.loop = asyncio.get_running_loop()
     note_service(platform, loaded, f"wrap-{name}", "admin.service.started")
     await control.start()

@@ -54,7 +54,7 @@ class Presence:
             socket=str(path),
             host=self._host,
             pid=os.getpid(),
-            birth=_birth(os.getpid()),
+            birth=birth_of(os.getpid()),
             started=now,
             heartbeat=now,
             acknowledged=acknowledged,
@@ -109,10 +109,10 @@ def _is_alive(pid: int, birth: str) -> bool:
         return False
     except PermissionError:
         pass  # it exists and belongs to somebody else: the birth tells whether it is ours
-    return _birth(pid) == birth
+    return birth_of(pid) == birth
 
 
-def _birth(pid: int) -> str:
+def birth_of(pid: int) -> str:
     """When a living process began, as the kernel counts; empty where that cannot be read: the pid alone decides."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")

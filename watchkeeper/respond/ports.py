@@ -9,9 +9,8 @@ import msgspec
 
 from watchkeeper.core.secrets import Secret
 from watchkeeper.events.model import Event
-from watchkeeper.gateway.custody.model import Drained, Ending, Live, Rest, Served
+from watchkeeper.gateway.custody.model import Asked, Drained, Ending, Live, Rest, Served
 from watchkeeper.gateway.custody.reach import Said
-from watchkeeper.gateway.custody.room import Asked
 from watchkeeper.gateway.holds import Subject
 from watchkeeper.gateway.measures.model import Probe
 from watchkeeper.gateway.orders import Containment, Fence, Order, OrderKind

@@ -194,6 +194,23 @@ CREATE TABLE gateway_clients (
 	PRIMARY KEY (tenant, id),
 	UNIQUE (tenant, digest)
 );
+CREATE TABLE gateway_endings (
+	tenant VARCHAR(64) NOT NULL,
+	id VARCHAR(64) NOT NULL,
+	place VARCHAR(64) NOT NULL,
+	verb VARCHAR(16) NOT NULL,
+	target TEXT NOT NULL,
+	asked TEXT NOT NULL,
+	gateway VARCHAR(64) NOT NULL,
+	process VARCHAR(64) NOT NULL,
+	generation BIGINT NOT NULL,
+	meant TEXT NOT NULL,
+	answer TEXT NOT NULL,
+	begun_at BIGINT NOT NULL,
+	done_at BIGINT NOT NULL,
+	told_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, id, place)
+);
 CREATE TABLE gateway_flow (
 	tenant VARCHAR(64) NOT NULL,
 	principal TEXT NOT NULL,
@@ -712,6 +729,7 @@ CREATE INDEX ix_detect_hunt_runs_hunt ON detect_hunt_runs (hunt);
 CREATE INDEX ix_detect_outbox_reader ON detect_outbox (reader);
 CREATE INDEX ix_gateway_approvals_binding ON gateway_approvals (binding);
 CREATE INDEX ix_gateway_approvals_state ON gateway_approvals (state);
+CREATE INDEX ix_gateway_endings_begun_at ON gateway_endings (begun_at);
 CREATE INDEX ix_oncall_escalations_number ON oncall_escalations (number);
 CREATE INDEX ix_oncall_escalations_state ON oncall_escalations (state);
 CREATE INDEX ix_oncall_handovers_rota ON oncall_handovers (rota);
@@ -765,4 +783,4 @@ CREATE INDEX respond_links_by_value ON respond_links (kind, value);
 CREATE INDEX respond_outbox_by_recorder ON respond_outbox (recorder, is_recorded, seq);
 CREATE INDEX respond_tasks_by_due ON respond_tasks (done_at, due_at);
 CREATE INDEX respond_traits_by_value ON respond_traits (kind, value);
-INSERT INTO alembic_version (version_num) VALUES ('0022');
+INSERT INTO alembic_version (version_num) VALUES ('0023');

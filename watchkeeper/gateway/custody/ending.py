@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from contextlib import suppress
 
 from watchkeeper.gateway.containment import AGENT
 from watchkeeper.gateway.custody.errand import Errand
-from watchkeeper.gateway.custody.groups import has_any
-from watchkeeper.gateway.custody.model import Ending, Rest
+from watchkeeper.gateway.custody.groups import has_any, until_empty
+from watchkeeper.gateway.custody.model import Ending, Meant, Rest
 from watchkeeper.gateway.custody.view import Seen, View, houses_in
 from watchkeeper.gateway.duties.tasks import Task
 from watchkeeper.gateway.holds import Subject, session_digest
+from watchkeeper.gateway.presence import birth_of
 from watchkeeper.gateway.service import Gateway
 
 _MOST_REMEMBERED = 10_000
-_GROUP_SECONDS = 3.0
-_LOOK = 0.01
 
 
 class Endings:
@@ -32,7 +30,19 @@ class Endings:
         self._view = view
         self._groups: OrderedDict[str, set[int]] = OrderedDict()
         """Subject → process groups that were ended for it: to look whether anything of them is left."""
-        self._never = asyncio.Event()
+
+    def meant(self, subject: Subject, *, with_tasks: bool = True) -> Meant:
+        """Everything of a subject that is live here: what `end` would end now."""
+        view = self._view
+        seen, serving = view.sessions(subject), view.serving(subject)
+        return Meant(
+            sessions=tuple((one.server, one.principal, one.session) for one in seen),
+            tasks=tuple((at, task, o.principal, o.tool) for at, task, o in view.tasks(subject) if with_tasks),
+            processes=tuple((process.pid, birth_of(process.pid)) for _, process in view.hosted(subject)),
+            parties=len(view.parties(subject, {one.session for one in seen})),
+            calls=sum(not one.is_stream for one in serving),
+            streams=sum(one.is_stream for one in serving),
+        )
 
     async def end(self, subject: Subject, reason: str, *, with_tasks: bool = True) -> Ending:
         """End everything of a subject that is live here; what has ended already is not ended again."""
@@ -52,7 +62,7 @@ class Endings:
         for server, process in hosted:
             if (houses := houses_in(view.upstream(server))) is not None:
                 await houses.expel(process, reason)
-        await self._until_empty({process.pid for _, process in hosted})
+        await until_empty({process.pid for _, process in hosted})
         doubts += await self._leave([one for one in seen if houses_in(view.upstream(one.server)) is None])
         return Ending(
             sessions=len(seen) + len(parties),
@@ -78,14 +88,6 @@ class Endings:
             processes=tuple(sorted(running | left)),
             tasks=over.count(False),
         )
-
-    async def _until_empty(self, groups: set[int]) -> None:
-        """Wait for what servers have started themselves: the kernel takes a moment to end it."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _GROUP_SECONDS
-        while any(map(has_any, groups)) and loop.time() < deadline:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._never.wait(), _LOOK)
 
     async def _cancel(self, tasks: list[tuple[str, str, Task]], seen: list[Seen]) -> tuple[list[str], int]:
         errands = [(at, owner, task, self._errand(at, owner, seen)) for at, task, owner in tasks]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
+_GROUP_SECONDS = 3.0
+_LOOK = 0.01
 _PROC = Path("/proc")
 _DEAD = frozenset({"Z", "X"})
 
@@ -28,3 +33,12 @@ def _is_of(group: int, stat: Path) -> bool:
     except (OSError, ValueError):
         return False  # it has ended meanwhile
     return int(its_group) == group and state not in _DEAD
+
+
+async def until_empty(groups: Collection[int]) -> None:
+    """Wait for what servers have started themselves, a few seconds: the kernel takes a moment to end it."""
+    loop, never = asyncio.get_running_loop(), asyncio.Event()
+    deadline = loop.time() + _GROUP_SECONDS
+    while any(map(has_any, groups)) and loop.time() < deadline:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(never.wait(), _LOOK)

@@ -5,6 +5,19 @@ from __future__ import annotations
 import msgspec
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wants something ended, and under which key it is ended once."""
+
+    key: str
+    by: str
+    reason: str
+    incident: str = ""
+    run: str = ""
+    """The playbook's run; empty for a person."""
+    asked_by: tuple[str, ...] = ()
+    """Who approved it, or asked for it."""
+
+
 class Live(msgspec.Struct, frozen=True):
     """A session of the older era, or what a principal has open at a server in the modern one."""
 
@@ -25,9 +38,31 @@ class Live(msgspec.Struct, frozen=True):
     """Its principal's tasks at this server that this gateway saw being made."""
 
 
+class Meant(msgspec.Struct, frozen=True, kw_only=True):
+    """What an ending is about to end, kept until it is done: a process that is killed meanwhile leaves it to the next.
+
+    It holds ids that open sessions and tasks.
+    """
+
+    sessions: tuple[tuple[str, str, str], ...] = ()
+    """Server, principal and id."""
+    tasks: tuple[tuple[str, str, str, str], ...] = ()
+    """Server, id, principal and tool."""
+    processes: tuple[tuple[int, str], ...] = ()
+    """Servers that were started for it: process id and birth."""
+    parties: int = 0
+    """Sessions with endpoints."""
+    calls: int = 0
+    streams: int = 0
+    is_unknown: bool = False
+    """It cannot be read any more."""
+
+
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """What one gateway ended."""
 
+    place: str = ""
+    """Which gateway's part it is: a process's, and that of those after it."""
     sessions: int = 0
     calls: int = 0
     streams: int = 0
@@ -58,6 +93,8 @@ class Drained(msgspec.Struct, frozen=True, kw_only=True):
     """A server's transport in one gateway, after its sessions ended and what reached it was begun anew."""
 
     ended: Ending
+    place: str = ""
+    """As an ending's."""
     was_quiet: bool = False
     """Everything under way ended by itself, within the bound."""
 

@@ -17,8 +17,9 @@ from watchkeeper.core.clock import Clock
 from watchkeeper.core.control import ask
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
-from watchkeeper.gateway.custody.model import Drained, Ending, Live, Rest, Served
-from watchkeeper.gateway.custody.room import DRAIN, END, LIST, REST, TRY, Asked
+from watchkeeper.gateway.custody.ledger import Deed, kept_of
+from watchkeeper.gateway.custody.model import Asked, Drained, Ending, Live, Rest, Served
+from watchkeeper.gateway.custody.room import DRAIN, END, LIST, REST, TRY
 from watchkeeper.gateway.holds import Subject
 from watchkeeper.gateway.orders import Fence
 from watchkeeper.gateway.presence import Presence, Standing
@@ -27,6 +28,9 @@ T = TypeVar("T")
 _PATIENCE = 5.0
 _ENDING = 30.0
 """Seconds that a gateway has to end something: a process has a few to end by itself."""
+
+
+_UNFINISHED = Ending(doubts=("it was gone before it said what it had ended: its servers may not have been told",))
 
 
 class Said(msgspec.Struct, Generic[T], frozen=True):
@@ -54,6 +58,7 @@ class Custodian:
     def __init__(self, database: Database, clock: Clock, tenant: str = "default") -> None:
         self._presence = Presence(database, clock, tenant)
         self._database = database
+        self._tenant = tenant
 
     def fenced(self, fence: Fence) -> Self:
         """The same for a process that may lose the right to end anything: `fence` is asked before each ending. What was
@@ -77,19 +82,37 @@ class Custodian:
         return self._ask("clients.admits", {"digests": list(digests)}, Admitted)
 
     def end(self, subject: Subject, asked: Asked) -> Said[Ending]:
-        """End what a subject has live. Raises `Unavailable` when no gateway runs: then nothing is."""
+        """End what a subject has live. Raises `Unavailable` when no gateway runs: then nothing is.
+
+        The same key again is answered with what was done, by gateways that are gone, too.
+        """
         self._may_end()
-        return self._some(self._ask(END, {"subject": subject.text} | msgspec.to_builtins(asked), Ending, _ENDING))
+        said = self._some(self._ask(END, {"subject": subject.text} | msgspec.to_builtins(asked), Ending, _ENDING))
+        for gateway, answer in self._gone(said, Deed("end", subject.text, asked)).items():
+            said.answers[gateway] = msgspec.convert(answer, Ending) if answer is not None else _UNFINISHED
+        return said
 
     def drain(self, server: str, within: float, asked: Asked) -> Said[Drained]:
         """Drain a server's transport in every gateway that serves it. Raises `Unavailable` when none does."""
         self._may_end()
         arguments = {"server": server, "within": within} | msgspec.to_builtins(asked)
-        return self._some(self._ask(DRAIN, arguments, Drained, _ENDING + within))
+        said = self._some(self._ask(DRAIN, arguments, Drained, _ENDING + within))
+        for gateway, answer in self._gone(said, Deed("drain", server, asked)).items():
+            said.answers[gateway] = (
+                msgspec.convert(answer, Drained) if answer is not None else Drained(ended=_UNFINISHED)
+            )
+        return said
 
     def attempt(self, server: str) -> Said[Served]:
         """Have every gateway that serves it greet the server. Raises `Unavailable` when none does."""
         return self._some(self._ask(TRY, {"server": server}, Served, _ENDING))
+
+    def _gone(self, said: Said[Any], deed: Deed) -> dict[str, dict[str, Any] | None]:
+        """What gateways came to that neither answered now nor are silent; None for one that did not come to an end."""
+        places = {answer.place for answer in said.answers.values()}
+        kept = kept_of(self._database, deed, self._tenant)
+        gone = [one for one in kept if one.place not in places and one.gateway not in said.silent]
+        return {f"{one.gateway}, gone": one.answer for one in gone}
 
     def _may_end(self) -> None:
         with self._database.write():

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from watchkeeper.gateway.custody.room import Asked
+from watchkeeper.gateway.custody.model import Asked
 from watchkeeper.gateway.measures import targets
 from watchkeeper.gateway.measures.model import NOBODY, Probe
 from watchkeeper.gateway.measures.probing import probes_of
