@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 import pytest
 
+from watchkeeper.core.content import content_folder
+from watchkeeper.detect.sigma.rules import load_rules
 from watchkeeper.respond import IncidentState, RespondSettings
 
 
@@ -135,6 +138,23 @@ def test_an_alert_about_what_an_operator_did_contains_nothing_anew(estate, gate)
         estate.until(lambda: service.incidents.list()[0].alert_count == 2)
     assert list(estate.orders.in_force()) == []
     assert len(estate.events("respond.playbook.started")) == 1
+
+
+@pytest.mark.behaviour("respond.lifted-on-purpose-is-a-note")
+def test_an_operator_who_lifts_an_order_writes_a_line_and_alarms_nobody(estate, gate):
+    (rule,) = (one for one in load_rules([content_folder("detections")]) if one.name == "containment_lifted")
+    with estate.responding() as service:
+        estate.rug_pull()
+        estate.until_finished()
+        (order,) = estate.orders.in_force()
+        estate.orders.lift(order.id, by="operator:ada", reason="looks fine")
+        estate.until(lambda: service.incidents.list()[0].state is IncidentState.OPEN)
+        (incident,) = service.incidents.list()
+        lines = [(entry.what, entry.event) for entry in service.incidents.show(incident.id).timeline]
+    (lifted,) = estate.events("gateway.order.lifted")
+    assert ("operator:ada lifted the order on files/read_file: looks fine", lifted.id) in lines
+    assert not rule.matches(lifted)
+    assert rule.matches(msgspec.structs.replace(lifted, actor="system:cleaner"))
 
 
 @pytest.mark.behaviour("respond.lifted-at-the-end")

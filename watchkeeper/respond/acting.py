@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from watchkeeper.respond.model import ACTOR, StepResult
 from watchkeeper.respond.planning import Plan, PlannedStep
 from watchkeeper.respond.playbook import StepKind
 from watchkeeper.respond.progress import Progress
+from watchkeeper.respond.standing import Ahead, ahead
 from watchkeeper.respond.strands.blocks import is_asked
 
 ATTEMPT_GROUP = 1
@@ -216,6 +217,20 @@ class Stepper:
             return f"{step.action} of the step {step.id}"
         named = [str(value) for name, value in sorted(step.parameters.items()) if name != "reason"]
         return " ".join([step.action, *named])
+
+    def ahead(self, plan: Plan, ended: Collection[str]) -> Ahead:
+        """What a plan has still to contain by what can be taken back, when these steps of it have ended."""
+        return ahead(plan, ended, self._reversible)
+
+    def _reversible(self, step: PlannedStep) -> str:
+        action = self._actions.get(step.action)
+        return self.target(step) if action is not None and action.reach is Reach.REVERSIBLE else ""
+
+    def advices(self, order: Order) -> list[str]:
+        """What a person does about all that this run did not bring about so far."""
+        results = self._progress.results(order.run)
+        bad = [r for r in results if r.state in ("failed", "unavailable") or r.verified is False]
+        return [self.advice(order, result) for result in bad]
 
     def advice(self, order: Order, result: StepResult) -> str:
         """What a person does about a step that failed or could not be proven."""

@@ -83,6 +83,7 @@ class RunInterpreter:
             return
         if walk.strand:
             outcome = "failed" if why else "completed"
+            self._weigh(walk.order, walk.strand)
             self.stepper.safely(lambda: self._gates.strand_over(order.run, walk.strand, outcome))
             self._watch(f"strand {walk.strand} ended")
         else:
@@ -175,6 +176,8 @@ class RunInterpreter:
             ending = self._gates.open(wanted)
             if ending is None and kind in (GateKind.APPROVAL, GateKind.MANUAL):
                 self._ask(self._gates.by_id(wanted.id))
+            if ending is None:
+                self._weigh(order, wanted.id)
             self._watch(f"{step or 'playbook'} {kind} opened")
             return {"why": ending.why if ending else ""}
 
@@ -182,6 +185,11 @@ class RunInterpreter:
         if not why:
             raise _Parked
         return why
+
+    def _weigh(self, order: Order, where: str) -> None:
+        """Say what is contained now: whoever is asked must not wait for the run's end to read it."""
+        advice = "\n".join(self.stepper.advices(order))
+        self.stepper.safely(lambda: self._progress.weighed(order.run, where, self.stepper.ahead, advice))
 
     # -- one step
 
@@ -236,14 +244,13 @@ class RunInterpreter:
 
     def _finish(self, order: Order) -> None:
         results = self._progress.results(order.run)
-        bad = [r for r in results if r.state in ("failed", "unavailable") or r.verified is False]
-        advice = [self.stepper.advice(order, result) for result in bad]
+        advice = self.stepper.advices(order)
         gates = [gate for gate in self._gates.of_run(order.run) if gate.state is GateState.EXPIRED]
         advice += [f"Nobody decided about {gate.spec.what}. Contain by hand." for gate in gates if not gate.step]
         ending = self._gates.ending_of(order.run)
         if ending is not None:
             advice.append(f"The playbook {order.playbook['id']} ended early: {ending.why}. See what is not contained.")
-        failed = bool(bad or gates or ending)
+        failed = bool(advice or gates)
         body: dict[str, Any] = {"steps": {r.step: r.state for r in results}, "advice": "\n".join(advice)}
         told = self.stepper.event(order, "respond.playbook.finished", "", body, "failure" if failed else "success")
         self.stepper.safely(lambda: self._progress.finished(order.run, told, body["advice"]))

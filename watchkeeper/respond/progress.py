@@ -6,10 +6,11 @@ does: what a person decides at the same moment is seen, and neither overwrites t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import Clock
@@ -23,7 +24,9 @@ from watchkeeper.respond._store import IncidentRow, RunRow, StepRow
 from watchkeeper.respond.gates.book import close_all
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import ACTOR, IncidentState, Mark, StepResult
+from watchkeeper.respond.planning import Plan
 from watchkeeper.respond.runner import Document
+from watchkeeper.respond.standing import Ahead
 
 
 class Progress:
@@ -95,6 +98,28 @@ class Progress:
             self._ledger.stage(session, event, row.incident, what, Mark.ACTION)
         self._ledger.flush()
 
+    def weighed(self, run: str, where: str, look: Callable[[Plan, Collection[str]], Ahead], advice: str) -> None:
+        """A run waits (`where`: its gate) or a branch of it ended: what is contained is said now, not at its end.
+
+        Nothing is said while a containment of the incident comes next, or when something got past the last proof.
+        """
+        with self._report() as session:
+            row = _store.locked(session, run)
+            if row is None or row.ending or row.state in (_store.FINISHED, _store.PARKED):
+                return
+            incident = session.get(IncidentRow, row.incident)
+            waiting = _waiting(session, row.incident, look)
+            if incident is None or waiting is None or _got_past(session, row.incident):
+                return
+            state = _contained(session, row.incident, waiting)
+            if waiting:
+                advice = "\n".join([*filter(None, [advice]), f"Not decided yet: {'; '.join(waiting)}."])
+            if state is None or (state.value, advice) == (incident.state, incident.advice):
+                return
+            told = derived_id("incident updated", row.incident, run, where)
+            self._say(session, incident, self._clock.now(), told, state, advice)
+        self._ledger.flush()
+
     def parked(self, run: str, engine: str) -> None:
         """A run belongs to an engine that is not this one: the incident says so."""
         with self._report() as session:
@@ -138,18 +163,25 @@ class Progress:
         self, session: Session, incident: str, event: Event, state: IncidentState | None, advice: str
     ) -> None:
         row = session.get(IncidentRow, incident)
-        if row is None or row.state == IncidentState.CLOSED.value:
+        if row is not None:
+            told = derived_id("incident updated", incident, event.id)
+            self._say(session, row, event.time, told, state, advice)
+
+    def _say(  # noqa: PLR0917 — one fact in its parts
+        self, session: Session, row: IncidentRow, now: int, told: str, state: IncidentState | None, advice: str
+    ) -> None:
+        """The incident is in this state from now on; one that is closed stays so."""
+        if row.state == IncidentState.CLOSED.value:
             return
         if state is IncidentState.CONTAINED and not row.contained_at:
-            row.contained_at = _proven_at(session, incident) or event.time
+            row.contained_at = _proven_at(session, row.id) or now
+        is_news = state is not None and row.state != state.value
         if state is not None:
             row.state = state.value
         row.advice = advice
-        row.updated_at = event.time
-        told = incident_event(
-            "respond.incident.updated", row, event.time, derived_id("incident updated", incident, event.id)
-        )
-        self._ledger.stage(session, told, incident, f"incident is {row.state}" if state else "")
+        row.updated_at = now
+        event = incident_event("respond.incident.updated", row, now, told)
+        self._ledger.stage(session, event, row.id, f"incident is {row.state}" if is_news else "")
 
     def _run(self, session: Session, run: str) -> RunRow:
         row = session.get(RunRow, run)
@@ -175,25 +207,45 @@ class Progress:
         )
 
 
-def _contained(session: Session, incident: str) -> IncidentState | None:
+def _contained(session: Session, incident: str, waiting: Sequence[str] = ()) -> IncidentState | None:
     """What all runs of an incident prove together; `None` when there was nothing to contain.
 
-    The last word on each target counts: a hold that failed, was tried anew and then proven, is proven.
+    The last word on each target counts: a hold that failed, was tried anew and then proven, is proven. What is
+    `waiting` to be contained is not proven.
     """
     latest: dict[str, StepResult] = {}
     for run in _store.runs_of(session, incident):
         latest |= {step.contains: step for step in run.steps if step.contains}
     if not latest:
         return None
-    proven = [bool(step.verified) for step in latest.values()]
+    proven = [bool(step.verified) for step in latest.values()] + [False for one in waiting if one not in latest]
     if all(proven):
         return IncidentState.CONTAINED
     return IncidentState.PARTLY_CONTAINED if any(proven) else IncidentState.UNVERIFIED
 
 
+def _waiting(session: Session, incident: str, look: Callable[[Plan, Collection[str]], Ahead]) -> tuple[str, ...] | None:
+    """Containments behind gates of all runs of an incident; `None` while one of them comes next."""
+    waiting: list[str] = []
+    for row in session.scalars(select(RunRow).where(RunRow.incident == incident)):
+        if row.state == _store.FINISHED or row.ending:
+            continue
+        plan = msgspec.convert(msgspec.json.decode(row.document)["plan"], Plan)
+        found = look(plan, {step.step for step in _store.steps_of(session, row.id)})
+        if found.under_way or row.state == _store.PARKED:
+            return None
+        waiting += found.behind_gates
+    return tuple(dict.fromkeys(waiting))
+
+
+def _got_past(session: Session, incident: str) -> bool:
+    """Whether an alert that nothing stopped is younger than the last proof."""
+    alerts = (alert.time for alert in _store.alerts_of(session, incident) if not alert.was_stopped)
+    return max(alerts, default=0) > _proven_at(session, incident)
+
+
 def _proven_at(session: Session, incident: str) -> int:
-    moments = [e.time for e in _store.timeline_of(session, incident) if e.mark is Mark.CONTAINED]
-    return max(moments, default=0)
+    return max((entry.time for entry in _store.timeline_of(session, incident, Mark.CONTAINED)), default=0)
 
 
 def _json(value: object) -> str:
