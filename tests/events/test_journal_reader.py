@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.events.test_journal_verification import frames_of
 from watchkeeper.core.errors import Untrusted
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events import Event, Journal, JournalReader, JournalSettings, Position, Severity
@@ -151,3 +152,28 @@ def test_what_waits_is_told_without_reading_it(data_dir: Path) -> None:
     assert (
         reader.waiting({"gateway": 3})["gateway"].bytes > reader.waiting({"gateway": len(records) - 1})["gateway"].bytes
     )
+
+
+@pytest.mark.behaviour("journal.cut-is-told-to-followers")
+def test_a_follower_of_a_log_that_was_cut_is_told_by_its_next_record(
+    data_dir: Path, segments: Callable[[Path], list[Path]], make_event: Make
+) -> None:
+    reader = JournalReader(data_dir)
+    cursor = {record.position.writer: record.position.index + 1 for record in reader.read({}, limit=10_000)}
+    last = segments(data_dir)[-1]
+    start, _, _ = frames_of(last)[-1]
+    with last.open("r+b") as file:
+        file.truncate(start)
+    assert reader.resumed(cursor) == cursor  # nobody has opened it since
+    journal = Journal.open(data_dir, "gateway")
+    journal.record(make_event(1))
+    first, *rest = reader.read(reader.resumed(cursor))
+    assert first.event is not None
+    assert (first.event.kind, first.event.body["index"]) == ("journal.writer.opened", first.position.index)
+    assert first.event.body["missing"] == cursor["gateway"] - first.position.index
+    after = {"gateway": rest[-1].position.index + 1}
+    assert reader.resumed(after) == after
+    for number in range(10):
+        journal.record(make_event(number))
+    assert len(reader.read(reader.resumed(after))) == 10
+    journal.close()

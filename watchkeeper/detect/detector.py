@@ -115,7 +115,7 @@ class Detector:
         self._publish()
         if self._is_failed:
             self.save()
-        records = self._place.reader.read(cursor, limit=_CHUNK)
+        records = self._place.reader.read(self._place.reader.resumed(cursor), limit=_CHUNK)
         self._take(records)
         self._pass_time(is_idle=not records)
         if self._is_due(is_idle=not records):

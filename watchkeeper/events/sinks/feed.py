@@ -101,6 +101,7 @@ class Feed:
 
     def _next(self) -> Record | None:
         if not self._ahead:
+            self._cursor = self._reader.resumed(self._cursor)
             records = self._reader.read(self._cursor, limit=_LOOK)
             for record in records:
                 self._cursor[record.position.writer] = record.position.index + 1

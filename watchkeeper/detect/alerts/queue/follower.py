@@ -67,6 +67,7 @@ class QueueFollower:
         if self.cursor is None:
             self.cursor = self._load()
             self._place = dict(self.cursor)
+        self._place = self._reader.resumed(self._place)
         records = self._reader.read(self._place, limit=_CHUNK, decode=False)
         ours = [
             (event, record.position) for record in records

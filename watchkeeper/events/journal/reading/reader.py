@@ -81,10 +81,24 @@ class JournalReader:
         untold = self._untold()
         return [record for writer, records in taken.items() if writer not in untold for record in records]
 
+    def resumed(self, cursor: dict[str, int]) -> dict[str, int]:
+        """The cursor of a follower, put back where a log was cut below it and opened again.
+
+        It goes on with the record that says how much is gone, so indices come a second time. Whoever follows a log asks
+        before each read: else what comes behind the cut is passed over until the log is as long as it was.
+        """
+        shorter = [writer for writer, at in cursor.items() if (self.durable(writer) or at) < at]
+        if not shorter:
+            return cursor
+        with self._lock:
+            logs = [log for log in self._all() if log.writer in shorter]
+            return cursor | {log.writer: log.resumed(cursor[log.writer]) for log in logs}
+
     def tail(self, cursor: dict[str, int], stop: threading.Event, poll: float = 0.05) -> Iterator[list[Record]]:
         """Batches as they become durable, until `stop` is set; never an empty one. `cursor` itself is not changed."""
         place = dict(cursor)
         while not stop.is_set():
+            place = self.resumed(place)
             records = self.read(place)
             if records:
                 for record in records:
