@@ -25,7 +25,7 @@ from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Route, Ruling
 from watchkeeper.gateway.oauth.issuers import Issuers
 from watchkeeper.gateway.pool import HttpUpstream
-from watchkeeper.gateway.ports import Identities
+from watchkeeper.gateway.ports import Identities, Revoked
 from watchkeeper.gateway.service import Gateway
 from watchkeeper.gateway.settings import GatewaySettings
 from watchkeeper.gateway.upstream import Upstream
@@ -376,6 +376,7 @@ async def make_house(
         headers: dict[str, str] | None = None,
         hop: str = "",
         issuers: Issuers | None = None,
+        revoked: Revoked | None = None,
         route: dict[str, Any] | None = None,
         keeps_credential: bool = False,
         fuse: Fuse | None = None,
@@ -397,6 +398,7 @@ async def make_house(
             settings=settings,
             gate=gate,
             issuers=issuers,
+            revoked=revoked,
         )
         await gateway.start()
         gateways.append(gateway)

@@ -38,6 +38,7 @@ from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.custody.ledger import Ledger
 from watchkeeper.gateway.custody.once import Once
 from watchkeeper.gateway.custody.room import Custody
+from watchkeeper.gateway.custody.tokens import TokenDoors
 from watchkeeper.gateway.flow.ledger import FlowLedger
 from watchkeeper.gateway.gaps import Gaps
 from watchkeeper.gateway.heartbeat import sounding
@@ -181,6 +182,7 @@ def fit_out(
         relay=relay,
         endpoints=endpoints_over(loaded, routes),
         desk=desk,
+        revoked=platform.revocations,
     )
     control = GatewayControl(
         f"{os.getpid()}",
@@ -199,6 +201,7 @@ def fit_out(
             TaintLedger(lambda: guard.measures.taints, platform.database).sync,
             FlowLedger(lambda: guard.flow, platform.database, platform.clock).sync,
             governing.look,
+            platform.revocations.look,
             *syncing(guard.redaction),
             *([gaps.look] if gaps is not None else []),
         ),
@@ -210,6 +213,7 @@ def fit_out(
     control.answers |= {REFRESH: desk.on_refresh, **governing.answers}
     custody = custody_over(loaded, platform, control.gateway_id, gateway, guard)
     control.answers |= custody.answers
+    control.answers |= TokenDoors(platform.revocations, gateway).answers
     canary = canary_over(control, platform, orders, guard)
     control.answers["canary.reports"] = canary.on_reports
     control.answers["heartbeat"] = sounding(control.gateway_id, platform.journal, platform.clock)

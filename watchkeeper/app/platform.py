@@ -25,6 +25,7 @@ from watchkeeper.gateway.credentials.grants import Grants
 from watchkeeper.gateway.identity import Identities
 from watchkeeper.gateway.orders import OrderBook
 from watchkeeper.gateway.redaction.values import Values
+from watchkeeper.gateway.revocations.book import Revocations
 from watchkeeper.operators import Roster, Tokens
 from watchkeeper.policy.persons import PersonRules
 from watchkeeper.registry import Pins
@@ -50,6 +51,7 @@ class Platform:
     approvals: Approvals
     values: Values
     """Behind placeholders."""
+    revocations: Revocations
 
 
 def prepare(data_dir: Path, state: StateSettings | None = None) -> None:
@@ -98,6 +100,7 @@ def opened(
                 grants=Grants(database, log, clock),
                 approvals=Approvals(database, log, clock, rules, roster),
                 values=values,
+                revocations=Revocations(database, log, clock),
             )
             with kept(log, data_dir, settings, clock):
                 yield platform

@@ -15,6 +15,7 @@ from watchkeeper.gateway.credentials import grants
 from watchkeeper.gateway.custody import ledger as endings
 from watchkeeper.gateway.flow import ledger as flow
 from watchkeeper.gateway.redaction import values
+from watchkeeper.gateway.revocations import book as revocations
 from watchkeeper.operators import roster
 from watchkeeper.registry import pins
 from watchkeeper.respond import incidents, lease
@@ -28,7 +29,7 @@ from watchkeeper.web import operators
 METADATA = Base.metadata
 ROOMS = (
     *(alerts, exceptions),
-    *(approvals, bundles, detector, endings, flow, grants, identity, orders, pins),
+    *(approvals, bundles, detector, endings, flow, grants, identity, orders, pins, revocations),
     *(gates, hunts, incidents, integrations, lease, operators, register, roster, values, webhooks),
     *(oncall, pausing),
 )

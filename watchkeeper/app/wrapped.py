@@ -22,6 +22,7 @@ from watchkeeper.gateway.control import GatewayControl
 from watchkeeper.gateway.custody.alone import Alone
 from watchkeeper.gateway.custody.ledger import Ledger
 from watchkeeper.gateway.custody.once import Once
+from watchkeeper.gateway.custody.tokens import TokenDoors
 from watchkeeper.gateway.measures.ledger import TaintLedger
 from watchkeeper.gateway.model import Route
 from watchkeeper.gateway.stdio.child import Child
@@ -106,6 +107,7 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
     ledger = Ledger(platform.database, platform.clock, loaded.data_dir, platform.journal.writer)
     once = Once(control.gateway_id, ledger, platform.clock)
     control.answers |= Alone(name, planned.principal, child, once).answers
+    control.answers |= TokenDoors(platform.revocations, None).answers
     governing.loop = asyncio.get_running_loop()
     note_service(platform, loaded, f"wrap-{name}", "admin.service.started")
     await control.start()

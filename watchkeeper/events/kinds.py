@@ -56,6 +56,8 @@ KINDS: dict[str, str] = {
     "gateway.breaker.closed": "A server that was given a rest answers again.",
     "gateway.principal.minted": "A client got a bearer token; the token itself is nowhere in the event.",
     "gateway.principal.revoked": "A client's token was revoked.",
+    "gateway.token.revoked": "Tokens of an authorization server are refused here from now on, though not expired.",
+    "gateway.token.restored": "Such tokens are taken again, as far as they have not expired.",
     "gateway.credential.obtained": "A token for a server was got; the body says whence and for what, never the token.",
     "gateway.grant.added": "A person granted that a client acts for them at a server; the body has scope and issuer.",
     "gateway.grant.ended": "A grant ended: revoked, replaced, or not renewed by its issuer.",

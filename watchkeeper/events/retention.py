@@ -35,6 +35,7 @@ _BY_PREFIX = {
     "gateway.principal": RetentionClass.ADMINISTRATION,
     "gateway.credential": RetentionClass.ADMINISTRATION,
     "gateway.grant": RetentionClass.ADMINISTRATION,
+    "gateway.token": RetentionClass.DETECTION,
     "gateway.order": RetentionClass.DETECTION,
     "gateway.custody": RetentionClass.DETECTION,
     "gateway.probe": RetentionClass.DETECTION,

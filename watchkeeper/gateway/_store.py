@@ -12,6 +12,7 @@ ORDERS = "orders"
 CLIENTS = "clients"
 TASKS = "tasks"
 TAINTS = "taints"
+REVOCATIONS = "revocations"
 
 
 class GenerationRow(Base):

@@ -24,6 +24,19 @@ _PLAIN = "!$&'()*+,;=:@"
 """Characters of a subject that stay as they are, beside letters, digits and `_.-~`."""
 
 
+class TokenMark(msgspec.Struct, frozen=True):
+    """What a token of an authorization server can be named by when it is revoked."""
+
+    issuer: str
+    """By its name in the settings."""
+    id: str
+    """Its `jti`; empty when it has none."""
+    fingerprint: str
+    """SHA-256 (hex) of what its issuer signed."""
+    issued: int
+    """When it can have been issued at the earliest, microseconds since the epoch; 0 when it does not say."""
+
+
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """One verified credential's owner and limits."""
 
@@ -43,6 +56,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     thumbprint: bytes = b""
     """SHA-256 of the client certificate it is bound to (RFC 8705), or that it is."""
 
+    mark: TokenMark | None = None
+    """Of a token of an authorization server."""
     marks: tuple[str, ...] = ()
     """What policies may ask for as groups; see `marks_of`."""
 

@@ -7,7 +7,8 @@ the next request costs one look-up; what cannot be told from memory is settled b
 1. A verified token is good at this door only: another door asks for another audience (a token replayed elsewhere).
 2. A credential bound to a certificate counts only with that certificate (a stolen token; RFC 8705).
 3. A credential that is limited to some servers or lacks a scope is told so, and goes no further.
-4. Whoever cannot be verified now is nobody, and few may wait for a verification (a flood of forged tokens).
+4. A token that was revoked here is refused from the next request on, remembered or not.
+5. Whoever cannot be verified now is nobody, and few may wait for a verification (a flood of forged tokens).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from watchkeeper.gateway.oauth.elevation import Elevations
 from watchkeeper.gateway.oauth.issuers import Issuers, IssuerSilent
 from watchkeeper.gateway.oauth.resource import Resource
 from watchkeeper.gateway.oauth.token import LONGEST, BadToken, looks_like_jwt
-from watchkeeper.gateway.ports import Identities
+from watchkeeper.gateway.ports import Identities, Revoked
+from watchkeeper.gateway.revocations.model import NOTHING, Barred
 from watchkeeper.gateway.tls.peer import NOBODY, Peer
 from watchkeeper.protocol import errors
 
@@ -32,6 +34,7 @@ MOST = 8192
 """Verified tokens remembered; then the one remembered longest is forgotten."""
 _MOST_WAITING = 128
 _UNKNOWN = "this bearer token is not known"
+_REVOKED = "the token was revoked"
 _BOUND = "this token is bound to a client certificate, which was not shown"
 
 
@@ -47,6 +50,7 @@ class Callers:
         clock: Clock,
         elevations: Elevations,
         certificates: Mapping[str, str] | None = None,
+        revoked: Revoked | None = None,
     ) -> None:
         self._server = resource.name
         self._clients = clients
@@ -55,11 +59,13 @@ class Callers:
         self._elevations = elevations
         self._certificates = {name: AGENT + client for name, client in (certificates or {}).items()}
         self._verified: dict[bytes, Caller] = {}
+        self._revoked = revoked
+        self._barred: Barred = NOTHING
         self._waiting = 0
         self.resource = resource
         self.audiences: frozenset[str] = frozenset()
         if issuers is not None:
-            issuers.on_forget(self._verified.clear)
+            issuers.on_forget(self._forget)
 
     # what the door says of itself
 
@@ -69,7 +75,7 @@ class Callers:
         ours = {host for host in hosts if host.endswith(f":{port}")}
         ours |= {host.removesuffix(plain) for host in ours if host.endswith(plain)}
         self.audiences = self.resource.audiences(frozenset(ours))
-        self._verified.clear()
+        self._forget()
 
     @property
     def metadata_paths(self) -> frozenset[bytes]:
@@ -133,7 +139,28 @@ class Callers:
             self._waiting -= 1
         return self._accept(token, caller, host, unsettled.thumbprint)
 
+    async def tried(self, token: bytes) -> Refusal | None:
+        """Why this token lets nobody in now; None when it lets its owner in, be it for little.
+
+        Judged as a request's would be, but for what it is bound or limited to.
+        """
+        known = self._clients.caller_of(b"Bearer " + token) or self._remembered(token)
+        if known is not None:
+            return None
+        if self._issuers is None or not looks_like_jwt(token):
+            return self._unauthenticated("", _UNKNOWN)
+        try:
+            caller = self._issuers.judge(token, self.audiences) or await self._issuers.settle(token, self.audiences)
+        except BadToken as error:
+            return self._unauthenticated("", error.reason)
+        except IssuerSilent as error:
+            return _later(error.reason)
+        return self._unauthenticated("", _REVOKED) if self._is_barred(caller) else None
+
     # how it is told
+
+    def _forget(self) -> None:
+        self._verified.clear()
 
     def _judge(self, issuers: Issuers, token: bytes, host: str, thumbprint: bytes) -> Caller | Refusal | Unsettled:
         try:
@@ -145,6 +172,8 @@ class Callers:
         return Unsettled(token, host, thumbprint) if caller is None else self._accept(token, caller, host, thumbprint)
 
     def _accept(self, token: bytes, caller: Caller, host: str, thumbprint: bytes) -> Caller | Refusal:
+        if self._is_barred(caller):
+            return self._unauthenticated(host, _REVOKED, principal=caller.principal)
         if len(self._verified) >= MOST:
             del self._verified[next(iter(self._verified))]
         digest = hashlib.sha256(token).digest()
@@ -153,12 +182,20 @@ class Callers:
         return self._limit(caller, host, thumbprint)
 
     def _remembered(self, token: bytes) -> Caller | None:
+        if self._revoked is not None and self._barred is not self._revoked.now:
+            self._barred = self._revoked.now
+            self._verified = {d: caller for d, caller in self._verified.items() if not self._is_barred(caller)}
         digest = hashlib.sha256(token).digest()
         caller = self._verified.get(digest)
         if caller is not None and caller.expires <= self._clock.now():
             del self._verified[digest]
             return None
         return caller
+
+    def _is_barred(self, caller: Caller) -> bool:
+        if self._revoked is None or caller.mark is None:
+            return False
+        return self._revoked.now.bars(caller.principal, caller.mark)
 
     def _limit(self, caller: Caller, host: str, thumbprint: bytes) -> Caller | Refusal:
         if caller.thumbprint and caller.thumbprint != thumbprint:

@@ -27,7 +27,7 @@ from watchkeeper.gateway.oauth.elevation import Elevations
 from watchkeeper.gateway.oauth.issuers import Issuers
 from watchkeeper.gateway.oauth.needs import Needs
 from watchkeeper.gateway.oauth.resource import Resource
-from watchkeeper.gateway.ports import Begin, Guard, Identities, Recorder
+from watchkeeper.gateway.ports import Begin, Guard, Identities, Recorder, Revoked
 from watchkeeper.gateway.relay.relay import Between, Relay
 from watchkeeper.gateway.sessions import Sessions
 from watchkeeper.gateway.settings import GatewaySettings
@@ -50,6 +50,8 @@ class House:
     """What TLS ports show."""
     desk: Desk | None = None
     """Where people are asked; None where nobody can be."""
+    revoked: Revoked | None = None
+    """Which tokens are refused before their end; None where none is."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Fitting:
 
     route: Route
     door: Door
+    callers: Callers
+    """Who may come in."""
     serve: Serve
     """For an endpoint of which it is a member."""
     between: Between | None = None
@@ -127,7 +131,7 @@ def _fit(route: Route, inside: _Inside, house: House, terms: Terms) -> Fitting:
     reception = Reception(callers, begin, serve, refused)
     tls = house.handshakes.context if house.handshakes is not None else None
     door = Door(route, callers, terms.settings, reception.begin, refused, tls=tls)
-    return Fitting(route, door, as_member(route, reception.serve), between)
+    return Fitting(route, door, callers, as_member(route, reception.serve), between)
 
 
 def _resource(route: Route, house: House, terms: Terms) -> Resource:
@@ -152,4 +156,5 @@ def _callers(route: Route, house: House, terms: Terms) -> Callers:
         clock=house.clock,
         elevations=house.elevations,
         certificates=terms.settings.certificate_clients,
+        revoked=house.revoked,
     )

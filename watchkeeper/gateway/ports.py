@@ -9,6 +9,7 @@ from watchkeeper.events.model import Event
 from watchkeeper.gateway.caller import Caller
 from watchkeeper.gateway.lookout.freshness import Freshness
 from watchkeeper.gateway.model import Request, Route, Ruling
+from watchkeeper.gateway.revocations.model import Barred
 from watchkeeper.gateway.upstream import Outbound
 from watchkeeper.protocol.message import Message
 
@@ -118,6 +119,15 @@ class Identities(Protocol):
 
     def named(self, principal: str) -> Caller | None:
         """The client of that name, whatever its token; None when there is none now. Memory only."""
+        ...
+
+
+class Revoked(Protocol):
+    """Knows which tokens of authorization servers are refused although they have not expired."""
+
+    @property
+    def now(self) -> Barred:
+        """The list as it is. Memory only; another one when anything has changed."""
         ...
 
 

@@ -21,7 +21,7 @@ from watchkeeper.gateway.limits.gate import Gate
 from watchkeeper.gateway.model import Request, Route
 from watchkeeper.gateway.oauth.elevation import Elevations
 from watchkeeper.gateway.oauth.issuers import Issuers
-from watchkeeper.gateway.ports import Guard, Identities, Recorder
+from watchkeeper.gateway.ports import Guard, Identities, Recorder, Revoked
 from watchkeeper.gateway.relay.relay import Between, Relay
 from watchkeeper.gateway.retiring import Retiring, Unfinished
 from watchkeeper.gateway.sessions import Sessions
@@ -49,12 +49,15 @@ class Gateway:
         issuers: Issuers | None = None,
         relay: Relay | None = None,
         desk: Desk | None = None,
+        revoked: Revoked | None = None,
     ) -> None:
         sessions, elevations = Sessions(settings.max_sessions), Elevations(journal, clock)
         check_gateway(settings)
         self._handshakes = Handshakes(settings) if settings.tls_certificate else None
         self._renewing: asyncio.Task[None] | None = None
-        self._house = House(guard, identities, journal, clock, sessions, elevations, relay, self._handshakes, desk)
+        self._house = House(
+            *(guard, identities, journal, clock, sessions, elevations, relay, self._handshakes, desk, revoked)
+        )
         self._terms = Terms(settings, gate, issuers)
         self._fittings: dict[str, Fitting] = {}
         self._retiring = Retiring()

@@ -272,6 +272,22 @@ CREATE TABLE gateway_processes (
 	acknowledged BIGINT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
+CREATE TABLE gateway_revocations (
+	tenant VARCHAR(64) NOT NULL,
+	id VARCHAR(64) NOT NULL,
+	"key" TEXT NOT NULL,
+	what VARCHAR(16) NOT NULL,
+	name TEXT NOT NULL,
+	issued_before BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	reason TEXT NOT NULL,
+	revoked_by VARCHAR(128) NOT NULL,
+	revoked_at BIGINT NOT NULL,
+	incident VARCHAR(64) NOT NULL,
+	lifted_by VARCHAR(128) NOT NULL,
+	lifted_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
 CREATE TABLE gateway_taints (
 	tenant VARCHAR(64) NOT NULL,
 	principal TEXT NOT NULL,
@@ -783,4 +799,4 @@ CREATE INDEX respond_links_by_value ON respond_links (kind, value);
 CREATE INDEX respond_outbox_by_recorder ON respond_outbox (recorder, is_recorded, seq);
 CREATE INDEX respond_tasks_by_due ON respond_tasks (done_at, due_at);
 CREATE INDEX respond_traits_by_value ON respond_traits (kind, value);
-INSERT INTO alembic_version (version_num) VALUES ('0023');
+INSERT INTO alembic_version (version_num) VALUES ('0024');

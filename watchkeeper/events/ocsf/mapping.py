@@ -88,6 +88,8 @@ MEANINGS: dict[str, Meaning] = {
     "gateway.breaker.closed": Meaning(LIFECYCLE, 6, estate.theirs),
     "gateway.principal.minted": Meaning(ACCOUNT_CHANGE, 1, people.account),
     "gateway.principal.revoked": Meaning(ACCOUNT_CHANGE, 5, people.account),
+    "gateway.token.revoked": Meaning(ACCOUNT_CHANGE, 5, people.account),
+    "gateway.token.restored": Meaning(ACCOUNT_CHANGE, OTHER, people.account, "Tokens taken again"),
     "gateway.credential.obtained": Meaning(AUTHENTICATION, OTHER, people.token, "Token obtained"),
     "gateway.grant.added": Meaning(USER_ACCESS, 1, people.access("scope")),
     "gateway.grant.ended": Meaning(USER_ACCESS, 2, people.access("resource")),

@@ -20,6 +20,8 @@ from watchkeeper.core.errors import Unavailable, WatchkeeperError
 from watchkeeper.gateway.custody.ledger import Deed, kept_of
 from watchkeeper.gateway.custody.model import Asked, Drained, Ending, Live, Rest, Served
 from watchkeeper.gateway.custody.room import DRAIN, END, LIST, REST, TRY
+from watchkeeper.gateway.custody.tokens import TAKES, Tries
+from watchkeeper.gateway.custody.tokens import TRY as TRY_TOKEN
 from watchkeeper.gateway.holds import Subject
 from watchkeeper.gateway.orders import Fence
 from watchkeeper.gateway.presence import Presence, Standing
@@ -80,6 +82,14 @@ class Custodian:
     def admits(self, digests: Sequence[str]) -> Said[Admitted]:
         """Which clients' tokens, told by their SHA-256, each gateway's door would let in."""
         return self._ask("clients.admits", {"digests": list(digests)}, Admitted)
+
+    def tries(self, token: str) -> Said[Tries]:
+        """Whether this token of an authorization server gets in at any gateway's doors."""
+        return self._ask(TRY_TOKEN, {"token": token}, Tries, _ENDING)
+
+    def takes(self, principal: str, issued: int) -> Said[Tries]:
+        """Whether what a principal of an authorization server was issued by a moment gets in."""
+        return self._ask(TAKES, {"principal": principal, "issued": issued}, Tries)
 
     def end(self, subject: Subject, asked: Asked) -> Said[Ending]:
         """End what a subject has live. Raises `Unavailable` when no gateway runs: then nothing is.

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +29,7 @@ from jwt.exceptions import InvalidTokenError
 
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import Untrusted
-from watchkeeper.gateway.caller import NAME, Caller, issued_principal, marks_of
+from watchkeeper.gateway.caller import NAME, Caller, TokenMark, issued_principal, marks_of
 from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.protocol.errors import BadMessage
 from watchkeeper.protocol.json import read_strictly
@@ -63,6 +64,11 @@ class Unverified(msgspec.Struct, frozen=True):
 def looks_like_jwt(token: bytes) -> bool:
     """Whether this is in the form of a signed token."""
     return len(token) <= LONGEST and token.count(b".") == 2 and _SHAPE.fullmatch(token) is not None
+
+
+def fingerprint(token: bytes) -> str:
+    """By what a token is known whatever its signature is rewritten to: SHA-256 (hex) of what its issuer signed."""
+    return hashlib.sha256(token.rpartition(b".")[0]).hexdigest()
 
 
 def read_unverified(token: bytes) -> Unverified:
@@ -102,7 +108,8 @@ def verify(
     if claims.get("iss") != issuer.url:
         raise BadToken("the token was issued by somebody else")
     _check_audience(claims.get("aud"), issuer, audiences)
-    expires = _check_times(claims, round(issuer.leeway_seconds * SECOND), now)
+    leeway = round(issuer.leeway_seconds * SECOND)
+    expires = _check_times(claims, leeway, now)
     tenant, groups, scopes = _tenant(claims, issuer), _groups(claims, issuer.groups_claim), _scopes(claims, issuer)
     return Caller(
         principal=issued_principal(name, _name(claims, issuer.principal_claim), tenant),
@@ -114,6 +121,7 @@ def verify(
         client=_client(claims),
         expires=min(expires, now + round(issuer.keys_seconds * SECOND)),
         thumbprint=_thumbprint(claims.get("cnf")),
+        mark=TokenMark(name, _id(claims), fingerprint(token.text), max(0, (_moment(claims, "iat") or 0) - leeway)),
     )
 
 
@@ -167,6 +175,11 @@ def _tenant(claims: Mapping[str, Any], issuer: IssuerSettings) -> str:
 def _client(claims: Mapping[str, Any]) -> str:
     value = claims.get("client_id", claims.get("azp", ""))
     return value[:_LONGEST_NAME] if isinstance(value, str) else ""
+
+
+def _id(claims: Mapping[str, Any]) -> str:
+    value = claims.get("jti", "")
+    return value if isinstance(value, str) else ""
 
 
 def _scopes(claims: Mapping[str, Any], issuer: IssuerSettings) -> frozenset[str]:

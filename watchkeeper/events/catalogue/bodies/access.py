@@ -26,6 +26,17 @@ class Revoked(Body, frozen=True, kw_only=True):
     reason: Annotated[str, says("Why; may be empty.")]
 
 
+class Barred(Body, frozen=True, kw_only=True):
+    """Tokens of an authorization server that are refused here, or taken again."""
+
+    revocation: Annotated[str, says("The entry's id.")]
+    what: Annotated[str, says("`token`, `jti` or `principal`: what the event's target names.")]
+    before: Annotated[int, says("Of a principal: what was issued until then, microseconds; else 0.", ge=0)]
+    expires_at: Annotated[int, says("When the entry is forgotten, microseconds; 0 when it is not.", ge=0)]
+    incident: Annotated[str, says("The incident's id; empty when there is none.")]
+    reason: Annotated[str, says("Why; may be empty.")]
+
+
 class Obtained(Body, frozen=True, kw_only=True):
     """A token for a server."""
 
@@ -120,6 +131,8 @@ _CALL = ("actor", "server", "outcome")
 KINDS = {
     "gateway.principal.minted": Kind(body=Minted, sets=ON_TARGET, outcomes=DONE),
     "gateway.principal.revoked": Kind(body=Revoked, sets=ON_TARGET, outcomes=DONE),
+    "gateway.token.revoked": Kind(body=Barred, sets=ON_TARGET, outcomes=DONE),
+    "gateway.token.restored": Kind(body=Barred, sets=ON_TARGET, outcomes=DONE),
     "gateway.credential.obtained": Kind(body=Obtained, sets=_CALL, outcomes=DONE),
     "gateway.grant.added": Kind(body=Granted, sets=(*ON_TARGET, "server"), outcomes=DONE),
     "gateway.grant.ended": Kind(body=Ended, sets=(*ON_TARGET, "server"), outcomes=DONE),
