@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 
 from tests.recorded import misfits, watch
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.disks", "tests.postgres"]
 
 watch()
 hypothesis_settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure

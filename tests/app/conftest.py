@@ -33,7 +33,7 @@ class Running:
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=environment(),
+            env=environment() | {"PYTHONFAULTHANDLER": "1"},
         )
 
     def until(self, text: str, within: float = 90.0) -> str:
@@ -53,7 +53,12 @@ class Running:
         """Ctrl-C; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        rest, _ = self.process.communicate(timeout=60)
+        try:
+            rest, _ = self.process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # it tells where each of its threads is
+            rest, _ = self.process.communicate(timeout=10)
+            pytest.fail(f"it does not stop: {self.printed}{rest.decode()}")
         self.printed += rest.decode()
         compiled.take(self.data)
         return self.process.returncode

@@ -85,9 +85,9 @@ def test_what_each_role_may_do_of_response_with_a_token_that_is_good_for_everyth
     }
     looks = {
         "incidents.list", "incidents.show", "incidents.timeline", "incidents.tasks", "incidents.similar",
-        "incidents.export", "oncall.show", "oncall.calendar", "oncall.pages", "oncall.handovers", "playbooks.list",
-        "playbooks.show", "playbooks.dry_run", "playbooks.runs", "playbooks.run_show", "playbooks.approvals",
-        "playbooks.say",
+        "incidents.export", "incidents.report", "oncall.show", "oncall.calendar", "oncall.pages", "oncall.handovers",
+        "playbooks.list", "playbooks.show", "playbooks.dry_run", "playbooks.runs", "playbooks.run_show",
+        "playbooks.approvals", "playbooks.say",
     }  # fmt: skip
     assert may[Role.VIEWER] == looks  # `say` asks the gate itself what it demands
     assert may[Role.AUDITOR] == looks | READS

@@ -83,6 +83,26 @@ def test_hostile_words_are_shown_and_obeyed_nowhere(incidents) -> None:
     assert not any(line.startswith("name") for line in shown.splitlines())
 
 
+@pytest.mark.behaviour("cases.report")
+def test_a_report_is_written_once_and_its_leaving_is_recorded(incidents, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.pdf"
+    assert "## Timeline" in incidents("report", NAME).stdout
+    assert not set(HOSTILE) & set(incidents("report", NAME).stdout) & {"\x1b", "\u202e", "\x9b", "\U000e0041"}
+    assert incidents("report", NAME, "--out", out).exit_code == 0
+    assert out.read_bytes().startswith(b"%PDF-")
+    assert out.stat().st_mode & 0o777 == 0o600
+    again = incidents("report", NAME, "--out", out)
+    assert (again.exit_code, "--force" in again.stderr) == (73, True)
+    assert incidents("report", NAME, "--out", out, "--force", "--format", "markdown").exit_code == 0
+    assert out.read_bytes().startswith(b"# INC")
+    assert incidents("report", NAME, "--format", "pdf").exit_code == 65
+    assert incidents("report", "INC-2026-0099").exit_code == 66
+    reader = JournalReader(folder)
+    told = [r.event.body for r in reader.read({}, limit=10_000) if r.event and "exported" in r.event.kind]
+    reader.close()
+    assert [(body["format"], body["incident"]) for body in told] == [("report", NAME)] * 4
+
+
 @pytest.mark.behaviour("cases.cli")
 def test_incidents_are_merged_split_and_found_alike(incidents) -> None:
     assert "rule r" in incidents("similar", NAME).output

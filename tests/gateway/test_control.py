@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.control import ask_async
@@ -212,22 +212,20 @@ async def test_a_token_works_as_soon_as_the_gateways_were_told(
 
 @pytest.mark.behaviour("gateway.goes-on-without-control-state")
 async def test_a_gateway_that_lost_the_control_state_keeps_its_orders_and_says_so(
-    start: Start, book: OrderBook, tmp_path: Path
+    start: Start, book: OrderBook, database: Database
 ) -> None:
     control = await start()
     order = hold(book)
     await asyncio.to_thread(book.push)
-    link = sqlite3.connect(tmp_path / "state.db")
-    link.execute("ALTER TABLE gateway_generations RENAME TO gone")
-    link.commit()
+    with database.write() as session:
+        session.execute(text("ALTER TABLE gateway_generations RENAME TO gone"))
     await until(lambda: bool(control.failure))
     status = await ask_async(control.path, "status")
     assert "gateway_generations" in status["failure"]
     answer = await ask_async(control.path, "probe", {"principal": "claude", "server": "files", "name": "read"})
     assert answer["rules"] == [order.rule]
-    link.execute("ALTER TABLE gone RENAME TO gateway_generations")
-    link.commit()
-    link.close()
+    with database.write() as session:
+        session.execute(text("ALTER TABLE gone RENAME TO gateway_generations"))
     await until(lambda: not control.failure)
 
 

@@ -76,7 +76,7 @@ def served(
             platform.roster.invite(name, "responder", "operator:root")
         ledger, plan = Ledger(platform.database, platform.journal, reader), plan_of(oncall)
         ground: Ground = ground_of(platform, ledger)
-        paging, handovers = Paging(ground, plan), Handovers(ground, plan, sources_of(platform))
+        paging, handovers = Paging(ground, plan), Handovers(ground, plan, sources_of(platform, ledger))
         book = OncallBook(platform.database, ledger, platform.clock, plan)
         with serve(replace(desk.services(), standby=StandbyView(platform, loaded))) as running:
             yield Shift(running, platform, paging, handovers, book)

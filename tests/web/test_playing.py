@@ -11,7 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.respond.oncall.conftest import settings_of
 from tests.web.plays import Play, played
+from watchkeeper.app.oncall import Oncalling
+from watchkeeper.app.settings import Loaded, Settings
+from watchkeeper.respond.oncall.settings import LayerSettings, PersonSettings
+from watchkeeper.respond.settings import RespondSettings
 
 FORM = {"Sec-Fetch-Site": "same-origin"}
 HOSTILE = "<script>alert(1)</script>\u202e\u200b"
@@ -56,6 +61,24 @@ def test_two_persons_approve_what_they_saw_exactly_and_only_then_is_it_done(play
         assert later.status_code == 409
     said = [(e.actor, e.body["choice"]) for e in play.estate.events("respond.gate.answered")]
     assert said == [("operator:ada", "approve"), ("operator:eve", "approve")]
+
+
+@pytest.mark.behaviour("oncall.handover")
+def test_what_a_run_waits_for_stands_in_the_handover_until_it_was_decided(play: Play) -> None:
+    play.estate.raise_alert(1)
+    gate = play.waits("hold")
+    people = {"ada": PersonSettings(channels=("pager",))}
+    oncall = settings_of(people=people, layers=(LayerSettings(people=("ada",)),))
+    shifts = Oncalling(play.platform, Loaded(Settings(respond=RespondSettings(oncall=oncall)), play.platform.data_dir))
+    (now,) = shifts.acts["oncall.handovers"]({"now": True})
+    number = play.estate.events("respond.incident.opened")[0].body["number"]
+    asked = {"gate": gate, "incident": number, "playbook": "look_first", "step": "hold", "kind": "approval"}
+    assert now["others"]["playbooks"]["rows"] == (asked | {"by": "responder"},)
+    assert "Playbooks that wait for a person: 1" in now["text"]
+    with play.running.inside("ada") as client:
+        assert say(client, gate, "decline").status_code == 303
+    (now,) = shifts.acts["oncall.handovers"]({"now": True})
+    assert gate not in now["text"]
 
 
 @pytest.mark.behaviour("web.gate-roles")

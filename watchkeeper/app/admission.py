@@ -39,6 +39,7 @@ _NEEDS = {
     "incidents.tasks": "read_incidents",
     "incidents.similar": "read_incidents",
     "incidents.export": "read_incidents",
+    "incidents.report": "read_incidents",
     "incidents.import": "arrange_incidents",
     "incidents.merge": "arrange_incidents",
     "incidents.split": "arrange_incidents",

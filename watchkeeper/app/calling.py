@@ -108,7 +108,7 @@ class OncallRuns:
             names, made = _carriers(loaded, platform.clock)
             carried = Carried(names, made, lambda: console_of(loaded))
             pager = Channels({**dict.fromkeys(hooks, posted), **dict.fromkeys(names, carried)})
-            caller = Caller(Paging(on, plan), Delivery(on, pager), Handovers(on, plan, sources_of(platform)))
+            caller = Caller(Paging(on, plan), Delivery(on, pager), Handovers(on, plan, sources_of(platform, ledger)))
             self.runs |= {"pages": caller.run}
 
     def cursor(self) -> dict[str, int]:

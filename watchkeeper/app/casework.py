@@ -15,6 +15,7 @@ from watchkeeper.respond.cases.model import Filter
 from watchkeeper.respond.exports import Export, lines_of
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import Entry
+from watchkeeper.respond.report import contents_of
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -57,6 +58,7 @@ class Casework:
             "incidents.split": self.split,
             "incidents.similar": self.similar,
             "incidents.export": self.export,
+            "incidents.report": self.report,
             "incidents.import": self.take_over,
             "incidents.unlink": _on(links.remove, kind=..., value=..., reason=...),
         }
@@ -123,12 +125,20 @@ class Casework:
             end, is_last = page.cursor, page.is_last
         lines = [line for one in found for line in lines_of(one, form)]
         body = {"format": form, "since": cursor or (to_iso(since) if since else ""), "incident": name}
-        now = self._on.clock.now()
-        event = new_event(
-            now, "respond.incident.exported", actor=asked["by"], target="incidents", outcome="success", body=body
-        )
-        self._on.journal.record(event)
+        self._record_export(asked["by"], body)
         return {"lines": lines, "cursor": end, "is_last": is_last}
+
+    def report(self, asked: dict[str, Any]) -> Any:
+        """What the report of one says; that it leaves the house is recorded."""
+        file = self.book.reading.open(str(asked["incident"]))
+        found = contents_of(Export(file, self._lines(file.incident.id)), self._on.clock.now(), asked["by"])
+        self._record_export(asked["by"], {"format": "report", "since": "", "incident": file.incident.number})
+        return msgspec.to_builtins(found)
+
+    def _record_export(self, by: str, body: dict[str, Any]) -> None:
+        now = self._on.clock.now()
+        event = new_event(now, "respond.incident.exported", actor=by, target="incidents", outcome="success", body=body)
+        self._on.journal.record(event)
 
     def take_over(self, asked: dict[str, Any]) -> Any:
         """Numbered lines of an import."""

@@ -16,6 +16,7 @@ from watchkeeper.events import JournalReader
 from watchkeeper.gateway.approvals import State
 from watchkeeper.respond.cases.book import CaseBook
 from watchkeeper.respond.deadman.pausing import Pauses
+from watchkeeper.respond.gates.book import Gates
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.oncall.book import OncallBook, Taken
 from watchkeeper.respond.oncall.handover import Handovers, text_of
@@ -40,13 +41,27 @@ def ground_of(platform: Platform, ledger: Ledger) -> Ground:
     return Ground(platform.database, ledger, platform.clock, is_gone)
 
 
-def sources_of(platform: Platform) -> dict[str, Callable[[], Sequence[Mapping[str, Any]]]]:
+def sources_of(platform: Platform, ledger: Ledger) -> dict[str, Callable[[], Sequence[Mapping[str, Any]]]]:
     """What a handover tells beside incidents."""
+    waiting = Gates(platform.database, ledger, platform.clock)
 
     def approvals() -> Sequence[Mapping[str, Any]]:
         return [
             {"approval": one.id, "what": f"{one.server}/{one.target}", "by": one.principal}
             for one in platform.approvals.list(State.PENDING)
+        ]
+
+    def gates() -> Sequence[Mapping[str, Any]]:
+        return [
+            {
+                "gate": one.id,
+                "incident": one.number,
+                "playbook": one.playbook,
+                "step": one.step or "the whole playbook",
+                "kind": one.kind.value,
+                "by": ", ".join(one.voters),
+            }
+            for one in waiting.waiting()
         ]
 
     def orders() -> Sequence[Mapping[str, Any]]:
@@ -56,7 +71,7 @@ def sources_of(platform: Platform) -> dict[str, Callable[[], Sequence[Mapping[st
         found = control.ask(socket_path(platform.data_dir, DEADMAN), "status", timeout=_PATIENCE)
         return [{"source": one["name"], "why": one["why"]} for one in found["sources"] if one["state"] == "silent"]
 
-    return {"approvals": approvals, "orders": orders, "silent": silent}
+    return {"approvals": approvals, "playbooks": gates, "orders": orders, "silent": silent}
 
 
 def take_on(book: OncallBook, cases: CaseBook, incident: str, by: str) -> Taken:
@@ -131,7 +146,8 @@ class Oncalling:
         return OncallView(ground_of(self._on, self._ledger()), self._plan())
 
     def _handovers(self) -> Handovers:
-        return Handovers(ground_of(self._on, self._ledger()), self._plan(), sources_of(self._on))
+        ledger = self._ledger()
+        return Handovers(ground_of(self._on, ledger), self._plan(), sources_of(self._on, ledger))
 
     def _pauses(self) -> Pauses:
         return Pauses(self._on.database, self._on.journal, self._on.clock)

@@ -6,7 +6,6 @@ import asyncio
 import shlex
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +22,7 @@ from watchkeeper.app.settings import Loaded
 from watchkeeper.app.supervisor import Service, Supervisor
 from watchkeeper.core.errors import Conflict
 from watchkeeper.core.files import Lock, make_private_folder, write_private
+from watchkeeper.core.signals import Wish
 from watchkeeper.exercise.model import Report, Step
 from watchkeeper.gateway.aggregate.settings import members_of
 
@@ -38,13 +38,14 @@ class Up:
         self._demo = demo
         self._told = told
         self._stack = ExitStack()
-        self._stop = threading.Event()
+        self._stop = Wish()
         self._supervisor: Supervisor | None = None
         self._facts: dict[str, Mapping[str, Any]] = {}
 
     def __enter__(self) -> Self:
         check_quickly(self._loaded, demo=self._demo)  # a flaw of the settings is told before anything starts
         with ExitStack() as stack:
+            stack.enter_context(self._stop)
             make_private_folder(self._loaded.data_dir)
             lock = Lock(self._loaded.data_dir / "run" / "up.lock")
             try:

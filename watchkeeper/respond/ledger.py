@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from watchkeeper.core.database import Base, Database
 from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.events.model import Event, decode, encode
 from watchkeeper.respond import _store
 from watchkeeper.respond._store import EntryRow, OutboxRow
@@ -39,6 +40,7 @@ class _Pen:
     """Event id → index, of what the journal took and has not yet made durable."""
     is_doubtful: bool = True
     """Whether an earlier life may have recorded what is still staged."""
+    trouble: Lasting = field(default_factory=lambda: Lasting(_log, "events stay staged"))
 
 
 _pens: WeakKeyDictionary[Recorder, _Pen] = WeakKeyDictionary()
@@ -90,7 +92,9 @@ class Ledger:
                     self._mark(indices)
                 self._pen.is_doubtful = False
             except WatchkeeperError as error:
-                _log.error("an event stays staged: %s", error.reason)
+                self._pen.trouble.met(error.reason)
+            else:
+                self._pen.trouble.over()
 
     def adopt(self, writer: str) -> None:
         """Record what another process staged and can record no more: its log is `writer`. Raises `Unavailable`."""

@@ -26,6 +26,7 @@ def test_the_incoming_person_gets_what_is_open_what_happened_and_what_is_not_kno
         raise Unavailable("the switch does not answer")
 
     here.handovers._sources["silent"] = broken
+    here.handovers._sources["playbooks"] = lambda: [{"gate": f"g{number}"} for number in range(203)]
     here.look()
     outgoing = here.view.standing().seats[0].person
     incoming = {"ann": "bob", "bob": "ann"}[outgoing]
@@ -49,6 +50,7 @@ def test_the_incoming_person_gets_what_is_open_what_happened_and_what_is_not_kno
     assert (report.others["silent"].known, report.others["silent"].why) == (False, "the switch does not answer")
     said = text_of(report)
     assert "taken by NOBODY" in said
+    assert ("Playbooks that wait for a person: 203" in said, "  and 3 more" in said) == (True, True)
     assert "Silent: NOT KNOWN: the switch does not answer" in said
     here.look()
     told = [body for body in pager.bodies() if body["type"] == "oncall.handover"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from watchkeeper.cli import options, output
 from watchkeeper.cli.events.asking import asked_for, opened, options_of_following
 from watchkeeper.cli.events.search import row
 from watchkeeper.core.clock import SystemClock
+from watchkeeper.core.signals import Wish
 from watchkeeper.events.lake.search import NO_LAKE
 from watchkeeper.events.search.following import Follower, Heard
 
@@ -35,7 +35,7 @@ def tail(
     folder, now = opened(data)
     asked = asked_for(query, now, since=since or "all", until=until, **chosen)
     begins_at_end = not since and asked.since is None
-    stop = threading.Event()
+    stop = Wish()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     follower = Follower(folder, msgspec.structs.replace(asked.filter), from_the_end=begins_at_end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from watchkeeper.cli.incidents import arranging, bulk, deciding, seeing, writing
+from watchkeeper.cli.incidents import arranging, bulk, deciding, reporting, seeing, writing
 
 
 @click.group(short_help="Grouped alerts: their state, owner, tasks and timeline.")
@@ -15,5 +15,12 @@ def incidents() -> None:
     """
 
 
-for command in (*seeing.COMMANDS, *deciding.COMMANDS, *writing.COMMANDS, *arranging.COMMANDS, *bulk.COMMANDS):
+for command in (
+    *seeing.COMMANDS,
+    *deciding.COMMANDS,
+    *writing.COMMANDS,
+    *arranging.COMMANDS,
+    *bulk.COMMANDS,
+    *reporting.COMMANDS,
+):
     incidents.add_command(command)

@@ -1,12 +1,17 @@
 """What must be said outside, kept in a small file of the switch's own until it was taken: alarms that are not over,
-pages that were not taken, and the counter of our heartbeats. Survives a kill at any point."""
+pages that were not taken, and the counter of our heartbeats. Survives a kill at any point.
+
+A full disk is a reason to page, so it keeps no page back: what the file does not take is held in memory, is sent from
+there, once, and is written when there is room. Counters are another matter: one that cannot be kept is not used.
+"""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ import msgspec
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import make_private_folder
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.respond.deadman.watching import Change
 
 BACKOFF = (2, 5, 10, 30, 60)
@@ -28,6 +34,11 @@ CREATE TABLE IF NOT EXISTS pages (
 );
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER);
 """
+_HELD = ("alarms", "pages")
+_PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY})
+"""Kinds of errors of a disk, not of the file."""
+_log = logging.getLogger(__name__)
+Act = Callable[[sqlite3.Connection], None]
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -52,25 +63,36 @@ class SwitchBox:
     """One file, one process. Safe for threads."""
 
     def __init__(self, path: Path) -> None:
-        """Raises `Unavailable` when the file cannot be used."""
+        """Raises `Unavailable` when the file cannot be used; not for a disk that is full."""
         make_private_folder(path.parent)
+        self._path = path
         self._lock = threading.Lock()
+        self._trouble = Lasting(_log, "the switch's file cannot be written; what it holds is in memory")
+        self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._memory.executescript(_TABLES)
+        self._file: sqlite3.Connection | None = None
+        self._is_behind = False
+        """Whether the memory knows what the file does not."""
         try:
-            self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            path.chmod(0o600)
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=2000"):
-                self._file.execute(f"PRAGMA {pragma}")
-            self._file.executescript(_TABLES)
+            self._open()
         except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"cannot use {path}: {error}", hint="move it aside; a new one is made") from error
+            if not _is_passing(error):
+                raise Unavailable(f"cannot use {path}: {error}", hint="move it aside; a new one is made") from error
+            self._met(error)
 
     def close(self) -> None:
-        self._file.close()
+        """What is in memory only is lost, and is alarmed anew by the next life."""
+        with self._lock:
+            self._catch_up()
+            if self._file is not None:
+                self._file.close()
+            self._memory.close()
 
     def note(self, change: Change, bodies: dict[str, bytes], now: int) -> None:
-        """An alarm, or its end, with its pages, channel → body, at once. Raises `Unavailable`."""
+        """An alarm, or its end, with its pages, channel → body, at once."""
         page = f"{change.alarm}.{'silent' if change.is_silent else 'back'}"
-        with self._write() as file:
+
+        def act(file: sqlite3.Connection) -> None:
             if change.is_silent:
                 alarm = (change.alarm, change.source, change.why, now)
                 file.execute("INSERT OR IGNORE INTO alarms VALUES (?, ?, ?, ?, 0)", alarm)
@@ -81,6 +103,8 @@ class SwitchBox:
                 file.execute("INSERT OR IGNORE INTO pages VALUES (?, ?, ?, ?, ?, 0, 0, '')", row)
             file.execute("DELETE FROM pages WHERE sent > 0 AND sent < ?", (now - _KEPT,))
             file.execute("DELETE FROM alarms WHERE ended > 0 AND ended < ?", (now - _KEPT,))
+
+        self._keep(act)
 
     def open_alarms(self) -> list[Open]:
         """Those that are not over."""
@@ -100,15 +124,18 @@ class SwitchBox:
         """It was taken; with a reason it was not."""
         wait = BACKOFF[min(page.attempts, len(BACKOFF) - 1)] * SECOND
         values = (0 if why else now, now + wait, now, why, page.id, page.channel)
-        with self._write() as file:
-            file.execute(
-                "UPDATE pages SET sent = ?, due = ?, made = min(made, ?), attempts = attempts + 1, why = ? "
-                "WHERE id = ? AND channel = ?",
-                values,
-            )
+        told = (
+            "UPDATE pages SET sent = ?, due = ?, made = min(made, ?), attempts = attempts + 1, why = ? "
+            "WHERE id = ? AND channel = ?"
+        )
+
+        def act(file: sqlite3.Connection) -> None:
+            file.execute(told, values)
+
+        self._keep(act)
 
     def next(self, name: str, floor: int) -> int:
-        """The next value of a counter: never one that was there before, and at least `floor`."""
+        """The next value of a counter: never one that was there before, and at least `floor`. Raises `Unavailable`."""
         with self._write() as file:
             found = file.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
             value = max(floor, (found[0] if found else 0) + 1)
@@ -116,7 +143,7 @@ class SwitchBox:
         return int(value)
 
     def advance(self, name: str, value: int) -> bool:
-        """Take a counter forward; False when it was there already (a replay)."""
+        """Take a counter forward; False when it was there already (a replay). Raises `Unavailable`."""
         with self._write() as file:
             found = file.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
             if found and found[0] >= value:
@@ -124,23 +151,90 @@ class SwitchBox:
             file.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
         return True
 
+    def _keep(self, act: Act) -> None:
+        """Do it in memory, and in the file as soon as it can be."""
+        with self._lock:
+            act(self._memory)
+            if self._is_behind or self._file is None:
+                self._catch_up()
+                return
+            try:
+                with _transaction(self._file) as file:
+                    act(file)
+            except sqlite3.Error as error:
+                self._met(error)
+
+    def _catch_up(self) -> None:
+        """The file as the memory is, if it can be written now."""
+        if not self._is_behind:
+            return
+        try:
+            if self._file is None:
+                self._open()
+            assert self._file is not None
+            with _transaction(self._file) as file:
+                _copy(self._memory, file, "INSERT OR REPLACE")
+        except (sqlite3.Error, OSError) as error:
+            self._met(error)
+        else:
+            self._is_behind = False
+            self._trouble.over()
+
+    def _met(self, error: Exception) -> None:
+        self._is_behind = True
+        self._trouble.met(str(error))
+
+    def _open(self) -> None:
+        file = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        try:
+            self._path.chmod(0o600)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=2000"):
+                file.execute(f"PRAGMA {pragma}")
+            file.executescript(_TABLES)
+            _copy(file, self._memory, "INSERT OR IGNORE")
+        except (sqlite3.Error, OSError):
+            file.close()
+            raise
+        self._file = file
+
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
+        """In the file, or not at all."""
         with self._lock:
             try:
-                self._file.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._file
-                except BaseException:
-                    self._file.execute("ROLLBACK")
-                    raise
-                self._file.execute("COMMIT")
-            except sqlite3.Error as error:
+                if self._file is None:
+                    self._open()
+                assert self._file is not None
+                with _transaction(self._file) as file:
+                    yield file
+            except (sqlite3.Error, OSError) as error:
                 raise Unavailable(f"the switch's file cannot be written: {error}", hint="check the disk") from error
 
     def _read(self, text: str, *values: object) -> list[Any]:
         with self._lock:
-            try:
-                return self._file.execute(text, values).fetchall()
-            except sqlite3.Error as error:
-                raise Unavailable(f"the switch's file cannot be read: {error}", hint="check the disk") from error
+            self._catch_up()
+            return self._memory.execute(text, values).fetchall()
+
+
+@contextmanager
+def _transaction(file: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    file.execute("BEGIN IMMEDIATE")
+    try:
+        yield file
+        file.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # a full disk has rolled it back already
+            file.execute("ROLLBACK")
+        raise
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, how: str) -> None:
+    for table in _HELD:
+        for row in source.execute(f"SELECT * FROM {table}"):  # noqa: S608 — our own name
+            target.execute(f"{how} INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+
+
+def _is_passing(error: Exception) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _PASSING
+    return isinstance(error, OSError)

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.events import new_event
 from watchkeeper.respond.gates import _rows
 from watchkeeper.respond.gates._rows import GateRow
@@ -53,16 +53,15 @@ class Clockwork:
         self._ask = ask
         self._news = threading.Event()
         self._seen: tuple[int, int] | None = None
+        self._trouble = Lasting(_log, "the gates of playbooks cannot be looked at")
         gates.on_news = self._news.set
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`; call `wake` after setting it to end at once."""
         while not stop.is_set():
             self._news.clear()
-            try:
+            with self._trouble.told():
                 self.tick()
-            except WatchkeeperError as error:
-                _log.error("the gates of playbooks cannot be looked at: %s", error.reason)
             self._news.wait(LOOK)
 
     def wake(self) -> None:
@@ -82,10 +81,13 @@ class Clockwork:
 
     def _notice_jump(self) -> None:
         wall, steady = self._clock.now(), self._gates.steady.now()
-        before, self._seen = self._seen, (wall, steady)
-        by = 0 if before is None else (wall - before[0]) - (steady - before[1])
-        if abs(by) <= JUMP:
-            return
+        before = self._seen or (wall, steady)
+        by = (wall - before[0]) - (steady - before[1])
+        if abs(by) > JUMP:
+            self._put_right(wall, steady, by)
+        self._seen = (wall, steady)  # a jump that could not be noted is met again at the next look
+
+    def _put_right(self, wall: int, steady: int, by: int) -> None:
         boot = self._gates.steady.boot
         with self._database.write() as session:
             rows = session.scalars(

@@ -19,6 +19,7 @@ from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import NotFound, Unavailable, WatchkeeperError
 from watchkeeper.core.ids import derived_id
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.respond.errands import Delivery, Errand, NotTaken, Receipt, Repeats, State
 from watchkeeper.respond.integrations._store import DeliveryRow, Shelf, delivery_of, errand_of
 from watchkeeper.respond.integrations.breaker import Breaker, Rate
@@ -144,14 +145,13 @@ class Outbox:
     def _runner(self, name: str) -> Callable[[threading.Event], None]:
         def run(stop: threading.Event) -> None:
             line = self._lines[name]
+            trouble = Lasting(_log, f"what is due for {name} cannot be looked through", logging.WARNING)
             while not stop.is_set():
                 line.wake.wait(EVERY)
                 line.wake.clear()
-                try:
+                with trouble.told():
                     self.round(name)
                     self._shelf.forget(name, self._clock.now() - _KEPT)
-                except WatchkeeperError as error:
-                    _log.warning("what is due for an integration could not be looked through: %s", error.reason)
 
         return run
 

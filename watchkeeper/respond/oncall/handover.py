@@ -27,6 +27,7 @@ Source = Callable[[], Sequence[Mapping[str, Any]]]
 _MOST = 200
 _DAY = 24 * 3600 * SECOND
 _LOW = 2
+_NAMES = {"approvals": "Calls that wait for a person", "playbooks": "Playbooks that wait for a person"}
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -58,6 +59,8 @@ class Known(msgspec.Struct, frozen=True):
     known: bool
     rows: tuple[dict[str, Any], ...] = ()
     why: str = ""
+    more: int = 0
+    """Rows that there were beyond those that are kept here."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -76,7 +79,7 @@ class Report(msgspec.Struct, frozen=True):
     happened: dict[str, int]
     """What there was in the shift: opened, acknowledged, closed, pages, not_taken."""
     others: dict[str, Known]
-    """`approvals`, `orders`, `silent`."""
+    """`approvals` (calls that wait for a person), `playbooks` (runs that do), `orders`, `silent`."""
     accepted_at: int = 0
     accepted_by: str = ""
 
@@ -222,9 +225,10 @@ def text_of(report: Report) -> str:
     lines.append(f"Pages put off or dropped: {len(report.waiting) or 'none'}")
     lines += [f"  {one.number}  to {one.person}  {one.state}: {one.why}  {one.title}" for one in report.waiting]
     for name, known in report.others.items():
-        said = str(len(known.rows) or "none") if known.known else f"NOT KNOWN: {known.why}"
-        lines.append(f"{name.capitalize()}: {said}")
+        said = str(len(known.rows) + known.more or "none") if known.known else f"NOT KNOWN: {known.why}"
+        lines.append(f"{_NAMES.get(name, name.capitalize())}: {said}")
         lines += [f"  {'  '.join(str(value) for value in row.values())}" for row in known.rows]
+        lines += [f"  and {known.more} more"] if known.more else []
     if report.accepted_by:
         lines.append(f"Accepted by {report.accepted_by} at {to_iso(report.accepted_at)}")
     elif report.incoming:
@@ -234,7 +238,8 @@ def text_of(report: Report) -> str:
 
 def _ask(source: Source) -> Known:
     try:
-        return Known(known=True, rows=tuple(dict(row) for row in source())[:_MOST])
+        rows = tuple(dict(row) for row in source())
+        return Known(known=True, rows=rows[:_MOST], more=max(0, len(rows) - _MOST))
     except WatchkeeperError as error:
         return Known(known=False, why=error.reason)
 

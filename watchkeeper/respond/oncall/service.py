@@ -6,7 +6,8 @@ import logging
 import threading
 from itertools import chain
 
-from watchkeeper.core.errors import Unavailable, WatchkeeperError
+from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.events import JournalReader
 from watchkeeper.events.model import Event
 from watchkeeper.respond.oncall.book import OncallBook, is_heard
@@ -28,6 +29,7 @@ class Ear:
     def __init__(self, book: OncallBook, reader: JournalReader) -> None:
         self._book = book
         self._reader = reader
+        self._trouble = Lasting(_log, "an incident cannot be noted for on-call", logging.WARNING)
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop."""
@@ -47,9 +49,10 @@ class Ear:
             try:
                 self._book.hear(event, cursor)
             except Unavailable as error:
-                _log.warning("an incident cannot be noted", extra={"why": error.reason})
+                self._trouble.met(error.reason)
                 stop.wait(_RETRY)
                 continue
+            self._trouble.over()
             return True
         return False
 
@@ -61,15 +64,21 @@ class Caller:
         self._paging = paging
         self._delivery = delivery
         self._handovers = handovers
+        self._looks = [
+            (look, Lasting(_log, f"on-call cannot look at {what}", logging.WARNING))
+            for what, look in (
+                ("what is due", paging.round),
+                ("handovers", handovers.round),
+                ("pages to be sent", delivery.round),
+            )
+        ]
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop."""
         try:
             while not stop.wait(EVERY):
-                for look in (self._paging.round, self._handovers.round, self._delivery.round):
-                    try:
+                for look, trouble in self._looks:
+                    with trouble.told():
                         look()
-                    except WatchkeeperError as error:
-                        _log.warning("on-call could not look at what is due", extra={"why": error.reason})
         finally:
             self._delivery.close()
