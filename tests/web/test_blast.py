@@ -59,6 +59,30 @@ def test_an_order_is_no_containment_until_it_is_proven_and_a_lifted_one_is_none(
     assert all(thing.kind != "order" for thing in lifted.things)
 
 
+def test_sessions_of_alerts_are_drawn_between_whose_they_are_and_what_was_done_in_them() -> None:
+    first, other = "0123456789abcdef0123", "fedcba98765432100000"
+    alerts = [alert(1, session=first), alert(2, session=other, principal=""), alert(3)]
+    drawing = drawn(
+        a_case(replace(ROW, state="open"), alerts).file, [order("quarantine_session", f"files/session:{first}")]
+    )
+    things = {thing.key: thing for thing in drawing.things if thing.kind == "session"}
+    mine, its = things["session", f"files/session:{first}"], things["session", f"files/session:{other}"]
+    assert set(mine.ties) == {
+        ("principal", "agent:a"), ("tool", "files/read"), ("order", f"quarantine session files/session:{first}"),
+    }  # fmt: skip
+    assert set(its.ties) == {("rule", "r"), ("tool", "files/read")}
+    assert (mine.words, its.words) == ("in force, not proven", "not contained")
+    assert (mine.label, mine.address) == ("files 01234567", f"/conversations/{first}")
+    assert {box.thing.key for box in drawing.boxes} >= things.keys()
+
+
+def test_whoever_is_held_has_no_session_that_goes_on() -> None:
+    key = ("session", "files/session:0123456789abcdef0123")
+    for kind, target in (("quarantine_principal", "a"), ("block_server", "files")):
+        assert standing(kind, target, session=key[1][-20:])[key] == "order in force"
+    assert standing("hold_tool", "files/read", "open", session=key[1][-20:])[key] == "not contained"
+
+
 def test_a_lane_draws_a_few_and_says_how_many_more_there_are() -> None:
     alerts = [alert(n, principal=f"agent:{n}") for n in range(300)]
     drawing = drawn(a_case(ROW, alerts).file, [order("quarantine_principal", "agent:299")])

@@ -140,6 +140,9 @@ def things_of(file: CaseFile, orders: Sequence[OrderRow]) -> list[Thing]:
         for subject in subjects or [("incident", file.incident.number)]:
             _tie(ties, ("order", f"{order.kind.replace('_', ' ')} {order.target}"), subject)
         held |= set(subjects)
+    for alert in file.alerts:  # whoever is held, or is kept from a server, has no session that goes on
+        if alert.session and {("principal", alert.principal), ("server", alert.server)} & held:
+            held.add(_session(alert))
     return [_thing(file, key, ties[key], held, stopped) for key in ties]
 
 
@@ -155,10 +158,20 @@ def _tie_alert(ties: dict[Key, set[Key]], stopped: dict[Key, bool], incident: Ke
         chain.append(("server", alert.server))
     for left, right in pairwise(chain):
         _tie(ties, left, right)
+    if alert.session:
+        session, at = _session(alert), 2 if alert.principal else 1
+        for other in chain[at - 1 : at + 1]:  # whose it is, or what found it; and what was done in it
+            _tie(ties, session, other)
+        chain.append(session)
     for kind, value, _ in alert.indicators:
         _tie(ties, rule, ("indicator", f"{kind} {value}"))
     for key in chain[1:]:
         stopped[key] = stopped.get(key, True) and alert.was_stopped
+
+
+def _session(alert: Alert) -> Key:
+    """As orders name it."""
+    return "session", f"{alert.server or '*'}/session:{alert.session}"
 
 
 def _tie(ties: dict[Key, set[Key]], left: Key, right: Key) -> None:
@@ -199,6 +212,8 @@ def _thing(file: CaseFile, key: Key, ties: set[Key], held: set[Key], stopped: di
         return replace(bare, label=next((a.title for a in reversed(file.alerts) if a.rule == name), ""))
     if kind == "indicator":
         return bare
+    if kind == "session":
+        bare = replace(bare, label=f"{name.partition('/')[0]} {name.rpartition(':')[2][:8]}")
     if kind == "order":
         return replace(bare, symbol="⊘", tone="note", words="in force")
     if kind == "incident":
@@ -234,7 +249,7 @@ def _address(kind: str, name: str) -> str:
 
 def _ranked(things: Iterable[Thing], counted: Counter[Key]) -> list[Thing]:
     loud = {"bad": 0, "warn": 1, "good": 2}
-    return sorted(things, key=lambda t: (loud.get(t.tone, 3), -counted[t.key], t.kind, t.name))
+    return sorted(things, key=lambda t: (loud.get(t.tone, 3), t.kind == "session", -counted[t.key], t.kind, t.name))
 
 
 def _path(left: Box, right: Box) -> str:
