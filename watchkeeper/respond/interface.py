@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import msgspec
 
@@ -47,6 +47,27 @@ class Reach(StrEnum):
     """It has an `undo`; it may be pre-authorised."""
     IRREVERSIBLE = "irreversible"
     """There is no way back: a person must approve."""
+
+
+class Names(StrEnum):
+    """What a parameter names, of what calls through the gateway have. A dry run counts by it whom an action touches."""
+
+    SERVER = "server"
+    TOOL = "tool"
+    """By its own name, without its server's; also a prompt, or the address of a resource."""
+    PRINCIPAL = "principal"
+    """With or without `agent:`."""
+    SESSION = "session"
+    """Its id, or its digest as events have it."""
+    UNSEEN = "unseen"
+    """Something narrower that calls do not show: whom the action touches is then not known."""
+
+
+ServerName = Annotated[str, Names.SERVER]
+ToolName = Annotated[str, Names.TOOL]
+PrincipalName = Annotated[str, Names.PRINCIPAL]
+SessionName = Annotated[str, Names.SESSION]
+UnseenName = Annotated[str, Names.UNSEEN]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -115,7 +136,9 @@ class Action(Protocol):
     name: ClassVar[str]
     reach: ClassVar[Reach]
     Parameters: ClassVar[type[msgspec.Struct]]
-    """The typed members of `with`."""
+    """The typed members of `with`. What it contains is declared there: `server: ServerName`, `names: list[ToolName]`,
+    whatever the member is called. A member that only says where to look, as where a probe asks, is no `ServerName`.
+    """
     evidence: ClassVar[frozenset[str]]
     """The members its `Outcome.evidence` always has."""
     touches: ClassVar[str]

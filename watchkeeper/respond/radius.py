@@ -7,11 +7,12 @@ back was looked is said beside it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from watchkeeper.respond.interface import Action
+from watchkeeper.gateway.holds import session_digest
+from watchkeeper.respond.interface import Action, Names
 from watchkeeper.respond.planning import Plan, PlannedStep
 from watchkeeper.respond.playbook import StepKind
 
@@ -55,6 +56,7 @@ class Foreseen(msgspec.Struct, frozen=True):
     branch: str
     """`STEP.BRANCH` within branches, `STEP failed` within a failure path; empty on the way that is always taken."""
     touched: Touched | None = None
+    """None where it contains nothing, or whom that touches is not known."""
 
 
 def foresee(plan: Plan, actions: Mapping[str, Action], calls: Iterable[Call]) -> list[Foreseen]:
@@ -90,25 +92,44 @@ def _block(
             approve=step.approve.by if step.approve else (),
             quorum=step.approve.quorum if step.approve else 0,
             branch=branch,
-            touched=_touched(step.parameters, calls) if touches and is_due else None,
+            touched=_touched(action, step.parameters, calls) if action and touches and is_due else None,
         )
         for name, inner in step.branches.items():
             yield from _block(inner, actions, calls, f"{step.id}.{name}")
         yield from _block(step.path, actions, calls, f"{step.id} failed")
 
 
-def _touched(parameters: Mapping[str, Any], calls: list[Call]) -> Touched | None:
-    wanted = {
-        "server": str(parameters.get("server", "")),
-        "tool": str(parameters.get("tool", "")),
-        "principal": str(parameters.get("principal", "")).removeprefix("agent:"),
-        "session": str(parameters.get("session", "")),
-    }
-    if not any(wanted.values()):
+def named(action: Action, parameters: Mapping[str, Any]) -> dict[Names, frozenset[str]]:
+    """What these parameters name, by what the action's own types declare; what is empty names nothing."""
+    found: dict[Names, frozenset[str]] = {}
+    for member, declared in get_type_hints(action.Parameters, include_extras=True).items():
+        kind = _declared(declared)
+        if kind is not None:
+            found[kind] = found.get(kind, frozenset()) | frozenset(_texts(parameters.get(member)))
+    return {kind: values for kind, values in found.items() if values}
+
+
+def _declared(what: Any) -> Names | None:
+    """The mark in a type, also within an optional one or a list."""
+    if isinstance(what, Names):
+        return what
+    inner = (_declared(one) for one in (*get_args(what), *getattr(what, "__metadata__", ())))
+    return next((one for one in inner if one is not None), None)
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value] if value else []
+    return [text for one in value for text in _texts(one)] if isinstance(value, list | tuple | set | frozenset) else []
+
+
+def _touched(action: Action, parameters: Mapping[str, Any], calls: list[Call]) -> Touched | None:
+    """None where it is not known: nothing is named, or something that calls do not show."""
+    wanted = named(action, parameters)
+    if not wanted or Names.UNSEEN in wanted:
         return None
-    if wanted["principal"] and not wanted["tool"]:
-        wanted["server"] = ""  # a client is contained for every server
-    hit = [call for call in calls if all(not value or _member(call, name) == value for name, value in wanted.items())]
+    wanted = {kind: _as_seen(kind, values) for kind, values in wanted.items()}
+    hit = [call for call in calls if all(_member(call, kind) in values for kind, values in wanted.items())]
     return Touched(
         calls=len(hit),
         servers=_names(call.server for call in hit),
@@ -118,9 +139,16 @@ def _touched(parameters: Mapping[str, Any], calls: list[Call]) -> Touched | None
     )
 
 
-def _member(call: Call, name: str) -> str:
-    value: str = getattr(call, name)
-    return value.removeprefix("agent:") if name == "principal" else value
+def _as_seen(kind: Names, values: frozenset[str]) -> frozenset[str]:
+    """The names as calls have them."""
+    if kind is Names.PRINCIPAL:
+        return frozenset(value.removeprefix("agent:") for value in values)
+    return values | {session_digest(value) for value in values} if kind is Names.SESSION else values
+
+
+def _member(call: Call, kind: Names) -> str:
+    value: str = getattr(call, kind.value)
+    return value.removeprefix("agent:") if kind is Names.PRINCIPAL else value
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

@@ -130,6 +130,8 @@ def _tell(step: dict[str, Any]) -> None:
             f"      touches {touched['calls']} call(s) of {who}; {len(touched['tools'])} tool(s), "
             f"{len(touched['servers'])} server(s), {touched['sessions']} session(s)"
         )
+    elif step["contains"]:
+        output.text(f"      whom it touches is not known: {step['contains']}")
 
 
 def _alerts(path: Path) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from watchkeeper.respond.actions.effects import served
-from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
+from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach, ServerName, ToolName
 from watchkeeper.respond.model import ACTOR
 from watchkeeper.respond.ports import Asking
 
@@ -25,9 +25,9 @@ class PinRollback:
     evidence: ClassVar[frozenset[str]] = frozenset({"before", "after"})
 
     class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-        server: str
+        server: ServerName
         reason: str
-        tool: str = ""
+        tool: ToolName = ""
         """Only this tool's definition; without one the whole server."""
 
     def run(self, parameters: Parameters, context: ActionContext) -> Outcome:

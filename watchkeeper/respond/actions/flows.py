@@ -8,6 +8,7 @@ import msgspec
 
 from watchkeeper.gateway.orders import OrderKind
 from watchkeeper.respond.actions.effects import Contains
+from watchkeeper.respond.interface import ServerName, ToolName
 
 
 class TaintSource(Contains):
@@ -18,9 +19,9 @@ class TaintSource(Contains):
     touches: ClassVar[str] = "sources"
 
     class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-        server: str
+        server: ServerName
         reason: str
-        source: str = ""
+        source: ToolName = ""
         """A tool, a prompt or the address of a resource; empty for all that the server says."""
 
     def target(self, parameters: Parameters) -> str:
@@ -41,7 +42,7 @@ class DenyEgress(Contains):
         host: str
         """A name, a pattern (`*.example.com`), a network, or `*` with a server."""
         reason: str
-        server: str = ""
+        server: ServerName = ""
         """Only from this server; empty for everywhere."""
 
     def target(self, parameters: Parameters) -> str:

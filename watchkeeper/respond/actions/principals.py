@@ -10,7 +10,7 @@ from watchkeeper.gateway.measures.model import Probe
 from watchkeeper.gateway.measures.probing import probes_of
 from watchkeeper.gateway.orders import Order, OrderKind
 from watchkeeper.respond.actions.effects import Contains
-from watchkeeper.respond.interface import ActionContext
+from watchkeeper.respond.interface import ActionContext, PrincipalName
 
 
 class QuarantinePrincipal(Contains):
@@ -21,7 +21,7 @@ class QuarantinePrincipal(Contains):
     touches: ClassVar[str] = "principals"
 
     class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-        principal: str
+        principal: PrincipalName
         reason: str
         server: str = ""
         """Where the probe asks; the quarantine itself holds for every server."""

@@ -8,6 +8,7 @@ import msgspec
 
 from watchkeeper.gateway.orders import OrderKind
 from watchkeeper.respond.actions.effects import Contains
+from watchkeeper.respond.interface import ServerName
 
 
 class BlockServer(Contains):
@@ -18,7 +19,7 @@ class BlockServer(Contains):
     touches: ClassVar[str] = "servers"
 
     class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-        server: str
+        server: ServerName
         reason: str
 
     def target(self, parameters: Parameters) -> str:
@@ -36,7 +37,7 @@ class BlockVersion(Contains):
     touches: ClassVar[str] = "servers"
 
     class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-        server: str
+        server: ServerName
         version: str
         """One, or a range: `1.2.3`, `>=1.0,<1.4`."""
         reason: str
@@ -56,7 +57,7 @@ class SetReadOnly(Contains):
     touches: ClassVar[str] = "servers"
 
     class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-        server: str
+        server: ServerName
         reason: str
         tool: str = ""
         """One that reads: the probe shows that it still works."""

@@ -11,7 +11,16 @@ from watchkeeper.gateway.measures.model import Probe
 from watchkeeper.gateway.orders import Order, OrderKind
 from watchkeeper.gateway.relay.ownership import untagged
 from watchkeeper.respond.actions.effects import PROBE, Contains, asked, served
-from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
+from watchkeeper.respond.interface import (
+    ActionContext,
+    Outcome,
+    PrincipalName,
+    Proof,
+    Reach,
+    ServerName,
+    SessionName,
+    UnseenName,
+)
 
 _ANY_TOOL = "watchkeeper_probe"
 _CUSTODY = "reaches the gateways' sessions"
@@ -21,12 +30,12 @@ class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Exactly one of session, task and principal; the first two need their server."""
 
     reason: str
-    server: str = ""
+    server: ServerName = ""
     """Of a principal only this server; without one every server."""
-    session: str = ""
+    session: SessionName = ""
     """Its digest, as events have it, or its id."""
-    task: str = ""
-    principal: str = ""
+    task: UnseenName = ""
+    principal: PrincipalName = ""
 
     @property
     def subject(self) -> Subject:

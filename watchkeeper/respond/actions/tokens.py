@@ -8,7 +8,7 @@ import msgspec
 
 from watchkeeper.core.errors import Invalid
 from watchkeeper.respond.actions.effects import served
-from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
+from watchkeeper.respond.interface import ActionContext, Outcome, PrincipalName, Proof, Reach, ServerName
 from watchkeeper.respond.model import ACTOR
 from watchkeeper.respond.ports import Asking, Revoked, Worth
 
@@ -27,9 +27,9 @@ class RevokeToken:
         """Either `principal`, with or without a server, or `issuer` and `token`."""
 
         reason: str
-        principal: str = ""
+        principal: PrincipalName = ""
         """A client: its own token and all that it was granted."""
-        server: str = ""
+        server: ServerName = ""
         """Only what the principal was granted at this server."""
         issuer: str = ""
         """A configured integration that ends tokens."""

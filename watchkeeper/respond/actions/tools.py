@@ -8,6 +8,7 @@ import msgspec
 
 from watchkeeper.gateway.orders import OrderKind
 from watchkeeper.respond.actions.effects import Contains
+from watchkeeper.respond.interface import ServerName, ToolName
 
 
 class HoldTool(Contains):
@@ -18,8 +19,8 @@ class HoldTool(Contains):
     touches: ClassVar[str] = "tools"
 
     class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-        server: str
-        tool: str
+        server: ServerName
+        tool: ToolName
         reason: str
 
     def target(self, parameters: Parameters) -> str:
@@ -40,9 +41,9 @@ class BlockToolHash(Contains):
         fingerprint: str
         """`sha256:` and 64 digits."""
         reason: str
-        server: str = ""
+        server: ServerName = ""
         """Where it was seen, with the tool's name: the probe asks there."""
-        tool: str = ""
+        tool: ToolName = ""
 
     def target(self, parameters: Parameters) -> str:
         return parameters.fingerprint

@@ -9,7 +9,7 @@ import msgspec
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway.orders import Order, OrderKind
 from watchkeeper.respond.actions.effects import asked, served
-from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach
+from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach, ServerName
 from watchkeeper.respond.model import ACTOR
 
 _CUSTODY = "reaches the gateways' transports"
@@ -28,7 +28,7 @@ class DrainTransport:
     evidence: ClassVar[frozenset[str]] = frozenset({"order", "drained"})
 
     class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-        server: str
+        server: ServerName
         reason: str
         within: float = 10.0
         """Seconds that what is under way may take; then it is cut. At most 300, and less than the step's deadline."""
