@@ -83,6 +83,28 @@ def test_hostile_words_are_shown_and_obeyed_nowhere(incidents) -> None:
     assert not any(line.startswith("name") for line in shown.splitlines())
 
 
+@pytest.mark.behaviour("cases.opened-by-hand")
+def test_a_person_opens_one_that_no_rule_told_of(incidents, folder: Path) -> None:
+    words = ("--severity", "high", "--server", "files", "--began", "3h", "--why", "the vendor phoned")
+    assert incidents("open", "A build server was broken into", *words).output.startswith(
+        "opened INC-2026-0003: A build"
+    )
+    told = json.loads(incidents("show", "INC-2026-0003", "--json").output)
+    assert (told["incident"]["state"], told["incident"]["severity"], told["alerts"]) == ("open", 4, [])
+    assert told["incident"]["first_event_at"] < told["incident"]["opened_at"]
+    assert "the vendor phoned" in told["timeline"][0]["what"]
+    assert "hunt" in incidents("show", "INC-2026-0003").output  # what to do next
+    assert "server files" in incidents("similar", "INC-2026-0003").output
+    assert incidents("open", " ").exit_code == 65
+    assert incidents("open", "x", "--began", "2999-01-01").exit_code == 65
+    assert incidents("merge", "INC-2026-0003", "--into", NAME, "--reason", "the same").exit_code == 0
+    reader = JournalReader(folder)
+    opened = [r.event for r in reader.read({}, limit=10_000) if r.event and r.event.kind == "respond.incident.opened"]
+    reader.close()
+    (ours,) = [event for event in opened if event.body["number"] == "INC-2026-0003"]
+    assert ours.actor.startswith("operator:")
+
+
 @pytest.mark.behaviour("cases.report")
 def test_a_report_is_written_once_and_its_leaving_is_recorded(incidents, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.pdf"

@@ -40,6 +40,7 @@ _NEEDS = {
     "incidents.similar": "read_incidents",
     "incidents.export": "read_incidents",
     "incidents.report": "read_incidents",
+    "incidents.open": "work_incidents",
     "incidents.import": "arrange_incidents",
     "incidents.merge": "arrange_incidents",
     "incidents.split": "arrange_incidents",

@@ -9,7 +9,7 @@ import msgspec
 
 from watchkeeper.core.clock import to_iso
 from watchkeeper.core.errors import Invalid
-from watchkeeper.events import JournalReader, new_event
+from watchkeeper.events import JournalReader, Severity, new_event
 from watchkeeper.respond.cases.book import CaseBook
 from watchkeeper.respond.cases.model import Filter
 from watchkeeper.respond.exports import Export, lines_of
@@ -38,6 +38,7 @@ class Casework:
             "incidents.show": self.show,
             "incidents.timeline": self.timeline,
             "incidents.tasks": self.tasks,
+            "incidents.open": self.open,
             "incidents.ack": _on(decide.acknowledge),
             "incidents.assign": _on(decide.assign, to="", revision=0, reason=""),
             "incidents.severity": _on(decide.set_severity, severity=..., reason=..., revision=0),
@@ -78,6 +79,18 @@ class Casework:
         page = self.book.reading.timeline(file.incident.id, LINES, int(asked.get("offset", 0)))
         times = {"ttd_ms": file.incident.ttd_ms, "ttc_ms": file.incident.ttc_ms, "now": self._on.clock.now()}
         return msgspec.to_builtins(file) | {"timeline": msgspec.to_builtins(page.entries)} | times
+
+    def open(self, asked: dict[str, Any]) -> Any:
+        """A new one, by hand."""
+        return self.book.opening.open(
+            str(asked["title"]),
+            asked["by"],
+            severity=int(asked.get("severity", Severity.MEDIUM)),
+            server=str(asked.get("server", "")),
+            principal=str(asked.get("principal", "")),
+            first_event_at=int(asked.get("first_event_at", 0)),
+            why=str(asked.get("why", "")),
+        )
 
     def timeline(self, asked: dict[str, Any]) -> Any:
         """Lines of a timeline."""

@@ -113,7 +113,7 @@ KINDS: dict[str, str] = {
     "detect.intelligence.changed": "Somebody changed the sources or the allow-list of indicators; the body says what.",
     "detect.intelligence.failed": "A source of indicators does not answer; it is asked again, later each time.",
     "detect.intelligence.searched": "The past was searched for new indicators; the body says how far and how often.",
-    "respond.incident.opened": "Alerts became an incident.",
+    "respond.incident.opened": "Alerts became an incident, or a person opened one.",
     "respond.incident.updated": "An incident got another alert or another state.",
     "respond.incident.changed": "A person decided something about an incident; the body has what it was before.",
     "respond.incident.reopened": "A closed incident was taken up again.",

@@ -18,6 +18,21 @@ DISPOSITIONS = (
 _because = click.option("--reason", required=True, help="Why; goes into the journal.")
 
 
+@click.command("open")
+@click.argument("title")
+@click.option("--severity", type=click.Choice(list(LEVELS)), default="medium", show_default=True, help="How bad it is.")
+@click.option("--server", default="", help="The server that it is about.")
+@click.option("--principal", default="", help="Who it is about, such as agent:NAME.")
+@click.option("--began", default="", help="When the harm began, if you know: a time, or a span such as 3h.")
+@click.option("--why", default="", help="Who told you, and what; goes into the journal.")
+@asked
+def open_(title: str, severity: str, began: str, data: Path | None, token_file: Path | None, **rest: Any) -> None:
+    """Open an incident that no rule told of: somebody phoned, a vendor wrote."""
+    as_json, began_at = rest.pop("as_json"), asking.moment(began)
+    found = call("open", data, token_file, title=title, severity=LEVELS[severity], first_event_at=began_at, **rest)
+    done(found, as_json, f"opened {found['number']}: {found['title']}")
+
+
 @click.command()
 @asking.incident
 @asked
@@ -117,4 +132,4 @@ def reopen(incident: str, data: Path | None, token_file: Path | None, **rest: An
     done(found, as_json, f"reopened {found['number']}")
 
 
-COMMANDS = (ack, assign, severity, status, stamp, close, relabel, reopen)
+COMMANDS = (open_, ack, assign, severity, status, stamp, close, relabel, reopen)

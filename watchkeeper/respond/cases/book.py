@@ -10,6 +10,7 @@ from watchkeeper.respond.cases.importing import Importing
 from watchkeeper.respond.cases.links import Links
 from watchkeeper.respond.cases.merging import Merging
 from watchkeeper.respond.cases.noting import Noting
+from watchkeeper.respond.cases.opening import Opening
 from watchkeeper.respond.cases.reading import Reading
 from watchkeeper.respond.cases.registrar import Registrar
 from watchkeeper.respond.cases.similar import Similar
@@ -23,6 +24,7 @@ class CaseBook:
     def __init__(self, database: Database, ledger: Ledger, clock: Clock) -> None:
         registrar = Registrar(database, ledger, clock)
         self.reading = Reading(database)
+        self.opening = Opening(registrar)
         self.deciding = Deciding(registrar)
         self.noting = Noting(registrar)
         self.tasks = Tasks(registrar)
