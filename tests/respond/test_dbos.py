@@ -18,7 +18,7 @@ from sqlalchemy import Engine, event
 from tests.postgres import fresh_database
 from watchkeeper.core.errors import Conflict, Unavailable
 from watchkeeper.respond import IncidentState
-from watchkeeper.respond._dbos import DbosRunner
+from watchkeeper.respond._dbos import ENGINE_VERSION, DbosRunner
 from watchkeeper.respond._engine_store import SCHEMA, EngineStore, _file_engine
 from watchkeeper.respond.model import alert_of
 from watchkeeper.respond.runner import ParkedRun
@@ -82,7 +82,7 @@ def test_a_parked_run_is_named_with_the_engine_that_began_it(where, other):
 
 @pytest.mark.behaviour("respond.engine-on-both-stores")
 def test_a_run_whose_process_died_goes_on_in_the_next_one(where):
-    interrupted(where, "run-1", "watchkeeper-1")
+    interrupted(where, "run-1", ENGINE_VERSION)
     ended = threading.Event()
     runner = runner_at(where)
     runner.open(lambda document, do: ended.set())
@@ -165,7 +165,7 @@ def test_what_the_engine_stores_is_json_in_a_private_wal_file(tmp_path):
         rows = link.execute("SELECT serialization, application_version FROM workflow_status").fetchall()
     link.close()
     runner.close()
-    assert (mode, rows) == ("wal", [("portable_json", "watchkeeper-1")])
+    assert (mode, rows) == ("wal", [("portable_json", ENGINE_VERSION)])
     assert os.stat(path.parent).st_mode & 0o777 == 0o700
 
 

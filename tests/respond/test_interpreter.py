@@ -101,3 +101,21 @@ def test_a_run_that_breaks_off_outside_its_steps_leaves_the_incident_unverified(
     (incident,) = scene.desk.list()
     assert incident.state is IncidentState.UNVERIFIED
     assert "the engine is gone" in incident.advice
+
+
+@pytest.mark.behaviour("respond.steps-are-keyed")
+@pytest.mark.parametrize("deadly", ["", "b effect", "b done", "d approval opened", "d recorded", "finished"])
+def test_steps_that_are_not_taken_cost_no_durable_step_and_are_told_once_in_their_order(estate, deadly):
+    skip = 'if: "false"'
+    steps = step("a", "good", skip) + step("b", "good") + step("c", "good", skip)
+    steps += step("d", "good", "approve: {by: responder}") + step("e", "good", skip) + step("f", "good", skip)
+    scene = Play(estate, steps)
+    scene.survive(deadly, scene.start)
+    assert scene.states() == {"a": "skipped", "b": "completed", "c": "skipped"}
+    scene.survive(deadly, lambda: scene.say("approve", "d"))
+    assert list(scene.states().items())[3:] == [("d", "completed"), ("e", "skipped"), ("f", "skipped")]
+    assert {one.summary for one in scene.run.steps if one.state == "skipped"} == {"its condition does not hold"}
+    told = [event.body["step"] for event in estate.events("respond.step.")]
+    assert told == ["a", "b", "c", "d", "e", "f"]
+    assert list(scene.runner.order.values()) == [["b", "d approval"], ["d", "undo"]]
+    assert scene.actions["good"].log == ["run", "run"]

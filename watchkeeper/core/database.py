@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import copy
 import sqlite3
+import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Self
@@ -22,9 +23,30 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from watchkeeper.core.errors import Misconfigured, Unavailable, WatchkeeperError
 from watchkeeper.core.files import make_private_folder
 
+_BUSY_MS = 10_000
+"""How long a change of a file waits for the others."""
+
 
 class Base(DeclarativeBase):
     """The parent of every table of ours."""
+
+
+class _Turns:
+    """Has the threads of a process change a file one after the other.
+
+    SQLite has whoever finds a file locked sleep and look again, for longer each time: threads would wait for much
+    longer than the others take. Here the next one is woken. Other processes wait as SQLite has them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=_BUSY_MS / 1000):
+            raise Unavailable("the control state is being changed for long", hint="see what the process waits for")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class Database:
@@ -43,6 +65,7 @@ class Database:
             self.engine = _postgresql.server_engine(make_url(url), self.sessions)
             readers = _postgresql.reading(self.engine)
         self._guard: Callable[[Session], None] | None = None
+        self._turns: AbstractContextManager[None] = nullcontext() if self.is_server else _Turns()
         self._writers = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(readers, expire_on_commit=False)
 
@@ -74,7 +97,7 @@ class Database:
         state also what its guard raises.
         """
         try:
-            with self._writers.begin() as session:
+            with self._turns, self._writers.begin() as session:
                 if self._guard is not None:
                     self._guard(session)
                 yield session
@@ -174,7 +197,7 @@ def _use_wal(engine: Engine) -> None:
     def prepare(connection, _record):  # type: ignore[no-untyped-def]  # SQLAlchemy hands over the driver's own type
         connection.isolation_level = None  # the driver must not begin transactions of its own
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

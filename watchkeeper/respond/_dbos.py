@@ -24,7 +24,7 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.respond._engine_store import SCHEMA, EngineStore
 from watchkeeper.respond.runner import Document, Interpreter, ParkedRun, Step
 
-ENGINE_VERSION = "watchkeeper-1"
+ENGINE_VERSION = "watchkeeper-2"
 """Raise it when the interpreter's order of durable steps changes; runs of another version are reported, not touched."""
 
 _WORKFLOW = "playbook"

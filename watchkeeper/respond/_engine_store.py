@@ -114,7 +114,9 @@ def _server_engine(url: str, sessions: str) -> Engine:
 
 
 def _file_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"check_same_thread": False})
+    # Whatever is begun has the file to itself, so one connection is enough: threads are woken when it is free, while
+    # SQLite would have them sleep and look again.
+    engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=1, max_overflow=0)
 
     @event.listens_for(engine, "connect")
     def prepare(connection, _record):  # type: ignore[no-untyped-def]  # SQLAlchemy hands over the driver's own type

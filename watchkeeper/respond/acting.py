@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from watchkeeper.respond.interface import Action, ActionContext, Outcome, Proof,
 from watchkeeper.respond.model import ACTOR, StepResult
 from watchkeeper.respond.planning import Plan, PlannedStep
 from watchkeeper.respond.playbook import StepKind
-from watchkeeper.respond.progress import Progress
+from watchkeeper.respond.progress import Passed, Progress
 from watchkeeper.respond.standing import Ahead, ahead
 from watchkeeper.respond.strands.blocks import is_asked
 
@@ -64,8 +64,11 @@ class Stepper:
 
     # -- one step
 
-    def take(self, order: Order, step: PlannedStep, settled: StepResult | None = None) -> StepResult:
-        """Carry an action out and note it; `settled` is the result of a step that something else has decided."""
+    def take(
+        self, order: Order, step: PlannedStep, settled: StepResult | None = None, passed: Sequence[Passed] = ()
+    ) -> StepResult:
+        """Carry an action out and note it; `settled` is the result of a step that something else has decided, and
+        `passed` are noted with it."""
         recorded = self._progress.result(order.run, step.id)
         if recorded is not None:  # killed between record and checkpoint: what is recorded is what happened
             return recorded
@@ -75,7 +78,7 @@ class Stepper:
             result = self._act(order, step, result)
         result = msgspec.structs.replace(result, duration_us=(time.monotonic_ns() - start) // 1000)
         self._watch(f"{step.id} effect")
-        self._note(order, step, result)
+        self._note(order, step, result, passed)
         self._watch(f"{step.id} recorded")
         return result
 
@@ -84,6 +87,11 @@ class Stepper:
         contains = "" if step.skip else self.target(step)  # what was not reached was to contain something all the same
         name = step.action or step.kind.value
         return StepResult(step.id, name, state, self._services.clock.now(), summary=summary, contains=contains, **more)
+
+    def pass_by(self, order: Order, step: PlannedStep, why: str) -> Passed:
+        """A step that is not taken, to be noted with what follows it."""
+        result = self.settle(step, "skipped", why)
+        return result, self._told(order, step, result)
 
     def _act(self, order: Order, step: PlannedStep, result: StepResult) -> StepResult:
         action = self._actions.get(step.action)
@@ -169,7 +177,16 @@ class Stepper:
 
     # -- records
 
-    def _note(self, order: Order, step: PlannedStep, result: StepResult) -> None:
+    def _note(self, order: Order, step: PlannedStep, result: StepResult, passed: Sequence[Passed] = ()) -> None:
+        told, extra = self._told(order, step, result), []
+        if result.contains and result.verified is not None:
+            said = "verified" if result.verified else "unverified"
+            proof = {"step": step.id, "action": result.action} | step.parameters | result.evidence
+            outcome = "success" if result.verified else "failure"
+            extra.append(self.event(order, f"respond.containment.{said}", step.id, proof, outcome))
+        self.safely(lambda: self._progress.step(order.run, result, told, extra, passed))
+
+    def _told(self, order: Order, step: PlannedStep, result: StepResult) -> Event:
         body = {
             "step": step.id,
             "action": result.action,
@@ -179,14 +196,7 @@ class Stepper:
             "duration_us": result.duration_us,
         }
         outcome = "failure" if result.state in ("failed", "unavailable") else "success"
-        told = self.event(order, f"respond.step.{result.state}", step.id, body, outcome)
-        extra = []
-        if result.contains and result.verified is not None:
-            said = "verified" if result.verified else "unverified"
-            proof = {"step": step.id, "action": result.action} | step.parameters | result.evidence
-            outcome = "success" if result.verified else "failure"
-            extra.append(self.event(order, f"respond.containment.{said}", step.id, proof, outcome))
-        self.safely(lambda: self._progress.step(order.run, result, told, extra))
+        return self.event(order, f"respond.step.{result.state}", step.id, body, outcome)
 
     def event(self, order: Order, kind: str, step: str, body: dict[str, Any], outcome: str = "success") -> Event:
         """An event about a run or a step of it."""

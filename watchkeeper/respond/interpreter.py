@@ -1,6 +1,7 @@
 """Walks what was planned: the one interpreter workflow, for a run, a branch of it, or what goes on behind a gate.
 
-Deterministic between durable steps: where it begins is in its document, where it goes is in results that are stored. At
+Deterministic between durable steps: where it begins is in its document, where it goes is in results that are stored. So
+a step that is not taken, by the plan or for a result before it, is no durable step: it is noted with what follows. At
 a gate (an approval, a wait, a person, branches) the workflow ends; the gate's row goes on for it. What a step does is
 `acting`'s business, what gates are `gates`'.
 """
@@ -8,7 +9,7 @@ a gate (an approval, a wait, a person, branches) the workflow ends; the gate's r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from watchkeeper.respond.interface import Action, Services
 from watchkeeper.respond.model import Ending, StepResult
 from watchkeeper.respond.planning import PlannedApproval, PlannedStep
 from watchkeeper.respond.playbook import StepKind, microseconds
-from watchkeeper.respond.progress import Progress
+from watchkeeper.respond.progress import Passed, Progress
 from watchkeeper.respond.runner import Do, Document
 from watchkeeper.respond.strands.blocks import Block, acts, binding, block_of, branch, way_to
 
@@ -42,6 +43,8 @@ class _Walk:
     strand: str
     gate: Gate | None
     """Behind which it goes on; `None` at the beginning of the strand."""
+    passed: list[Passed] = field(default_factory=list)
+    """Steps that were not taken, to be noted with what follows them."""
 
 
 class RunInterpreter:
@@ -81,6 +84,7 @@ class RunInterpreter:
             why = self._strand(walk)
         except _Parked:
             return
+        self._note_passed(walk)
         if walk.strand:
             outcome = "failed" if why else "completed"
             self._weigh(walk.order, walk.strand)
@@ -130,10 +134,11 @@ class RunInterpreter:
     def _step(self, walk: _Walk, step: PlannedStep, why: str, gate: Gate | None) -> str:
         if not (why or step.skip or step.broken):
             why = self._wait_for(walk, step, gate)
-        result = self._taken(walk, step, why, gate)
-        if why or not result.is_bad:
+        if why or step.skip:
+            walk.passed.append(self.stepper.pass_by(walk.order, step, step.skip or f"not reached: {why}"))
             return why
-        return self._after(walk, step, result)
+        result = self._taken(walk, step, gate)
+        return self._after(walk, step, result) if result.is_bad else ""
 
     def _after(self, walk: _Walk, step: PlannedStep, result: StepResult) -> str:
         """What a step that failed leads to. Why what follows is not reached."""
@@ -169,6 +174,7 @@ class RunInterpreter:
     def _park(self, walk: _Walk, step: str, kind: GateKind, spec: GateSpec, *, until: int = 0) -> str:
         """Open a gate and end this workflow. Why the strand goes on instead, when the run is ending."""
         order = walk.order
+        self._note_passed(walk)
         digest = binding(order.run, step, order.playbook["hash"], order.plan)
         wanted = Wanted(order.run, walk.strand, step, kind, spec, until, digest, order.plan.deadline_us)
 
@@ -193,33 +199,39 @@ class RunInterpreter:
 
     # -- one step
 
-    def _taken(self, walk: _Walk, step: PlannedStep, why: str, gate: Gate | None) -> StepResult:
-        kept = walk.do(step.id, lambda: _builtins(self._take(walk, step, why, gate)))
+    def _taken(self, walk: _Walk, step: PlannedStep, gate: Gate | None) -> StepResult:
+        kept = walk.do(step.id, lambda: _builtins(self._take(walk, step, gate)))
         self._watch(f"{step.id} done")
+        result = msgspec.convert(kept, StepResult)
         if self._progress.result(walk.order.run, step.id) is None:
             # the control state is older than the engine's: it was restored, and orders of this step may be gone with it
-            return self._take(walk, step, why, gate)
-        return msgspec.convert(kept, StepResult)
+            result = self._take(walk, step, gate)
+        walk.passed.clear()
+        return result
 
-    def _take(self, walk: _Walk, step: PlannedStep, why: str, gate: Gate | None) -> StepResult:
+    def _take(self, walk: _Walk, step: PlannedStep, gate: Gate | None) -> StepResult:
+        return self.stepper.take(walk.order, step, self._settled(walk, step, gate), walk.passed)
+
+    def _settled(self, walk: _Walk, step: PlannedStep, gate: Gate | None) -> StepResult | None:
+        """How a step ends that is not carried out; `None` for one that is."""
         settle = self.stepper.settle
-        ending = self._gates.ending_of(walk.order.run)
-        if step.skip:
-            settled = settle(step, "skipped", step.skip)
-        elif why or ending:
-            settled = settle(step, "skipped", f"not reached: {why or (ending.why if ending else '')}")
-        elif step.broken:
-            settled = settle(step, "failed", step.broken)
-        elif gate is not None and gate.kind is GateKind.APPROVAL and gate.state is GateState.DECLINED:
-            settled = settle(step, "skipped", f"declined by {gate.said}", is_declined=True)
-        elif gate is not None and gate.kind is GateKind.APPROVAL and gate.state is not GateState.APPROVED:
-            settled = settle(step, "failed", f"it was not approved: {gate.said}")
-        elif step.kind is StepKind.ACTION:
-            settled = None
-        else:
-            assert gate is not None
-            settled = settle(step, "completed" if gate.state is GateState.DONE else "failed", gate.said)
-        return self.stepper.take(walk.order, step, settled)
+        if ending := self._gates.ending_of(walk.order.run):
+            return settle(step, "skipped", f"not reached: {ending.why}")
+        if step.broken:
+            return settle(step, "failed", step.broken)
+        if gate is not None and gate.kind is GateKind.APPROVAL and gate.state is GateState.DECLINED:
+            return settle(step, "skipped", f"declined by {gate.said}", is_declined=True)
+        if gate is not None and gate.kind is GateKind.APPROVAL and gate.state is not GateState.APPROVED:
+            return settle(step, "failed", f"it was not approved: {gate.said}")
+        if step.kind is StepKind.ACTION:
+            return None
+        assert gate is not None
+        return settle(step, "completed" if gate.state is GateState.DONE else "failed", gate.said)
+
+    def _note_passed(self, walk: _Walk) -> None:
+        if walk.passed:
+            self.stepper.safely(lambda: self._progress.passed(walk.order.run, walk.passed))
+            walk.passed.clear()
 
     # -- the end
 

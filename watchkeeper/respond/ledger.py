@@ -68,7 +68,7 @@ class Ledger:
         if what:
             _store.add_entry(session, incident, Entry(event.time, what, mark, event.id))
 
-    def stage_new(self, session: Session, told: Sequence[tuple[Event, str, str]]) -> None:
+    def stage_new(self, session: Session, told: Sequence[tuple[Event, str, str]], mark: Mark = Mark.NOTE) -> None:
         """Many at once, as `stage` does: events that nobody has staged, each with its incident and its line."""
         seq, writer = _store.next_outbox_seq(session), self._journal.writer
         events = [
@@ -76,7 +76,7 @@ class Ledger:
             for at, (event, _, _) in enumerate(told)
         ]
         lines = [
-            {"incident": incident, "time": event.time, "what": what, "mark": Mark.NOTE.value, "event": event.id}
+            {"incident": incident, "time": event.time, "what": what, "mark": mark.value, "event": event.id}
             for event, incident, what in told
         ]
         session.execute(insert(OutboxRow), events)

@@ -28,6 +28,9 @@ from watchkeeper.respond.planning import Plan
 from watchkeeper.respond.runner import Document
 from watchkeeper.respond.standing import Ahead
 
+Passed = tuple[StepResult, Event]
+"""A step that was not taken: why, and the event that tells it."""
+
 
 class Progress:
     """The minutes of all runs. Each report twice is one report: it may come again after a crash."""
@@ -57,16 +60,19 @@ class Progress:
             what = f"playbook {row.playbook} version {row.version} began"
             self._ledger.stage(session, event, row.incident, what, Mark.ACTION)
 
-    def step(self, run: str, result: StepResult, event: Event, extra: Sequence[Event] = ()) -> None:
-        """A step ended; `extra` are events that belong to it, such as a proof of containment."""
+    def step(
+        self, run: str, result: StepResult, event: Event, extra: Sequence[Event] = (), passed: Sequence[Passed] = ()
+    ) -> None:
+        """A step ended; `extra` are events that belong to it, such as a proof of containment, and `passed` are the
+        steps before it that were not taken."""
         with self._report() as session:
             row = _store.locked(session, run) or self._run(session, run)
+            self._pass(session, row, passed)
             seq = len(_store.steps_of(session, run))
             if session.get(StepRow, (run, result.step)) is None:
                 session.add(StepRow(run=run, step=result.step, seq=seq, result=_json(result)))
             mark = Mark.FAILED if result.state in ("failed", "unavailable") else Mark.ACTION
-            what = f"{result.action} {result.state}" + (f": {result.summary}" if result.summary else "")
-            self._ledger.stage(session, event, row.incident, what, mark)
+            self._ledger.stage(session, event, row.incident, _in_words(result), mark)
             for other in extra:
                 proven = other.outcome == "success"
                 told = "containment verified" if proven else "containment could not be verified"
@@ -78,6 +84,11 @@ class Progress:
                     Mark.CONTAINED if proven else Mark.FAILED,
                 )
         self._ledger.flush()
+
+    def passed(self, run: str, passed: Sequence[Passed]) -> None:
+        """These steps were not taken. Recorded with what follows: nothing waits for it."""
+        with self._report() as session:
+            self._pass(session, _store.locked(session, run) or self._run(session, run), passed)
 
     def result(self, run: str, step: str) -> StepResult | None:
         """How a step ended, if that was reported."""
@@ -152,6 +163,18 @@ class Progress:
             what = f"playbook {row.playbook} broke off: {why}"
             self._ledger.stage(session, event, row.incident, what, Mark.FAILED)
         self._ledger.flush()
+
+    def _pass(self, session: Session, row: RunRow, passed: Sequence[Passed]) -> None:
+        known = {one.step for one in _store.steps_of(session, row.id)} if passed else set()
+        new = [(result, event) for result, event in passed if result.step not in known]
+        if not new:
+            return
+        session.add_all(
+            StepRow(run=row.id, step=result.step, seq=seq, result=_json(result))
+            for seq, (result, _) in enumerate(new, len(known))
+        )
+        told = [(event, row.incident, _in_words(result)) for result, event in new]
+        self._ledger.stage_new(session, told, Mark.ACTION)
 
     @contextmanager
     def _report(self) -> Iterator[Session]:
@@ -246,6 +269,10 @@ def _got_past(session: Session, incident: str) -> bool:
 
 def _proven_at(session: Session, incident: str) -> int:
     return max((entry.time for entry in _store.timeline_of(session, incident, Mark.CONTAINED)), default=0)
+
+
+def _in_words(result: StepResult) -> str:
+    return f"{result.action} {result.state}" + (f": {result.summary}" if result.summary else "")
 
 
 def _json(value: object) -> str:
