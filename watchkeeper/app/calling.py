@@ -24,6 +24,7 @@ from watchkeeper.events.journal.reading.telling import telling_reader
 from watchkeeper.respond.errands import Verb
 from watchkeeper.respond.integrations.interface import Integration
 from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.oncall.answering import Answering
 from watchkeeper.respond.oncall.book import OncallBook
 from watchkeeper.respond.oncall.channels import Carried, Channels, Hook, HookPager
 from watchkeeper.respond.oncall.delivery import Delivery
@@ -108,7 +109,8 @@ class OncallRuns:
             names, made = _carriers(loaded, platform.clock)
             carried = Carried(names, made, lambda: console_of(loaded))
             pager = Channels({**dict.fromkeys(hooks, posted), **dict.fromkeys(names, carried)})
-            caller = Caller(Paging(on, plan), Delivery(on, pager), Handovers(on, plan, sources_of(platform, ledger)))
+            handovers = Handovers(on, plan, sources_of(platform, ledger))
+            caller = Caller(Paging(on, plan), Delivery(on, pager), handovers, Answering(on, pager))
             self.runs |= {"pages": caller.run}
 
     def cursor(self) -> dict[str, int]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Misconfigured
 
-NEWEST = "0024"
+NEWEST = "0025"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
 

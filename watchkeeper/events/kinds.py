@@ -165,6 +165,8 @@ KINDS: dict[str, str] = {
     "respond.page.sent": "A page was taken by its channel.",
     "respond.page.failed": "A channel does not take a page; it is sent again, later each time.",
     "respond.page.deferred": "A page waits, for the end of quiet hours or to be told with others; the body says why.",
+    "respond.page.answered": "Whoever carried a page was told that somebody has the incident, or that it is over.",
+    "respond.page.unanswered": "Whoever carried a page does not hear of that; it is told again, later each time.",
     "respond.oncall.changed": "Somebody stands in on a rota, or asked for quiet; the body says until when.",
     "respond.handover.made": "Another person is on call; what they must know was put together and kept.",
     "respond.handover.accepted": "The incoming person has read it.",

@@ -377,7 +377,7 @@ CREATE TABLE oncall_pages (
 	due_at BIGINT NOT NULL,
 	made_at BIGINT NOT NULL,
 	ended_at BIGINT NOT NULL,
-	attempts INTEGER NOT NULL,
+	attempts INTEGER NOT NULL, thread VARCHAR(64) DEFAULT '' NOT NULL, owes VARCHAR(16) DEFAULT '' NOT NULL, answer_due_at BIGINT DEFAULT '0' NOT NULL, answer_attempts INTEGER DEFAULT '0' NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE TABLE oncall_quiet (
@@ -752,8 +752,10 @@ CREATE INDEX ix_oncall_handovers_rota ON oncall_handovers (rota);
 CREATE INDEX ix_oncall_overrides_ends_at ON oncall_overrides (ends_at);
 CREATE INDEX ix_oncall_pages_incident ON oncall_pages (incident);
 CREATE INDEX ix_oncall_pages_made_at ON oncall_pages (made_at);
+CREATE INDEX ix_oncall_pages_owes ON oncall_pages (owes);
 CREATE INDEX ix_oncall_pages_person ON oncall_pages (person);
 CREATE INDEX ix_oncall_pages_state ON oncall_pages (state);
+CREATE INDEX ix_oncall_pages_thread ON oncall_pages (thread);
 CREATE INDEX ix_operators_tokens_operator ON operators_tokens (operator);
 CREATE INDEX ix_respond_alerts_incident ON respond_alerts (incident);
 CREATE INDEX ix_respond_deliveries_incident ON respond_deliveries (incident);
@@ -799,4 +801,4 @@ CREATE INDEX respond_links_by_value ON respond_links (kind, value);
 CREATE INDEX respond_outbox_by_recorder ON respond_outbox (recorder, is_recorded, seq);
 CREATE INDEX respond_tasks_by_due ON respond_tasks (done_at, due_at);
 CREATE INDEX respond_traits_by_value ON respond_traits (kind, value);
-INSERT INTO alembic_version (version_num) VALUES ('0024');
+INSERT INTO alembic_version (version_num) VALUES ('0025');

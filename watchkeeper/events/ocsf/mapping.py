@@ -204,6 +204,8 @@ MEANINGS: dict[str, Meaning] = {
     "respond.page.sent": Meaning(API, 1, calls.act("page")),
     "respond.page.failed": Meaning(API, 1, calls.act("page")),
     "respond.page.deferred": Meaning(API, 1, calls.act("defer page")),
+    "respond.page.answered": Meaning(API, 3, calls.act("answer page")),
+    "respond.page.unanswered": Meaning(API, 3, calls.act("answer page")),
     "respond.oncall.changed": Meaning(API, 3, calls.act("change on-call")),
     "respond.handover.made": Meaning(API, 1, calls.act("hand over")),
     "respond.handover.accepted": Meaning(API, 3, calls.act("accept handover")),

@@ -41,7 +41,7 @@ def of_incident(kind: str, row: EscalationRow, now: int, cause: tuple[str | int,
 
 def of_page(kind: str, row: PageRow, now: int, cause: tuple[str | int, ...] = (), **more: Any) -> Event:
     """One about a page; `more` is the rest of its body."""
-    outcome = "failure" if kind.endswith(".failed") else "success"
+    outcome = "failure" if kind.endswith((".failed", ".unanswered")) else "success"
     body = {"page": row.id, "number": row.number, "channel": row.channel, "level": row.level, **more}
     target, severity = f"operator:{row.person}", row.severity
     return fact(kind, now, (row.id, *cause), target=target, outcome=outcome, severity=severity, body=body)

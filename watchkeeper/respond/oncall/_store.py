@@ -67,6 +67,12 @@ class PageRow(Base):
     made_at: Mapped[int] = mapped_column(BigInteger, index=True)
     ended_at: Mapped[int] = mapped_column(BigInteger, default=0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
+    thread: Mapped[str] = mapped_column(String(64), default="", index=True)
+    """Id of the message that told of it, from just before it was first sent."""
+    owes: Mapped[str] = mapped_column(String(16), default="", index=True)
+    """What whoever carried it is to be told next: `acknowledged`, then `closed`; empty for nothing."""
+    answer_due_at: Mapped[int] = mapped_column(BigInteger, default=0)
+    answer_attempts: Mapped[int] = mapped_column(Integer, default=0)
 
 
 class OverrideRow(Base):

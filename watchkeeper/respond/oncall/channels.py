@@ -11,11 +11,13 @@ import msgspec
 from watchkeeper.core.clock import SECOND, Clock, to_iso
 from watchkeeper.core.errors import NotFound, Unavailable
 from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.core.ids import derived_id
 from watchkeeper.core.secrets import Secret
 from watchkeeper.core.text import visible
 from watchkeeper.respond.errands import Errand, Verb
 from watchkeeper.respond.integrations.interface import Integration
-from watchkeeper.respond.oncall.ports import Message, Pager
+from watchkeeper.respond.oncall._store import ACKNOWLEDGED
+from watchkeeper.respond.oncall.ports import Answer, Message, Pager
 from watchkeeper.respond.webhooks.signing import key_of, sign
 
 _ANSWERS = ("application/json", "text/plain", "text/html")
@@ -55,6 +57,10 @@ class HookPager:
         if not 200 <= answer.status < 300:
             raise Unavailable(f"it answers {answer.status}", hint="look at the receiver")
 
+    def answer(self, channel: str, answer: Answer) -> bool:
+        """A POST that asks for nothing might page somebody there: it hears of pages only."""
+        return False
+
 
 class Carried:
     """`Pager` over integrations: another system's pager, chat or mail. Safe for threads; blocks."""
@@ -91,6 +97,33 @@ class Carried:
         if receipt.verified is False:
             raise Unavailable("it answered as if it had taken the page, and it is not there", hint="look there")
 
+    def answer(self, channel: str, answer: Answer) -> bool:
+        """Acknowledge or end the page there; a chat or a mail has no such thing. Raises `WatchkeeperError`."""
+        name = self._names[channel]
+        integration, console = self._made[name], self._console()
+        verb = Verb.ACKNOWLEDGE if answer.state == ACKNOWLEDGED else Verb.RESOLVE
+        if verb not in integration.verbs:
+            return False
+        who = f", {answer.by}" if answer.by else ""
+        errand = Errand(
+            key=derived_id("answer", answer.thread, answer.state),
+            integration=name,
+            verb=verb,
+            time=answer.at,
+            title=answer.title,
+            text=f"{', '.join(answer.numbers)}: {answer.state} in Watchkeeper{who}",
+            incident=answer.incident,
+            number=answer.numbers[0] if len(answer.numbers) == 1 else "",
+            severity=answer.severity,
+            thread=answer.thread,
+            link=f"{console}/incidents/{answer.numbers[0]}" if console and answer.incident else "",
+        )
+        with self._locks[name]:
+            receipt = integration.verify(errand, integration.deliver(errand, again=True))
+        if receipt.verified is False:
+            raise Unavailable("it answered as if it knew that, and it does not", hint="look there")
+        return True
+
 
 class Channels:
     """`Pager`: each channel by its own way."""
@@ -104,6 +137,11 @@ class Channels:
         if way is None:
             raise NotFound(f"there is no channel {channel!a}", hint="it was removed from the settings")
         way.send(channel, message)
+
+    def answer(self, channel: str, answer: Answer) -> bool:
+        """False for a channel that is gone, too: nobody waits there."""
+        way = self._ways.get(channel)
+        return way is not None and way.answer(channel, answer)
 
 
 def body_of(message: Message, console: str) -> bytes:

@@ -19,7 +19,7 @@ from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.ids import derived_id
 from watchkeeper.respond.oncall._minutes import of_page, stage
-from watchkeeper.respond.oncall._store import DROPPED, DUE, FOLDED, SENT, WAITING, EscalationRow, PageRow
+from watchkeeper.respond.oncall._store import ACKNOWLEDGED, DROPPED, DUE, FOLDED, SENT, WAITING, EscalationRow, PageRow
 from watchkeeper.respond.oncall.paging import Ground
 from watchkeeper.respond.oncall.ports import Message, Pager
 
@@ -72,6 +72,7 @@ class Delivery:
     def _send(self, pages: Sequence[PageRow]) -> None:
         try:
             message = message_of(pages)
+            self._begin(pages, message)
             try:
                 self._pager.send(pages[0].channel, message)
                 why = ""
@@ -83,6 +84,14 @@ class Delivery:
         finally:
             with self._lock:
                 self._flying -= {page.id for page in pages}
+
+    def _begin(self, pages: Sequence[PageRow], message: Message) -> None:
+        """Before it is sent: who is killed in between still owes whoever carried it what becomes of it."""
+        with self._on.database.write() as session:
+            for sent in pages:
+                row = session.get(PageRow, sent.id)
+                if row is not None and row.incident and row.thread != message.id:
+                    row.thread, row.owes = message.id, ACKNOWLEDGED
 
     def _note(self, pages: Sequence[PageRow], why: str) -> None:
         now = self._on.clock.now()

@@ -25,9 +25,30 @@ class Message(msgspec.Struct, frozen=True):
     text: str = ""
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """What became of everything that a message told of."""
+
+    thread: str
+    """The id of that message."""
+    state: str
+    """`acknowledged` or `closed`."""
+    by: str
+    """Who has it; empty for what ended before anybody did."""
+    title: str
+    severity: int
+    numbers: tuple[str, ...]
+    incident: str
+    """The incident's id, where it is one."""
+    at: int
+
+
 class Pager(Protocol):
     """Channels by name."""
 
     def send(self, channel: str, message: Message) -> None:
         """Deliver it; returns once it was taken. Raises `WatchkeeperError` when it was not."""
+        ...
+
+    def answer(self, channel: str, answer: Answer) -> bool:
+        """Say it where the message went; whether there is a way to. Raises `WatchkeeperError` if it was not taken."""
         ...

@@ -10,6 +10,7 @@ from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.lasting import Lasting
 from watchkeeper.events import JournalReader
 from watchkeeper.events.model import Event
+from watchkeeper.respond.oncall.answering import Answering
 from watchkeeper.respond.oncall.book import OncallBook, is_heard
 from watchkeeper.respond.oncall.delivery import Delivery
 from watchkeeper.respond.oncall.handover import Handovers
@@ -60,16 +61,16 @@ class Ear:
 class Caller:
     """Takes the steps that are due, and sends the pages that are."""
 
-    def __init__(self, paging: Paging, delivery: Delivery, handovers: Handovers) -> None:
-        self._paging = paging
+    def __init__(self, paging: Paging, delivery: Delivery, handovers: Handovers, answering: Answering) -> None:
         self._delivery = delivery
-        self._handovers = handovers
+        self._answering = answering
         self._looks = [
             (look, Lasting(_log, f"on-call cannot look at {what}", logging.WARNING))
             for what, look in (
                 ("what is due", paging.round),
                 ("handovers", handovers.round),
                 ("pages to be sent", delivery.round),
+                ("what is said back", answering.round),
             )
         ]
 
@@ -82,3 +83,4 @@ class Caller:
                         look()
         finally:
             self._delivery.close()
+            self._answering.close()

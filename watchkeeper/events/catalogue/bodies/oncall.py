@@ -60,6 +60,19 @@ class PageDeferred(_OfPage, frozen=True, kw_only=True):
     until: Annotated[int, says("Until when, microseconds.", ge=0)]
 
 
+class Answered(_OfPage, frozen=True, kw_only=True):
+    """What its carrier was told."""
+
+    said: Annotated[str, says("`acknowledged` or `closed`.")]
+    by: Annotated[str, says("Who has the incident; empty for one that ended before anybody did.")]
+
+
+class Unanswered(Answered, frozen=True, kw_only=True):
+    """What it was not."""
+
+    why: Annotated[str, says("What went wrong.")]
+
+
 class Changed(Body, frozen=True, kw_only=True):
     """Somebody stands in, or wants quiet."""
 
@@ -126,6 +139,8 @@ KINDS = {
     "respond.page.sent": Kind(body=PageSent, sets=ON_TARGET, outcomes=DONE),
     "respond.page.failed": Kind(body=PageFailed, sets=ON_TARGET, outcomes=FAILED),
     "respond.page.deferred": Kind(body=PageDeferred, sets=ON_TARGET, outcomes=DONE),
+    "respond.page.answered": Kind(body=Answered, sets=ON_TARGET, outcomes=DONE),
+    "respond.page.unanswered": Kind(body=Unanswered, sets=ON_TARGET, outcomes=FAILED),
     "respond.oncall.changed": Kind(body=Changed, sets=ON_TARGET, outcomes=DONE),
     "respond.handover.made": Kind(body=HandedOver, sets=ON_TARGET, outcomes=DONE),
     "respond.handover.accepted": Kind(body=Accepted, sets=ON_TARGET, outcomes=DONE),
