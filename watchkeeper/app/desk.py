@@ -13,6 +13,7 @@ import msgspec
 from watchkeeper.app.admission import Access
 from watchkeeper.app.alerts.acts import Alerting
 from watchkeeper.app.approving import Approving
+from watchkeeper.app.barring import Barring
 from watchkeeper.app.baselines import Baselining
 from watchkeeper.app.bundling import Bundling
 from watchkeeper.app.casework import Casework
@@ -80,6 +81,7 @@ class Desk:
             "quarantine.list": self.list_orders,
             "quarantine.show": lambda asked: self._on.orders.get(asked["order"]),
             **Ordering(platform).acts,
+            **Barring(platform).acts,
             "clients.list": self.list_clients,
             "clients.add": self.add_client,
             "clients.revoke": self.revoke_client,

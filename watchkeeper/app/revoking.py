@@ -1,4 +1,6 @@
-"""Ending tokens: a client's own, what persons granted it, and tokens at configured issuers.
+"""Ending tokens: a client's own, what persons granted it, and tokens of authorization servers.
+
+A token of an authorization server is refused at our own doors first, and then ended where it was issued.
 
 A grant ends here first, so that no gateway uses it; its tokens stay sealed, for its issuer is told next and asked after
 that, and whoever is killed in between goes on there. Tried is a renewal, which a revoked grant must not get.
@@ -12,18 +14,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
+from watchkeeper.app.barring import Barring
 from watchkeeper.app.cutting import barrier_of
 from watchkeeper.app.secrets import client_of
-from watchkeeper.core.errors import NotFound, WatchkeeperError
+from watchkeeper.core.errors import Invalid, NotFound, Unavailable, WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.core.secrets import SecretReader
+from watchkeeper.core.secrets import Secret, SecretReader
 from watchkeeper.gateway.caller import AGENT, DEFAULT, tenant_of
 from watchkeeper.gateway.credentials.endpoint import TokenEndpoint
 from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.credentials.issuer import Issuers
 from watchkeeper.gateway.credentials.model import OAuthClient, Token, TokenRefused
 from watchkeeper.gateway.credentials.vault import Vault
-from watchkeeper.gateway.custody.reach import Custodian
+from watchkeeper.gateway.custody.reach import Custodian, Said
+from watchkeeper.gateway.custody.tokens import Tries
 from watchkeeper.gateway.orders import Fence
 from watchkeeper.respond.ports import Asking, Revoked, TokenIssuer, Worth
 
@@ -58,34 +64,55 @@ class HeldTokens:
         self._seal = seal
         self._gateways = Custodian(platform.database, platform.clock)
         self._database = platform.database
+        self._barring = Barring(platform)
 
     def fenced(self, fence: Fence) -> Self:
         """The same for a process that may lose the right to end anything."""
         other = copy.copy(self)
         other._database = self._database.guarded(fence)
+        other._barring = self._barring.fenced(fence)
         return other
 
     def revoke(self, principal: str, server: str, asking: Asking) -> Revoked:
         """See `Tokens`."""
         self._may()
         principal = AGENT + principal.removeprefix(AGENT)
-        return self._end_grant(principal, server, asking) if server else self._end_client(principal, asking)
+        if server:
+            return self._end_grant(principal, server, asking)
+        return self._end_issued(principal, asking) if _is_issued(principal) else self._end_client(principal, asking)
 
     def worth(self, principal: str, server: str) -> Worth:
         """See `Tokens`."""
         principal = AGENT + principal.removeprefix(AGENT)
-        return self._worth_of_grant(principal, server) if server else self._worth_of_client(principal)
+        if server:
+            return self._worth_of_grant(principal, server)
+        return self._worth_of_issued(principal) if _is_issued(principal) else self._worth_of_client(principal)
 
     def revoke_at(self, issuer: str, token: str, asking: Asking) -> Revoked:
         """See `Tokens`."""
         self._may()
-        secret = self._reader.read("token", token)
-        self._issuer(issuer).revoke(secret)
+        secret, at = self._reader.read("token", token), self._issuer(issuer)
+        is_barred = False
+        with suppress(Invalid):  # no door of ours takes what is no JWT
+            self._barring.bar_token(secret.reveal(), asking)
+            is_barred = True
+        try:
+            if not _is_over(at, secret):
+                at.revoke(secret)
+        except Unavailable as error:
+            raise (NotTold(error) if is_barred else error) from error
         return Revoked("token", (self._seal(secret.reveal()),))
 
     def worth_at(self, issuer: str, token: str) -> Worth:
         """See `Tokens`."""
-        return Worth(self._issuer(issuer).is_active(self._reader.read("token", token)), None, {"issuer": issuer})
+        secret = self._reader.read("token", token)
+        detail: dict[str, Any] = {"issuer": issuer}
+        try:
+            active = self._issuer(issuer).is_active(secret)
+        except WatchkeeperError as error:
+            active, detail = None, detail | {"reason": error.reason}
+        said = self._barring.try_token(secret.reveal())
+        return Worth(active, _is_taken(said), detail | _told(said))
 
     # -- a client's own
 
@@ -119,6 +146,25 @@ class HeldTokens:
         told = {server: {"active": one.active, "is_taken": one.is_taken} for server, one in grants.items()}
         detail = {"admitted": admitted, "asked": sorted(said.answers), "silent": said.silent, "grants": told}
         return Worth(is_active, is_taken, detail)
+
+    # -- what an authorization server issued to it
+
+    def _end_issued(self, principal: str, asking: Asking) -> Revoked:
+        """What it was issued until now is refused at our doors; what persons granted it ends, too."""
+        entry = self._barring.bar_principal(principal, asking)
+        servers = {grant.server for grant in self._on.grants.all() if grant.principal == principal}
+        doubts = [self._end_grant(principal, server, asking).doubt for server in sorted(servers)]
+        self._on.approvals.void(lambda one: "its tokens were revoked" if one.principal == principal else "")
+        return Revoked("tokens issued until now", (entry.id,), "; ".join(filter(None, doubts)))
+
+    def _worth_of_issued(self, principal: str) -> Worth:
+        """The doors of all gateways are asked whether they would take what it had when it was revoked."""
+        entry, said = self._barring.try_principal(principal)
+        servers = {grant.server for grant in self._on.grants.all() if grant.principal == principal}
+        grants = [self._worth_of_grant(principal, server) for server in sorted(servers)]
+        is_left = any(worth.active or worth.is_taken for worth in grants)
+        detail = {"revocation": entry.id if entry is not None else "", "grants_left": is_left}
+        return Worth(True if is_left else None, _is_taken(said), detail | _told(said))
 
     # -- what it was granted
 
@@ -174,6 +220,41 @@ class HeldTokens:
     def _may(self) -> None:
         with self._database.write():
             return
+
+
+class NotTold(Unavailable):
+    """Our own doors refuse a token; its issuer does not know yet."""
+
+    code = "issuer_not_told"
+
+    def __init__(self, error: Unavailable) -> None:
+        super().__init__(f"no door of ours takes it any more, but its issuer was not told: {error.reason}")
+        self.after: int = getattr(error, "after", 0)
+        """Seconds that the issuer asks us to wait."""
+
+
+def _is_over(issuer: TokenIssuer, token: Secret) -> bool:
+    """Whether its issuer says so already: then it has been told, by a step that was killed behind that."""
+    with suppress(WatchkeeperError):
+        return issuer.is_active(token) is False
+    return False
+
+
+def _is_issued(principal: str) -> bool:
+    """Whether it comes from an authorization server."""
+    return "/" in principal
+
+
+def _is_taken(said: Said[Tries]) -> bool | None:
+    """Whether any door takes it; None where that is not known of every one."""
+    if any(one.taken for one in said.answers.values()):
+        return True
+    is_known = said.answers and not said.silent and not any(one.doubt for one in said.answers.values())
+    return False if is_known else None
+
+
+def _told(said: Said[Tries]) -> dict[str, Any]:
+    return {"doors": msgspec.to_builtins(said.answers), "asked": sorted(said.answers), "silent": said.silent}
 
 
 def _client(principal: str) -> tuple[str, str]:

@@ -68,7 +68,7 @@ def _row(client: Mapping[str, Any]) -> list[str]:
 @options.errors_told
 def add(name: str, data: Path | None, as_json: bool, expires: str, groups: tuple[str, ...], **terms: Any) -> None:
     """Mint a token for a client. It is shown once."""
-    limits = {"tenant": terms["tenant"], "expires_at": _end(expires)}
+    limits = {"tenant": terms["tenant"], "expires_at": end_of(expires)}
     limits |= {what: terms[what] for what in ("scopes", "servers") if terms[what]}
     minted = Administration.at(data).call("clients.add", name=name, groups=groups, terms=limits)
     if as_json:
@@ -78,7 +78,7 @@ def add(name: str, data: Path | None, as_json: bool, expires: str, groups: tuple
     click.echo("Send it as `Authorization: Bearer TOKEN`.")
 
 
-def _end(text: str) -> int:
+def end_of(text: str) -> int:
     """Microseconds since the epoch; 0 for never. Raises `Invalid`."""
     if not text:
         return 0

@@ -37,6 +37,7 @@ COMMANDS = (
     "privacy",
     "quarantine",
     "reload",
+    "revocations",
     "rules",
     "scan",
     "service",

@@ -24,7 +24,7 @@ from watchkeeper.gateway.model import Refusal, Unsettled
 from watchkeeper.gateway.oauth.elevation import Elevations
 from watchkeeper.gateway.oauth.issuers import Issuers, IssuerSilent
 from watchkeeper.gateway.oauth.resource import Resource
-from watchkeeper.gateway.oauth.token import LONGEST, BadToken, looks_like_jwt
+from watchkeeper.gateway.oauth.token import LONGEST, BadToken, fingerprint, looks_like_jwt
 from watchkeeper.gateway.ports import Identities, Revoked
 from watchkeeper.gateway.revocations.model import NOTHING, Barred
 from watchkeeper.gateway.tls.peer import NOBODY, Peer
@@ -149,6 +149,8 @@ class Callers:
             return None
         if self._issuers is None or not looks_like_jwt(token):
             return self._unauthenticated("", _UNKNOWN)
+        if self._is_known_bad(token):
+            return self._unauthenticated("", _REVOKED)
         try:
             caller = self._issuers.judge(token, self.audiences) or await self._issuers.settle(token, self.audiences)
         except BadToken as error:
@@ -163,6 +165,8 @@ class Callers:
         self._verified.clear()
 
     def _judge(self, issuers: Issuers, token: bytes, host: str, thumbprint: bytes) -> Caller | Refusal | Unsettled:
+        if self._is_known_bad(token):
+            return self._unauthenticated(host, _REVOKED)
         try:
             caller = issuers.judge(token, self.audiences)
         except BadToken as error:
@@ -191,6 +195,10 @@ class Callers:
             del self._verified[digest]
             return None
         return caller
+
+    def _is_known_bad(self, token: bytes) -> bool:
+        """Whether it was revoked by its fingerprint; then nobody needs to be asked about it."""
+        return self._revoked is not None and self._revoked.now.bars_signed(fingerprint(token))
 
     def _is_barred(self, caller: Caller) -> bool:
         if self._revoked is None or caller.mark is None:

@@ -141,6 +141,7 @@ class Stepper:
             incident=order.incident,
             report="\n".join(line_of(result) for result in self._progress.results(order.run)),
             has_time=lambda: time.monotonic_ns() < ends,
+            left=lambda: max(0, ends - time.monotonic_ns()) / 1_000_000_000,
             approved_by=approvers,
             run=order.run,
             asked_by=(f"playbook:{order.playbook['id']}@{order.playbook['version']}", *order.wanted_by, *approvers),

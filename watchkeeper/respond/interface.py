@@ -124,6 +124,9 @@ class ActionContext:
     asked_by: tuple[str, ...] = ()
     """Who or what wanted it: the playbook, the rules or the person that began it, the persons who approved."""
 
+    left: Callable[[], float] = lambda: 0.0
+    """Seconds until the step's deadline; 0 once it has passed."""
+
     def claim(self) -> None:
         """Call it right before an effect. Raises `Unavailable` past the deadline: the step has failed already."""
         if not self.has_time():

@@ -253,7 +253,7 @@ class Tokens(Port, Protocol):
         ...
 
     def worth_at(self, issuer: str, token: str) -> Worth:
-        """What that issuer says of it."""
+        """What that issuer says of it, and whether a door of ours takes it."""
         ...
 
 

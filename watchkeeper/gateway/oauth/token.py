@@ -71,6 +71,14 @@ def fingerprint(token: bytes) -> str:
     return hashlib.sha256(token.rpartition(b".")[0]).hexdigest()
 
 
+def claimed_expiry(token: bytes) -> int:
+    """When a token that `looks_like_jwt` says that it ends, microseconds since the epoch. Raises `BadToken`."""
+    expires = _moment(_object(token.split(b".")[1]), "exp")
+    if expires is None:
+        raise BadToken("the token never expires")
+    return expires
+
+
 def read_unverified(token: bytes) -> Unverified:
     """Header and issuer of a token that `looks_like_jwt`. Raises `BadToken`."""
     first, second, _ = token.split(b".")

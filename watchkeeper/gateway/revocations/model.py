@@ -86,11 +86,15 @@ class Barred:
 
     def bars(self, principal: str, mark: TokenMark) -> bool:
         """Whether this token of this principal is refused."""
-        if f"{What.TOKEN}:{mark.fingerprint}" in self._tokens:
+        if self.bars_signed(mark.fingerprint):
             return True
         if mark.id and f"{What.ID}:{mark.issuer}/{mark.id}" in self._tokens:
             return True
         return self.bars_issued(principal, mark.issued)
+
+    def bars_signed(self, fingerprint: str) -> bool:
+        """Whether a token is refused by its fingerprint alone, whatever else can be said of it."""
+        return f"{What.TOKEN}:{fingerprint}" in self._tokens
 
     def bars_issued(self, principal: str, moment: int) -> bool:
         """Whether what this principal was issued at a moment, or before, is refused."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
+from watchkeeper.core.errors import Unavailable
 from watchkeeper.gateway.custody.model import Asked
 from watchkeeper.gateway.measures import targets
 from watchkeeper.gateway.measures.model import NOBODY, Probe
@@ -16,9 +18,11 @@ from watchkeeper.respond.interface import ActionContext, Outcome, Proof, Reach, 
 from watchkeeper.respond.model import ACTOR
 
 Port = TypeVar("Port")
+Done = TypeVar("Done")
 PROBE = NOBODY
 """Whom a probe plays when no client is to blame."""
 
+_PAUSES = (0.5, 1.0, 2.0)
 _ordering = threading.Lock()
 """Two runs at once must not both find that there is no order yet."""
 
@@ -40,6 +44,22 @@ def asked(reason: str, context: ActionContext) -> Asked:
         run=context.run,
         asked_by=context.asked_by,
     )
+
+
+def insisting(context: ActionContext, work: Callable[[], Done]) -> Done:
+    """What `work` comes to, asked again while it may yet and the step has time; it has to be good to do twice.
+
+    Raises what `work` raised last, before the deadline rather than at it.
+    """
+    for pause in (*_PAUSES, 0.0):
+        try:
+            return work()
+        except Unavailable as error:
+            wait = max(pause, float(getattr(error, "after", 0)))
+            if not pause or wait >= context.left():
+                raise
+            threading.Event().wait(wait)
+    raise AssertionError  # the last round returns or raises
 
 
 class Contains:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from watchkeeper.core.errors import Invalid
-from watchkeeper.respond.actions.effects import served
+from watchkeeper.respond.actions.effects import insisting, served
 from watchkeeper.respond.interface import ActionContext, Outcome, PrincipalName, Proof, Reach, ServerName
 from watchkeeper.respond.model import ACTOR
 from watchkeeper.respond.ports import Asking, Revoked, Worth
@@ -44,11 +44,14 @@ class RevokeToken:
         if is_held:
             revoked = tokens.revoke(parameters.principal, parameters.server, asking)
         else:
-            revoked = tokens.revoke_at(parameters.issuer, parameters.token, asking)
+            revoked = insisting(context, lambda: tokens.revoke_at(parameters.issuer, parameters.token, asking))
         return Outcome(_told(revoked, parameters), msgspec.to_builtins(revoked) | {"target": _target(parameters)})
 
     def verify(self, parameters: Parameters, context: ActionContext) -> Proof:
-        """Its issuer says that it is inactive, or it was tried and is not taken; and nothing speaks against it."""
+        """Its issuer says that it is inactive, or it was tried and is not taken; and nothing speaks against it.
+
+        Of a token that another server issued, that our doors refuse it proves nothing: others may take it.
+        """
         tokens = served(context.services.tokens, _TOKENS)
         worth: Worth
         if _is_held(parameters):
@@ -57,9 +60,12 @@ class RevokeToken:
             worth = tokens.worth_at(parameters.issuer, parameters.token)
         said = (worth.active, worth.is_taken)
         detail = {"active": worth.active, "is_taken": worth.is_taken, "target": _target(parameters)} | worth.detail
-        return Proof(True not in said and False in said and not worth.detail.get("silent"), detail)
+        is_gone = worth.active is False if parameters.issuer else False in said
+        return Proof(is_gone and True not in said and not worth.detail.get("silent"), detail)
 
     def undo(self, parameters: Parameters, context: ActionContext) -> Outcome:
+        if parameters.principal and not parameters.server:
+            return Outcome("new tokens are issued; a person lets old ones in again: `watchkeeper revocations lift`")
         return Outcome("there is no way back: a new token is issued")
 
     def by_hand(self, parameters: Parameters) -> str:
@@ -68,7 +74,9 @@ class RevokeToken:
         name = parameters.principal.removeprefix("agent:")
         if parameters.server:
             return f"`watchkeeper grants revoke {parameters.server} --client {name}`, and end it at its issuer."
-        return f"`watchkeeper clients revoke {name}`; one of an authorization server is ended there."
+        if "/" in name:
+            return f"`watchkeeper revocations add --principal {name}`, and end it at its authorization server."
+        return f"`watchkeeper clients revoke {name}`"
 
 
 def _is_held(parameters: RevokeToken.Parameters) -> bool:
