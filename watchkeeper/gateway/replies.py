@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import msgspec
 
 from watchkeeper.gateway.credentials.model import CredentialMissing
-from watchkeeper.gateway.model import Ruling
-from watchkeeper.gateway.upstream import Outbound, UpstreamBusy, UpstreamSilent
+from watchkeeper.gateway.model import Request, Ruling
+from watchkeeper.gateway.upstream import Farewell, Outbound, UpstreamBusy, UpstreamSilent
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol import errors, sse
-from watchkeeper.protocol.eras import WrongVersion
+from watchkeeper.protocol.eras import MODERN, WrongVersion
 from watchkeeper.protocol.errors import BadMessage, error_body, tool_refusal
-from watchkeeper.protocol.message import Message
+from watchkeeper.protocol.message import Message, parse_message
 
 JSON = (b"Content-Type", b"application/json")
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
@@ -125,6 +125,25 @@ def unrecorded(answer: Outbound) -> Outbound:
 def no_such_session() -> Outbound:
     """404: for a session that ended, never was, or is somebody else's."""
     return Outbound(404, [JSON], error_body(None, errors.NO_SUCH_SESSION, "there is no such session; initialize again"))
+
+
+def ended(request: Request) -> Farewell:
+    """What a client is told whose session an operator ends while this request is under way.
+
+    A client of the older era is told to begin again by a 404; one of the newer era reads the body of a 200 for certain.
+    """
+    try:
+        message = parse_message(request.body) if request.body else None
+    except BadMessage:
+        message = None
+    is_modern = request.version in MODERN
+    text = "an operator ended what this client had open here, and this request with it"
+    code = errors.NO_SUCH_SESSION if request.session and not is_modern else errors.ENDED
+    body = failure(message, code, f"{text}; {'initialize' if request.session and not is_modern else 'begin'} again")
+    status = 404 if code == errors.NO_SUCH_SESSION else 200 if is_modern and message is not None else 503
+    is_call = message is not None and message.kind == "request"
+    event = sse.event_with(sse.Fields(body, None, b"message"), body) if is_call else b""
+    return Farewell(Outbound(status, [JSON], body), event)
 
 
 def post_only() -> Outbound:

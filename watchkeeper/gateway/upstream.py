@@ -81,6 +81,15 @@ class Outbound(msgspec.Struct):
     stream is a call's answer, which is waited for."""
 
 
+class Farewell(msgspec.Struct, frozen=True):
+    """What a client is told whose request is given up on our side."""
+
+    answer: Outbound
+    """Where no answer has begun."""
+    event: bytes = b""
+    """The last one of a stream of events that has; empty for a stream that just ends."""
+
+
 class Upstream(Protocol):
     """A real MCP server, however it is reached."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
+from watchkeeper.gateway import replies
 from watchkeeper.gateway.containment import AGENT
 from watchkeeper.gateway.custody.errand import Errand
 from watchkeeper.gateway.custody.groups import has_any, until_empty
@@ -56,7 +57,7 @@ class Endings:
             serving += view.serving(Subject("session", session_digest(party.id), name))
             aggregate.expel(party)
         for request in serving:
-            request.end()
+            request.end(replies.ended(request.request))
         doubts, cancelled = await self._cancel(tasks, seen)
         self._remember(subject, {process.pid for _, process in hosted})
         for server, process in hosted:

@@ -14,7 +14,7 @@ from watchkeeper.gateway.fitting import Fitting
 from watchkeeper.gateway.holds import EVERY_SERVER, Subject, session_digest, task_digest
 from watchkeeper.gateway.model import Request
 from watchkeeper.gateway.service import Gateway
-from watchkeeper.gateway.upstream import Hosted, Houses, Renews, Upstream
+from watchkeeper.gateway.upstream import Farewell, Hosted, Houses, Renews, Upstream
 from watchkeeper.protocol.eras import MODERN
 
 EVERYBODY = Subject("principal", EVERY_SERVER)
@@ -27,7 +27,7 @@ class Serving(NamedTuple):
 
     server: str
     request: Request
-    end: Callable[[], object]
+    end: Callable[[Farewell], object]
 
     @property
     def is_stream(self) -> bool:
@@ -72,7 +72,7 @@ class View:
         for name, fitting in self._gateway.fittings.items():
             for connection in fitting.door.connections:
                 if (request := connection.serving) is not None:
-                    found.append(Serving(name, request, connection.abort))
+                    found.append(Serving(name, request, connection.dismiss))
         if (relay := self._gateway.house.relay) is not None:
             found += [Serving(*carried) for carried in relay.serving()]
         return [one for one in found if self._is_of(subject, one)]

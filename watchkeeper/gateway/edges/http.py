@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from time import monotonic
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast, get_args
 
 import msgspec
 
@@ -24,10 +24,13 @@ from watchkeeper.gateway.model import Refusal, Request
 from watchkeeper.gateway.ports import Begin, UnderWay
 from watchkeeper.gateway.settings import GatewaySettings
 from watchkeeper.gateway.tls.peer import peer_of
-from watchkeeper.gateway.upstream import Outbound
+from watchkeeper.gateway.upstream import Farewell, Outbound
 from watchkeeper.protocol import errors
 
 NEVER = float("inf")
+Said = Literal["nothing", "part", "all"]
+NOTHING, PART, ALL = get_args(Said)
+"""How much of an answer was written."""
 LINGER_SECONDS = 2.0
 """How long a client that was cut short may go on sending; closing at once, a reset could eat our answer."""
 ORPHAN_SECONDS = 60.0
@@ -74,6 +77,7 @@ class ClientConnection(asyncio.Protocol):
         self._stage = IDLE
         self._reading = self._writable = True
         self._gone = self._parting = self._endless = False
+        self._said: Said = NOTHING
         self._deadline = NEVER
         self.since = 0.0
         """When it was made."""
@@ -181,6 +185,25 @@ class ClientConnection(asyncio.Protocol):
         self._transport.abort()
         self._give_up()
 
+    def dismiss(self, farewell: Farewell) -> None:
+        """Give up what is under way, tell the client so as far as an answer to it can still be one, and close."""
+        turn = self._busy
+        if turn is None or self._gone or not self._writable:
+            self.abort()
+            return
+        if self._said == NOTHING:
+            self._transport.write(render.whole(farewell.answer, close=True, bodiless=turn.bodiless))
+        elif self._said == PART:
+            last = farewell.event
+            self._transport.write(
+                (render.chunk(last) if last and turn.chunked else last) + turn.chunked * render.LAST_CHUNK
+            )
+        self._queue.clear()
+        self._gone = self._reader.deaf = True  # nothing more is written
+        self._transport.close()
+        self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+        self._give_up()
+
     # -- the reader's
 
     def _take(self, turn: Turn) -> None:
@@ -201,7 +224,7 @@ class ClientConnection(asyncio.Protocol):
     def _begin(self, turn: Turn) -> None:
         if self._gone:
             return
-        self._busy = turn
+        self._busy, self._said = turn, NOTHING
         self._deadline = NEVER
         self.principal = turn.item.principal
         if isinstance(turn.item, Refusal):
@@ -233,6 +256,7 @@ class ClientConnection(asyncio.Protocol):
     def _give(self, turn: Turn, out: Outbound) -> None:
         """Write a whole answer; then the next turn comes, once the client has taken enough of this one."""
         close = not turn.keep or self._host.draining
+        self._said = ALL
         self._write(render.whole(out, close=close, bodiless=turn.bodiless))
         if self._writable and not self._gone and not close and turn.chunked:
             self._next()
@@ -289,6 +313,7 @@ class ClientConnection(asyncio.Protocol):
 
     async def _stream(self, out: Outbound, events: AsyncIterator[bytes], turn: Turn) -> None:
         close = not turn.keep or self._host.draining or not turn.chunked
+        self._said = PART
         self._write(render.stream_head(out, close=close, chunked=turn.chunked))
         orphaned = 0
         self._endless = is_endless = out.farewell is not None
@@ -317,6 +342,7 @@ class ClientConnection(asyncio.Protocol):
             self._endless = False
             if out.cancel is not None:
                 out.cancel()
+        self._said = ALL
         if turn.chunked:
             self._write(render.LAST_CHUNK)
         await self._conclude(close or self._host.draining)

@@ -17,6 +17,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from watchkeeper.gateway.edges.http import ORPHAN_BYTES, ORPHAN_SECONDS
@@ -24,9 +25,22 @@ from watchkeeper.gateway.model import Request
 from watchkeeper.gateway.relay import wire as frames
 from watchkeeper.gateway.relay.peer import ENCODER, REQUESTS, Carried, Head
 from watchkeeper.gateway.relay.wire import Parted, Wire
-from watchkeeper.gateway.upstream import Outbound
+from watchkeeper.gateway.upstream import Farewell, Outbound
 
-_Busy = dict[asyncio.Task[None], Carried]
+
+class _Turn:
+    """A request that is being answered."""
+
+    __slots__ = ("carried", "said", "wire")
+
+    def __init__(self, carried: Carried, wire: Wire) -> None:
+        self.carried = carried
+        self.wire = wire
+        self.said = 0
+        """0 nothing, 1 the head of a stream, 2 everything."""
+
+
+_Busy = dict[asyncio.Task[None], _Turn]
 Serve = Callable[[Request], Coroutine[Any, Any, Outbound]]
 _log = logging.getLogger(__name__)
 
@@ -60,12 +74,15 @@ class Landing:
 
     def under_way(self, route: str) -> list[Callable[[], bool]]:
         """For each call of this route that is being served now, whether it still is. A GET stream is no call."""
-        busy = [(task, carried) for task, carried in self._busy.items() if carried.route == route]
-        return [_still(self._busy, task, carried) for task, carried in busy if carried.verb != "GET"]
+        busy = [(task, turn) for task, turn in self._busy.items() if turn.carried.route == route]
+        return [_still(self._busy, task, turn) for task, turn in busy if turn.carried.verb != "GET"]
 
-    def serving(self) -> list[tuple[str, Request, Callable[[], object]]]:
+    def serving(self) -> list[tuple[str, Request, Callable[[Farewell], object]]]:
         """Each request that is being answered now: its route, and what ends it."""
-        return [(carried.route, carried.request(), task.cancel) for task, carried in self._busy.items()]
+        return [
+            (turn.carried.route, turn.carried.request(), partial(_dismiss, task, turn))
+            for task, turn in self._busy.items()
+        ]
 
     def _attend(self, wire: Wire) -> None:
         if not _is_ours(wire.transport.get_extra_info("socket")):
@@ -103,7 +120,7 @@ class Landing:
         assert task is not None
         request = carried.request()
         wire.on_lost = lambda: _left_alone(task, request)
-        self._busy[task] = carried
+        turn = self._busy[task] = _Turn(carried, wire)
         try:
             serve = self._routes.get(carried.route)
             if serve is None:
@@ -111,9 +128,11 @@ class Landing:
                 return
             out = await serve(request)
             if out.events is None:
+                turn.said = 2
                 wire.put(frames.ANSWER, ENCODER.encode(Head(out.status, out.headers, out.body)))
                 await wire.until_writable()
             else:
+                turn.said = 1
                 await self._stream(wire, out)
         finally:
             wire.on_lost = None
@@ -140,10 +159,21 @@ class Landing:
         wire.put(frames.END, b"")
 
 
-def _still(
-    busy: Mapping[asyncio.Task[None], Carried], task: asyncio.Task[None], carried: Carried
-) -> Callable[[], bool]:
-    return lambda: busy.get(task) is carried
+def _dismiss(task: asyncio.Task[None], turn: _Turn, farewell: Farewell) -> None:
+    """Give it up, and have the client told by the worker that it came to."""
+    out = farewell.answer
+    if turn.said == 0:
+        turn.wire.put(frames.ANSWER, ENCODER.encode(Head(out.status, out.headers, out.body)))
+    elif turn.said == 1:
+        if farewell.event:
+            turn.wire.put(frames.EVENT, farewell.event)
+        turn.wire.put(frames.END, b"")
+    turn.said = 2
+    task.cancel()
+
+
+def _still(busy: Mapping[asyncio.Task[None], _Turn], task: asyncio.Task[None], turn: _Turn) -> Callable[[], bool]:
+    return lambda: busy.get(task) is turn
 
 
 def _left_alone(task: asyncio.Task[None], request: Request) -> None:

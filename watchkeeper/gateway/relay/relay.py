@@ -13,7 +13,7 @@ from watchkeeper.gateway.ports import Answered, Begin, UnderWay
 from watchkeeper.gateway.relay.landing import Landing, Serve
 from watchkeeper.gateway.relay.ownership import home_of, tag_answer, untagged, with_session
 from watchkeeper.gateway.relay.peer import Lost, Peer
-from watchkeeper.gateway.upstream import Outbound
+from watchkeeper.gateway.upstream import Farewell, Outbound
 from watchkeeper.protocol import errors
 from watchkeeper.protocol.eras import MODERN
 from watchkeeper.protocol.errors import BadMessage
@@ -93,7 +93,7 @@ class Relay:
         """For each call of this route that is being served now for another worker, whether it still is."""
         return self._landing.under_way(route)
 
-    def serving(self) -> list[tuple[str, Request, Callable[[], object]]]:
+    def serving(self) -> list[tuple[str, Request, Callable[[Farewell], object]]]:
         """Requests that this worker answers for others: route, request, and what ends it."""
         return self._landing.serving()
 
