@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tests.app.gateway_process import Answer, Client, gateway_process, until
+from tests.app.gateway_process import META, Answer, Client, gateway_process, until
 from tests.app.mcp_server import small_server
 from watchkeeper.app.integrations import tokens_of
 from watchkeeper.app.platform import opened
@@ -40,13 +40,6 @@ from watchkeeper.respond.interface import ActionContext, Services
 from watchkeeper.respond.vault import Vault
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-META = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
-
-
 SECRET = "kept-by-nobody-4711"
 
 
@@ -126,14 +119,6 @@ class Scene:
     def pids(self, server: str) -> set[int]:
         rows = [row for found in self.custody.live().answers.values() for row in found]
         return {pid for row in rows if row.server == server for pid in row.processes}
-
-
-def modern(client: Client, method: str, **params: Any) -> Answer:
-    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params | {"_meta": META}}
-    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method}
-    if "name" in params:
-        headers["Mcp-Name"] = params["name"]
-    return Answer(client.send("POST", json.dumps(body).encode(), **headers))
 
 
 def is_alive(pid: int) -> bool:
@@ -219,19 +204,19 @@ def test_a_hold_of_a_session_that_has_ended_is_not_proven(scene: Scene) -> None:
 def test_in_the_modern_era_a_principal_is_held_at_one_server_and_not_at_another(scene: Scene) -> None:
     at_time, at_new = scene.client("time"), scene.client("new")
     call = {"name": "get_current_time", "arguments": {"timezone": "UTC"}}
-    assert not is_refused(modern(at_time, "tools/call", **call))
+    assert not is_refused(at_time.modern("tools/call", **call))
     before = scene.pids("time")
     principal = scene.running.line["clients"][0]["name"]
     action, context = QuarantineSession(), scene.context("time")
     parameters = action.Parameters(server="time", principal=f"agent:{principal}", reason="it was steered")
     action.run(parameters, context)
     assert action.verify(parameters, context).verified
-    assert is_refused(modern(at_time, "tools/call", **call))
-    assert modern(at_time, "tools/list").json["result"]["tools"]
+    assert is_refused(at_time.modern("tools/call", **call))
+    assert at_time.modern("tools/list").json["result"]["tools"]
     assert scene.pids("time") == before
-    assert modern(at_new, "echo").json["result"]["number"]
+    assert at_new.modern("echo").json["result"]["number"]
     action.undo(parameters, context)
-    assert not is_refused(modern(at_time, "tools/call", **call))
+    assert not is_refused(at_time.modern("tools/call", **call))
 
 
 @pytest.mark.behaviour("custody.ended-leaves-nothing")
@@ -288,7 +273,7 @@ def test_streams_and_calls_under_way_of_an_ended_session_are_cut_and_its_server_
 @pytest.mark.behaviour("custody.ended-leaves-nothing")
 def test_in_the_modern_era_what_a_principal_has_running_is_ended(scene: Scene) -> None:
     client, listener = scene.client("new"), scene.client("new")
-    modern(client, "echo")
+    client.modern("echo")
     body = {"jsonrpc": "2.0", "id": 7, "method": "subscriptions/listen", "params": {"_meta": META}}
     headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "subscriptions/listen"}
     stream = listener.send("POST", json.dumps(body).encode(), **headers)
@@ -302,7 +287,7 @@ def test_in_the_modern_era_what_a_principal_has_running_is_ended(scene: Scene) -
     assert (ended["processes"], ended["streams"]) == ((pid,), 1)
     assert action.verify(parameters, context).verified
     assert not is_alive(pid)
-    assert modern(client, "echo").json["result"]["pid"] != pid
+    assert client.modern("echo").json["result"]["pid"] != pid
 
 
 @pytest.mark.behaviour("evidence.volatile-state-is-kept")
@@ -311,7 +296,7 @@ def test_volatile_state_is_kept_before_it_is_ended_and_holds_no_secret(scene: Sc
     client = scene.client("time")
     session = client.initialize() if era == "legacy" else ""
     if not session:
-        modern(client, "tools/list")
+        client.modern("tools/list")
     principal = scene.running.line["clients"][0]["name"]
     (pid,) = scene.pids("time")
     action, context = SnapshotEvidence(), scene.context("time")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 
 from watchkeeper.gateway import replies
 from watchkeeper.gateway.containment import AGENT
@@ -21,6 +22,10 @@ from watchkeeper.gateway.presence import birth_of
 from watchkeeper.gateway.service import Gateway
 
 _MOST_REMEMBERED = 10_000
+_AT_ONCE = 32
+"""Tasks asked about at once."""
+Made = tuple[str, str, Task]
+"""Server, id and owner."""
 
 
 class Endings:
@@ -54,7 +59,9 @@ class Endings:
         for one in seen:
             self._gateway.house.sessions.end(one.server, one.session)
         for name, aggregate, party in parties:
-            serving += view.serving(Subject("session", session_digest(party.id), name))
+            among = {id(one.request) for one in serving}
+            own = view.serving(Subject("session", session_digest(party.id), name))
+            serving += [one for one in own if id(one.request) not in among]
             aggregate.expel(party)
         for request in serving:
             request.end(replies.ended(request.request))
@@ -80,8 +87,8 @@ class Endings:
         serving = view.serving(subject)
         running = {process.pid for _, process in view.hosted(subject)}
         left = {group for group in self._groups.get(subject.text, ()) if has_any(group)}
-        looks = [(self._errand(at, owner, []), task) for at, task, owner in view.tasks(subject)]
-        over = await asyncio.gather(*(errand.is_over(task) for errand, task in looks if errand is not None))
+        tasks = [one for one in view.tasks(subject) if view.outlives(one[0], one[2].principal)]
+        over = await self._each(tasks, [], Errand.is_over)
         return Rest(
             sessions=len(view.sessions(subject)),
             calls=sum(not one.is_stream for one in serving),
@@ -90,16 +97,31 @@ class Endings:
             tasks=over.count(False),
         )
 
-    async def _cancel(self, tasks: list[tuple[str, str, Task]], seen: list[Seen]) -> tuple[list[str], int]:
-        errands = [(at, owner, task, self._errand(at, owner, seen)) for at, task, owner in tasks]
-        known = [(at, owner, task, errand) for at, owner, task, errand in errands if errand is not None]
-        said = await asyncio.gather(*(errand.cancel(task) for _, _, task, errand in known))
+    async def _cancel(self, tasks: list[Made], seen: list[Seen]) -> tuple[list[str], int]:
+        known = [one for one in tasks if self._view.outlives(one[0], one[2].principal)]
+        said = await self._each(known, seen, Errand.cancel)
         doubts = [
             f"{at} did not say that a task of {owner.principal} is over"
-            for (at, owner, _, _), is_over in zip(known, said, strict=True)
+            for (at, _, owner), is_over in zip(known, said, strict=True)
             if not is_over
         ]
         return doubts, said.count(True)
+
+    async def _each(
+        self, tasks: list[Made], seen: list[Seen], do: Callable[[Errand, str], Awaitable[bool]]
+    ) -> list[bool]:
+        """Whether each is over, a few asked at once; one that is will not be asked about again."""
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(at: str, task: str, owner: Task) -> bool:
+            errand = self._errand(at, owner, seen)
+            async with places:
+                is_over = errand is not None and await do(errand, task)
+            if is_over:
+                self._view.over(at, task)
+            return is_over
+
+        return list(await asyncio.gather(*(one(*made) for made in tasks)))
 
     async def _leave(self, seen: list[Seen]) -> list[str]:
         reached = [(self._view.upstream(one.server), one) for one in seen]

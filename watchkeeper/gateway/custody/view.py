@@ -45,7 +45,7 @@ class Seen(NamedTuple):
 
 
 class View:
-    """Looks at a gateway; changes nothing."""
+    """Looks at a gateway."""
 
     def __init__(self, gateway: Gateway, tasks: Tasks) -> None:
         self._gateway = gateway
@@ -68,7 +68,7 @@ class View:
 
     def serving(self, subject: Subject) -> list[Serving]:
         """The subject's requests that are being answered now."""
-        found = []
+        found: list[Serving] = []
         for name, fitting in self._gateway.fittings.items():
             for connection in fitting.door.connections:
                 if (request := connection.serving) is not None:
@@ -93,6 +93,18 @@ class View:
         if subject.what == "task":
             return [one for one in made if task_digest(one[0], one[1]) == subject.name]
         return [one for one in made if is_of(subject, one[0], one[2].principal, "")]
+
+    def over(self, server: str, task: str) -> None:
+        """A task's server said that it has ended."""
+        self._tasks.over(server, task)
+
+    def outlives(self, server: str, principal: str) -> bool:
+        """Whether a principal's tasks may still be worked on: one that we start keeps none once its process is gone."""
+        upstream = self.upstream(server)
+        houses = houses_in(upstream)
+        if houses is None:
+            return upstream is not None
+        return any(hosted.principal == principal for hosted in houses.hosted())
 
     def parties(self, subject: Subject, sessions: Collection[str]) -> list[tuple[str, Aggregate, Party]]:
         """Sessions with endpoints that are the subject's own, or behind which one of these sessions is."""

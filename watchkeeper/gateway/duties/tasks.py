@@ -80,6 +80,10 @@ class Tasks:
             if (not server or at == server) and (task := self._known.get(key)) is not None
         ]
 
+    def over(self, server: str, task_id: str) -> None:
+        """Its server says that it has ended: there is nothing to cancel any more; whose it is stays known."""
+        self._ids.pop(task_digest(server, task_id), None)
+
     def take_fresh(self) -> list[tuple[str, Task]]:
         """Those made here since the last time, by their digests."""
         return [self._fresh.popleft() for _ in range(len(self._fresh))]
@@ -126,6 +130,7 @@ class Tasks:
         if known is None:
             known = self._keep(key, Task(principal, request.name))
             self._fresh.append((key, known))
+        if known.principal == principal:
             self._ids[key] = (server, task_id)
         return _FOREIGN if known.principal != principal else None
 
