@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from tests.gateway.authorization_server import AuthorizationServer
-from watchkeeper.core.clock import ManualClock, SystemClock
+from watchkeeper.core.clock import Clock, ManualClock, SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.events import Event, Journal, JournalReader
 from watchkeeper.gateway.bounds import UNBOUNDED, Bounds
@@ -377,6 +377,7 @@ async def make_house(
         hop: str = "",
         issuers: Issuers | None = None,
         revoked: Revoked | None = None,
+        clock: Clock | None = None,
         route: dict[str, Any] | None = None,
         keeps_credential: bool = False,
         fuse: Fuse | None = None,
@@ -394,7 +395,7 @@ async def make_house(
             guard=guard,
             identities=identities or Nobody(),
             journal=journal,
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             settings=settings,
             gate=gate,
             issuers=issuers,

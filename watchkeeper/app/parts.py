@@ -23,12 +23,13 @@ from watchkeeper.app.cutting import barrier_of
 from watchkeeper.app.launching import command_of
 from watchkeeper.app.limiting import gate_for
 from watchkeeper.app.platform import Platform
-from watchkeeper.app.secrets import with_secrets
+from watchkeeper.app.secrets import introspection_secrets, with_secrets
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.upstreams import bounded, bounds_of, fuse_of, own_times
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.capture.settings import METADATA
 from watchkeeper.gateway.fitting import Terms
 from watchkeeper.gateway.gaps import Gaps
@@ -118,7 +119,8 @@ def terms_of(
     gate = issuers = None
     if before is not None and terms is not None:
         gate = terms.gate if (before.limits, before.loops) == (settings.limits, settings.loops) else None
-        issuers = terms.issuers if (before.issuers, before.fetch) == (settings.issuers, settings.fetch) else None
+        is_same = (before.issuers, before.fetch) == (settings.issuers, settings.fetch)
+        issuers = terms.issuers if is_same and _knows(terms.issuers, introspection_secrets(settings.issuers)) else None
     return Terms(
         settings.gateway,
         gate or gate_for(loaded, platform, relay, terms.gate if terms is not None else None),
@@ -168,7 +170,13 @@ def times_of(
 def _issuers(loaded: Loaded, platform: Platform) -> Issuers | None:
     if not loaded.settings.issuers:
         return None
-    return Issuers(loaded.settings.issuers, _fetcher(loaded, platform), platform.clock)
+    issuers = loaded.settings.issuers
+    return Issuers(issuers, _fetcher(loaded, platform), platform.clock, introspection_secrets(issuers))
+
+
+def _knows(issuers: Issuers | None, secrets: Mapping[str, Secret]) -> bool:
+    """A secret may have changed where it comes from."""
+    return issuers is not None and issuers.secrets == secrets
 
 
 def _fetcher(loaded: Loaded, platform: Platform) -> Fetcher:

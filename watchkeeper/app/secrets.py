@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from watchkeeper.app.settings import environment
 from watchkeeper.core.errors import Misconfigured
-from watchkeeper.core.secrets import SecretReader
+from watchkeeper.core.secrets import Secret, SecretReader
 from watchkeeper.gateway.credentials.assertion import check_key
 from watchkeeper.gateway.credentials.model import OAuthClient
+from watchkeeper.gateway.oauth.settings import IssuerSettings
 from watchkeeper.gateway.settings import ServerSettings
 
 
@@ -26,6 +29,16 @@ def with_secrets(name: str, server: ServerSettings) -> ServerSettings:
                 f"servers.{name}.headers: what {header} refers to is no header", hint="one line of ASCII text"
             )
     return msgspec.structs.replace(server, headers=headers, env=env)
+
+
+def introspection_secrets(issuers: Mapping[str, IssuerSettings]) -> dict[str, Secret]:
+    """What we show to each issuer that is asked about its tokens, by its name. Raises `Misconfigured`."""
+    reader = SecretReader(environment())
+    return {
+        name: reader.read(f"issuers.{name}.introspect_secret", issuer.introspect_secret)
+        for name, issuer in issuers.items()
+        if issuer.introspect_url
+    }
 
 
 def client_of(name: str, server: ServerSettings) -> OAuthClient:

@@ -1,34 +1,50 @@
 """The authorization servers of the settings, and what they say of a token: yes, no, or ask them first.
 
 `judge` reads memory only. When it cannot tell without asking (no keys yet, or a key's name it does not know), it says
-so, and whoever may wait does with `settle`.
+so, and whoever may wait does with `settle`. Where an issuer is asked about each token (`introspection`), a token counts
+only as long as its word holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from watchkeeper.core.clock import Clock
-from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.secrets import Secret
 from watchkeeper.gateway.caller import Caller
+from watchkeeper.gateway.oauth.introspection import Introspection, IssuerSilent, Posts
 from watchkeeper.gateway.oauth.keys import Fetches, Keys
 from watchkeeper.gateway.oauth.settings import IssuerSettings
-from watchkeeper.gateway.oauth.token import BadToken, check_header, read_unverified, verify
+from watchkeeper.gateway.oauth.token import BadToken, check_header, fingerprint, read_unverified, verify
+
+__all__ = ["IssuerSilent", "Issuers"]
 
 
-class IssuerSilent(Unavailable):
-    """Nobody can say now whether a token is good; that is no word against it."""
-
-    code = "issuer_silent"
+class Asks(Fetches, Posts, Protocol):
+    """`core.fetch.client.Fetcher`, as far as issuers need it."""
 
 
 class Issuers:
     """Every issuer of the settings."""
 
-    def __init__(self, settings: Mapping[str, IssuerSettings], fetcher: Fetches, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, IssuerSettings],
+        fetcher: Asks,
+        clock: Clock,
+        secrets: Mapping[str, Secret] | None = None,
+    ) -> None:
+        """`secrets` has what we show to each issuer that is asked about its tokens, by the issuer's name."""
         self._clock = clock
+        self.secrets = secrets or {}
         self._listeners: list[Callable[[], None]] = []
         self._keys = {issuer.url: Keys(name, issuer, fetcher, clock, self._forget) for name, issuer in settings.items()}
+        self._asked = {
+            issuer.url: Introspection(name, issuer, self.secrets[name], fetcher, clock)
+            for name, issuer in settings.items()
+            if issuer.introspect_url
+        }
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -53,19 +69,28 @@ class Issuers:
 
         Memory only. Raises `BadToken`, and `IssuerSilent` when the issuer was asked just now and did not answer.
         """
-        return self._judge(token, audiences, is_asked=False)
+        caller = self._verify(token, audiences, is_asked=False)
+        return self._vouched(token, caller) if caller is not None else None
 
     async def settle(self, token: bytes, audiences: frozenset[str]) -> Caller:
         """The same after asking its issuer. Raises `BadToken`, `IssuerSilent`."""
-        keys = self._keys.get(read_unverified(token).issuer)
-        if keys is not None:
+        unverified = read_unverified(token)
+        keys, asked = self._keys.get(unverified.issuer), self._asked.get(unverified.issuer)
+        if keys is not None and keys.find(unverified.kid, unverified.algorithm) is None:
             await keys.ask()
-        caller = self._judge(token, audiences, is_asked=True)
-        if caller is None:
+        caller = self._verify(token, audiences, is_asked=True)
+        if caller is not None and asked is not None and self._vouched(token, caller) is None:
+            await asked.ask(token, fingerprint(token))
+        vouched = self._vouched(token, caller) if caller is not None else None
+        if vouched is None:
             raise IssuerSilent("the issuer has to be asked again")
-        return caller
+        return vouched
 
-    def _judge(self, token: bytes, audiences: frozenset[str], *, is_asked: bool) -> Caller | None:
+    def _vouched(self, token: bytes, caller: Caller) -> Caller | None:
+        asked = self._asked.get(read_unverified(token).issuer) if self._asked else None
+        return caller if asked is None else asked.vouched(caller, fingerprint(token))
+
+    def _verify(self, token: bytes, audiences: frozenset[str], *, is_asked: bool) -> Caller | None:
         unverified = read_unverified(token)
         keys = self._keys.get(unverified.issuer)
         if keys is None:
@@ -86,6 +111,8 @@ class Issuers:
         """Stop asking anybody."""
         for keys in self._keys.values():
             await keys.close()
+        for asked in self._asked.values():
+            await asked.close()
 
     def _forget(self, _: str) -> None:
         for listener in self._listeners:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.fetch.model import FetchRefused
 from watchkeeper.core.fetch.target import parse_target
+from watchkeeper.core.secrets import is_reference
 from watchkeeper.gateway.caller import NAME
 from watchkeeper.gateway.oauth.algorithms import ASYMMETRIC
 
@@ -67,6 +68,27 @@ class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True):
     retry_seconds: Annotated[
         float, Meta(description="It is not asked again, by an unknown key's name or after a failure, within.", gt=0)
     ] = 10.0
+    introspect_url: Annotated[
+        str,
+        Meta(
+            description="Where it is asked whether a token is still good (RFC 7662), before the token is taken; empty: "
+            "it is not asked, and a token is good until it expires or is revoked here."
+        ),
+    ] = ""
+    introspect_client: Annotated[str, Meta(description="The client as which it is asked.")] = ""
+    introspect_secret: Annotated[str, Meta(description="Reference to that client's secret: `env:NAME`.")] = ""
+    introspect_seconds: Annotated[
+        float, Meta(description="Its word on a token holds for so long, yes or no.", ge=1, le=3600)
+    ] = 30.0
+    introspect_timeout_seconds: Annotated[
+        float,
+        Meta(
+            description="It has so long to say; a token on which it says nothing is refused. After three failures in a "
+            "row it is left alone for `retry_seconds`.",
+            gt=0,
+            le=10,
+        ),
+    ] = 2.0
 
 
 def check_issuers(issuers: Mapping[str, IssuerSettings]) -> None:
@@ -84,8 +106,9 @@ def check_issuer(name: str, issuer: IssuerSettings) -> None:
         raise Misconfigured(f"{where}: an issuer's name has letters, digits, - _ .", hint="rename the section")
     if not issuer.url:
         raise Misconfigured(f"{where}.url is missing", hint='for example url = "https://login.example.com"')
-    for field, url in (("url", issuer.url), ("jwks_url", issuer.jwks_url)):
-        _check_url(f"{where}.{field}", url)
+    for field in ("url", "jwks_url", "introspect_url"):
+        _check_url(f"{where}.{field}", getattr(issuer, field))
+    _check_introspection(where, issuer)
     unknown = [name for name in issuer.algorithms if name not in ASYMMETRIC]
     if unknown or not issuer.algorithms:
         raise Misconfigured(
@@ -96,6 +119,19 @@ def check_issuer(name: str, issuer: IssuerSettings) -> None:
         raise Misconfigured(f"{where}.tenant: {issuer.tenant!r} is no tenant's name", hint="use letters, digits, - _ .")
     if issuer.keys_max_seconds < issuer.keys_seconds:
         raise Misconfigured(f"{where}.keys_max_seconds is less than keys_seconds", hint="make it longer")
+
+
+def _check_introspection(where: str, issuer: IssuerSettings) -> None:
+    needed = ("introspect_client", "introspect_secret")
+    for field in needed:
+        if bool(getattr(issuer, field)) != bool(issuer.introspect_url):
+            raise Misconfigured(
+                f"{where}: introspect_url, {' and '.join(needed)} belong together", hint="write all of them, or none"
+            )
+    if issuer.introspect_secret and not is_reference(issuer.introspect_secret):
+        raise Misconfigured(
+            f"{where}.introspect_secret: a secret is written by reference", hint='write "env:NAME" or "file:PATH"'
+        )
 
 
 def _check_url(where: str, url: str) -> None:

@@ -71,9 +71,14 @@ def fingerprint(token: bytes) -> str:
     return hashlib.sha256(token.rpartition(b".")[0]).hexdigest()
 
 
+def claims_of(token: bytes) -> dict[str, Any]:
+    """What a token that `looks_like_jwt` claims, whoever signed it. Raises `BadToken`."""
+    return _object(token.split(b".")[1])
+
+
 def claimed_expiry(token: bytes) -> int:
     """When a token that `looks_like_jwt` says that it ends, microseconds since the epoch. Raises `BadToken`."""
-    expires = _moment(_object(token.split(b".")[1]), "exp")
+    expires = _moment(claims_of(token), "exp")
     if expires is None:
         raise BadToken("the token never expires")
     return expires
