@@ -30,6 +30,7 @@ from watchkeeper.app.responding import Responding
 from watchkeeper.app.revoking import end_what_it_had
 from watchkeeper.app.settings import Loaded
 from watchkeeper.app.staff import Staff
+from watchkeeper.app.tabletops import Tabletops
 from watchkeeper.core.errors import Conflict, NotFound
 from watchkeeper.detect.proving.coverage import EXECUTED
 from watchkeeper.events import new_event
@@ -73,6 +74,7 @@ class Desk:
         self._on = platform
         self.erasing = Erasing(platform, erase_rows or rows_of_no_one(platform.data_dir))
         self.responding = Responding(platform)
+        casework = Casework(platform)
         self.acts: dict[str, Act] = {
             "pins.list": self.list_pins,
             "pins.diff": self.diff_pin,
@@ -90,7 +92,8 @@ class Desk:
             "grants.end": self.end_grant,
             "exercise.note": self.note_exercise,
             "exercise.attacked": self.note_attack,
-            **Casework(platform).acts,
+            **casework.acts,
+            **Tabletops(casework.book).acts,
             **Custodial(platform).acts,
             **Alerting(platform, is_alone=platform.journal.writer == CLI).acts,
             **Approving(platform).acts,

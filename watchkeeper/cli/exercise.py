@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from watchkeeper.cli import options, output
+from watchkeeper.cli.tabletop import tabletop
 
 if TYPE_CHECKING:
     from watchkeeper.app.attacking import Attacked
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 @click.group(short_help="Attacks that are really run, to see what is detected.")
 def exercise() -> None:
     """Exercises: run attacks through the real gateway, and see which rules speak of them."""
+
+
+exercise.add_command(tabletop)
 
 
 @exercise.command("list")

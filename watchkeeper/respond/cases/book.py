@@ -5,6 +5,7 @@ from __future__ import annotations
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.database import Database
 from watchkeeper.respond.cases.deciding import Deciding
+from watchkeeper.respond.cases.drilling import Drilling
 from watchkeeper.respond.cases.exporting import Exporting
 from watchkeeper.respond.cases.importing import Importing
 from watchkeeper.respond.cases.links import Links
@@ -24,6 +25,7 @@ class CaseBook:
     def __init__(self, database: Database, ledger: Ledger, clock: Clock) -> None:
         registrar = Registrar(database, ledger, clock)
         self.reading = Reading(database)
+        self.drilling = Drilling(registrar)
         self.opening = Opening(registrar)
         self.deciding = Deciding(registrar)
         self.noting = Noting(registrar)

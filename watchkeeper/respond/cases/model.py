@@ -50,6 +50,8 @@ class NoteKind(StrEnum):
     NOTE = "note"
     LESSON = "lesson"
     """What was learnt; tasks can follow from it."""
+    INJECT = "inject"
+    """What a tabletop exercise lets happen (NIST SP 800-84)."""
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -24,12 +24,12 @@ class Noting:
                 former = work.session.get(NoteRow, corrects)
                 if former is None or former.incident != work.row.id:
                     raise NotFound(f"{work.row.number} has no note {corrects}", hint="see `incidents show --json`")
-            return _write(work, NoteKind.NOTE, text, corrects)
+            return write(work, NoteKind.NOTE, text, corrects)
 
     def lesson(self, name: str, by: str, text: str) -> Note:
         """Add what was learnt; `Tasks.add` with its id makes somebody see to it."""
         with self._open(name, by) as work:
-            return _write(work, NoteKind.LESSON, text, "")
+            return write(work, NoteKind.LESSON, text)
 
     def effort(self, name: str, by: str, minutes: int, what: str = "") -> Effort:
         """Say how long you worked on it: 1 minute to a day an entry."""
@@ -44,7 +44,8 @@ class Noting:
             return Effort(row.id, row.time, by, minutes, what)
 
 
-def _write(work: Work, kind: NoteKind, text: str, corrects: str) -> Note:
+def write(work: Work, kind: NoteKind, text: str, corrects: str = "") -> Note:
+    """Part of an act that is open already."""
     text = said(text, f"the {kind.value}", longest=LONGEST)
     row = NoteRow(
         id=observed_id(),
@@ -57,6 +58,7 @@ def _write(work: Work, kind: NoteKind, text: str, corrects: str) -> Note:
     )
     work.session.add(row)
     body = {"note": row.id, "note_kind": kind.value, "text": text} | ({"corrects": corrects} if corrects else {})
-    what = f"{work.by} learnt" if kind is NoteKind.LESSON else f"{work.by} corrects" if corrects else work.by
+    whose = {NoteKind.LESSON: f"{work.by} learnt", NoteKind.INJECT: "exercise"}
+    what = whose.get(kind) or (f"{work.by} corrects" if corrects else work.by)
     work.tell("respond.incident.noted", f"{what}: {text}", body)
     return Note(row.id, row.incident, row.time, work.by, text, kind, corrects)

@@ -66,6 +66,7 @@ class Opening:
                 last_alert_at=0,
                 first_event_at=first_event_at,
                 advice="" if drill else _ADVICE,
+                external_id=drill,
                 round=1,
             )
             session.add(row)

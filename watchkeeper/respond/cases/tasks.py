@@ -35,20 +35,7 @@ class Tasks:
                 raise Invalid("this time has passed already", hint="say when it is due, in the future")
             if lesson:
                 _require_lesson(work, lesson)
-            row = TaskRow(
-                id=observed_id(),
-                incident=work.row.id,
-                title=title,
-                lesson=lesson,
-                assignee=assignee,
-                due_at=due_at,
-                created_by=by,
-                created_at=work.now,
-            )
-            work.session.add(row)
-            whose = f" to {assignee}" if assignee else ""
-            _tell(work, row, "added", f"{by} gave a task{whose}: {title}")
-            return task_of(row)
+            return give(work, title, assignee, due_at, lesson)
 
     def done(self, task: str, by: str) -> Task:
         """It was done. Raises `Conflict` when somebody said so before."""
@@ -99,6 +86,24 @@ class Tasks:
             if row.incident != work.row.id:
                 raise Conflict("its incident was merged meanwhile", hint="try again")
             yield work, row
+
+
+def give(work: Work, title: str, assignee: str = "", due_at: int = 0, lesson: str = "") -> Task:
+    """A task, as part of an act that is open already; its members are known to be sound."""
+    row = TaskRow(
+        id=observed_id(),
+        incident=work.row.id,
+        title=title,
+        lesson=lesson,
+        assignee=assignee,
+        due_at=due_at,
+        created_by=work.by,
+        created_at=work.now,
+    )
+    work.session.add(row)
+    whose = f" to {assignee}" if assignee else ""
+    _tell(work, row, "added", f"{work.by} gave a task{whose}: {title}")
+    return task_of(row)
 
 
 def find_task(session: Session, name: str) -> TaskRow:

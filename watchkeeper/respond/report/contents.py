@@ -215,7 +215,7 @@ def _people(file: CaseFile) -> Section:
 
 
 def _notes(file: CaseFile) -> Section:
-    notes = [one for one in file.notes if one.kind is NoteKind.NOTE]
+    notes = [one for one in file.notes if one.kind is not NoteKind.LESSON]
     return Section(
         "Notes",
         head=("time", "who", "note"),

@@ -39,7 +39,7 @@ class Noted(Incident, frozen=True, kw_only=True):
     """A note or a lesson."""
 
     note: Annotated[str, says("The note's id.")]
-    note_kind: Annotated[str, says("`note` or `lesson`.")]
+    note_kind: Annotated[str, says("`note`, `lesson`, or `inject`: what a tabletop exercise lets happen.")]
     text: Annotated[str, says("What was written.")]
     corrects: Annotated[str, says("Id of the note that it corrects.")] | UnsetType = UNSET
 
