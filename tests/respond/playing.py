@@ -42,6 +42,7 @@ class MemoryRunner:
         self.documents: dict[str, Document] = {}
         self.ended: set[str] = set()
         self.order: dict[str, list[str]] = {}
+        self.trouble = ""
 
     def open(self, interpreter: Interpreter, epoch: int = 0) -> None:
         self._interpreter = interpreter

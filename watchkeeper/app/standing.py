@@ -67,6 +67,7 @@ def _trouble(facts: dict[str, Any]) -> bool:
         facts.get("lake", {}).get("failure"),
         facts.get("lake", {}).get("doubt"),
         facts.get("detect", {}).get("trouble"),
+        facts.get("respond", {}).get("trouble"),
         facts.get("unreadable"),
     )
     return blind or any(parts) or any(one["contradictions"] for one in facts.get("anchors", ()))
@@ -113,7 +114,7 @@ def _odd(detect: dict[str, Any]) -> str:
 
 
 def _watch_detail(facts: dict[str, Any]) -> str:
-    lake, detect = facts.get("lake", {}), facts.get("detect", {})
+    lake, detect, respond = (facts.get(name, {}) for name in ("lake", "detect", "respond"))
     ended = ", ".join(sorted(name for name, lives in facts.get("readers", {}).items() if not lives))
     waiting = f"{lake.get('rows', 0)} records wait for the lake, {detect.get('waiting', 0)} for detection{_odd(detect)}"
     contradicted = ", ".join(one["place"] for one in facts.get("anchors", ()) if one["contradictions"])
@@ -124,6 +125,7 @@ def _watch_detail(facts: dict[str, Any]) -> str:
         lake.get("failure", ""),
         f"NOTHING IS DELETED: {lake['doubt']}" if lake.get("doubt") else "",
         detect.get("trouble", ""),
+        f"response waits: {respond['trouble']}" if respond.get("trouble") else "",
     ]
     trouble = "; ".join(filter(None, said))
     return f"{trouble}; {waiting}" if trouble else waiting

@@ -85,7 +85,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
         noting = {"register": registering(loaded.data_dir, cursors), "memory": settling}
         readers.add({**own, **telling, **reaching.runs, **taking, **sinks.runs, **looking, **noting})
         more = Access(platform).admitted(sinks.acts() | reaching.acts())
-        lags = {"lake": lake.lag, "detect": detection.progress, "respond": lambda: {"waiting": respond.waiting()}}
+        lags = {"lake": lake.lag, "detect": detection.progress, "respond": respond.progress}
         handlers = _handlers(desk.acts | more) | {
             "status": _status(loaded.data_dir, readers, lags, body_reads(detection.rules), keeper),
             **_handlers({"heartbeats": lambda _: respond.heartbeats.told()}),

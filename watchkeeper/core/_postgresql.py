@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 
-from watchkeeper.core.errors import Misconfigured, Unavailable, WatchkeeperError
+from watchkeeper.core.errors import Misconfigured, Stalled, Unavailable, WatchkeeperError
 
 _WRITERS = 7_254_191
 """The lock that every writer takes, an arbitrary number."""
@@ -31,11 +31,13 @@ _KNOWN = {
     "3D000": ("there is no such database", "make it; see docs/guides/postgresql.md"),
     "28P01": ("the database server does not take the password", "look at what state.url names"),
     "28000": ("the database server does not let this role in", "look at its pg_hba.conf, and at what state.url names"),
+    "53100": ("the disk of the database server is full", "make room there"),
     "53300": ("the database server has no connection left", "raise its max_connections; see docs/guides/postgresql.md"),
     "54000": ("a name is too long for the database server", "look at which server sends such names"),
     "42P01": ("the database has not the tables it had", "is it another database? Look at what state.url names"),
 }  # fmt: skip
 """SQLSTATE → what it means here, and what to do (PostgreSQL manual, appendix A)."""
+_PASSING = frozenset({"25006", "53100", "53300"})
 
 
 def server_engine(url: URL, sessions: str) -> Engine:
@@ -78,7 +80,8 @@ def refusal(error: DBAPIError, doing: str) -> WatchkeeperError | None:
     said = cause[0] if cause else "no reason given"
     for known, (reason, hint) in _KNOWN.items():
         if state == known or (not state and _MESSAGES.get(known, "\0") in said):
-            return Unavailable(f"the control state cannot be {doing}: {reason} ({said})", hint=hint)
+            kind = Stalled if known in _PASSING else Unavailable
+            return kind(f"the control state cannot be {doing}: {reason} ({said})", hint=hint)
     return None
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from watchkeeper.core.errors import Misconfigured, Unavailable, WatchkeeperError
+from watchkeeper.core.errors import Misconfigured, Stalled, Unavailable, WatchkeeperError
 from watchkeeper.core.files import make_private_folder
 
 _BUSY_MS = 10_000
@@ -43,7 +43,7 @@ class _Turns:
 
     def __enter__(self) -> None:
         if not self._lock.acquire(timeout=_BUSY_MS / 1000):
-            raise Unavailable("the control state is being changed for long", hint="see what the process waits for")
+            raise Stalled("the control state is being changed for long", hint="see what the process waits for")
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
@@ -168,7 +168,8 @@ class Database:
             hint = "is the database server up and reachable? `state.url` says which it is"
         if not isinstance(error, OperationalError | InterfaceError):
             return None
-        return Unavailable(f"the control state cannot be {doing}: {_cause(error)}", hint=hint)
+        kind = Stalled if self.is_server or is_of_the_disk(error.orig) else Unavailable
+        return kind(f"the control state cannot be {doing}: {_cause(error)}", hint=hint)
 
     def create_missing_tables(self) -> None:
         """For tests; the product itself migrates (`app.migrations`)."""
@@ -186,6 +187,16 @@ def _for_a_server() -> ModuleType:
             f"PostgreSQL's driver cannot be loaded: {error}", hint="install it: pip install 'psycopg[binary]>=3.2'"
         ) from error
     return _postgresql
+
+
+def is_of_the_disk(error: BaseException | None) -> bool:
+    """Whether SQLite speaks of its disk, or of others who hold the file: it passes, and is no fault of a statement."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _PASSING
+
+
+_PASSING = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+)
 
 
 def _cause(error: DBAPIError) -> str:

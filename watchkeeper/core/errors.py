@@ -73,3 +73,8 @@ class Unavailable(WatchkeeperError):
 
     code = "unavailable"
     exit_code = 75
+
+
+class Stalled(Unavailable):
+    """Our own state or journal cannot be used now: a full disk, a database that is away. Nothing was done, and the same
+    works as soon as that is over; whatever can wait for it should."""

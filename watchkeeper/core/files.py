@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -9,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from watchkeeper.core.errors import Conflict, Invalid, Unavailable
+from watchkeeper.core.errors import Conflict, Invalid, Stalled, Unavailable
 
 LONGEST_SOCKET = 48
 """Bytes of a socket's file name."""
@@ -34,7 +35,7 @@ def write_private(path: Path, data: bytes, *, exclusive: bool = False) -> None:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise Unavailable(f"cannot write {path}: {error.strerror}", hint="check its folder and the disk") from error
+        raise _unwritten(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -48,9 +49,14 @@ def write_private(path: Path, data: bytes, *, exclusive: bool = False) -> None:
     except FileExistsError as error:
         raise Conflict(f"{path} exists already") from error
     except OSError as error:
-        raise Unavailable(f"cannot write {path}: {error.strerror}", hint="check its folder and the disk") from error
+        raise _unwritten(path, error) from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _unwritten(path: Path, error: OSError) -> Unavailable:
+    kind = Stalled if error.errno in (errno.ENOSPC, errno.EDQUOT) else Unavailable
+    return kind(f"cannot write {path}: {error.strerror}", hint="check its folder and the disk")
 
 
 def sync_folder(folder: Path) -> None:

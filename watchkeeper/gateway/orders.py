@@ -27,6 +27,7 @@ from watchkeeper.core.errors import Conflict, Denied, NotFound
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events import Event, Journal, Severity
 from watchkeeper.events.model import VERSION
+from watchkeeper.events.once import Once
 from watchkeeper.gateway import _store
 from watchkeeper.gateway.containment import AGENT, Order, OrderKind, OrdersInForce
 from watchkeeper.gateway.measures import targets
@@ -49,7 +50,7 @@ class OrderBook:
 
     def __init__(self, database: Database, journal: Journal, clock: Clock, tenant: str = "default") -> None:
         self._database = database
-        self._journal = journal
+        self._facts = Once(journal)
         self._clock = clock
         self._tenant = tenant
         self._presence = Presence(database, clock, tenant)
@@ -220,7 +221,7 @@ class OrderBook:
             severity=Severity.HIGH if kind == "gateway.order.issued" else Severity.MEDIUM,
             body=body,
         )
-        self._journal.record(event)
+        self._facts.record(event, but=("generation",))
 
 
 def _checked(kind: OrderKind, target: str, by: str) -> str:

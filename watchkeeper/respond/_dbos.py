@@ -20,7 +20,7 @@ from dbos import error as dbos_errors
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.errors import Stalled, Unavailable
 from watchkeeper.respond._engine_store import SCHEMA, EngineStore
 from watchkeeper.respond.runner import Document, Interpreter, ParkedRun, Step
 
@@ -92,19 +92,27 @@ class DbosRunner:
         self._queue._polling_interval_sec = _RECOVERY_POLL
         DBOS.launch()  # goes on with our own unfinished runs
         self._expect_recovered()
+        self._store.is_patient = True
 
     def begin(self, run: str, document: Document) -> None:
         if self._workflow is None:
             raise Unavailable("the playbook engine is not running", hint="start it with `watchkeeper up`")
-        with SetWorkflowID(run):
+        with _answering(), SetWorkflowID(run):
             DBOS.start_workflow(self._workflow, document)
 
+    @property
+    def trouble(self) -> str:
+        """Why the engine waits; empty while it does not."""
+        return self._store.trouble.why
+
     def is_over(self, run: str) -> bool:
-        rows = DBOS.list_workflows(workflow_ids=[run], load_input=False, load_output=False)
+        with _answering():
+            rows = DBOS.list_workflows(workflow_ids=[run], load_input=False, load_output=False)
         return any(row.status not in _UNFINISHED for row in rows)
 
     def parked(self) -> list[ParkedRun]:
-        rows = DBOS.list_workflows(status=_UNFINISHED, load_input=False, load_output=False)
+        with _answering():
+            rows = DBOS.list_workflows(status=_UNFINISHED, load_input=False, load_output=False)
         return [
             ParkedRun(run=row.workflow_id, engine=row.app_version or "")
             for row in rows
@@ -139,12 +147,23 @@ class DbosRunner:
                 self._idle.notify_all()
 
     def close(self) -> None:
+        self._store.is_patient = False
         if self._workflow is not None:
             with self._idle:
                 self._idle.wait_for(lambda: not self._active, _PATIENCE)
             DBOS.destroy(destroy_registry=True)
         self._workflow = None
         self._store.close()
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """What the engine raises when its store fails, as ours."""
+    try:
+        yield
+    except (DBAPIError, dbos_errors.DBOSException) as error:
+        said = f"the playbook engine does not answer: {error}".partition("\n")[0]
+        raise Stalled(said, hint="check the database and its disk") from error
 
 
 def _quieten() -> None:

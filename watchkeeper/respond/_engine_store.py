@@ -7,17 +7,19 @@ even when it was only asleep.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from watchkeeper.core.database import Database
+from watchkeeper.core.database import Database, is_of_the_disk
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import make_private_folder
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.respond.runner import Fenced, Taken
 
 SCHEMA = "watchkeeper_playbooks"
@@ -25,6 +27,8 @@ SCHEMA = "watchkeeper_playbooks"
 _KNOWS_SUBSEC = (3, 42, 0)
 """The SQLite from which on `unixepoch('subsec')` is a time."""
 _BEGIN = "BEGIN IMMEDIATE"
+_COMMITTING = "watchkeeper committing"
+_log = logging.getLogger(__name__)
 _IDLE_MS = 10_000
 """After which a server ends a session that sleeps inside a transaction: its process was stopped."""
 
@@ -40,6 +44,9 @@ class EngineStore:
         self._prefix = "" if path else f"{SCHEMA}."
         self._shared, self._lock = ("", "") if path else (" FOR SHARE", " FOR UPDATE")
         self.engine: Engine | None = None
+        self.trouble = Lasting(_log, "the playbook engine waits for its disk")
+        self.is_patient = False
+        """Whether a full disk is waited for: once runs are carried. Until then it is an error."""
 
     @classmethod
     def at(cls, path: Path) -> EngineStore:
@@ -71,10 +78,25 @@ class EngineStore:
             engine.dispose()
             raise
         event.listen(engine, "begin", self._check)
+        if self._path:
+            event.listen(engine, "commit", _mark_committing)
+            event.listen(engine, "handle_error", self._have_it_wait, retval=True)
         self.engine = engine
         return engine
 
+    def _have_it_wait(self, context: ExceptionContext) -> DBAPIError | None:
+        """The engine does what failed again for as long as SQLite says *locked*, and gives a run up for all else."""
+        error = context.original_exception
+        if context.connection is not None:
+            context.connection.info.pop(_COMMITTING, None)
+        if not self.is_patient or not isinstance(error, sqlite3.Error) or not is_of_the_disk(error):
+            return None
+        self.trouble.met(str(error))
+        told = sqlite3.OperationalError(f"database is locked until its disk takes it: {error}")
+        return OperationalError(context.statement, None, told)
+
     def close(self) -> None:
+        self.is_patient = False
         if self.engine is not None:
             self.engine.dispose()
             self.engine = None
@@ -104,6 +126,12 @@ class EngineStore:
         query = f"SELECT epoch FROM {self._prefix}watchkeeper_epoch{self._shared}"  # noqa: S608 — our own name
         if connection.exec_driver_sql(query).scalar_one() != self._epoch:
             raise Fenced("another process has taken the playbooks over", hint="this one stops; it may be started anew")
+        if connection.info.pop(_COMMITTING, False):
+            self.trouble.over()  # what this connection committed last was taken
+
+
+def _mark_committing(connection: Connection) -> None:
+    connection.info[_COMMITTING] = True
 
 
 def _server_engine(url: str, sessions: str) -> Engine:

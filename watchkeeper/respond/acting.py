@@ -1,4 +1,5 @@
-"""One step of a run: its effect, then its proof, then its records. Never raises, never outlives its deadline.
+"""One step of a run: its effect, then its proof, then its records. Never outlives its deadline, and raises nothing but
+`Stalled`: then it has to be taken again.
 
 Killed anywhere in between, a step is taken again with the same idempotency key and the same event ids, so nothing is
 doubled. What went wrong is its result, and the incident says what a person should do.
@@ -7,19 +8,19 @@ doubled. What went wrong is its result, and the incident says what a person shou
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.core.errors import Stalled, WatchkeeperError
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events.model import VERSION, Event, Severity
 from watchkeeper.respond.deadlines import within
 from watchkeeper.respond.interface import Action, ActionContext, Outcome, Proof, Reach, Services, Unserved, takes_back
 from watchkeeper.respond.model import ACTOR, StepResult
+from watchkeeper.respond.owing import Owing
 from watchkeeper.respond.planning import Plan, PlannedStep
 from watchkeeper.respond.playbook import StepKind
 from watchkeeper.respond.progress import Passed, Progress
@@ -58,7 +59,7 @@ class Stepper:
         self._services = services
         self._progress = progress
         self._watch = watch
-        self._pause = threading.Event()
+        self.owing = Owing()
         self.approvers: Callable[[Order, str], tuple[str, ...]] = lambda _order, _step: ()
         """Who approved a step of a run; nobody unless somebody is asked."""
 
@@ -105,6 +106,8 @@ class Stepper:
             outcome, proof = self._carry_out(order, step, action, approvers)
         except Unserved as error:
             return msgspec.structs.replace(result, state="unavailable", summary=error.reason)
+        except Stalled:
+            raise  # it waits until we can write again: an effect that nobody knew of would be none
         except WatchkeeperError as error:
             return msgspec.structs.replace(result, state="failed", summary=error.reason)
         except Exception as error:  # noqa: BLE001 — the outermost loop of a step: it fails the step, never the run
@@ -171,6 +174,8 @@ class Stepper:
             parameters, context = msgspec.convert(step.parameters, action.Parameters), self._context(order, step)
             outcome = within(step.deadline_us, lambda: action.undo(parameters, context))
             result = msgspec.structs.replace(result, summary=outcome.summary, evidence=outcome.evidence)
+        except Stalled:
+            raise
         except Exception as error:  # noqa: BLE001 — as in `_act`
             result = msgspec.structs.replace(result, state="failed", summary=f"taking it back failed: {error}")
         self._note(order, msgspec.structs.replace(step, id=name), result)
@@ -185,7 +190,8 @@ class Stepper:
             proof = {"step": step.id, "action": result.action} | step.parameters | result.evidence
             outcome = "success" if result.verified else "failure"
             extra.append(self.event(order, f"respond.containment.{said}", step.id, proof, outcome))
-        self.safely(lambda: self._progress.step(order.run, result, told, extra, passed))
+        before = tuple(passed)
+        self.owing.note(order.run, lambda: self._progress.step(order.run, result, told, extra, before))
 
     def _told(self, order: Order, step: PlannedStep, result: StepResult) -> Event:
         body = {
@@ -252,17 +258,6 @@ class Stepper:
             by_hand = action.by_hand(msgspec.convert(planned.parameters, action.Parameters))
         what = {"failed": "failed", "unavailable": "is unavailable"}.get(result.state, "could not be verified")
         return f"{result.action} {what}: {result.summary}. {by_hand}".strip()
-
-    def safely(self, note: Callable[[], None]) -> None:
-        """A full disk must not stop containment; what could not be noted is tried again, then told in the log."""
-        for pause in (0.2, 1.0, 0.0):
-            try:
-                note()
-            except WatchkeeperError as error:
-                _log.error("a run could not note what it did: %s", error.reason)
-                self._pause.wait(pause)
-            else:
-                return
 
 
 def line_of(result: StepResult) -> str:

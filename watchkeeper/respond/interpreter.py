@@ -22,8 +22,9 @@ from watchkeeper.respond.model import Ending, StepResult
 from watchkeeper.respond.planning import PlannedApproval, PlannedStep
 from watchkeeper.respond.playbook import StepKind, microseconds
 from watchkeeper.respond.progress import Passed, Progress
-from watchkeeper.respond.runner import Do, Document
+from watchkeeper.respond.runner import Do, Document, Step
 from watchkeeper.respond.strands.blocks import Block, acts, binding, block_of, branch, way_to
+from watchkeeper.respond.waiting import Waiting
 
 _GATES = {StepKind.WAIT: GateKind.WAIT, StepKind.MANUAL: GateKind.MANUAL, StepKind.PARALLEL: GateKind.JOIN}
 APPROVE = "approve"
@@ -66,19 +67,25 @@ class RunInterpreter:
         self._watch = watch or (lambda _where: None)
         self._ask = ask
         self.stepper = Stepper(actions, services, progress, self._watch)
+        self.waiting = Waiting()
 
     def __call__(self, document: Document, do: Do) -> None:
         run = str(document.get("run"))
+
+        def patiently(name: str, step: Step) -> Document:
+            return do(name, lambda: self.waiting.until_done(step))
+
         try:
-            self._carry(document, do)
+            self._carry(document, patiently)
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
-            self.stepper.safely(lambda: self._progress.lost(run, why))
+            self.waiting.until_done(lambda: self._progress.lost(run, why))
             raise
 
     def _carry(self, document: Document, do: Do) -> None:
-        order = msgspec.convert(self._progress.document(document["run"]), Order)
-        gate = self._gates.by_id(document["gate"]) if "gate" in document else None
+        found = self.waiting.until_done(lambda: self._progress.document(document["run"]))
+        order = msgspec.convert(found, Order)
+        gate = self.waiting.until_done(lambda: self._gates.by_id(document["gate"])) if "gate" in document else None
         walk = _Walk(order, do, gate.strand if gate else document.get("strand", ""), gate)
         try:
             why = self._strand(walk)
@@ -87,8 +94,12 @@ class RunInterpreter:
         self._note_passed(walk)
         if walk.strand:
             outcome = "failed" if why else "completed"
-            self._weigh(walk.order, walk.strand)
-            self.stepper.safely(lambda: self._gates.strand_over(order.run, walk.strand, outcome))
+
+            def end() -> None:
+                self._weigh(order, walk.strand)
+                self._gates.strand_over(order.run, walk.strand, outcome)
+
+            self._until_paid(order.run, end)
             self._watch(f"strand {walk.strand} ended")
         else:
             self._end(walk)
@@ -110,7 +121,7 @@ class RunInterpreter:
         order = walk.order
         body = {"hash": order.playbook["hash"]}
         begun = self.stepper.event(order, "respond.playbook.started", "", body)
-        self.stepper.safely(lambda: self._progress.begun(order.run, begun))
+        self.stepper.owing.note(order.run, lambda: self._progress.begun(order.run, begun))
         if order.plan.approve is None or not acts(order.plan.steps):
             return ""
         what = f"the playbook {order.playbook['id']}: " + _acts_in_words(order.plan.steps)
@@ -179,6 +190,7 @@ class RunInterpreter:
         wanted = Wanted(order.run, walk.strand, step, kind, spec, until, digest, order.plan.deadline_us)
 
         def open_gate() -> Document:
+            self.stepper.owing.pay(order.run)
             ending = self._gates.open(wanted)
             if ending is None and kind in (GateKind.APPROVAL, GateKind.MANUAL):
                 self._ask(self._gates.by_id(wanted.id))
@@ -195,17 +207,20 @@ class RunInterpreter:
     def _weigh(self, order: Order, where: str) -> None:
         """Say what is contained now: whoever is asked must not wait for the run's end to read it."""
         advice = "\n".join(self.stepper.advices(order))
-        self.stepper.safely(lambda: self._progress.weighed(order.run, where, self.stepper.ahead, advice))
+        self._progress.weighed(order.run, where, self.stepper.ahead, advice)
 
     # -- one step
 
     def _taken(self, walk: _Walk, step: PlannedStep, gate: Gate | None) -> StepResult:
         kept = walk.do(step.id, lambda: _builtins(self._take(walk, step, gate)))
         self._watch(f"{step.id} done")
+        run = walk.order.run
         result = msgspec.convert(kept, StepResult)
-        if self._progress.result(walk.order.run, step.id) is None:
-            # the control state is older than the engine's: it was restored, and orders of this step may be gone with it
-            result = self._take(walk, step, gate)
+        if not self.stepper.owing.owes(run):
+            recorded = self.waiting.until_done(lambda: self._progress.result(run, step.id))
+            # without one the control state is older than the engine's: it was restored, or the process ended while it
+            # owed the note; orders of this step may be gone with it
+            result = recorded or self.waiting.until_done(lambda: self._take(walk, step, gate))
         walk.passed.clear()
         return result
 
@@ -230,7 +245,8 @@ class RunInterpreter:
 
     def _note_passed(self, walk: _Walk) -> None:
         if walk.passed:
-            self.stepper.safely(lambda: self._progress.passed(walk.order.run, walk.passed))
+            passed = tuple(walk.passed)
+            self.stepper.owing.note(walk.order.run, lambda: self._progress.passed(walk.order.run, passed))
             walk.passed.clear()
 
     # -- the end
@@ -247,10 +263,20 @@ class RunInterpreter:
         for name in due:
             walk.do(f"undo {name}", lambda name=name: _builtins(self.stepper.undo(order, steps[name])))  # type: ignore[misc]
             self._watch(f"{UNDO}{name} done")
-        self._finish(order)
+        self._until_paid(order.run, lambda: self._finish(order))
         self._watch("finished")
 
+    def _until_paid(self, run: str, end: Callable[[], None]) -> None:
+        """An end is told once everything before it was."""
+
+        def done() -> None:
+            self.stepper.owing.pay(run)
+            end()
+
+        self.waiting.until_done(done)
+
     def _to_undo(self, order: Order) -> list[str]:
+        self.stepper.owing.pay(order.run)
         ending = self._gates.ending_of(order.run)
         return self.stepper.revocable(order) if ending is not None and ending.is_undone else []
 
@@ -265,7 +291,7 @@ class RunInterpreter:
         failed = bool(advice or gates)
         body: dict[str, Any] = {"steps": {r.step: r.state for r in results}, "advice": "\n".join(advice)}
         told = self.stepper.event(order, "respond.playbook.finished", "", body, "failure" if failed else "success")
-        self.stepper.safely(lambda: self._progress.finished(order.run, told, body["advice"]))
+        self._progress.finished(order.run, told, body["advice"])
 
 
 def _asking(approval: PlannedApproval, what: str) -> GateSpec:

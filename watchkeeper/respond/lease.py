@@ -12,6 +12,7 @@ on a server by ending its sessions; a file's lock by ending the process, surely 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -28,8 +29,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.database import Base, Database
 from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.respond.runner import Fenced
 
+_log = logging.getLogger(__name__)
 _SLICE = 0.05
 """Seconds after which a lost lease is noticed by whoever waits for its end."""
 
@@ -111,6 +114,7 @@ class Lease:
         """Whose lease fell to us by its silence."""
         self._seen: tuple[int, int] | None = None
         self._seen_at = 0.0
+        self.trouble = Lasting(_log, "the lease of the runs cannot be taken or kept")
         self._moving = threading.Lock()
         """Held while the epoch moves on: a beat at the one before would look like a lease that is lost."""
 
@@ -119,10 +123,14 @@ class Lease:
         waited for."""
         while not stop.is_set():
             try:
-                if self.try_take():
-                    return True
-            except WatchkeeperError:
+                is_taken = self.try_take()
+            except WatchkeeperError as error:
+                self.trouble.met(error.reason)
                 self._seen = None  # what was silent meanwhile may have been the database
+            else:
+                self.trouble.over()
+                if is_taken:
+                    return True
             stop.wait(self.pace.beat)
         return False
 
@@ -193,8 +201,10 @@ class Lease:
             except Fenced:
                 ending.set()
                 return
-            except WatchkeeperError:
-                continue  # who cannot reach the control state can change nothing in it either
+            except WatchkeeperError as error:
+                self.trouble.met(error.reason)  # who cannot reach the control state can change nothing in it either
+            else:
+                self.trouble.over()
 
     def _of(self, epoch: int) -> Update:
         return update(HolderRow).where(HolderRow.tenant == self._tenant, HolderRow.epoch == epoch)

@@ -96,6 +96,11 @@ class Ledger:
             else:
                 self._pen.trouble.over()
 
+    def retry(self) -> None:
+        """Record what could not be when it was staged; nobody is asked anything where there is no such thing."""
+        if self._pen.trouble.why:
+            self.flush()
+
     def adopt(self, writer: str) -> None:
         """Record what another process staged and can record no more: its log is `writer`. Raises `Unavailable`."""
         with self._pen.lock:

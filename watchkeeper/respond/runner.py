@@ -66,6 +66,11 @@ class DurableRunner(Protocol):
         """Start the run; a run of that id that has begun already is left alone. Returns without waiting for its end."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why it waits, in words; empty while it does not."""
+        ...
+
     def is_over(self, run: str) -> bool:
         """Whether the run ended, well or not, and will not go on."""
         ...

@@ -61,6 +61,11 @@ class Runs:
         )
         self.interpreter.stepper.approvers = self._approvers
 
+    @property
+    def troubles(self) -> tuple[str, str]:
+        """Why runs wait, and why gates are not looked at; empty while they are not."""
+        return self.interpreter.waiting.trouble.why, self.clockwork.trouble
+
     def resume(self) -> None:
         """Go on with what an earlier life left; tell of runs that cannot go on."""
         parked = {run.run: run.engine for run in self._runner.parked()}

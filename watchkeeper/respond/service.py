@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.content import content_folder
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.errors import Stalled, Unavailable
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.core.plugins import load
 from watchkeeper.events import Event, Journal, JournalReader, Position
 from watchkeeper.respond._dbos import DbosRunner
@@ -128,11 +130,22 @@ class RespondService:
         self.runs = Runs(ground, self._runner, watch, steady)
         self.healthy = False
         self.failure = ""
+        self._trouble = Lasting(_log, "an alert waits to be taken")
         self._place: dict[str, int] = {}
 
     def waiting(self) -> int:
         """Records of the journal that were not looked at yet, counted now; all of them while it only looks on."""
         return sum(one.records for one in self._reader.waiting(dict(self._place)).values())
+
+    def progress(self) -> dict[str, Any]:
+        """For the status: how many records wait to be looked at, and why anything waits."""
+        return {"waiting": self.waiting(), "trouble": self.trouble}
+
+    @property
+    def trouble(self) -> str:
+        """Why alerts or runs wait, in words; empty while nothing does."""
+        told = (self._lease.trouble.why, self._trouble.why, *self.runs.troubles, self._runner.trouble)
+        return "; ".join(dict.fromkeys(why for why in told if why))
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`. While another process holds the runs, this one looks on and does nothing.
@@ -152,11 +165,13 @@ class RespondService:
                     self._follow(ending)
             finally:
                 self.healthy = False
+                self.runs.interpreter.waiting.end()
                 self._runner.close()
 
     def _open(self, ending: threading.Event) -> None:
         for left in reversed(range(_OPENINGS)):
             try:
+                self.runs.interpreter.waiting.resume()
                 self._runner.open(self.runs.interpreter, self._lease.epoch)
             except Taken as error:
                 self._lease.advance(error.epoch)
@@ -189,9 +204,13 @@ class RespondService:
             self._place = cursor = after
             unsaved = 0 if kind in _READ else unsaved + 1
             if unsaved >= _CURSOR_EVERY:
-                self.intake.save_cursor(cursor)
+                self._save_cursor(cursor)
                 unsaved = 0
-        self.intake.save_cursor(cursor)
+        self._save_cursor(cursor)
+
+    def _save_cursor(self, cursor: dict[str, int]) -> None:
+        with suppress(Stalled):  # who begins before it reads what is known already
+            self.intake.save_cursor(cursor)
 
     def _take(self, event: Event, at: Position, cursor: dict[str, int], stop: threading.Event) -> bool:
         """Whether it was taken: a full disk or a locked database passes, and the alert must not be lost."""
@@ -200,10 +219,12 @@ class RespondService:
                 due = self._digest(event, at, cursor)
             except Unavailable as error:
                 self.healthy, self.failure = False, error.reason
+                self._trouble.met(error.reason)
                 stop.wait(_RETRY_SECONDS)
                 continue
             self.healthy, self.failure = True, ""
-            self._begin(due)
+            self._trouble.over()
+            self._begin(due, stop)
             self._ledger.flush()
             return True
         return False
@@ -219,6 +240,15 @@ class RespondService:
         self.intake.note_lifted(event, at, cursor)
         return ()
 
-    def _begin(self, documents: Sequence[Document]) -> None:
+    def _begin(self, documents: Sequence[Document], stop: threading.Event) -> None:
+        """Whoever is stopped here leaves runs that never began: the next life begins them."""
         for document in documents:
-            self.runs.carrier.begin(document["run"])
+            while not stop.is_set():
+                try:
+                    self.runs.carrier.begin(document["run"])
+                except Stalled as error:
+                    self._trouble.met(error.reason)
+                    stop.wait(_RETRY_SECONDS)
+                else:
+                    self._trouble.over()
+                    break

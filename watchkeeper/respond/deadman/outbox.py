@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.core.clock import SECOND
+from watchkeeper.core.database import is_of_the_disk
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import make_private_folder
 from watchkeeper.core.lasting import Lasting
@@ -35,8 +36,6 @@ CREATE TABLE IF NOT EXISTS pages (
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER);
 """
 _HELD = ("alarms", "pages")
-_PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY})
-"""Kinds of errors of a disk, not of the file."""
 _log = logging.getLogger(__name__)
 Act = Callable[[sqlite3.Connection], None]
 
@@ -76,7 +75,7 @@ class SwitchBox:
         try:
             self._open()
         except (sqlite3.Error, OSError) as error:
-            if not _is_passing(error):
+            if not (is_of_the_disk(error) or isinstance(error, OSError)):
                 raise Unavailable(f"cannot use {path}: {error}", hint="move it aside; a new one is made") from error
             self._met(error)
 
@@ -232,9 +231,3 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, how: str) -> N
     for table in _HELD:
         for row in source.execute(f"SELECT * FROM {table}"):  # noqa: S608 — our own name
             target.execute(f"{how} INTO {table} VALUES ({', '.join('?' * len(row))})", row)
-
-
-def _is_passing(error: Exception) -> bool:
-    if isinstance(error, sqlite3.Error):
-        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _PASSING
-    return isinstance(error, OSError)

@@ -60,9 +60,17 @@ class Clockwork:
         """Until `stop`; call `wake` after setting it to end at once."""
         while not stop.is_set():
             self._news.clear()
-            with self._trouble.told():
-                self.tick()
+            try:
+                with self._trouble.told():
+                    self.tick()
+            except Exception:  # noqa: BLE001 — the outermost loop of what must not die: without it no gate is decided
+                _log.exception("the gates of playbooks cannot be looked at")
             self._news.wait(LOOK)
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot look; empty while it can."""
+        return self._trouble.why
 
     def wake(self) -> None:
         """Look now."""
@@ -78,6 +86,7 @@ class Clockwork:
             if asked is not None:
                 self._ask(asked)
         self._carry_on()
+        self._ledger.retry()
 
     def _notice_jump(self) -> None:
         wall, steady = self._clock.now(), self._gates.steady.now()

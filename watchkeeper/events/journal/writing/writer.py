@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from watchkeeper.core.clock import Clock, SystemClock
-from watchkeeper.core.errors import Invalid, Unavailable, WatchkeeperError
+from watchkeeper.core.errors import Invalid, Stalled, Unavailable, WatchkeeperError
 from watchkeeper.events.journal.forms.seal import Pending
 from watchkeeper.events.journal.model import JournalSettings, Position
 from watchkeeper.events.journal.segments import NotWritten
@@ -118,7 +118,7 @@ class Journal:
             if self.failure or self._is_closing:
                 self._refuse_if_failing()
             if self._pending_bytes > self._settings.pending_bytes:
-                raise Unavailable("the journal is behind: its disk is too slow", hint="check the disk's load")
+                raise Stalled("the journal is behind: its disk is too slow", hint="check the disk's load")
             index = self._next
             self._next = index + 1
             pending = self._pending
@@ -143,7 +143,7 @@ class Journal:
                 self._refuse_if_failing()
                 leads = self._hurry(index)
                 if not leads and not self._done.wait(until - time.monotonic()):
-                    raise Unavailable("the journal did not answer in time", hint="check the disk's load")
+                    raise Stalled("the journal did not answer in time", hint="check the disk's load")
             if leads:
                 self._commit_here()
 
@@ -340,7 +340,7 @@ class Journal:
 
     def _refuse_if_failing(self) -> None:
         if self.failure:
-            raise Unavailable(self.failure, hint="make room on the disk, or look at the process's log")
+            raise Stalled(self.failure, hint="make room on the disk, or look at the process's log")
         if self._is_closing or self._is_over:
             raise Unavailable("the journal is closed", hint="open it again")
 
@@ -363,6 +363,6 @@ def _resolve(futures: list[asyncio.Future[None]], failure: str) -> None:
         if future.done():
             continue
         if failure:
-            future.set_exception(Unavailable(failure, hint="make room on the disk, or look at the process's log"))
+            future.set_exception(Stalled(failure, hint="make room on the disk, or look at the process's log"))
         else:
             future.set_result(None)
