@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.app.gateway_process import Client, GatewayProcess, until
+from tests.app.gateway_process import Client, GatewayProcess, gateway_process, until
 from tests.app.killed_gateway import STEPS
 from tests.app.mcp_server import Keeper, small_server
 from watchkeeper.app.platform import Platform, opened
@@ -17,6 +20,7 @@ from watchkeeper.events import JournalReader
 from watchkeeper.gateway.custody.model import Asked
 from watchkeeper.gateway.custody.reach import Custodian
 from watchkeeper.gateway.holds import Subject, subject_of
+from watchkeeper.gateway.presence import Presence
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 KILLED = str(Path(__file__).with_name("killed_gateway.py"))
@@ -120,3 +124,42 @@ def test_a_gateway_killed_at_any_step_of_an_ending_has_ended_it_once(tmp_path: P
         assert (drained.ended.sessions, drained.ended.doubts) == (1, ())
         assert (old_one in server.sessions, client.ask("tools/list", anew).status) == (False, 200)
         assert reasons(platform, "gateway.custody.drained") == ["drain"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shares a port out among processes")
+@pytest.mark.behaviour("custody.once-over-a-restart")
+def test_a_worker_that_takes_another_ones_place_answers_what_that_one_ended(tmp_path: Path) -> None:
+    with small_server() as server:
+        settings = tmp_path / "watchkeeper.toml"
+        settings.write_text(
+            f'[gateway]\nport = 0\nworkers = 2\n[servers.small]\nurl = "{server.url}"\n', encoding="utf-8"
+        )
+        with gateway_process(tmp_path, "--config", str(settings)) as running, ExitStack() as stack:
+            platform = stack.enter_context(opened(running.data, "tester"))
+            custody, presence = (
+                Custodian(platform.database, platform.clock),
+                Presence(platform.database, platform.clock),
+            )
+
+            def begin() -> tuple[Client, str]:
+                client = Client(running.line["servers"]["small"], running.token)
+                stack.callback(client.close)
+                return client, client.initialize()
+
+            old = [begin() for _ in range(4)]
+            subject = subject_of(principal=running.line["clients"][0]["name"])
+            before = custody.end(subject, asked("once")).answers
+            assert sum(answer.sessions for answer in before.values()) == 4
+            killed = {one.pid for one in presence.serving()}
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+            until(lambda: len({one.pid for one in presence.serving()} - killed) == 2)
+            client, anew = begin()
+            after = custody.end(subject, asked("once")).answers
+            assert before.keys().isdisjoint(after)
+            assert {one.place: one.sessions for one in after.values()} == {
+                one.place: one.sessions for one in before.values()
+            }
+            assert client.ask("tools/list", anew).status == 200
+            assert {client.ask("tools/list", session).status for _, session in old} == {404}
+            assert reasons(platform) == ["once", "once"], "each worker's part once"

@@ -1,8 +1,9 @@
 """A watch process reduced to response, killed or stopped at one place of a run. Started by the durability tests and by
 `bench/respond.py`.
 
-`STEP issued` is between an order's commit and anything that knows of it, KIND being the order's; the other places are
-named by the interpreter. It says `looking`, `held`, `at PLACE` and `ended`, each with the monotonic clock's seconds.
+`STEP issued` is between an order's commit and anything that knows of it, KIND being the order's; `sessions ended` and
+`transport drained` are between what gateways did and its record; the other places are named by the interpreter. It says
+`looking`, `held`, `at PLACE` and `ended`, each with the monotonic clock's seconds.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.events import Journal, JournalReader
+from watchkeeper.gateway.custody.model import Asked, Drained, Ending
+from watchkeeper.gateway.custody.reach import Custodian, Said
+from watchkeeper.gateway.holds import Subject
 from watchkeeper.gateway.orders import Order, OrderBook, OrderKind
 from watchkeeper.operators import Roster
 from watchkeeper.policy.persons import PersonRules
@@ -46,6 +50,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--wait", action="store_true", help="be ready, and begin when a line comes in")
     parser.add_argument("--playbooks", default="")
     parser.add_argument("--engine", default=ENGINE_VERSION)
+    parser.add_argument("--custody", action="store_true", help="reach the gateways' sessions, too")
     parser.add_argument("--trace", action="store_true", help="name every place")
     parser.add_argument("--silence", type=float, default=0.6)
     return parser.parse_args(words)
@@ -65,6 +70,22 @@ class Mortal(OrderBook):
         order = super().issue(kind, target, **members)
         self.struck(f"{kind.value} issued")
         return order
+
+
+class Hand(Custodian):
+    """What ends sessions, whose process is struck right after that was done."""
+
+    struck: Any = None
+
+    def end(self, subject: Subject, asked: Asked) -> Said[Ending]:
+        said = super().end(subject, asked)
+        self.struck("sessions ended")
+        return said
+
+    def drain(self, server: str, within: float, asked: Asked) -> Said[Drained]:
+        said = super().drain(server, within, asked)
+        self.struck("transport drained")
+        return said
 
 
 class Loud(Lease):
@@ -104,7 +125,12 @@ def main(chosen: argparse.Namespace) -> int:
     orders.struck = watch
     pins = Pins(database, journal, clock)
     electorate = Electorate(PersonRules(), Roster(database, journal, clock))
-    connections = Connections(database, journal, JournalReader(chosen.data), orders, pins, electorate=electorate)
+    ports: dict[str, Any] = {}
+    if chosen.custody:
+        ports["custody"] = hand = Hand(database, clock)
+        hand.struck = watch
+    reader = JournalReader(chosen.data)
+    connections = Connections(database, journal, reader, orders, pins, electorate=electorate, also=ports)
     runner = DbosRunner(EngineStore.beside(database, chosen.data / "playbooks.db"), engine_version=chosen.engine)
     lease = Loud(database, chosen.writer, pace=Pace(chosen.silence / 4, chosen.silence))
     settings = RespondSettings(playbooks=chosen.playbooks)
