@@ -74,7 +74,7 @@ def test_the_demo_passes_a_killed_watch_goes_on_and_an_absent_server_lifts_nothi
         assert not is_refused(client, session)
         asked(data, "quarantine", "add", "quarantine_principal", "my-agent", "--reason", "a try")
         orders = asked(data, "quarantine", "list")
-        assert "my-agent" in {one["target"] for one in orders}
+        assert "agent:my-agent" in {one["target"] for one in orders}
         with stopped(own):
             until(lambda: gateways(data) == "in trouble", within=60)
             assert is_refused(client, session)

@@ -10,6 +10,7 @@ import pytest
 from watchkeeper.core.errors import Invalid
 from watchkeeper.gateway.containment import Order, OrderKind, OrdersInForce
 from watchkeeper.gateway.holds import Reference, Subject, held_by, kept_by, session_digest, subject_of, task_digest
+from watchkeeper.gateway.measures.targets import checked
 from watchkeeper.protocol.message import Message, parse_message
 
 AGENT, SERVER, SESSION = "agent:ada", "files", "a-session"
@@ -99,3 +100,24 @@ def test_what_names_nobody_is_no_subject(text: str) -> None:
 def test_a_subject_is_one_thing_and_a_session_is_some_servers(named: dict[str, str]) -> None:
     with pytest.raises(Invalid):
         subject_of(**named)
+
+
+@pytest.mark.behaviour("containment.one-spelling-of-a-client")
+@pytest.mark.parametrize("kind", [OrderKind.QUARANTINE_PRINCIPAL, OrderKind.QUARANTINE_SESSION])
+def test_a_client_is_the_same_with_and_without_its_prefix_and_is_shown_with_it(kind: OrderKind) -> None:
+    plain, full = (
+        ("ada", "agent:ada")
+        if kind is OrderKind.QUARANTINE_PRINCIPAL
+        else (
+            "files/principal:ada",
+            "files/principal:agent:ada",
+        )
+    )
+    assert [checked(kind, text) for text in (plain, full)] == [full, full]
+    issuer = full.replace("ada", "https://id.example/ada")
+    assert checked(kind, issuer) == issuer
+    for kept in (plain, full):  # an order given by an earlier version is kept without the prefix
+        force = OrdersInForce([Order("o", kind, kept, "r", "operator:ada", 1, 1)], 1)
+        assert [order.id for text in (plain, full) for order in force.find(kind, text)] == ["o", "o"]
+        found = force.all_denying("agent:ada", "files") + held_by(force, "agent:ada", "files", "", CALL)
+        assert [order.id for order in found] == ["o"]

@@ -175,7 +175,8 @@ def test_a_target_of_the_wrong_form_is_refused(book: OrderBook, kind: OrderKind,
 
 def test_a_tool_may_have_a_slash_in_its_name_and_an_agent_its_prefix(book: OrderBook) -> None:
     assert issue(book, target="files/a/b").target == "files/a/b"
-    assert issue(book, OrderKind.QUARANTINE_PRINCIPAL, "agent:claude", key="2").target == "claude"
+    assert issue(book, OrderKind.QUARANTINE_PRINCIPAL, "agent:claude", key="2").target == "agent:claude"
+    assert issue(book, OrderKind.QUARANTINE_PRINCIPAL, "claude", key="3").target == "agent:claude"
 
 
 @pytest.mark.behaviour("gateway.agents-give-no-orders")

@@ -21,7 +21,7 @@ PLACES[7:7] = ["quarantine_principal issued"]
 
 def assert_done_once(estate) -> None:
     orders = Counter((o.kind.value, o.target) for o in estate.orders.all())
-    assert orders == {("hold_tool", "files/read_file"): 1, ("quarantine_principal", "desk"): 1}
+    assert orders == {("hold_tool", "files/read_file"): 1, ("quarantine_principal", "agent:desk"): 1}
     facts = [e for e in estate.events("respond.", "gateway.order.") if e.kind != "respond.incident.updated"]
     assert Counter(e.id for e in facts).most_common(1)[0][1] == 1
     assert Counter(e.kind for e in facts) == {

@@ -105,7 +105,7 @@ def test_harm_that_comes_after_containment_quarantines_the_client_in_a_run_of_it
         estate.leak(principal="agent:build")
         estate.until_finished(2)
         (incident,) = service.incidents.list()
-    assert orders(estate) == [("hold_tool", "files/read_file"), ("quarantine_principal", "build")]
+    assert orders(estate) == [("hold_tool", "files/read_file"), ("quarantine_principal", "agent:build")]
     assert (incident.state, incident.alert_count) == (IncidentState.CONTAINED, 2)
     assert len(estate.orders.all()) == 2
 

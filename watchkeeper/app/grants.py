@@ -41,7 +41,7 @@ def add_grant(loaded: Loaded, server: str, client: str, invite: Invite, paste: P
     _require_client(ask, client)
     vault = Vault.of(loaded.data_dir)
     granted = asyncio.run(_login(loaded, server, settings, invite, paste))
-    principal = AGENT + client
+    principal = AGENT + client.removeprefix(AGENT)
     grant = Grant(
         tenant=tenant_of(principal),
         id=observed_id(),
@@ -59,7 +59,8 @@ def add_grant(loaded: Loaded, server: str, client: str, invite: Invite, paste: P
 
 def end_grant(loaded: Loaded, server: str, client: str) -> dict[str, Any]:
     """End a grant here, then at its issuer; the answer says how that went. Raises `NotFound`."""
-    ended = Administration(loaded.data_dir).call("grants.end", server=server, principal=AGENT + client)
+    principal = AGENT + client.removeprefix(AGENT)
+    ended = Administration(loaded.data_dir).call("grants.end", server=server, principal=principal)
     grant = msgspec.convert(ended, Grant)
     try:
         told = asyncio.run(_revoke(loaded, grant))

@@ -53,7 +53,7 @@ def list_(state: str, everything: bool, data: Path | None, token_file: Path | No
             [
                 row["id"],
                 _state(row),
-                row["principal"].removeprefix("agent:"),
+                row["principal"],
                 row["server"],
                 row["target"] or row["method"],
                 output.moment(row["requested_at"]),
@@ -143,7 +143,7 @@ def _tell(row: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         output.lines([row])
         return
-    who, what = row["principal"].removeprefix("agent:"), f"{row['server']}/{row['target'] or row['method']}"
+    who, what = row["principal"], f"{row['server']}/{row['target'] or row['method']}"
     output.text(f"{row['id']}  {who} wants {what}, until {output.moment(row['expires_at'])}: {row['reason']}")
 
 

@@ -43,7 +43,7 @@ def list_(everything: bool, data: Path | None, as_json: bool) -> None:
         [
             [
                 r["server"],
-                r["principal"].removeprefix("agent:"),
+                r["principal"],
                 r["issuer"],
                 r["scope"] or "-",
                 output.moment(r["created_at"]),

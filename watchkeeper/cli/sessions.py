@@ -58,7 +58,7 @@ def list_(data: Path | None, token_file: Path | None, as_json: bool) -> None:
 def _row(row: Mapping[str, Any]) -> list[str]:
     return [
         row["server"],
-        row["principal"].removeprefix("agent:"),
+        row["principal"],
         row["session"] or "-",
         str(row["calls"]),
         str(row["streams"]),

@@ -72,6 +72,7 @@ class Order(msgspec.Struct, frozen=True):
         return f"order:{self.id}"
 
 
+_PRINCIPAL = "/principal:"
 _BY_NAME = frozenset({OrderKind.HOLD_TOOL, OrderKind.QUARANTINE_PRINCIPAL, *SERVERS, *_HOLDS})
 _Key = tuple[OrderKind, str]
 
@@ -93,7 +94,7 @@ class OrdersInForce:
             if order.kind not in _BY_NAME:
                 measures.append(order)
                 continue
-            snapshot.setdefault((order.kind, order.target), []).append(order)
+            snapshot.setdefault((order.kind, _sought(order.kind, order.target)), []).append(order)
             if order.kind is OrderKind.HOLD_TOOL:
                 server, _, tool = order.target.partition("/")
                 held.setdefault(server, set()).add(tool)
@@ -124,7 +125,7 @@ class OrdersInForce:
 
     def find(self, kind: OrderKind, target: str) -> tuple[Order, ...]:
         """The orders of this kind on this very target."""
-        return tuple(self._snapshot.get((kind, target), ()))
+        return tuple(self._snapshot.get((kind, _sought(kind, target)), ()))
 
     def holding(self, server: str, tool: str) -> tuple[Order, ...]:
         """The orders by which a tool is neither called nor listed."""
@@ -133,3 +134,20 @@ class OrdersInForce:
     def held_tools(self, server: str) -> frozenset[str]:
         """Names of this server's tools that an order holds."""
         return self._held.get(server, frozenset())
+
+
+def spelt(kind: OrderKind, target: str) -> str:
+    """A target as people see it: a client is `agent:NAME`, as in events and alerts, however it was written."""
+    if kind is OrderKind.QUARANTINE_PRINCIPAL:
+        return AGENT + target.removeprefix(AGENT)
+    server, what, name = target.partition(_PRINCIPAL)
+    if kind is OrderKind.QUARANTINE_SESSION and what and "/" not in server:
+        return f"{server}{what}{AGENT}{name.removeprefix(AGENT)}"
+    return target
+
+
+def _sought(kind: OrderKind, target: str) -> str:
+    """What an order on it is found by: a client is the same in either spelling."""
+    if kind is OrderKind.QUARANTINE_PRINCIPAL:
+        return target.removeprefix(AGENT)
+    return spelt(kind, target) if kind is OrderKind.QUARANTINE_SESSION else target

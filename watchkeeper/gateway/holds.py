@@ -40,13 +40,14 @@ class Subject(msgspec.Struct, frozen=True):
 
     what: What
     name: str
-    """Of a session or task its digest, as events have it; of a principal its name."""
+    """Of a session or task its digest, as events have it; of a principal its name, without `agent:`."""
     server: str = EVERY_SERVER
 
     @property
     def text(self) -> str:
         """As an order's target."""
-        return f"{self.server}/{self.what}:{self.name}"
+        name = AGENT + self.name if self.what == "principal" else self.name
+        return f"{self.server}/{self.what}:{name}"
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -56,10 +57,13 @@ class Subject(msgspec.Struct, frozen=True):
         if not (server and colon and name) or what not in ("session", "task", "principal"):
             raise Invalid(
                 f"{text!r} names no session, task or principal",
-                hint="write SERVER/session:DIGEST, SERVER/task:DIGEST or SERVER/principal:NAME; `*` is every server",
+                hint="SERVER/session:DIGEST, SERVER/task:DIGEST or SERVER/principal:agent:NAME; `*` is every server",
             )
         if what != "principal" and server == EVERY_SERVER:
             raise Invalid(f"a {what} is one server's", hint=f"write SERVER/{what}:{name}")
+        name = name.removeprefix(AGENT) if what == "principal" else name
+        if not name:
+            raise Invalid(f"{text!r} names nobody", hint="write SERVER/principal:agent:NAME")
         return cls(what, name, server)  # type: ignore[arg-type]  # it is one of them, as was just seen
 
 

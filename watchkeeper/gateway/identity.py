@@ -20,7 +20,7 @@ from watchkeeper.core.errors import Conflict, Invalid, NotFound
 from watchkeeper.core.ids import new_token, observed_id
 from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway import _store
-from watchkeeper.gateway.caller import DEFAULT, NAME, NEVER, Caller, local_principal, marks_of
+from watchkeeper.gateway.caller import AGENT, DEFAULT, NAME, NEVER, Caller, local_principal, marks_of
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
 """RFC 6749 section 3.3."""
@@ -142,7 +142,11 @@ class Identities:
         return token
 
     def revoke(self, name: str, by: str, reason: str = "", tenant: str = DEFAULT) -> None:
-        """Make a client's token worthless within a second, in every gateway. Raises `NotFound`."""
+        """Make a client's token worthless within a second, in every gateway; `agent:` may stand before its name.
+
+        Raises `NotFound`.
+        """
+        name = name.removeprefix(AGENT)
         with self._database.write() as session:
             at = _store.lock_generation(session, DEFAULT, _store.CLIENTS)
             row = session.scalar(_active(name, tenant))

@@ -29,7 +29,7 @@ from watchkeeper.events import Event, Journal, Severity
 from watchkeeper.events.model import VERSION
 from watchkeeper.events.once import Once
 from watchkeeper.gateway import _store
-from watchkeeper.gateway.containment import AGENT, Order, OrderKind, OrdersInForce
+from watchkeeper.gateway.containment import AGENT, Order, OrderKind, OrdersInForce, spelt
 from watchkeeper.gateway.measures import targets
 from watchkeeper.gateway.measures.model import Probe
 from watchkeeper.gateway.presence import Presence
@@ -252,7 +252,7 @@ def _to_order(row: _store.OrderRow) -> Order:
     return Order(
         id=row.id,
         kind=OrderKind(row.kind),
-        target=row.target,
+        target=spelt(OrderKind(row.kind), row.target),
         reason=row.reason,
         issued_by=row.issued_by,
         issued_at=row.issued_at,

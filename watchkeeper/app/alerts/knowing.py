@@ -16,7 +16,7 @@ from watchkeeper.core.errors import NotFound
 from watchkeeper.detect.alerts.model import Subject, Unknown
 from watchkeeper.detect.alerts.ports import Source
 from watchkeeper.detect.intelligence.keeping.library import Library
-from watchkeeper.gateway.containment import OrderKind, OrdersInForce
+from watchkeeper.gateway.containment import OrderKind, OrdersInForce, spelt
 from watchkeeper.gateway.measures.targets import touching
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.inspection.capabilities import capabilities
@@ -113,9 +113,9 @@ class Identity:
         return Unknown("it is on no roster; whoever may use the data folder need not be")
 
     def _is_quarantined(self, principal: str) -> bool:
-        name = principal.removeprefix("agent:")
+        wanted = spelt(OrderKind.QUARANTINE_PRINCIPAL, principal)
         return any(
-            order.kind is OrderKind.QUARANTINE_PRINCIPAL and order.target == name
+            order.kind is OrderKind.QUARANTINE_PRINCIPAL and order.target == wanted
             for order in self._on.orders.in_force()
         )
 

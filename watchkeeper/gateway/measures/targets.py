@@ -6,7 +6,7 @@ import ipaddress
 import re
 
 from watchkeeper.core.errors import Invalid
-from watchkeeper.gateway.containment import AGENT, SERVERS, Order, OrderKind, OrdersInForce
+from watchkeeper.gateway.containment import AGENT, SERVERS, Order, OrderKind, OrdersInForce, spelt
 from watchkeeper.gateway.holds import EVERY_SERVER, Subject
 from watchkeeper.gateway.measures.releases import Range, parse_range
 
@@ -16,7 +16,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _HOST = re.compile(r"[a-z0-9*?_.:-]{1,253}\Z")
 _FORMS = {
     OrderKind.HOLD_TOOL: "SERVER/TOOL",
-    OrderKind.QUARANTINE_PRINCIPAL: "a client's NAME",
+    OrderKind.QUARANTINE_PRINCIPAL: "a client's NAME, or agent:NAME",
     OrderKind.BLOCK_VERSION: "SERVER@1.2.3, or SERVER@>=1.0,<1.4",
     OrderKind.BLOCK_TOOL_HASH: "sha256: and 64 digits, as `watchkeeper pins history` shows it",
     OrderKind.TAINT_SOURCE: "SERVER, SERVER/TOOL or SERVER/URI",
@@ -26,15 +26,13 @@ _FORMS = {
 
 def checked(kind: OrderKind, target: str) -> str:
     """The target in its one form. Raises `Invalid`, with the form that is wanted."""
-    if kind is OrderKind.QUARANTINE_PRINCIPAL:
-        target = target.removeprefix(AGENT)
     if kind is OrderKind.QUARANTINE_SESSION:
         return Subject.of(target).text
     is_printable = target.isprintable() and len(target) <= _LONGEST
     if not (is_printable and _fits(kind, target)):
         form = _FORMS.get(kind, "a SERVER")
         raise Invalid(f"{target[:200]!r} cannot be the target of {kind.value}", hint=f"write {form}")
-    return _lowered(target) if kind is OrderKind.DENY_EGRESS else target
+    return _lowered(target) if kind is OrderKind.DENY_EGRESS else spelt(kind, target)
 
 
 def server_of(kind: OrderKind, target: str) -> str:
@@ -71,7 +69,7 @@ def destination(target: str) -> tuple[str, str]:
 
 def _fits(kind: OrderKind, target: str) -> bool:
     if kind is OrderKind.QUARANTINE_PRINCIPAL:
-        return bool(target) and "/" not in target
+        return target != AGENT and bool(target) and (target.startswith(AGENT) or "/" not in target)
     if kind is OrderKind.BLOCK_TOOL_HASH:
         return _DIGEST.match(target) is not None
     if kind is OrderKind.DENY_EGRESS:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
+from watchkeeper.gateway.containment import spelt
 from watchkeeper.gateway.measures.model import Probe
 from watchkeeper.gateway.measures.probing import probes_of
 from watchkeeper.gateway.orders import Order, OrderKind
@@ -27,7 +28,7 @@ class QuarantinePrincipal(Contains):
         """Where the probe asks; the quarantine itself holds for every server."""
 
     def target(self, parameters: Parameters) -> str:
-        return parameters.principal.removeprefix("agent:")
+        return spelt(self.kind, parameters.principal)
 
     def probes(self, order: Order, parameters: Parameters, context: ActionContext) -> tuple[Probe, ...]:
         return probes_of(order, server=parameters.server or str(context.incident["server"]))
