@@ -188,6 +188,24 @@ def test_an_incident_is_taken_elsewhere_as_a_file_and_that_is_recorded(work: Des
     assert [(actor, body["format"]) for actor, body in kinds] == [("operator:ada", form)]
 
 
+@pytest.mark.behaviour("cases.report")
+def test_the_report_is_taken_from_the_page_and_that_is_recorded(work: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = work.alert()
+    with work.running.inside("ada") as client:
+        assert "Report (PDF)" in client.get(f"/incidents/{number}").text
+        got = client.get(f"/incidents/{number}/export?format=pdf")
+        assert (got.content[:5], got.headers["content-type"]) == (b"%PDF-", "application/pdf")
+        text = client.get(f"/incidents/{number}/export?format=markdown")
+        assert text.headers["content-disposition"] == f'attachment; filename="{number}-markdown.md"'
+        assert "## Timeline" in text.text
+        monkeypatch.setattr("watchkeeper.respond.report.pdf.find_spec", lambda _: None)
+        lacking = client.get(f"/incidents/{number}/export?format=pdf")
+        assert (lacking.status_code, "extra `report`" in lacking.text.replace("&#34;", "`")) == (503, True)
+    with closing(JournalReader(work.platform.data_dir)) as reader:
+        told = [one.event for one in reader.read({}) if one.event and "exported" in one.event.kind]
+    assert [(one.actor, one.body["format"]) for one in told] == [("operator:ada", "report")] * 2
+
+
 def test_the_timeline_is_paged_filtered_by_mark_and_each_line_has_its_proof(work: Desk) -> None:
     number = work.alert()
     for count in range(70):

@@ -17,6 +17,7 @@ from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound
 from watchkeeper.operators import Acting
 from watchkeeper.respond.exports.formats import FORMATS
 from watchkeeper.respond.model import Mark
+from watchkeeper.respond.report import Report, markdown
 from watchkeeper.web.casework import LINES, CasePlace, CaseWhole
 
 if TYPE_CHECKING:
@@ -88,12 +89,22 @@ class CasesView:
 
     def export(self, acting: Acting, name: str, form: str) -> bytes:
         self._access.require(acting, "read_incidents")
+        if form in ("markdown", "pdf"):
+            return self._report(acting, name, form)
         if form not in FORMATS:
-            raise Invalid(f"there is no format {form[:40]!a}", hint=f"one of {', '.join(FORMATS)}")
+            raise Invalid(f"there is no format {form[:40]!a}", hint=f"one of {', '.join(FORMATS)}, markdown, pdf")
         lines = self._work.export({"incident": name, "format": form, "by": acting.actor})["lines"]
         if form in _ONE_OBJECT and len(lines) == 1:
             return msgspec.json.format(msgspec.json.encode(lines[0]), indent=2) + b"\n"
         return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+    def _report(self, acting: Acting, name: str, form: str) -> bytes:
+        from watchkeeper.respond.report.pdf import pdf, require  # noqa: PLC0415 — an extra
+
+        if form == "pdf":
+            require()
+        found = msgspec.convert(self._work.report({"incident": name, "by": acting.actor}), Report)
+        return pdf(found) if form == "pdf" else markdown(found).encode()
 
     def _acknowledge(self, acting: Acting, name: str) -> str:
         """The incident itself says who has it, and nobody else is paged."""

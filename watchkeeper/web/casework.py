@@ -18,6 +18,8 @@ LINES = 60
 """Lines of a timeline on one page."""
 MARKS = ("attack", "alert", "action", "contained", "failed", "note")
 FORMATS = (
+    ("pdf", "Report (PDF)", "the report after an incident, for people"),
+    ("markdown", "Report (Markdown)", "the same as text"),
     ("jsonl", "JSON lines", "everything, as `incidents import` takes it"),
     ("stix", "STIX 2.1", "a bundle for threat intelligence platforms"),
     ("veris", "VERIS", "a record for the sharing of incidents"),

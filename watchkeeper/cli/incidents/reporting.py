@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -41,6 +42,8 @@ def report(
         raise Invalid("a PDF needs a file", hint="add --out REPORT.pdf")
     if out is not None and out.exists() and not force:
         raise Conflict(f"{out} is there already", hint="take another name, or --force to write over it")
+    if form == "pdf":
+        _pdf().require()
     told = call("report", incident=incident, **rest)
     if out is None:
         output.as_json(told) if as_json else output.text(markdown(msgspec.convert(told, Report)))
@@ -56,9 +59,13 @@ def report(
 def _set(found: Report, form: str, font: Path | None) -> bytes:
     if form == "markdown":
         return markdown(found).encode()
-    from watchkeeper.respond.report.pdf import pdf  # noqa: PLC0415 — an extra
+    return _pdf().pdf(found, font)
 
-    return pdf(found, font)
+
+def _pdf() -> ModuleType:
+    from watchkeeper.respond.report import pdf  # noqa: PLC0415 — an extra
+
+    return pdf
 
 
 COMMANDS = (report,)

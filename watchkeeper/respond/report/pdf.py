@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -22,14 +23,19 @@ _LONGEST = 4_000
 """Characters of one cell: a longer one would not fit on a page, and says that it was cut."""
 
 
+def require() -> None:
+    """Raises `Unavailable` where ReportLab is not installed."""
+    if find_spec("reportlab") is None:
+        hint = "install the extra `report`, or take it as Markdown"
+        raise Unavailable("a PDF needs ReportLab, which is not installed", hint=hint)
+
+
 def pdf(report: Report, font: Path | None = None) -> bytes:
     """The document. Raises `Unavailable` where ReportLab is not installed, `Invalid` for a font that is none."""
-    try:
-        from reportlab.lib.pagesizes import A4  # noqa: PLC0415 — an extra
-        from reportlab.platypus import SimpleDocTemplate  # noqa: PLC0415 — an extra
-    except ImportError as error:
-        hint = "install the extra `report`, or take --format markdown"
-        raise Unavailable("a PDF needs ReportLab, which is not installed", hint=hint) from error
+    require()
+    from reportlab.lib.pagesizes import A4  # noqa: PLC0415 — an extra
+    from reportlab.platypus import SimpleDocTemplate  # noqa: PLC0415 — an extra
+
     face = _Face(font)
     out = io.BytesIO()
     document = SimpleDocTemplate(

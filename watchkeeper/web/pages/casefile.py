@@ -27,6 +27,13 @@ _ANCHORS = {
     "note": "notes", "lesson": "lessons", "add_task": "tasks", "finish_task": "tasks", "reopen_task": "tasks",
     "change_task": "tasks", "link": "links", "unlink": "links",
 }  # fmt: skip
+_JSON = ("json", "application/json")
+_FILES = {
+    **dict.fromkeys(("stix", "veris", "ocsf"), _JSON),
+    "pdf": ("pdf", "application/pdf"),
+    "markdown": ("md", "text/markdown; charset=utf-8"),
+}
+"""Format → how a file's name ends, and its media type; the others are JSON lines."""
 LINK_KINDS = ("server", "principal", "tool", "advisory", "hunt", "incident", "ticket", "fingerprint", "alert")
 
 
@@ -74,9 +81,8 @@ def export(request: PageRequest) -> Response[bytes]:
     incident, form = request.path_params["incident_id"], request.query_params.get("format", "jsonl")
     made = port_of(console_of(request)).export(acting_of(request), incident, form)
     name = "".join(char for char in incident if char.isascii() and (char.isalnum() or char == "-"))[:64]
-    ending = "json" if form in ("stix", "veris", "ocsf") else "jsonl"
+    ending, media = _FILES.get(form, ("jsonl", "application/x-ndjson"))
     headers = {"Content-Disposition": f'attachment; filename="{name}-{form}.{ending}"'}
-    media = "application/json" if ending == "json" else "application/x-ndjson"
     return Response(made, media_type=media, headers=headers)
 
 
