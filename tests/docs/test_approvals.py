@@ -26,6 +26,8 @@ def test_the_policy_of_the_page_holds_a_call_and_its_commands_let_it_pass(tmp_pa
     (policy,), (settings,) = blocks("cedar"), blocks("toml")
     (tmp_path / "ask.cedar").write_text(policy)
     config = tmp_path / "watchkeeper.toml"
+    assert "wait_seconds = 20\n" in settings
+    settings = settings.replace("= 20\n", "= 55\n")  # three commands, each a process, on a machine that is busy
     config.write_text(settings.replace(POLICIES, str(tmp_path)) + "[gateway]\nport = 0\n")
     words = [shlex.split(line.removeprefix("$ ")) for block in blocks("console") for line in block.splitlines()]
     listing, _, show, approve, deny = (line[1:] for line in words)
