@@ -59,7 +59,8 @@ def report(
 def _set(found: Report, form: str, font: Path | None) -> bytes:
     if form == "markdown":
         return markdown(found).encode()
-    return _pdf().pdf(found, font)
+    made: bytes = _pdf().pdf(found, font)
+    return made
 
 
 def _pdf() -> ModuleType:
