@@ -16,15 +16,18 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.respond.oncall.conftest import settings_of
 from tests.web.casing import hostile_case
 from tests.web.plays import played
 from tests.web.queued import a_line, a_whole, an_alert
+from tests.web.test_oncall import served
 from watchkeeper.app.detection_views import CoverageView
 from watchkeeper.app.hunts_view import HuntsView
 from watchkeeper.app.platform import opened
 from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.core.clock import SECOND
 from watchkeeper.events import Event, new_event
+from watchkeeper.respond.oncall.settings import LayerSettings, PersonSettings
 from watchkeeper.web.alerts import Reason, RuleWhole
 from watchkeeper.web.inbox import DefinitionNow, Held, Need, Said, Whole
 from watchkeeper.web.model import (
@@ -431,4 +434,33 @@ def test_a_waiting_run_is_approved_by_hand_and_its_order_is_in_force_and_drawn(
         WebDriverWait(browser, 20).until(lambda b: "by operator:ada" in b.execute_script(told))
         browser.find_element(By.TAG_NAME, "body").send_keys("n")
         assert browser.execute_script("return document.activeElement.name") == "text"
+        assert_inert(browser)
+
+
+@pytest.mark.behaviour("web.oncall-on-a-phone")
+def test_whoever_is_called_at_night_takes_the_incident_on_by_telephone(
+    browser: WebDriver, serve_console: Any, desk: Any, tmp_path: Path
+) -> None:
+    people = {name: PersonSettings(channels=("pager",)) for name in ("ada", "eve")}
+    oncall = settings_of(people=people, layers=(LayerSettings(people=("ada",)),))
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    for shift in served(serve_console, desk, tmp_path / "data", oncall):
+        shift.handovers.round()
+        shift.incident(1, title=HOSTILE[1])
+        shift.incident(2, title="e" * 400)
+        enter(browser, shift.running)
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        browser.get(f"{shift.running.url}/oncall")
+        assert browser.find_element(By.CSS_SELECTOR, "h1").is_displayed()
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= size["width"]
+        assert_inert(browser)
+        take = browser.find_element(By.CSS_SELECTOR, "button[value=ack]")
+        box = browser.execute_script(
+            "const at = arguments[0].getBoundingClientRect(); return [at.left, at.right, at.height]", take
+        )
+        assert (box[0] >= 0, box[1] <= size["width"], box[2] >= 32) == (True, True, True), box  # a thumb finds it
+        take.click()
+        WebDriverWait(browser, 20).until(
+            lambda b: "operator:ada" in b.find_element(By.ID, "h-open").find_element(By.XPATH, "../..").text
+        )
         assert_inert(browser)

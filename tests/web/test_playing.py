@@ -112,6 +112,12 @@ def test_a_run_is_shown_step_by_step_with_its_lanes_proofs_and_text_and_is_ended
         page = ada.get(f"/runs/{run}").text
         for part in ("hold", "proven", "people", "machines", "Look before you hold", f"{run}:hold:1", "sha256:"):
             assert part in page, part
+        (order,) = play.platform.orders.in_force()
+        told = words(page)
+        for part in (f"in force order {order.id} take it back", "asked to prove it:", f"deny by {order.rule}", "took"):
+            assert part in told, part
+        waits = words(re.search(r"<li class=\"stage gated\">.*?</li>", page, re.DOTALL)[0])
+        assert re.search(r"ask .*waits (just now|[0-9]+ s ago)", waits), waits
         proof = re.search(r'href="/events/([0-9a-f-]+)/proof"', page)
         assert proof is not None
         told = {event.id: event.kind for event in play.estate.events("respond.step.")}
@@ -127,7 +133,10 @@ def test_a_run_is_shown_step_by_step_with_its_lanes_proofs_and_text_and_is_ended
         assert ended.status_code == 303
         play.estate.until_finished()
         assert play.holds() == []
-        assert "cancelled by operator:ada: it was a drill" in words(ada.get(f"/runs/{run}").text)
+        ended_page = words(ada.get(f"/runs/{run}").text)
+        assert "cancelled by operator:ada: it was a drill" in ended_page
+        assert re.search(r"done taken back [^:]*: lifted the order on files/read_file", ended_page)
+        assert re.search(rf"lifted order {order.id} lifted .* by system:respond", ended_page)
         assert "void" in str(play.view._acts.gate({"gate": manual})["state"])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from watchkeeper.app.admission import ACTING, Access
+from watchkeeper.app.console_views import order_row
 from watchkeeper.app.responding import Responding, asked_of, roles_of
 from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound
 from watchkeeper.operators import Acting
@@ -19,6 +20,7 @@ from watchkeeper.respond.planning import Plan
 from watchkeeper.respond.playbook import Shelved
 from watchkeeper.respond.radius import Foreseen
 from watchkeeper.respond.trials import tried
+from watchkeeper.web.model import OrderRow
 from watchkeeper.web.playing import (
     PAGE,
     Asked,
@@ -90,10 +92,16 @@ class PlayingView:
             gates=gates,
             text=found["text"],
             may_cancel=line.run.state != "finished" and self._may(acting, "run_playbooks"),
-            proofs={step: step_event_id(line.run.id, step) for step in steps if step in results},
+            proofs={step: step_event_id(line.run.id, step) for step in results},
             keys={step: key_of(line.run.id, step) for step in steps},
+            orders=self._orders(results),
             deadline_at=line.run.begun_at + plan.deadline_us if line.run.begun_at else 0,
         )
+
+    def _orders(self, results: Mapping[str, StepResult]) -> dict[str, OrderRow]:
+        """What its steps ordered, or found ordered."""
+        wanted = {str(one.evidence["order"]) for one in results.values() if one.evidence.get("order")}
+        return {one.id: order_row(one) for one in self._on.orders.all() if one.id in wanted} if wanted else {}
 
     def cancel(self, acting: Acting, name: str, reason: str, *, undo: bool) -> None:
         self._access.require(acting, "run_playbooks")

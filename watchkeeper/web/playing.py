@@ -11,9 +11,10 @@ if TYPE_CHECKING:  # who only reads settings must not wait for response
     from watchkeeper.operators.model import Acting
     from watchkeeper.respond.gates.model import Gate
     from watchkeeper.respond.model import Run, StepResult
-    from watchkeeper.respond.planning import Plan, PlannedStep
+    from watchkeeper.respond.planning import Plan
     from watchkeeper.respond.playbook import Playbook
     from watchkeeper.respond.radius import Foreseen
+    from watchkeeper.web.model import OrderRow
 
 RUN_STATES = ("all", "open", "waiting", "parked", "ended", "failed")
 PAGE = 50
@@ -119,6 +120,8 @@ class RunWhole:
     keys: Mapping[str, str] = field(default_factory=dict)
     """Step → idempotency key."""
     deadline_at: int = 0
+    orders: Mapping[str, OrderRow] = field(default_factory=dict)
+    """Those that it gave or found in force, by id."""
 
 
 @dataclass(frozen=True)
@@ -210,47 +213,3 @@ class Playing(Protocol):
     def have_run(self, acting: Acting, name: str, asked: Asked) -> str:
         """The id of the run. Raises `NotFound`, `Invalid`, `Conflict`."""
         ...
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A planned step as it stands now, with what lies inside it."""
-
-    step: PlannedStep
-    state: str
-    result: StepResult | None = None
-    gates: Sequence[Gate] = ()
-    lanes: Sequence[tuple[str, Sequence[Stage]]] = ()
-    """Branches, side by side, by their names."""
-    path: Sequence[Stage] = ()
-    """What is tried when it fails."""
-
-
-def staged(whole: RunWhole, steps: Sequence[PlannedStep] | None = None) -> list[Stage]:
-    """The steps of a run in order, each with how it stands."""
-    stages = []
-    for step in whole.plan.steps if steps is None else steps:
-        result, gates = whole.results.get(step.id), whole.gates.get(step.id, ())
-        lanes = [(name, staged(whole, inner)) for name, inner in step.branches.items()]
-        path = staged(whole, step.path)
-        stages.append(Stage(step, _state(whole, result, gates, lanes, step), result, gates, lanes, path))
-    return stages
-
-
-def _state(
-    whole: RunWhole,
-    result: StepResult | None,
-    gates: Sequence[Gate],
-    lanes: Sequence[tuple[str, Sequence[Stage]]],
-    step: PlannedStep,
-) -> str:
-    if result is not None:
-        return result.state
-    if any(gate.state.value == "open" and gate.kind.value != "join" for gate in gates):
-        return "gated"
-    inner = [stage.state for _, stages in lanes for stage in stages]
-    if any(state not in ("ahead", "not_reached") for state in inner):
-        return "running"
-    if step.skip:
-        return "skipped"
-    return "not_reached" if whole.run.state == "finished" else "ahead"

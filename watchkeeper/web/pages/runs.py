@@ -14,8 +14,9 @@ from watchkeeper.web.commands import link
 from watchkeeper.web.pages.approvals import acting_of
 from watchkeeper.web.pages.event import readable
 from watchkeeper.web.pages.gates import STATUS, playing_of, told
-from watchkeeper.web.playing import PAGE, RUN_STATES, Asked, run_place_of, staged
+from watchkeeper.web.playing import PAGE, RUN_STATES, Asked, run_place_of
 from watchkeeper.web.show import Known, PageRequest, console_of, known, listed
+from watchkeeper.web.stages import staged
 
 _LIMIT = 32_768
 _LONGEST = 500
