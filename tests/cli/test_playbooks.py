@@ -162,6 +162,8 @@ def test_a_person_has_a_playbook_run_and_the_journal_says_who_and_why(data, esta
 def test_nothing_yet_teaches_what_to_do(data):
     assert "watchkeeper approvals list" in ask(data, "approvals").output
     assert "watchkeeper playbooks run" in ask(data, "runs").output
+    assert told(data, "runs", "--state", "waiting", "--playbook", "rug_pull", "--search", "eve", "--offset", "1") == []
+    assert ask(data, "runs", "--state", "odd").exit_code == 2
     assert "look_first" in ask(data, "list").output
     assert "version: 2" in ask(data, "show", "rug_pull").output
     assert ask(data, "show", "no_such").exit_code == 66

@@ -65,7 +65,7 @@ def show(playbook: str, data: Path | None, token_file: Path | None, as_json: boo
 @click.command()
 @click.option("--incident", default="", help="Only of this incident.")
 @click.option("--playbook", default="", help="Only of this playbook.")
-@click.option("--state", type=click.Choice(list(RunView)), default=RunView.ALL, help="Only of this state.")
+@click.option("--state", type=click.Choice([one.value for one in RunView]), default="all", help="Only of this state.")
 @click.option("--search", "words", default="", help="Only those with these words: playbook, incident, who asked, why.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="So many at most.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Pass over so many of the newest.")
