@@ -13,6 +13,7 @@ sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
 import cel  # noqa: E402
 
 from watchkeeper.core.errors import Invalid  # noqa: E402
+from watchkeeper.respond.costs import too_costly  # noqa: E402
 
 MAX_LENGTH = 1_000
 MAX_DEPTH = 12
@@ -23,12 +24,14 @@ class Expression:
     """A compiled CEL expression."""
 
     def __init__(self, text: str) -> None:
-        """Raises `Invalid` when it does not parse, is too long, or nests too deeply."""
+        """Raises `Invalid` when it does not parse, is too long, nests too deeply, or may take too long."""
         self.text = text
         if len(text) > MAX_LENGTH:
             raise Invalid(f"the expression has {len(text)} characters; {MAX_LENGTH} are allowed")
         if _depth(text) > MAX_DEPTH:
             raise Invalid(f"the expression nests deeper than {MAX_DEPTH}")
+        if why := too_costly(text):
+            raise Invalid(f"the expression may cost too much: {why}", hint="say it in several, or more simply")
         try:
             self._program = cel.compile(text)
         except ValueError as error:

@@ -41,7 +41,7 @@ from watchkeeper.respond.progress import Progress
 from watchkeeper.respond.runner import Document, DurableRunner, Taken
 from watchkeeper.respond.runs import Ground, Runs
 from watchkeeper.respond.settings import RespondSettings
-from watchkeeper.respond.shelf import check_actions, load_files
+from watchkeeper.respond.shelf import check_actions, files_of, load_files
 
 RAISED = "detect.alert.raised"
 LIFTED = "gateway.order.lifted"
@@ -69,7 +69,7 @@ def load_shelf(settings: RespondSettings, actions: Mapping[str, Action]) -> Shel
     folders = [content_folder("playbooks")]
     if settings.playbooks:
         folders.append(Path(settings.playbooks))
-    paths = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    paths = [path for folder in folders for path in files_of(folder)]
     return Shelf(load_files(paths, actions), actions)
 
 

@@ -7,6 +7,9 @@ explodes). What a playbook may say is in `playbook`, what is checked of it in `c
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,12 +19,19 @@ import msgspec
 import yaml
 
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.core.text import is_unseen, visible
 from watchkeeper.respond.checking import problems_of
 from watchkeeper.respond.interface import Action, Reach, takes_back
 from watchkeeper.respond.playbook import Playbook, Shelved
 
 MAX_BYTES = 64 * 1024
 MAX_NESTING = 12
+MAX_FILES = 500
+_CONTROLS = frozenset({"Cc", "Zl", "Zp"})
+_HIDING = frozenset("\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff") | {
+    chr(code) for code in range(0xE0000, 0xE0080)
+}
+"""Marks that change the order of what is read, or are nothing to see at all."""
 _HINT = "see docs/guides/playbooks.md"
 
 
@@ -51,7 +61,21 @@ class _Wrong(Exception):
 
 def load_folder(folder: Path, actions: Mapping[str, Action]) -> list[Shelved]:
     """Every `*.yaml` of a folder, by name. Raises `Misconfigured`; two with the same id are an error too."""
-    return load_files(sorted(folder.glob("*.yaml")), actions)
+    return load_files(files_of(folder), actions)
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Its playbooks, by name. Raises `Misconfigured` for a name that hides something, for a link that leads out of the
+    folder, and for more files than anybody has written."""
+    paths = sorted(folder.glob("*.yaml"))
+    if len(paths) > MAX_FILES:
+        raise Misconfigured(f"{folder} has more than {MAX_FILES} playbooks", hint="is it the right folder?")
+    for path in paths:
+        if any(is_unseen(char) for char in path.name):
+            raise Misconfigured(f"the name of the file {visible(path.name, limit=200)} hides something", hint=_HINT)
+        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            raise Misconfigured(f"{path} is a link that leads out of its folder", hint="copy the file into the folder")
+    return paths
 
 
 def load_files(paths: Iterable[Path], actions: Mapping[str, Action]) -> list[Shelved]:
@@ -71,10 +95,14 @@ def load_file(path: Path, actions: Mapping[str, Action]) -> Shelved:
 def read(path: Path) -> bytes:
     """A playbook's file. Raises `Misconfigured`."""
     try:
-        with path.open("rb") as file:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would wait for its writer
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise Misconfigured(f"{path} is no file", hint="move it out of the folder of playbooks")
             return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Misconfigured(f"cannot read {path}: {error.strerror}", hint="check the path and its mode") from error
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise Misconfigured(f"cannot read {path}: {said}", hint="check the path and its mode") from error
 
 
 def shelve(data: bytes, actions: Mapping[str, Action], *, name: str) -> Shelved:
@@ -107,6 +135,8 @@ def _parse(data: bytes) -> tuple[yaml.Node | None, Any]:
         raise _Wrong(f"the file has more than {MAX_BYTES} bytes")
     try:
         text = data.decode("utf-8")
+        for number, line in enumerate(text.split("\n"), 1):
+            _refuse_hidden(line.removesuffix("\r"), number)
         _bound(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_doubled_keys(node)
@@ -128,9 +158,17 @@ def _bound(text: str) -> None:
             raise _Wrong("an alias; write it out", _line(event))
         if isinstance(event, yaml.ScalarEvent):
             event.value.encode()  # an escape may make half a character: it could not be stored
+            _refuse_hidden(event.value, _line(event), but="\n")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_NESTING:
             raise _Wrong(f"nested deeper than {MAX_NESTING}", _line(event))
+
+
+def _refuse_hidden(text: str, line: int, but: str = "") -> None:
+    """Nothing that a person does not see, and a terminal or an editor obeys (Trojan Source, CVE-2021-42574)."""
+    for char in text:
+        if char not in but and (unicodedata.category(char) in _CONTROLS or char in _HIDING) and char != "\t":
+            raise _Wrong(f"the character U+{ord(char):04X}, which nobody sees", line)
 
 
 def _line(place: yaml.Event | yaml.Node) -> int:

@@ -16,6 +16,7 @@ from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Invalid
 from watchkeeper.respond.service import load_actions
 from watchkeeper.respond.shelf import examine, load_file, read
+from watchkeeper.respond.shelf import files_of as files_in
 from watchkeeper.respond.trials import tried
 
 _FAILED = 65
@@ -149,7 +150,7 @@ def files_of(files: tuple[Path, ...], config: Path | None, data: Path | None) ->
     if not files:
         own = load(config, data_folder(data)).settings.respond.playbooks
         files = (content_folder("playbooks"), *([Path(own)] if own else []))
-    return [one for path in files for one in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
+    return [one for path in files for one in (files_in(path) if path.is_dir() else [path])]
 
 
 COMMANDS = (lint, test, dry_run)
