@@ -1,21 +1,20 @@
 """From an alert in the journal to its containment verified, through a live gateway and the watch, as `up` runs them.
 
-Two services of the product on one data folder, with many servers routed to a real MCP server. Alerts are recorded as
-detection records them, each of another tool, one after the other has been contained. Counted from the alert's time to
-the time of `respond.containment.verified`, both in the journal. The reversible verb is pre-authorised.
+Two services of the product on one data folder, with many servers routed to a real MCP server, on a file and on a
+PostgreSQL server. One tool after the other changes its definition once the one before is contained, and detection
+raises the alert. Counted from the alert's time to the time of `respond.containment.verified`, both in the journal. The
+reversible verb is pre-authorised.
 """
 
 from __future__ import annotations
 
 import http.server
-import itertools
 import json
 import select
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,14 +22,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from _respond_estate import STORES, Stores, fresh_folder, say
 from startup import Server
 
 from watchkeeper.app.platform import prepare
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.database import Database
-from watchkeeper.core.ids import derived_id
-from watchkeeper.events import Event, Journal, JournalReader, Severity
-from watchkeeper.events.model import VERSION
+from watchkeeper.core.state import StateSettings
+from watchkeeper.events import Journal, JournalReader
 from watchkeeper.inspection.fingerprints import definitions_in
 from watchkeeper.registry.pins import Pins
 
@@ -39,35 +38,50 @@ QUICK = 20
 _WARM = 5
 """Containments at the beginning that do not count."""
 _PATIENCE = 30.0
+_ALERT, _PROOFS = "detect.alert.raised", ("respond.containment.verified", "respond.containment.unverified")
 
 
 def measure(*, quick: bool) -> list[dict[str, Any]]:
     """The rows of this part."""
     count = (QUICK if quick else SERVERS * TOOLS) + _WARM
-    folder = Path(tempfile.mkdtemp(prefix="wk-contain-"))
+    rows = []
+    with Stores() as stores:
+        for store in STORES:
+            began = time.monotonic()
+            rows += _times("containment" if store == "sqlite" else f"containment_{store}", on(stores.url(store), count))
+            say(f"containment on {store}: {count} in {time.monotonic() - began:.0f} s")
+    return rows
+
+
+def on(url: str, count: int) -> list[float]:
+    """Seconds of each containment that counts, on the database server at `url`, or on a file."""
+    folder = fresh_folder()
     try:
-        with running(folder / "data"):
-            seconds = sorted(contain(folder / "data", count)[_WARM:])
+        with running(folder / "data", url):
+            return contain(folder / "data", url, count)[_WARM:]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    n = len(seconds)
-    found = {"p50": statistics.median(seconds), "p99": seconds[min(n - 1, round(0.99 * n))], "max": seconds[-1]}
+
+
+def _times(name: str, seconds: list[float]) -> list[dict[str, Any]]:
+    ordered, n = sorted(seconds), len(seconds)
+    found = {"p50": statistics.median(ordered), "p99": ordered[min(n - 1, round(0.99 * n))], "max": ordered[-1]}
     return [
-        {"metric": f"containment_{name}_s", "value": round(value, 3), "unit": "s", "n": n}
-        for name, value in found.items()
+        {"metric": f"{name}_{one}_s", "value": round(value, 3), "unit": "s", "n": n} for one, value in found.items()
     ]
 
 
 @contextmanager
-def running(data: Path) -> Iterator[None]:
-    """The gateway and the watch on a data folder."""
+def running(data: Path, state: str = "") -> Iterator[None]:
+    """The gateway and the watch on a data folder, whose control state is at the URL `state`, or in a file."""
     upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=upstream.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{upstream.server_address[1]}/mcp"
     data.mkdir(mode=0o700, parents=True)
     servers = "".join(f'[servers.s{number}]\nurl = "{url}"\n' for number in range(SERVERS))
-    (data / "watchkeeper.toml").write_text(f"[gateway]\nport = 0\n{servers}", encoding="utf-8")
-    prepare(data)
+    where = f'[state]\nurl = "{state}"\n' if state else ""
+    (data / "watchkeeper.toml").write_text(f"[gateway]\nport = 0\n{where}{servers}", encoding="utf-8")
+    prepare(data, StateSettings(url=state))
     services = [service(name, data) for name in ("gateway", "watch")]
     try:
         for one in services:
@@ -96,22 +110,20 @@ def ready(one: subprocess.Popen[bytes]) -> None:
         raise SystemExit(f"a service did not start: {said}")
 
 
-def contain(data: Path, count: int) -> list[float]:
+def contain(data: Path, url: str, count: int) -> list[float]:
     """Seconds of each containment, in order."""
-    clock, database = SystemClock(), Database.at(data / "state.db")
+    clock, database = SystemClock(), Database(url) if url else Database.at(data / "state.db")
     journal, reader = Journal.open(data, "bench", clock), JournalReader(data)
     pins = Pins(database, journal, clock)
     cursor: dict[str, int] = {}
     took = []
     try:
-        for number in itertools.islice(itertools.count(), count):
+        for number in range(count):
             server, tool = f"s{number % SERVERS}", f"tool_{number}"
             for text in ("does a thing", "does a thing, and mails it"):
                 shown = {"tools": [{"name": tool, "description": text, "inputSchema": {"type": "object"}}]}
                 pins.observe(server, definitions_in("tools/list", json.dumps(shown).encode()), {})
-            alert = alert_of(clock.now(), number, server, tool)
-            journal.record(alert)
-            took.append((proven(reader, cursor, server, tool) - alert.time) / 1_000_000)
+            took.append(proven(reader, cursor, server, tool))
     finally:
         reader.close()
         journal.close()
@@ -119,44 +131,21 @@ def contain(data: Path, count: int) -> list[float]:
     return took
 
 
-def alert_of(now: int, number: int, server: str, tool: str) -> Event:
-    """As detection records one."""
-    body = {
-        "rule": "tool_changed",
-        "title": "A tool changed",
-        "playbook": "rug_pull",
-        "tags": [],
-        "summary": "",
-        "principal": "agent:desk",
-        "event": derived_id("bench trigger", number),
-        "event_time": now,
-    }
-    return Event(
-        v=VERSION,
-        id=derived_id("bench alert", number, now),
-        time=now,
-        kind="detect.alert.raised",
-        actor="system:detect",
-        server=server,
-        target=tool,
-        outcome="deny",
-        severity=Severity.HIGH,
-        body=body,
-    )
-
-
-def proven(reader: JournalReader, cursor: dict[str, int], server: str, tool: str) -> int:
-    """When the containment of this tool was verified; raises when it was not, or not in time."""
-    until = time.monotonic() + _PATIENCE
+def proven(reader: JournalReader, cursor: dict[str, int], server: str, tool: str) -> float:
+    """Seconds from this tool's alert to its containment; raises when it was not verified, or not in time."""
+    until, alerted = time.monotonic() + _PATIENCE, 0
     while time.monotonic() < until:
         for record in reader.read(cursor):
             cursor[record.position.writer] = record.position.index + 1
             event = record.event
-            if event is None or not event.kind.startswith("respond.containment."):
+            if event is None:
                 continue
-            if (event.body.get("server"), event.body.get("tool")) == (server, tool):
-                if event.kind != "respond.containment.verified":
-                    raise SystemExit(f"the containment of {server}/{tool} could not be verified: {event.body}")
-                return event.time
-        time.sleep(0.002)
+            if event.kind == _ALERT and (event.server, event.target) == (server, tool) and event.body["playbook"]:
+                alerted = alerted or event.time
+            if event.kind not in _PROOFS or (event.body.get("server"), event.body.get("tool")) != (server, tool):
+                continue
+            if event.kind != _PROOFS[0] or not alerted:
+                raise SystemExit(f"the containment of {server}/{tool} could not be verified: {event.body}")
+            return (event.time - alerted) / 1_000_000
+        time.sleep(0.005)
     raise SystemExit(f"{server}/{tool} was not contained within {_PATIENCE:.0f} s")

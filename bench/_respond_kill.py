@@ -1,7 +1,8 @@
 """kill -9 at step boundaries of every shipped playbook, on both stores; what came of it, and how soon.
 
 Each case is two real processes on one fresh estate: one takes the lease and is killed by itself at the place, the other
-looks on and takes over. Then the real order book and the real journal are counted. `cold` cases start the second
+looks on and takes over. Then the real order book, the real journal and the effects at the gateway and beyond it are
+counted; one case whose lives forget their keys shows that this count can find something. `cold` cases start the second
 process only after the first is dead, as a supervisor without a spare does. Processes that are not started cold are
 forked by one that has imported everything, and several cases run beside each other.
 
@@ -15,24 +16,27 @@ from __future__ import annotations
 import os
 import signal
 import statistics
-import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Any
 
 import msgspec
-from _respond_estate import BOOKS, STORES, Stores, estate, know, playbooks, raise_alerts, runs_of
+from _respond_estate import BOOKS, STORES, Scene, Stores, begin, premises, runs_of, say, scenes
 
 from tests.respond.crowds import deciding
 from tests.respond.lives import ForkedLife, Nursery, live
-from watchkeeper.respond.playbook import Playbook, Trial
+from tests.respond.premises import Premises
 
 Rows = list[dict[str, Any]]
 _QUICK, _QUICK_COLD = 6, 2
 _COLD = 1
 """Places of each playbook on each store that are taken cold."""
 _TRIES = 3
+_TOLD_EVERY = 10.0
+_FORGETFUL, _FORGOTTEN = "destructive_action", "end acted"
+"""The playbook whose lives forget their keys once, and where they are killed: a session was ended, nobody knows yet."""
 _LOST = 3
 """How a holder ends that lost the lease, on a server; on a file it is killed by who takes over."""
 _SIDE_BY_SIDE = min(4, os.cpu_count() or 1)
@@ -45,18 +49,24 @@ class Early(Exception):
 class Job(msgspec.Struct, frozen=True):
     """A kill to be tried."""
 
-    playbook: Playbook
-    trial: Trial
+    scene: Scene
     runs: int
     place: str
     store: str
     is_cold: bool = False
+    is_forgetful: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of a life."""
+        flags = {"forgetful": True} if self.is_forgetful else {}
+        return {"runs": self.runs, "playbooks": BOOKS, "rooms": True, **flags}
 
 
 class Case(msgspec.Struct, frozen=True):
     """What came of one kill."""
 
-    playbook: str
+    scene: str
     store: str
     place: str
     is_cold: bool
@@ -65,6 +75,8 @@ class Case(msgspec.Struct, frozen=True):
     recovery_s: float
     why: str = ""
     again: int = 0
+    undone: tuple[str, ...] = ()
+    """Actions of steps that failed or were unavailable."""
 
 
 def measure(*, quick: bool) -> Rows:
@@ -72,19 +84,20 @@ def measure(*, quick: bool) -> Rows:
     with Stores() as stores, Nursery() as nursery, ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         try:
             jobs = list(pick(nursery) if quick else everything(nursery, pool))
-            cases = list(pool.map(lambda job: kill(stores, nursery, job), jobs))
+            cases = told(jobs, [pool.submit(kill, stores, nursery, job) for job in jobs])
+            found = forgotten(stores, nursery)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             nursery.close()  # whatever runs ends with its processes
             raise
-    for one in cases:
-        if not one.finished or one.duplicates:
-            sys.stderr.write(f"NOT AS PROMISED: {one}\n")
-    n = len(cases)
+    n, undone = len(cases), sorted({f"{case.scene}: {what}" for case in cases for what in case.undone})
     warm = [one for one in cases if one.finished and not one.is_cold]
     return [
         {"metric": "kill_finished", "value": sum(one.finished for one in cases), "unit": f"of {n}", "n": n},
         {"metric": "kill_duplicates", "value": sum(one.duplicates for one in cases), "unit": "effects", "n": n},
+        {"metric": "kill_duplicates_found_without_keys", "value": found, "unit": "effects", "n": 1},
+        {"metric": "kill_steps_undone", "value": len(undone), "unit": "steps", "n": n}
+        | ({"which": undone} if undone else {}),
         {"metric": "kill_taken_again", "value": sum(one.again for one in cases), "unit": "cases", "n": n},
         *_times("kill_recovery", [one.recovery_s for one in warm]),
         *_times("kill_recovery_cold", [one.recovery_s for one in cases if one.finished and one.is_cold]),
@@ -96,45 +109,69 @@ def measure(*, quick: bool) -> Rows:
     ]
 
 
+def told(jobs: Sequence[Job], futures: Sequence[Future[Case]]) -> list[Case]:
+    """The cases, as they end; how many there are yet, and which are not as promised, is said meanwhile."""
+    cases, began, said_at = [], time.monotonic(), time.monotonic()
+    for done in as_completed(futures):
+        case = done.result()
+        cases.append(case)
+        if not case.finished or case.duplicates:
+            say(f"NOT AS PROMISED: {case}")
+        now = time.monotonic()
+        if now - said_at >= _TOLD_EVERY or len(cases) == len(jobs):
+            left = (now - began) / len(cases) * (len(jobs) - len(cases))
+            say(f"kill: {len(cases)} of {len(jobs)} after {now - began:.0f} s, about {left:.0f} s more")
+            said_at = now
+    return cases
+
+
+def forgotten(stores: Stores, nursery: Nursery) -> int:
+    """What the count of duplicates finds where each life acts under keys of its own. Raises when that is nothing."""
+    scene = next(one for one in scenes() if one.shelved.playbook.id == _FORGETFUL)
+    case = kill(stores, nursery, Job(scene, runs_of(scene), _FORGOTTEN, "sqlite", is_cold=True, is_forgetful=True))
+    if not case.duplicates:
+        raise SystemExit(f"the count of duplicates finds none where there must be one: {case}")
+    return case.duplicates
+
+
 def everything(nursery: Nursery, pool: ThreadPoolExecutor) -> Iterator[Job]:
-    """Every place of every playbook on every store."""
+    """Every place of every playbook on every store; by hand only the places that its alerts do not bring it to."""
 
-    def places_of(known: tuple[Playbook, Trial]) -> tuple[Playbook, Trial, int, list[str]]:
-        playbook, trial = known
-        runs = runs_of(trial)
-        return playbook, trial, runs, trace(nursery, trial, runs)
+    def places_of(scene: Scene) -> tuple[Scene, int, list[str]]:
+        runs = runs_of(scene)
+        return scene, runs, trace(nursery, scene, runs)
 
-    for playbook, trial, runs, places in pool.map(places_of, playbooks()):
+    known: dict[str, set[str]] = {}
+    for scene, runs, places in pool.map(places_of, scenes()):
+        seen = known.setdefault(scene.shelved.playbook.id, set())
+        new = [place for place in places if place not in seen]
+        seen.update(places)
         for store in STORES:
-            yield from (Job(playbook, trial, runs, place, store) for place in places)
-            yield from (Job(playbook, trial, runs, place, store, is_cold=True) for place in places[:_COLD])
+            yield from (Job(scene, runs, place, store) for place in new)
+            yield from (Job(scene, runs, place, store, is_cold=True) for place in new[:_COLD])
 
 
 def pick(nursery: Nursery) -> Iterator[Job]:
     """A few places, over playbooks and stores in turn, from the first to the last of a run."""
-    shipped = playbooks()
-    chosen = [shipped[at * len(shipped) // _QUICK] for at in range(_QUICK)]
-    known: dict[str, tuple[int, list[str]]] = {}
-    for at, (playbook, trial) in enumerate(chosen):
-        if playbook.id not in known:
-            runs = runs_of(trial)
-            known[playbook.id] = runs, trace(nursery, trial, runs)
-        runs, places = known[playbook.id]
+    there = [scene for scene in scenes() if not scene.is_asked]
+    for at in range(_QUICK):
+        scene, store = there[at * len(there) // _QUICK], STORES[at % len(STORES)]
+        runs = runs_of(scene)
+        places = trace(nursery, scene, runs)
         place = places[(2 * at + 1) * len(places) // (2 * _QUICK)]
-        yield Job(playbook, trial, runs, place, STORES[at % len(STORES)])
+        yield Job(scene, runs, place, store)
         if at < _QUICK_COLD:
-            yield Job(playbook, trial, runs, place, STORES[at % len(STORES)], is_cold=True)
+            yield Job(scene, runs, place, store, is_cold=True)
 
 
-def trace(nursery: Nursery, trial: Trial, runs: int) -> list[str]:
+def trace(nursery: Nursery, scene: Scene, runs: int) -> list[str]:
     """Every place that a run comes by, in order."""
-    with estate("") as made:
-        know(made, trial)
-        raise_alerts(made, trial)
-        with deciding(made), ForkedLife(nursery, made, trace=True, runs=runs, playbooks=BOOKS) as life:
+    with premises("", scene) as (made, _):
+        begin(made, scene)
+        with deciding(made), ForkedLife(nursery, made, trace=True, runs=runs, playbooks=BOOKS, rooms=True) as life:
             code, errors = life.ended()
         if code:
-            raise SystemExit(f"{trial.name}: the run did not end: {errors}")
+            raise SystemExit(f"{scene.name}: the run did not end: {errors}")
     told = [line.removeprefix("at ").rpartition(" ")[0] for line in life.lines if line.startswith("at ")]
     return [one for one in dict.fromkeys(told) if one != "finished"]
 
@@ -150,24 +187,24 @@ def kill(stores: Stores, nursery: Nursery, job: Job) -> Case:
 
 
 def _kill(stores: Stores, nursery: Nursery, job: Job) -> Case:
-    with estate(stores.url(job.store)) as made:
-        know(made, job.trial)
+    with premises(stores.url(job.store), job.scene) as (made, there):
         try:
             with deciding(made):
                 recovery = _cold(nursery, made, job) if job.is_cold else _warm(nursery, made, job)
         except (AssertionError, TimeoutError) as error:
-            return _case(job, False, _duplicates(made), 0.0, str(error)[-1500:])
+            return _case(job, False, _duplicates(made, there), 0.0, str(error)[-1500:])
         ended = Counter(event.body["run"] for event in made.events("respond.playbook.finished"))
         begun = {event.body["run"] for event in made.events("respond.playbook.started")}
-        return _case(job, set(ended) == begun and bool(begun), _duplicates(made), recovery)
+        case = _case(job, set(ended) == begun and bool(begun), _duplicates(made, there), recovery)
+        return msgspec.structs.replace(case, undone=_undone(made))
 
 
 def _case(job: Job, finished: bool, duplicates: int, recovery: float, why: str = "") -> Case:
-    return Case(job.playbook.id, job.store, job.place, job.is_cold, finished, duplicates, recovery, why)
+    return Case(job.scene.name, job.store, job.place, job.is_cold, finished, duplicates, recovery, why)
 
 
 def _warm(nursery: Nursery, made: Any, job: Job) -> float:
-    options = {"wait": True, "runs": job.runs, "playbooks": BOOKS}
+    options = {"wait": True, **job.options}
     with (
         ForkedLife(nursery, made, job.place, writer="watch-a", **options) as one,
         ForkedLife(nursery, made, writer="watch-b", **options) as other,
@@ -175,7 +212,7 @@ def _warm(nursery: Nursery, made: Any, job: Job) -> float:
         one.said("ready"), other.said("ready")
         one.go(), one.said("held")
         other.go(), other.said("looking")
-        raise_alerts(made, job.trial)
+        begin(made, job.scene)
         code, errors = one.ended()
         died = _moment(one.lines, f"at {job.place} ")
         if not died and code in (_LOST, -signal.SIGKILL) and other.has_said("held"):
@@ -190,11 +227,11 @@ def _warm(nursery: Nursery, made: Any, job: Job) -> float:
 
 
 def _cold(nursery: Nursery, made: Any, job: Job) -> float:
-    raise_alerts(made, job.trial)
-    with ForkedLife(nursery, made, job.place, runs=job.runs, playbooks=BOOKS) as first:
+    begin(made, job.scene)
+    with ForkedLife(nursery, made, job.place, **job.options) as first:
         code, errors = first.ended()
         assert code == -signal.SIGKILL, errors
-    last = live(made, runs=job.runs, playbooks=BOOKS)
+    last = live(made, **job.options)
     assert last.returncode == 0, last.stderr
     return _moment(last.stdout.splitlines(), "at ") - _moment(first.lines, f"at {job.place} ")
 
@@ -204,11 +241,16 @@ def _moment(said: Sequence[str], what: str) -> float:
     return next((float(line.split()[-1]) for line in said if line.startswith(what)), 0.0)
 
 
-def _duplicates(made: Any) -> int:
-    """Orders given more than once, and facts recorded more than once."""
+def _duplicates(made: Any, there: Premises) -> int:
+    """Orders given, facts recorded and effects brought about more than once."""
     orders = Counter((order.kind.value, order.target) for order in made.orders.all())
-    facts = Counter(event.id for event in made.events("respond.", "gateway.order."))
-    return sum(orders.values()) - len(orders) + sum(facts.values()) - len(facts)
+    facts = Counter(event.id for event in made.events("respond.", "gateway.order.", "gateway.custody."))
+    return sum(sum(one.values()) - len(one) for one in (orders, facts)) + there.effects.doubled
+
+
+def _undone(made: Any) -> tuple[str, ...]:
+    bad = made.events("respond.step.failed", "respond.step.unavailable")
+    return tuple(sorted({f"{event.body['action']} {event.kind.rpartition('.')[2]}" for event in bad}))
 
 
 def _times(name: str, seconds: list[float]) -> Rows:

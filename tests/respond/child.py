@@ -1,9 +1,10 @@
 """A watch process reduced to response, killed or stopped at one place of a run. Started by the durability tests and by
 `bench/respond.py`.
 
-`STEP issued` is between an order's commit and anything that knows of it, KIND being the order's; `sessions ended` and
-`transport drained` are between what gateways did and its record; the other places are named by the interpreter. It says
-`looking`, `held`, `at PLACE` and `ended`, each with the monotonic clock's seconds.
+`KIND issued` is between an order's commit and anything that knows of it, KIND being the order's; `sessions ended` and
+`transport drained` are between what gateways did and its record, and so is `VERB acted` for what took place elsewhere;
+the other places are named by the interpreter. It says `looking`, `held`, `at PLACE` and `ended`, each with the monotonic
+clock's seconds.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from tests.respond.rooms import Keys, ports
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
@@ -52,6 +54,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--engine", default=ENGINE_VERSION)
     parser.add_argument("--custody", action="store_true", help="reach the gateways' sessions, too")
     parser.add_argument("--trace", action="store_true", help="name every place")
+    parser.add_argument("--rooms", action="store_true", help="act on what `premises` has, too")
+    parser.add_argument("--forgetful", action="store_true", help="and there under other keys in each life")
     parser.add_argument("--silence", type=float, default=0.6)
     return parser.parse_args(words)
 
@@ -125,12 +129,12 @@ def main(chosen: argparse.Namespace) -> int:
     orders.struck = watch
     pins = Pins(database, journal, clock)
     electorate = Electorate(PersonRules(), Roster(database, journal, clock))
-    ports: dict[str, Any] = {}
+    reader, keys = JournalReader(chosen.data), Keys(is_forgetful=chosen.forgetful)
+    also: dict[str, Any] = ports(chosen.data, database, journal, watch, keys) if chosen.rooms else {}
     if chosen.custody:
-        ports["custody"] = hand = Hand(database, clock)
+        also["custody"] = hand = Hand(database, clock)
         hand.struck = watch
-    reader = JournalReader(chosen.data)
-    connections = Connections(database, journal, reader, orders, pins, electorate=electorate, also=ports)
+    connections = Connections(database, journal, reader, orders, pins, electorate=electorate, also=also)
     runner = DbosRunner(EngineStore.beside(database, chosen.data / "playbooks.db"), engine_version=chosen.engine)
     lease = Loud(database, chosen.writer, pace=Pace(chosen.silence / 4, chosen.silence))
     settings = RespondSettings(playbooks=chosen.playbooks)

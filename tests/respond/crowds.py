@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import func, select
 
 from watchkeeper.core.clock import SystemClock
@@ -17,7 +18,7 @@ from watchkeeper.policy.persons import PersonRules
 from watchkeeper.respond._store import RunRow
 from watchkeeper.respond.gates._rows import GateRow
 from watchkeeper.respond.gates.book import Gates
-from watchkeeper.respond.gates.model import Choice, GateKind, GateState, Said
+from watchkeeper.respond.gates.model import Choice, GateKind, GateSpec, GateState, Said
 from watchkeeper.respond.gates.people import Electorate, Persons
 from watchkeeper.respond.ledger import Ledger
 
@@ -76,17 +77,19 @@ def decide_all(estate: Any) -> None:
     """Say yes to whatever waits for a person, and have every wait be over, until nothing does: one look."""
     persons, gates = _desk(estate)
     with estate.database.read() as session:
-        query = select(GateRow.id, GateRow.kind).where(GateRow.state == GateState.OPEN.value)
+        query = select(GateRow.id, GateRow.kind, GateRow.spec).where(GateRow.state == GateState.OPEN.value)
         there = [tuple(row) for row in session.execute(query)]
-    for gate, kind in there:
+    for gate, kind, spec in there:
+        by = msgspec.json.decode(spec, type=GateSpec).by
+        role = by[0] if by and "responder" not in by else "responder"
         with suppress(WatchkeeperError):  # somebody was quicker, or the run ended
             if kind == GateKind.WAIT.value:
                 gates.expire(gate)
             elif kind == GateKind.MANUAL.value:
-                persons.say(gate, Said("operator:ann", "responder", Choice.DONE.value, "did it"))
+                persons.say(gate, Said("operator:ann", role, Choice.DONE.value, "did it"))
             elif kind == GateKind.APPROVAL.value:
                 for who in ("ann", "bob", "cleo"):
-                    persons.say(gate, Said(f"operator:{who}", "responder", Choice.APPROVE.value, "looked at it"))
+                    persons.say(gate, Said(f"operator:{who}", role, Choice.APPROVE.value, "looked at it"))
 
 
 @contextmanager

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-CHILD = Path(__file__).with_name("child.py")
 
 
 def command(estate: Any, place: str = "", **options: Any) -> list[str]:
     """How a child is started on an estate; an option of `True` is a flag."""
-    line = [sys.executable, str(CHILD), str(estate.data), place]
+    line = [sys.executable, "-m", "tests.respond.child", str(estate.data), place]
     if estate.database.is_server:
         options.setdefault("url", estate.database.url)
     for name, value in options.items():
@@ -29,7 +28,8 @@ def command(estate: Any, place: str = "", **options: Any) -> list[str]:
 
 def live(estate: Any, place: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
     """One life: until it is killed at `place`, or the run has finished."""
-    return subprocess.run(command(estate, place, **options), capture_output=True, text=True, timeout=60, check=False)
+    line = command(estate, place, **options)
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
 class Life:
@@ -39,6 +39,7 @@ class Life:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
             command(estate, place, **options),
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -168,7 +169,7 @@ class ForkedLife(Life):
         stdin, self._say = os.pipe()
         self._hear, stdout = os.pipe()
         self._errors, stderr = os.pipe()
-        self.pid = nursery.fork(command(estate, place, **options)[2:], [stdin, stdout, stderr])
+        self.pid = nursery.fork(command(estate, place, **options)[3:], [stdin, stdout, stderr])
         for stream in (stdin, stdout, stderr):
             os.close(stream)
         self._out = os.fdopen(self._hear, encoding="utf-8")
