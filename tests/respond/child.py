@@ -3,8 +3,8 @@
 
 `KIND issued` is between an order's commit and anything that knows of it, KIND being the order's; `sessions ended` and
 `transport drained` are between what gateways did and its record, and so is `VERB acted` for what took place elsewhere;
-the other places are named by the interpreter. It says `looking`, `held`, `at PLACE` and `ended`, each with the monotonic
-clock's seconds.
+the other places are named by the interpreter. It says `looking`, `held`, `at PLACE` and `ended`, each with the
+monotonic clock's seconds.
 """
 
 from __future__ import annotations

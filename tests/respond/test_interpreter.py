@@ -117,5 +117,5 @@ def test_steps_that_are_not_taken_cost_no_durable_step_and_are_told_once_in_thei
     assert {one.summary for one in scene.run.steps if one.state == "skipped"} == {"its condition does not hold"}
     told = [event.body["step"] for event in estate.events("respond.step.")]
     assert told == ["a", "b", "c", "d", "e", "f"]
-    assert list(scene.runner.order.values()) == [["b", "d approval"], ["d", "undo"]]
+    assert list(scene.runner.order.values()) == [["b", "d approval"], ["d"]]
     assert scene.actions["good"].log == ["run", "run"]

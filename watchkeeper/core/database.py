@@ -57,7 +57,7 @@ class Database:
         self.sessions = f"watchkeeper {uuid.uuid4().hex[:16]}"
         """What a server calls this process's sessions: by it they can be told apart, and ended."""
         if url.startswith("sqlite"):
-            self.engine: Engine = create_engine(url, pool_pre_ping=True)
+            self.engine: Engine = create_engine(url)
             _use_wal(self.engine)
             readers: Engine = self.engine.execution_options(readonly=True)
         else:

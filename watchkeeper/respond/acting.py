@@ -98,8 +98,9 @@ class Stepper:
         action = self._actions.get(step.action)
         if action is None:
             return msgspec.structs.replace(result, state="failed", summary=f"there is no action {step.action} any more")
-        approvers = self.approvers(order, step.id)
-        if (action.reach is Reach.IRREVERSIBLE or is_asked(order.plan, step.id)) and not approvers:
+        asked = is_asked(order.plan, step.id)
+        approvers = self.approvers(order, step.id) if asked else ()
+        if (action.reach is Reach.IRREVERSIBLE or asked) and not approvers:
             said = "nobody approved it, or not this plan of it"
             return msgspec.structs.replace(result, state="failed", summary=said)
         try:

@@ -8,7 +8,7 @@ a gate (an approval, a wait, a person, branches) the workflow ends; the gate's r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,8 +91,8 @@ class RunInterpreter:
             why = self._strand(walk)
         except _Parked:
             return
-        self._note_passed(walk)
         if walk.strand:
+            self._note_passed(walk)
             outcome = "failed" if why else "completed"
 
             def end() -> None:
@@ -258,12 +258,15 @@ class RunInterpreter:
 
     def _end(self, walk: _Walk) -> None:
         order = walk.order
-        due = walk.do("undo", lambda: {"steps": self._to_undo(order)})["steps"]
+        # what ends a run early stays, so that a second life comes by here again
+        is_ending = self.waiting.until_done(lambda: self._gates.ending_of(order.run)) is not None
+        due = walk.do("undo", lambda: {"steps": self._to_undo(order)})["steps"] if is_ending else ()
         steps = {step.id: step for step in order.plan.each()}
         for name in due:
             walk.do(f"undo {name}", lambda name=name: _builtins(self.stepper.undo(order, steps[name])))  # type: ignore[misc]
             self._watch(f"{UNDO}{name} done")
-        self._until_paid(order.run, lambda: self._finish(order))
+        passed = tuple(walk.passed)
+        self._until_paid(order.run, lambda: self._finish(order, passed))
         self._watch("finished")
 
     def _until_paid(self, run: str, end: Callable[[], None]) -> None:
@@ -280,8 +283,8 @@ class RunInterpreter:
         ending = self._gates.ending_of(order.run)
         return self.stepper.revocable(order) if ending is not None and ending.is_undone else []
 
-    def _finish(self, order: Order) -> None:
-        results = self._progress.results(order.run)
+    def _finish(self, order: Order, passed: Sequence[Passed]) -> None:
+        results = [*self._progress.results(order.run), *(result for result, _ in passed)]
         advice = self.stepper.advices(order)
         gates = [gate for gate in self._gates.of_run(order.run) if gate.state is GateState.EXPIRED]
         advice += [f"Nobody decided about {gate.spec.what}. Contain by hand." for gate in gates if not gate.step]
@@ -291,7 +294,7 @@ class RunInterpreter:
         failed = bool(advice or gates)
         body: dict[str, Any] = {"steps": {r.step: r.state for r in results}, "advice": "\n".join(advice)}
         told = self.stepper.event(order, "respond.playbook.finished", "", body, "failure" if failed else "success")
-        self._progress.finished(order.run, told, body["advice"])
+        self._progress.finished(order.run, told, body["advice"], passed)
 
 
 def _asking(approval: PlannedApproval, what: str) -> GateSpec:

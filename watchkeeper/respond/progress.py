@@ -96,10 +96,14 @@ class Progress:
             row = session.get(StepRow, (run, step))
             return msgspec.json.decode(row.result, type=StepResult) if row else None
 
-    def finished(self, run: str, event: Event, advice: str) -> None:
-        """A run ended, and what follows for its incident: a state if anything was contained, and what is left to do."""
+    def finished(self, run: str, event: Event, advice: str, passed: Sequence[Passed] = ()) -> None:
+        """A run ended, and what follows for its incident: a state if anything was contained, and what is left to do.
+
+        `passed` are its last steps, where those were not taken.
+        """
         with self._report() as session:
             row = _store.locked(session, run) or self._run(session, run)
+            self._pass(session, row, passed)
             close_all(session, run)
             if row.state != _store.FINISHED:
                 row.state, row.outcome, row.finished_at = _store.FINISHED, event.outcome, event.time
