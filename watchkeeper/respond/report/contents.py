@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from watchkeeper.core.clock import to_iso
 from watchkeeper.respond.cases.model import CaseFile, LinkKind, NoteKind, Task
 from watchkeeper.respond.exports.model import Export
-from watchkeeper.respond.model import EXERCISE, Entry, IncidentState, Run, StepResult
+from watchkeeper.respond.model import EXERCISE, Entry, Incident, IncidentState, Run, StepResult
 from watchkeeper.respond.report.model import Report, Section
 
 NOT_KNOWN = "not known"
@@ -65,7 +65,7 @@ def _summary(file: CaseFile) -> Section:
     one = file.incident
     facts = (
         ("severity", _SEVERITIES.get(one.severity, str(one.severity))),
-        ("containment", one.state.value.replace("_", " ")),
+        ("containment", _contained(one)),
         ("status", one.status.value.replace("_", " ")),
         ("what it was", one.disposition.replace("_", " ") or "not decided"),
         ("owner", one.assignee or "nobody"),
@@ -76,6 +76,12 @@ def _summary(file: CaseFile) -> Section:
         ("owed next", one.advice or "-"),
     )
     return Section("Summary", words=_told(file), facts=facts)
+
+
+def _contained(one: Incident) -> str:
+    if one.state is not IncidentState.CLOSED:
+        return one.state.value.replace("_", " ")
+    return "was verified before it was closed" if one.contained_at else "was never verified"
 
 
 def _told(file: CaseFile) -> str:
@@ -185,7 +191,7 @@ def _run(run: Run) -> Section:
         words=words,
         head=("step", "action", "state", "contains", "effect", "took", "what was done"),
         rows=tuple(_step(step) for step in run.steps),
-        widths=(3, 3, 2, 3, 2, 2, 7),
+        widths=(30, 42, 24, 38, 20, 18, 58),
         empty="No step has ended yet.",
     )
 
