@@ -155,25 +155,27 @@ def test_what_waits_is_told_without_reading_it(data_dir: Path) -> None:
 
 
 @pytest.mark.behaviour("journal.cut-is-told-to-followers")
+@pytest.mark.parametrize("grown", [0, 1, 5, 6, 20])
 def test_a_follower_of_a_log_that_was_cut_is_told_by_its_next_record(
-    data_dir: Path, segments: Callable[[Path], list[Path]], make_event: Make
+    data_dir: Path, segments: Callable[[Path], list[Path]], make_event: Make, grown: int
 ) -> None:
-    reader = JournalReader(data_dir)
+    reader, cuts = JournalReader(data_dir), dict[str, int]()
     cursor = {record.position.writer: record.position.index + 1 for record in reader.read({}, limit=10_000)}
     last = segments(data_dir)[-1]
     start, _, _ = frames_of(last)[-1]
     with last.open("r+b") as file:
         file.truncate(start)
-    assert reader.resumed(cursor) == cursor  # nobody has opened it since
+    assert reader.resumed(cursor, cuts) == cursor  # nobody has opened it since
     journal = Journal.open(data_dir, "gateway")
-    journal.record(make_event(1))
-    first, *rest = reader.read(reader.resumed(cursor))
-    assert first.event is not None
-    assert (first.event.kind, first.event.body["index"]) == ("journal.writer.opened", first.position.index)
-    assert first.event.body["missing"] == cursor["gateway"] - first.position.index
-    after = {"gateway": rest[-1].position.index + 1}
-    assert reader.resumed(after) == after
-    for number in range(10):
+    for number in range(grown):
         journal.record(make_event(number))
-    assert len(reader.read(reader.resumed(after))) == 10
+    back = reader.resumed(cursor, cuts)
+    told, *rest = reader.read(back)
+    assert told.event is not None
+    assert (told.event.kind, told.event.body["index"]) == ("journal.writer.opened", told.position.index)
+    assert told.event.body["missing"] == cursor["gateway"] - told.position.index
+    assert len(rest) == grown
+    after = {"gateway": told.position.index + 1 + grown}
+    assert reader.resumed(after, cuts) == after
+    assert reader.resumed(cursor, {}) == cursor  # whoever begins now has read on behind it
     journal.close()

@@ -87,6 +87,7 @@ class Detector:
         self._judge = Judge(court, clock, self._counts)
         self._turn = threading.RLock()
         self._cursor: dict[str, int] | None = None
+        self._cuts: dict[str, int] = {}
         self.saved: dict[str, int] | None = None
         """The cursor as it is durable; `None` before the first look."""
         self._saved_at = 0
@@ -115,7 +116,8 @@ class Detector:
         self._publish()
         if self._is_failed:
             self.save()
-        records = self._place.reader.read(self._place.reader.resumed(cursor), limit=_CHUNK)
+        cursor.update(self._place.reader.resumed(cursor, self._cuts))
+        records = self._place.reader.read(cursor, limit=_CHUNK)
         self._take(records)
         self._pass_time(is_idle=not records)
         if self._is_due(is_idle=not records):

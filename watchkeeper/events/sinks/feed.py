@@ -48,6 +48,7 @@ class Feed:
         self._bytes = bytes
         self._ahead: deque[Record] = deque()
         self._cursor: dict[str, int] = {}
+        self._cuts: dict[str, int] = {}
         """Where the next look at the journal begins."""
 
     def begin(self, cursor: dict[str, int]) -> None:
@@ -101,7 +102,7 @@ class Feed:
 
     def _next(self) -> Record | None:
         if not self._ahead:
-            self._cursor = self._reader.resumed(self._cursor)
+            self._cursor = self._reader.resumed(self._cursor, self._cuts)
             records = self._reader.read(self._cursor, limit=_LOOK)
             for record in records:
                 self._cursor[record.position.writer] = record.position.index + 1

@@ -50,6 +50,7 @@ class QueueFollower:
         self.cursor: dict[str, int] | None = None
         """As it is durable; `None` before the first look."""
         self._place: dict[str, int] = {}
+        self._cuts: dict[str, int] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; outlives a full disk or a locked database."""
@@ -67,7 +68,7 @@ class QueueFollower:
         if self.cursor is None:
             self.cursor = self._load()
             self._place = dict(self.cursor)
-        self._place = self._reader.resumed(self._place)
+        self._place = self._reader.resumed(self._place, self._cuts)
         records = self._reader.read(self._place, limit=_CHUNK, decode=False)
         ours = [
             (event, record.position) for record in records

@@ -18,11 +18,6 @@ from watchkeeper.events.journal.reading.survey import Survey
 from watchkeeper.events.journal.reading.unreadable import Unreadable
 from watchkeeper.events.journal.segments import Segment, segments_in
 from watchkeeper.events.journal.subjects import SubjectKeys
-from watchkeeper.events.model import Event
-
-_LOOKED_BACK = 4_096
-_AT_ONCE = 64
-"""Records: how far the one that says what is missing is looked for, and in what portions."""
 
 
 class LogReader:
@@ -46,8 +41,6 @@ class LogReader:
         self._opened: list[bytes | None] = []
         self._opened_frame: Frame | None = None
         self._opened_at = -1
-        self._shorter = (0, 0)
-        """Durable size and cursor of a log that was found to be cut, and did not say so yet."""
         self._file = OpenFile()
         self.survey = Survey(data_dir, writer, self._file)
 
@@ -78,23 +71,6 @@ class LogReader:
             found += more
         return found
 
-    def resumed(self, start: int) -> int:
-        """Where to read on instead of at `start`: the record of its writer that says how much the log lacks.
-
-        Only where the log is shorter than `start`, so whoever asks had read what is gone; else `start` itself.
-        """
-        durable = read_mark(self._data_dir, self.writer)
-        if durable is None or durable >= start or self._shorter == (durable, start):
-            return start
-        self._shorter = durable, start
-        self._begin_anew()  # what is remembered of the file may be what was cut
-        for end in range(durable, max(0, durable - _LOOKED_BACK), -_AT_ONCE):
-            first = max(0, end - _AT_ONCE)
-            for record in reversed(self.read(first, end - first)):
-                if record.event is not None and _says_missing(record.event):
-                    return record.position.index
-        return start
-
     def _read_twice(self, index: int, limit: int, *, is_durable: bool, decode: bool) -> list[Record]:
         """Whether it cannot be read is believed at the second look: a file may have been rewritten under the first.
 
@@ -109,14 +85,15 @@ class LogReader:
                 is_before = error.end is not None and error.end <= index
                 if not is_second:
                     is_second = True
-                    self._begin_anew()
+                    self.begin_anew()
                 elif self._passes_over and is_before and error.resume is not None and error.first > stepped:
                     stepped = error.first
                     self._place = error.resume
                 else:
                     raise
 
-    def _begin_anew(self) -> None:
+    def begin_anew(self) -> None:
+        """Remember nothing of the files: they are not what they were."""
         self._place = self._frame = self._opened_frame = None
         self._file.close()
 
@@ -266,7 +243,3 @@ class LogReader:
         self._segments = segments_in(self._folder)
         at = bisect_right([segment.first for segment in self._segments], index) - 1
         return (self._segments[at].first, self._segments[at], 0) if at >= 0 else None
-
-
-def _says_missing(event: Event) -> bool:
-    return event.kind == "journal.writer.opened" and int(event.body.get("missing") or 0) > 0

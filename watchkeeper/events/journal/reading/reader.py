@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
-from watchkeeper.events.journal.mark import read_mark
+from watchkeeper.events.journal.mark import read_cut, read_mark
 from watchkeeper.events.journal.model import Corrupt, Position, Record, Waiting
 from watchkeeper.events.journal.reading.log import LogReader
 from watchkeeper.events.journal.subjects import SubjectKeys
@@ -81,24 +81,33 @@ class JournalReader:
         untold = self._untold()
         return [record for writer, records in taken.items() if writer not in untold for record in records]
 
-    def resumed(self, cursor: dict[str, int]) -> dict[str, int]:
+    def resumed(self, cursor: dict[str, int], cuts: dict[str, int]) -> dict[str, int]:
         """The cursor of a follower, put back where a log was cut below it and opened again.
 
         It goes on with the record that says how much is gone, so indices come a second time. Whoever follows a log asks
-        before each read: else what comes behind the cut is passed over until the log is as long as it was.
+        before each read, and keeps what this returns: else what comes behind the cut is passed over until the log is as
+        long as it was. `cuts` is what the follower knows of cuts, at first nothing; it is kept up to date here.
         """
-        shorter = [writer for writer, at in cursor.items() if (self.durable(writer) or at) < at]
-        if not shorter:
-            return cursor
-        with self._lock:
-            logs = [log for log in self._all() if log.writer in shorter]
-            return cursor | {log.writer: log.resumed(cursor[log.writer]) for log in logs}
+        back: dict[str, int] = {}
+        for writer in self.writers():
+            size, found = read_cut(self._data_dir, writer)
+            known = cuts.setdefault(writer, found)
+            if known != found:
+                cuts[writer] = found
+                if size < cursor.get(writer, 0):
+                    back[writer] = size
+        if back:
+            with self._lock:
+                for log in self._all():
+                    if log.writer in back:
+                        log.begin_anew()
+        return cursor | back
 
     def tail(self, cursor: dict[str, int], stop: threading.Event, poll: float = 0.05) -> Iterator[list[Record]]:
         """Batches as they become durable, until `stop` is set; never an empty one. `cursor` itself is not changed."""
-        place = dict(cursor)
+        place, cuts = dict(cursor), dict[str, int]()
         while not stop.is_set():
-            place = self.resumed(place)
+            place = self.resumed(place, cuts)
             records = self.read(place)
             if records:
                 for record in records:

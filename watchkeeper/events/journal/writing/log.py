@@ -147,8 +147,10 @@ class Log:
         self._segments = SegmentWriter(
             self._folder, settings.segment_bytes, end.path if end else None, end.offset if end else 0
         )
-        self._mark.set(self._tree.size)
         self.recovered = Recovered(self._tree.size, dropped, kept, max(0, copied - self._tree.size))
+        if self.recovered.missing:
+            self._mark.say_cut(self._tree.size, self._clock.now())
+        self._mark.set(self._tree.size)
 
     def _copy_checkpoint(self) -> None:
         try:
