@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from tests.respond.playing import Play, step
+from watchkeeper.core.clock import to_iso
 from watchkeeper.core.errors import Conflict, Denied, Invalid
 from watchkeeper.respond import IncidentState
 from watchkeeper.respond._store import RunRow
@@ -241,3 +242,25 @@ def test_after_a_restart_of_the_host_the_wall_clock_is_believed_and_silence_is_s
     play.clock.advance(3601 * 1_000_000)
     assert play.start() == {"gone": "failed"}
     assert wiped(play) == []
+
+
+@pytest.mark.behaviour("respond.asked-with-all-that-is-needed")
+def test_whoever_is_asked_is_told_how_many_until_when_what_then_and_where_to_look(estate):
+    asked = "approve: {by: responder, quorum: 2, timeout: 4h, on_timeout: escalate, escalate_to: [admin]}"
+    play = Play(estate, step("wipe", "wipes", f"with: {{word: now}}, {asked}"))
+    play.start()
+    gate = play.gate("wipe")
+    notices = [notice.text.split("\n") for notice in play.notifications.latest()]
+    assert notices == [
+        [
+            "2 of responder must approve: wipes word=now",
+            f"Nobody by {to_iso(gate.due_at)}: admin may decide, too.",
+            f"What is done so far: watchkeeper incidents show {play.incident.number}",
+            f"watchkeeper playbooks approve {gate.id}",
+            f"watchkeeper playbooks decline {gate.id}",
+        ]
+    ]
+    play.later(4 * 3600 + 1)
+    last = play.notifications.latest()[0].text
+    assert last.startswith("2 of responder, admin must approve: wipes word=now")
+    assert f"Nobody by {to_iso(play.gate('wipe').due_at)}: it is not done." in last

@@ -3,64 +3,131 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.estate import RunningEstate
+from watchkeeper.app.log_cutting import cut
+from watchkeeper.app.settings import Loaded, load
 from watchkeeper.app.state import database_at
 from watchkeeper.core.clock import SystemClock
+from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Conflict
+from watchkeeper.core.files import write_private
 from watchkeeper.exercise.incidents.model import Scripted
 from watchkeeper.exercise.incidents.playing import Rehearsal
+from watchkeeper.exercise.incidents.ports import ADMINS, RESPONDER
 from watchkeeper.exercise.model import Report, Step
 from watchkeeper.gateway.presence import Presence
 
-DECIDER = "exercise-responder"
-"""The operator who decides in an exercise: invited for it, and gone afterwards."""
 _HOUR = 3600
+_ROLES = dict.fromkeys(ADMINS, "admin") | {RESPONDER: "responder"}
+_SCOPES = ["approvals:decide", "playbooks:run"]
 
 
-def rehearse(data_dir: Path, urls: Mapping[str, str], script: Scripted, told: Callable[[Step], None]) -> Report:
-    """Play one incident against this estate, which must have the exercise's servers."""
-    with RehearsalGround(data_dir, urls).staffed() as ground:
-        return asyncio.run(Rehearsal(ground, script, told).run())
+_STAGE = """# An estate for scripted incidents: ports that are free, calls that do not wait
+# long for people, and policies that let something through.
+[gateway]
+port = 0
+
+[console]
+port = 0
+
+[approvals]
+wait_seconds = 1
+
+[policy]
+folders = [{folder}]
+"""
+
+
+def stage(folder: Path) -> Loaded:
+    """Settings of an estate for scripted incidents alone, its data in `folder`/data."""
+    path = folder / "stage.toml"
+    write_private(path, _STAGE.format(folder=json.dumps(str(content_folder("exercises") / "careless"))).encode())
+    return load(path, folder / "data")
+
+
+class Host(Protocol):
+    """Whoever started the estate for this exercise."""
+
+    def without(self, service: str) -> AbstractContextManager[None]:
+        """While it is entered this service is down; then it is started again."""
+        ...
+
+
+def rehearse(
+    data_dir: Path,
+    urls: Mapping[str, str],
+    scripts: Iterable[Scripted],
+    told: Callable[[Step], None],
+    host: Host | None = None,
+) -> dict[str, Report]:
+    """Play incidents one after the other against this estate, which must have the exercise's servers; name → report.
+
+    `host` is given for an estate that nobody else uses: only there a log is cut.
+    """
+    chosen = list(scripts)
+    with RehearsalGround(data_dir, urls, host).staffed({name for one in chosen for name in one.voters}) as ground:
+        return {one.name: asyncio.run(Rehearsal(ground, one, told).run()) for one in chosen}
 
 
 class RehearsalGround(RunningEstate):
     """Implements `exercise.incidents.ports.Ground`."""
 
-    def __init__(self, data_dir: Path, urls: Mapping[str, str]) -> None:
+    def __init__(self, data_dir: Path, urls: Mapping[str, str], host: Host | None = None) -> None:
         super().__init__(data_dir, urls)
-        self._host = Administration(data_dir)
-        self._decider: Administration | None = None
+        self._host = host
+        self._voices: dict[str, Administration] = {}
 
     @contextmanager
-    def staffed(self) -> Iterator[RehearsalGround]:
-        """With an operator who decides; whoever began a run must not be the only one who approves it."""
-        ask = self._host.call
+    def staffed(self, more: Collection[str] = ()) -> Iterator[RehearsalGround]:
+        """With operators who decide; whoever began a run must not be the only one who approves it."""
+        ask, names = self._ask.call, {RESPONDER, *more}
         people = {person["name"]: person for person in ask("operators.list")}
-        if DECIDER in people and not people[DECIDER]["revoked_at"]:
-            ask("operators.revoke", name=DECIDER)
-        ask("operators.invite", name=DECIDER, role_name="responder")
-        scopes = ["approvals:decide", "playbooks:run"]
-        token = ask("operators.token", name=DECIDER, scopes=scopes, seconds=_HOUR)["token"]
-        self._decider = Administration(self.data_dir, str(token))
+        for name in sorted(names):
+            if name in people and not people[name]["revoked_at"]:
+                ask("operators.revoke", name=name)
+            ask("operators.invite", name=name, role_name=_ROLES[name])
+            token = ask("operators.token", name=name, scopes=_SCOPES, seconds=_HOUR)["token"]
+            self._voices[name] = Administration(self.data_dir, str(token))
         try:
             yield self
         finally:
-            ask("operators.revoke", name=DECIDER)
+            for name in sorted(names):
+                ask("operators.revoke", name=name)
+            self._close_about(names)
+
+    def _close_about(self, names: Collection[str]) -> None:
+        """That an administrator was invited is an alert; whoever invited them for an exercise has answered it."""
+        guests = {f"operator:{name}" for name in names}
+        for row in self._ask.call("incidents.list"):
+            if row["opened_at"] < self._began or row["state"] == "closed":
+                continue
+            case = self._ask.call("incidents.show", incident=row["id"])
+            if {alert["target"] for alert in case["alerts"]} <= guests:
+                self._ask.call("incidents.close", incident=row["id"], reason="invited for an exercise, and gone")
 
     def ask(self, act: str, /, **arguments: Any) -> Any:
-        return self._host.call(act, **arguments)
+        return self._ask.call(act, **arguments)
 
-    def decide(self, act: str, /, **arguments: Any) -> Any:
-        assert self._decider is not None
-        return self._decider.call(act, **arguments)
+    def decide(self, voice: str, act: str, /, **arguments: Any) -> Any:
+        return self._voices[voice].call(act, **arguments)
+
+    def forget_tokens(self) -> None:
+        self._tokens.clear()
+
+    def cut_log(self) -> str:
+        if self._host is None:
+            raise Conflict("no log of an estate that is somebody's is cut", hint="play it without --data")
+        with self._host.without("console"):
+            return cut(self.data_dir, "console")
 
     @contextmanager
     def frozen_gateway(self) -> Iterator[None]:

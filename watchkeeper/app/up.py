@@ -6,8 +6,8 @@ import asyncio
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -83,6 +83,22 @@ class Up:
         while not self._stop.wait(_LOOK):
             for line in self._supervisor.tend():
                 self._told(line)
+
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """While it is entered the service of this name is down, as if its process had ended; then it is started anew.
+
+        Not beside `wait`, which starts again what is down.
+        """
+        assert self._supervisor is not None
+        service = next(one for one in self._supervisor.services if one.name == name)
+        service.stop()
+        try:
+            yield
+        finally:
+            service.start()
+            service.await_ready()
+            self._facts[name] = service.facts
 
     def exercise(self, told: Callable[[Step], None]) -> Report:
         """Run the demo's attacks against this estate; each step is recorded."""

@@ -12,6 +12,7 @@ import msgspec
 
 from watchkeeper.cli import options, output
 from watchkeeper.cli.tabletop import tabletop
+from watchkeeper.core.errors import Conflict
 
 if TYPE_CHECKING:
     from watchkeeper.app.attacking import Attacked
@@ -90,23 +91,30 @@ def incident(name: str, data: Path | None, as_json: bool) -> None:
     operator decides. At the end its orders are lifted and its incident is closed.
 
     With --data, on the estate that `watchkeeper up --demo` runs there, or, when none runs, on one that is started for
-    it; `gateway_down` stops its gateway for some seconds.
+    it; `gateway_down` stops its gateway for some seconds. Those that need careless policies, or harm the estate, are
+    played without --data only.
 
     Exit code 0 only if every expected step was seen, else 1.
     """
     from watchkeeper.exercise.incidents.script import INCIDENTS, named  # noqa: PLC0415 — the MCP SDK
 
     if not name:
-        rows = [{"name": one.name, "title": one.title, "ends": one.state} for one in INCIDENTS]
+        rows = [
+            {"name": one.name, "playbook": one.book, "title": one.title, "ends": one.state, "alone": one.is_alone}
+            for one in INCIDENTS
+        ]
         if as_json:
             output.lines(rows)
         else:
-            output.table(["incident", "what happens", "ends"], [list(row.values()) for row in rows], empty="None.")
+            shown = [[row["name"], row["playbook"], row["title"], row["ends"]] for row in rows]
+            output.table(["incident", "playbook", "what happens", "ends"], shown, empty="None.")
         return
     script = named(name)
     if data is None:
         with tempfile.TemporaryDirectory(prefix="watchkeeper-exercise-") as folder:
-            report = _play(Path(folder, "data"), script, as_json=as_json)
+            report = _play_alone(Path(folder), script, as_json=as_json)
+    elif script.is_alone:
+        raise Conflict(f"{name} is played on an estate of its own", hint="leave --data out")
     else:
         report = _play(data, script, as_json=as_json)
     if as_json:
@@ -123,11 +131,25 @@ def _play(folder: Path, script: Scripted, *, as_json: bool) -> Report:
     told = (lambda _: None) if as_json else tell_step
     running = stage_of(folder)
     if running is not None:
-        return rehearse(folder, running, script, told)
+        return rehearse(folder, running, [script], told)[script.name]
+    _say_starting(as_json=as_json)
+    with Up(load(None, folder, free_ports=True), demo=True, told=lambda _: None) as up:
+        return rehearse(folder, up.urls, [script], told)[script.name]
+
+
+def _play_alone(folder: Path, script: Scripted, *, as_json: bool) -> Report:
+    from watchkeeper.app.rehearsing import rehearse, stage  # noqa: PLC0415 — help must not wait for the gateway
+    from watchkeeper.app.up import Up  # noqa: PLC0415 — the same
+
+    loaded, told = stage(folder), (lambda _: None) if as_json else tell_step
+    _say_starting(as_json=as_json)
+    with Up(loaded, demo=True, told=lambda _: None) as up:
+        return rehearse(loaded.data_dir, up.urls, [script], told, up)[script.name]
+
+
+def _say_starting(*, as_json: bool) -> None:
     if not as_json:
         output.text("Starting the gateway, the watch and the console on loopback …\n")
-    with Up(load(None, folder, free_ports=True), demo=True, told=lambda _: None) as up:
-        return rehearse(folder, up.urls, script, told)
 
 
 def tell_step(step: Step) -> None:

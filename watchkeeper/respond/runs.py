@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from watchkeeper.core.clock import to_iso
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.text import visible
@@ -103,17 +104,29 @@ class Runs:
 
     def _notice(self, gate: Gate) -> Notification:
         order = self._ground.progress.document(gate.run)
-        approves = gate.kind is GateKind.APPROVAL
-        what = "must approve" if approves else "must do something, and say how it went"
-        how = f"watchkeeper playbooks {'approve' if approves else 'answer'} {gate.id}"
-        asked = visible(gate.spec.what, limit=500)
         return Notification(
             key=f"gate:{gate.id}:{gate.level}",
             time=self._ground.services.clock.now(),
             incident=gate.incident,
             number=gate.number,
             title=gate.title,
-            text=f"{', '.join(gate.voters)} {what}: {asked}\n{how}",
+            text=asking(gate),
             severity=int(order["incident"]["severity"]),
             labels=tuple(order["incident"]["labels"]),
         )
+
+
+def asking(gate: Gate) -> str:
+    """What people are told of a gate of theirs: about what, until when and what then, where to look, what to type."""
+    approves, who = gate.kind is GateKind.APPROVAL, ", ".join(gate.voters)
+    who = f"{gate.spec.quorum} of {who}" if gate.spec.quorum > 1 else who
+    what = "must approve" if approves else "must do something, and say how it went"
+    then = f"{', '.join(gate.spec.escalate_to)} may decide, too" if gate.spec.escalate_to and not gate.level else ""
+    lines = [
+        f"{who} {what}: {visible(gate.spec.what, limit=500)}",
+        f"Nobody by {to_iso(gate.due_at)}: {then or 'it is not done'}." if gate.due_at else "",
+        f"What is done so far: watchkeeper incidents show {gate.number}",
+        f"watchkeeper playbooks {'approve' if approves else 'answer'} {gate.id}",
+        f"watchkeeper playbooks decline {gate.id}" if approves else "",
+    ]
+    return "\n".join(line for line in lines if line)

@@ -39,10 +39,13 @@ class Scene:
         self.estate = estate
         self.mark = token_hex(2)
         """In names that have to be new: what an earlier run showed is pinned."""
+        self.said: dict[str, Any] = {}
+        """How the training server behaves now."""
         self._state = training_state(estate.data_dir)
 
     def behave(self, **said: Any) -> None:
         """From now on the training server does this, and nothing else; without arguments it is harmless."""
+        self.said = said
         self._state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self._state, json.dumps(said).encode())
 

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import Any
 
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import WatchkeeperError
@@ -18,32 +18,32 @@ from watchkeeper.events import Event
 from watchkeeper.exercise.agent import AUTO
 from watchkeeper.exercise.attacks.scene import Scene
 from watchkeeper.exercise.demo import Timed, Unseen
+from watchkeeper.exercise.incidents.looking import REASON, Looking
 from watchkeeper.exercise.incidents.model import Scripted
-from watchkeeper.exercise.incidents.ports import Ground
+from watchkeeper.exercise.incidents.ports import RESPONDER, Ground
+from watchkeeper.exercise.incidents.scenes import look_again, still_refused, works_again
 from watchkeeper.exercise.model import Report, Step
-from watchkeeper.exercise.stage import TOOLS, TRAINING
+from watchkeeper.exercise.stage import THIEF, TOOLS, TRAINING
 
-WAIT = 60.0
-"""Seconds to wait for what should be seen."""
+_DECIDED = "gateway.request.decided"
 _RAISED = "detect.alert.raised"
 _VERIFIED = "respond.containment.verified"
-_REASON = "an exercise"
-T = TypeVar("T")
 
 
-class Rehearsal:
+class Rehearsal(Looking):
     """One run of an incident; `told` hears of each step as it ends."""
 
     def __init__(self, ground: Ground, script: Scripted, told: Callable[[Step], None]) -> None:
-        self._ground = ground
-        self._script = script
+        super().__init__(ground, script)
         self._scene = Scene(ground)
         self._told = told
         self._steps: list[Step] = []
         self._began = SystemClock().now()
-        self._alert: Event | None = None
-        self._number = ""
-        self._run: dict[str, Any] = {}
+        self._restored_at = 0
+        self._lifted: set[str] = set()
+        """Orders that the run itself has taken back."""
+        self._others: set[str] = set()
+        """Incidents that were open before this one was closed: the attack may have begun more than one."""
 
     async def run(self) -> Report:
         """Every step in order, the first that is not seen is the last."""
@@ -72,24 +72,33 @@ class Rehearsal:
         plan: list[tuple[str, str, Callable[[], Awaitable[str | Timed]]]] = [
             ("happened", script.title, self._happen),
             ("alerted", "A rule raised an alert, and an incident is open", self._alerted),
-            ("begun", f"The playbook {script.name} began (time since the alert)", self._begun),
+            ("begun", f"The playbook {script.book} began (time since the alert)", self._begun),
         ]
         if script.verified:
             plan.append(("verified", "Each containment is proven by a probe (time since the alert)", self._verified))
         if script.unavailable:
             plan.append(("unavailable", "What nothing here carries out yet says so", self._unavailable))
-        if script.refused is not None:
+        if script.tried:
             plan.append(("refused", "What was contained does not work any more", self._refused))
         if script.approvals or script.manual:
             plan.append(("waiting", "What cannot be undone, or a person does, waits in the inbox", self._waiting))
-        if script.lifted:
-            plan.append(("undone", "The run is ended and what it did is taken back", self._undone))
-            return plan
-        if script.approvals:
-            plan.append(("approved", "Another operator approves, and it is done and proven", self._approved))
-        if script.manual:
-            plan.append(("answered", "Another operator says what they did", self._answered))
-        plan.append(("ended", f"The run ended, and the incident is {script.state}", self._ended))
+            plan.append(("standing", f"While it waits the incident is {script.waits or script.state}", self._standing))
+        if script.is_undone:
+            plan.append(("undone", "The run is ended and takes back what it did", self._undone))
+        else:
+            if script.approvals:
+                plan.append(("approved", "Other operators approve, and it is done and proven", self._approved))
+            if script.manual:
+                plan.append(("answered", "Another operator says what they did", self._answered))
+            plan.append(("ended", f"The run ended, and the incident is {script.state}", self._ended))
+        plan.append(
+            ("closed", "The incident is closed, and what is still in force is lifted, each a fact", self._closed)
+        )
+        if script.tried:
+            plan.append(("restored", "What was contained works again", self._restored))
+        if script.echo:
+            plan.append(("echoed", "A rule tells that it was called, and that is closed", self._echoed))
+        plan.append(("quiet", "Nothing of that began another incident", self._quiet))
         return plan
 
     # -- the steps: each returns its evidence, or raises `Unseen` ------------------------------------------------
@@ -99,8 +108,10 @@ class Rehearsal:
 
     async def _alerted(self) -> Timed:
         def raised() -> list[Event]:
-            wanted = "" if self._script.inputs is not None else self._script.name
             since = [e for e in self._ground.events(_RAISED) if e.body.get("event_time", 0) >= self._began]
+            if self._script.alert:
+                return [e for e in since if e.body.get("name") == self._script.alert]
+            wanted = "" if self._script.inputs is not None else self._script.book
             return [e for e in since if not wanted or (e.body.get("playbook") == wanted and e.outcome != "deny")]
 
         alert = self._alert = (await self._wait(raised))[-1]
@@ -118,7 +129,7 @@ class Rehearsal:
         trouble = script.during(self._ground) if script.during is not None else nullcontext()
         with trouble:
             if script.inputs is not None:
-                asked = {"playbook": script.name, "incident": self._number, "reason": _REASON, "inputs": script.inputs}
+                asked = {"playbook": script.book, "incident": self._number, "reason": REASON, "inputs": script.inputs}
                 await asyncio.to_thread(lambda: self._ground.ask("playbooks.run", **asked))
             self._run = await self._wait_run(lambda found: bool(found["steps"]) and self._is_whole(found))
         return Timed(f"run {self._run['run']['id'][:8]}", self._since_alert(self._run["run"]["begun_at"]))
@@ -141,8 +152,7 @@ class Rehearsal:
         return ", ".join(sorted(wanted))
 
     async def _refused(self) -> str:
-        assert self._script.refused is not None
-        return await self._script.refused(self._scene)
+        return await still_refused(self._scene, self._script.tried, self._script.by)
 
     async def _waiting(self) -> str:
         wanted = set(self._script.approvals) | set(self._script.manual)
@@ -155,16 +165,33 @@ class Rehearsal:
             raise Unseen(f"done before anybody agreed: {', '.join(done)}")
         return ", ".join(sorted(wanted))
 
+    async def _standing(self) -> str:
+        wanted = self._script.waits or self._script.state
+        state = await self._wait(lambda: [s for s in [self._state()] if s == wanted])
+        return f"{self._number} is {state[0]}"
+
     async def _approved(self) -> str:
-        wanted = set(self._script.approvals)
-        for step in wanted:
-            await self._decide(step, "approve")
-        self._run = await self._wait_run(lambda found: wanted <= self._proven(found))
-        return ", ".join(sorted(wanted))
+        done, voters = set(self._script.approvals) - set(self._script.too_late), self._script.voters or (RESPONDER,)
+        for step in self._script.approvals:
+            for voice in voters:
+                await self._still_asked(step)
+                await self._decide(voice, step, "approve")
+        self._run = await self._wait_run(lambda found: done <= self._proven(found) and self._has_given_up(found))
+        return f"{', '.join(self._script.approvals)}, each by {len(voters)}"
+
+    async def _still_asked(self, step: str) -> None:
+        """Before the last of them has agreed nothing is done."""
+        self._run = await self._wait_run(lambda found: step in self._open(found))
+        if step in {one["step"] for one in self._run["steps"]}:
+            raise Unseen(f"{step} was done before everybody agreed")
+
+    def _has_given_up(self, found: Mapping[str, Any]) -> bool:
+        given_up = {step["step"] for step in found["steps"] if step["state"] == "unavailable"}
+        return set(self._script.too_late) <= given_up
 
     async def _answered(self) -> str:
         for step in self._script.manual:
-            await self._decide(step, "done")
+            await self._decide(RESPONDER, step, "done")
         return ", ".join(self._script.manual)
 
     async def _ended(self) -> str:
@@ -173,86 +200,74 @@ class Rehearsal:
         return f"{self._number} is {state[0]}; the run: {self._run['run']['outcome']}"
 
     async def _undone(self) -> str:
-        run = self._run["run"]["id"]
-        before = await asyncio.to_thread(self._kinds)
-        if missing := set(self._script.lifted) - before:
-            raise Unseen(f"was not in force: {', '.join(sorted(missing))}")
-        asked = {"run": run, "undo": True, "reason": _REASON}
+        run, before = self._run["run"]["id"], await asyncio.to_thread(self._in_force)
+        asked = {"run": run, "undo": True, "reason": REASON}
         await asyncio.to_thread(lambda: self._ground.ask("playbooks.cancel", **asked))
         self._run = await self._wait_run(lambda found: found["run"]["state"] == "finished")
-        left = await asyncio.to_thread(self._kinds)
-        if still := set(self._script.lifted) & left:
-            raise Unseen(f"is still in force: {', '.join(sorted(still))}")
-        return f"lifted: {', '.join(self._script.lifted)}"
+        given = {order["id"]: order["kind"] for order in before if order["run"] == run}
+        left = {order["id"] for order in await asyncio.to_thread(self._in_force)}
+        if not given or left & given.keys():
+            raise Unseen(f"in force before: {given}; afterwards: {left & given.keys()}")
+        self._lifted = set(given)
+        return f"lifted: {', '.join(sorted(given.values()))}"
 
-    # -- looking ---------------------------------------------------------------------------------------------------
+    async def _closed(self) -> str:
+        was_changed = "rug_pull" in self._scene.said
+        self._scene.behave()
+        if was_changed:
+            await self._mended()
+        self._others = {row["number"] for row in await asyncio.to_thread(self._opened)}
+        await asyncio.to_thread(self._end)
+        orders = await asyncio.to_thread(self._in_force)
+        for order in orders:
+            await asyncio.to_thread(self._lift, order["id"])
+        lifted = self._lifted | {order["id"] for order in orders}
 
-    def _opened(self) -> list[dict[str, Any]]:
-        return [row for row in self._ground.ask("incidents.list") if row["state"] != "closed"]
+        def told() -> bool:
+            return lifted <= {event.body["order"] for event in self._ground.events("gateway.order.lifted")}
 
-    def _state(self) -> str:
-        return str(self._ground.ask("incidents.show", incident=self._number)["incident"]["state"])
+        await self._wait(lambda: [True] if told() else [])
+        return f"lifted: {', '.join(sorted(order['kind'] for order in orders)) or 'nothing was left'}"
 
-    def _kinds(self) -> set[str]:
-        incident = self._run["run"]["incident"]
-        return {str(one["kind"]) for one in self._ground.ask("quarantine.list") if one["incident"] == incident}
+    async def _mended(self) -> None:
+        """The server shows again what it should, and that is looked at: it belongs to this incident."""
+        began = SystemClock().now()
+        if await look_again(self._scene):
+            looks = {"actor": f"agent:{THIEF}", "server": TRAINING}
+            await self._wait(lambda: [e for e in self._ground.events(_DECIDED, **looks) if e.time >= began])
+        await self._wait(lambda: [True] if self._ground.is_caught_up() else [])
 
-    def _is_whole(self, found: Mapping[str, Any]) -> bool:
-        """Whether this run's plan has all that the script wants; an earlier one knew of fewer alerts."""
-        planned = [step for step in _each(found["plan"]["steps"]) if not (step.get("skip") or step.get("broken"))]
-        names = {step["id"] for step in planned}
-        return set(self._script.verified) | set(self._script.approvals) | set(self._script.unavailable) <= names
+    async def _restored(self) -> str:
+        if "revoke" in self._script.approvals:
+            await asyncio.to_thread(self._ground.forget_tokens)
+        async with self._scene.agent(era=AUTO) as agent:
+            await agent.tools()
+        self._restored_at = SystemClock().now()
+        return await works_again(self._scene, self._script.tried, self._script.by)
 
-    @staticmethod
-    def _proven(found: Mapping[str, Any]) -> set[str]:
-        return {step["step"] for step in found["steps"] if step["verified"] is True}
+    async def _echoed(self) -> str:
+        began = self._restored_at
 
-    @staticmethod
-    def _open(found: Mapping[str, Any]) -> dict[str, str]:
-        kinds = ("approval", "manual")
-        return {
-            gate["step"]: gate["id"] for gate in found["gates"] if gate["state"] == "open" and gate["kind"] in kinds
-        }
+        def told() -> list[str]:
+            alerts = [e for e in self._ground.events(_RAISED) if e.body.get("name") == self._script.echo]
+            ids = {e.id for e in alerts if e.body.get("event_time", 0) >= began}
+            cases = (self._ground.ask("incidents.show", incident=row["id"]) for row in self._opened())
+            return [c["incident"]["number"] for c in cases if ids & {alert["id"] for alert in c["alerts"]}]
 
-    async def _decide(self, step: str, choice: str) -> None:
-        gate = self._open(self._run)[step]
-        said = {"gate": gate, "choice": choice, "comment": _REASON}
-        await asyncio.to_thread(lambda: self._ground.decide("playbooks.say", **said))
+        (number, *_) = await self._wait(told)
+        close = {"incident": number, "reason": REASON}
+        await asyncio.to_thread(lambda: self._ground.ask("incidents.close", **close))
+        return f"{self._script.echo}: {number}"
 
-    async def _wait_run(self, holds: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
-        def look() -> list[dict[str, Any]]:
-            rows = self._ground.ask("playbooks.runs", incident=self._number)
-            mine = [row for row in rows if row["playbook"] == self._script.name]
-            if self._run:
-                mine = [row for row in mine if row["id"] == self._run["run"]["id"]]
-            found = (self._ground.ask("playbooks.run_show", run=row["id"]) for row in mine)
-            return [one for one in found if holds(one)]
+    async def _quiet(self) -> str:
+        await self._wait(lambda: [True] if self._ground.is_caught_up() else [])
+        rows = await asyncio.to_thread(self._opened)
+        begun = {row["number"]: row["title"] for row in rows if row["number"] not in self._others and row["labels"]}
+        if begun or (state := await asyncio.to_thread(self._state)) != "closed":
+            raise Unseen(f"open: {begun}" if begun else f"{self._number} is {state}")
+        return f"{self._number} is closed"
 
-        try:
-            return (await self._wait(look))[0]
-        except Unseen as error:
-            raise Unseen(f"{error}; {await asyncio.to_thread(self._how_it_stands)}") from None
-
-    def _how_it_stands(self) -> str:
-        rows = self._ground.ask("playbooks.runs", incident=self._number)
-        mine = [self._ground.ask("playbooks.run_show", run=row["id"]) for row in rows]
-        told = [
-            ", ".join(f"{step['step']} {step['state']} {step['verified']} {step['summary']}" for step in one["steps"])
-            for one in mine
-        ]
-        return " | ".join(told) or "no playbook ran"
-
-    async def _wait(self, look: Callable[[], list[T]]) -> list[T]:
-        deadline = time.monotonic() + WAIT
-        while True:
-            if found := await asyncio.to_thread(look):
-                return found
-            if time.monotonic() > deadline:
-                raise Unseen(f"not seen within {WAIT:.0f} s")
-            await asyncio.sleep(0.05)
-
-    def _since_alert(self, moment: int) -> float:
-        return max(0, moment - (self._alert.time if self._alert is not None else moment)) / 1000
+    # -- around the steps ---------------------------------------------------------------------------------------
 
     async def _step(self, name: str, title: str, take: Callable[[], Awaitable[str | Timed]]) -> bool:
         began, took = time.perf_counter(), None
@@ -272,15 +287,14 @@ class Rehearsal:
 
     def _close(self) -> None:
         """Nothing of it stays: its orders are lifted, its incident is closed, also one that no label marks."""
-        for row in self._ground.ask("playbooks.runs", incident=self._number) if self._number else ():
-            if row["state"] != "finished":
-                self._ground.ask("playbooks.cancel", run=row["id"], undo=True, reason=_REASON)
+        if self._number:
+            self._end()
         self._ground.clear()
-        if self._number and self._state() != "closed":
-            self._ground.ask("incidents.close", incident=self._number, reason=_REASON)
 
-
-def _each(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """These planned steps and those inside them."""
-    inner = [_each(branch) for step in steps for branch in (step.get("branches") or {}).values()]
-    return [*steps, *(one for block in inner for one in block)]
+    def _end(self) -> None:
+        """Its runs are over, and it is closed."""
+        for row in self._ground.ask("playbooks.runs", incident=self._number):
+            if row["state"] != "finished":
+                self._ground.ask("playbooks.cancel", run=row["id"], undo=True, reason=REASON)
+        if self._state() != "closed":
+            self._ground.ask("incidents.close", incident=self._number, reason=REASON)

@@ -7,6 +7,11 @@ from typing import Any, Protocol
 
 from watchkeeper.exercise.ports import Estate
 
+RESPONDER = "exercise-responder"
+"""The operator who decides in an exercise: invited for it, and gone afterwards."""
+ADMINS = ("exercise-admin", "exercise-second-admin")
+"""Two administrators, for what takes two."""
+
 
 class Ground(Estate, Protocol):
     """The estate, as an operator has it. Every method blocks."""
@@ -15,10 +20,21 @@ class Ground(Estate, Protocol):
         """An act of administration, as whoever plays."""
         ...
 
-    def decide(self, act: str, /, **arguments: Any) -> Any:
-        """The same by another operator, a responder with a token of their own: whoever began it decides nothing."""
+    def decide(self, voice: str, act: str, /, **arguments: Any) -> Any:
+        """The same by another operator with a token of their own: whoever began it decides nothing."""
+        ...
+
+    def forget_tokens(self) -> None:
+        """Clients get a new token when they ask the next time: the one that they had may have been revoked."""
         ...
 
     def frozen_gateway(self) -> AbstractContextManager[None]:
         """While it is entered the gateway does not answer."""
+        ...
+
+    def cut_log(self) -> str:
+        """Take the newest records off the console's log while the console is down, and start it again; what was done.
+
+        Raises `Conflict` on an estate that is somebody's.
+        """
         ...

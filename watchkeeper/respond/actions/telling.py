@@ -24,7 +24,8 @@ class Notify(NothingToUndo):
         """Integrations that are told beside those whose settings ask for this severity."""
 
     def run(self, parameters: Parameters, context: ActionContext) -> Outcome:
-        return self._send(parameters, context, f"{parameters.text}\n{context.report}".strip(), context.key)
+        done = f"\nDone so far:\n{context.report}" if context.report else ""
+        return self._send(parameters, context, f"{parameters.text}{done}", context.key)
 
     def undo(self, parameters: Parameters, context: ActionContext) -> Outcome:
         """What was told is not untold: the same people are told that it is taken back."""
