@@ -17,16 +17,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
-from tests.app.conftest import command
 from tests.app.gateway_process import Client, gateway_process, until
 from tests.app.mcp_server import small_server
 from tests.gateway.authorization_server import AuthorizationServer
 from tests.gateway.certificates import Authority
+from tests.respond.integrations.hostile import System, http_system
 from tests.respond.integrations.servers import Request, elsewhere, hangs, on_the_wire
 from watchkeeper.app.integrations import tokens_of
 from watchkeeper.app.platform import opened
 from watchkeeper.app.settings import load
+from watchkeeper.cli import main
 from watchkeeper.core.errors import NotFound, WatchkeeperError
 from watchkeeper.events import JournalReader
 from watchkeeper.respond.actions.tokens import RevokeToken
@@ -217,6 +219,13 @@ def hanging(stack: ExitStack, folder: Path) -> tuple[str, dict[str, str], Callab
     return f"http://{stack.enter_context(on_the_wire(hangs))}", {}, lambda: True
 
 
+def misbehaving(mode: str) -> Any:
+    def begin(stack: ExitStack, folder: Path) -> tuple[str, dict[str, str], Callable[[], bool]]:
+        return f"http://{stack.enter_context(http_system(System(lambda _: (200, b''), mode)))}", {}, lambda: True
+
+    return begin
+
+
 def redirecting(stack: ExitStack, folder: Path) -> tuple[str, dict[str, str], Callable[[], bool]]:
     inside = stack.enter_context(elsewhere(lambda _: (200, {"active": False})))
     there = stack.enter_context(elsewhere(lambda _: (307, b"", {"Location": f"{inside.url}/revoke"})))
@@ -233,7 +242,13 @@ def untrusted(stack: ExitStack, folder: Path) -> tuple[str, dict[str, str], Call
 
 
 @pytest.mark.behaviour("tokens.hostile-issuer")
-@pytest.mark.parametrize("hostile", [hanging, redirecting, untrusted])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *(hanging, redirecting, untrusted),
+        *(pytest.param(misbehaving(mode), id=mode) for mode in ("drips", "closes", "floods")),
+    ],
+)
 def test_an_issuer_that_cannot_be_told_fails_the_step_and_our_doors_refuse_all_the_same(
     scene: Scene, tmp_path: Path, hostile: Any
 ) -> None:
@@ -256,27 +271,31 @@ def test_an_issuer_that_cannot_be_told_fails_the_step_and_our_doors_refuse_all_t
 # -- by hand
 
 
+def by_hand(*words: str) -> Result:
+    return CliRunner().invoke(main, ["revocations", *words])
+
+
 @pytest.mark.behaviour("revocations.by-command")
 def test_an_operator_revokes_lists_and_lifts_on_the_command_line(scene: Scene) -> None:
     data = ("--data", str(scene.running.data))
     token = scene.token(sub="carol", jti="carol-1")
     reference = scene.kept(token)
     assert scene.status(token) == 200
-    added = command("revocations", "add", "--token", reference, "--reason", "shown in a log", "--json", *data)
-    assert added.returncode == 0, added.stderr
+    added = by_hand("add", "--token", reference, "--reason", "shown in a log", "--json", *data)
+    assert added.exit_code == 0, added.stderr
     said = json.loads(added.stdout)
     assert (said["is_verified"], said["behind"]) == (True, {})
     assert {scene.status(token) for _ in range(8)} == {401}
-    listed = command("revocations", "list", "--json", *data)
+    listed = by_hand("list", "--json", *data)
     assert said["id"] in [row["id"] for row in json.loads(listed.stdout)]
     assert token not in added.stdout + listed.stdout
-    lifted = command("revocations", "lift", said["id"], "--reason", "it was another one", *data)
-    assert lifted.returncode == 0, lifted.stderr
+    lifted = by_hand("lift", said["id"], "--reason", "it was another one", *data)
+    assert lifted.exit_code == 0, lifted.stderr
     assert scene.status(token) == 200
-    by_id = command("revocations", "add", "--jti", "corp/carol-1", "--expires", "1h", "--reason", "r", *data)
+    by_id = by_hand("add", "--jti", "corp/carol-1", "--expires", "1h", "--reason", "r", *data)
     assert "every live gateway refuses it" in by_id.stdout, by_id.stderr
     assert scene.status(token) == 401
-    assert "corp/carol-1" in command("revocations", "list", *data).stdout
+    assert "corp/carol-1" in by_hand("list", *data).stdout
     for wrong in (
         ("--token", scene.kept("opaque")),
         ("--token", "eyJ"),
@@ -285,4 +304,4 @@ def test_an_operator_revokes_lists_and_lifts_on_the_command_line(scene: Scene) -
         ("--principal", "corp/a", "--expires", "1h"),
         (),
     ):
-        assert command("revocations", "add", *wrong, "--reason", "r", *data).returncode not in (0, 1), wrong
+        assert by_hand("add", *wrong, "--reason", "r", *data).exit_code not in (0, 1), wrong

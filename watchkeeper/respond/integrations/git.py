@@ -3,18 +3,20 @@
 1. No shell, arguments one by one, `--end-of-options` before a name (a commit called `--output=…`).
 2. A commit is named by its whole hexadecimal name; a branch by letters, digits, `/ . _ -` (`refs/…@{…}`, `a..b`, `-x`).
 3. No hook, no filesystem monitor, no external or text-converting diff, no signing program, no other transport than
-   https, ssh and files, no question on a terminal; nobody's configuration but the repository's own.
+   https, ssh and files, no redirect, no question on a terminal; nobody's configuration but the repository's own.
 4. Nothing is checked out: no filter of the repository runs, and whoever works in the clone is not disturbed.
-5. The whole takes seconds, and its output has a bound.
+5. The whole takes seconds, whatever it started ends with it, and its output has a bound.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from watchkeeper.core.errors import Invalid, Unavailable
@@ -35,6 +37,7 @@ _FIXED = (
     *("-c", "protocol.https.allow=always"),
     *("-c", "protocol.ssh.allow=always"),
     *("-c", "protocol.file.allow=always"),
+    *("-c", "http.followRedirects=false"),
     *("-c", "core.quotePath=false"),
     *("-c", "core.attributesFile="),
 )
@@ -72,27 +75,37 @@ class Git:
         command = ["git", *_FIXED, "-C", str(self._folder), *arguments]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
             try:
-                done = subprocess.run(  # noqa: S603 — no shell, and arguments that were looked at
+                process = subprocess.Popen(  # noqa: S603 — no shell, and arguments that were looked at
                     command,
-                    input=given,
+                    stdin=subprocess.PIPE,
                     stdout=out,
                     stderr=errors,
                     env=self._environment | dict(extra or {}),
-                    timeout=self._seconds,
-                    check=False,
                     start_new_session=True,
                 )
-            except subprocess.TimeoutExpired as error:
-                raise Unavailable(f"git {arguments[0]} took longer than {self._seconds:g} seconds") from error
             except OSError as error:
                 raise Unavailable(f"git cannot be run: {error.strerror}", hint="install git") from error
+            try:
+                process.communicate(given, timeout=self._seconds)
+            except subprocess.TimeoutExpired as error:
+                raise Unavailable(f"git {arguments[0]} took longer than {self._seconds:g} seconds") from error
+            finally:
+                _end(process)
             if out.tell() > _LARGEST:
                 raise Invalid(f"git {arguments[0]} said more than {_LARGEST} bytes", hint="revert it by hand")
             out.seek(0)
             errors.seek(0)
             said = errors.read(4 * _SAID).decode("utf-8", errors="replace").strip()
-            return done.returncode, out.read(), visible(said, limit=_SAID)
+            return process.returncode, out.read(), visible(said, limit=_SAID)
 
     def line(self, *arguments: str, given: bytes = b"", extra: Mapping[str, str] | None = None) -> str:
         """Its output as one line."""
         return self.ask(*arguments, given=given, extra=extra).decode("utf-8", errors="replace").strip()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """It, and whatever it started: a helper that waits for a remote would wait for ever."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -234,7 +234,9 @@ def _expect(reply: tuple[int, bytes], code: int) -> None:
 
 
 def _refusal(code: int, reason: str) -> WatchkeeperError:
-    return Rejected(reason) if 500 <= code < 600 else NotTaken(reason)
+    if 500 <= code < 600:
+        return Rejected(reason)
+    return NotTaken(reason, was_answered=400 <= code < 500)  # what is no answer says nothing of what was done
 
 
 def _without(text: str, secret: Secret) -> str:

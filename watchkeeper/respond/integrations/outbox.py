@@ -20,7 +20,7 @@ from watchkeeper.core.database import Database
 from watchkeeper.core.errors import NotFound, Unavailable, WatchkeeperError
 from watchkeeper.core.ids import derived_id
 from watchkeeper.core.lasting import Lasting
-from watchkeeper.respond.errands import Delivery, Errand, NotTaken, Receipt, Repeats, State
+from watchkeeper.respond.errands import Delivery, Errand, NotTaken, Receipt, Rejected, Repeats, State
 from watchkeeper.respond.integrations._store import DeliveryRow, Shelf, delivery_of, errand_of
 from watchkeeper.respond.integrations.breaker import Breaker, Rate
 from watchkeeper.respond.integrations.hand import Standing, Tried, try_out
@@ -168,11 +168,12 @@ class Outbox:
             self._failed(row, line, errand, error)
             return False
         except WatchkeeperError as error:
-            self._give_up(row, line, errand, error.reason)
+            # what was refused was not carried out; what came back and cannot be read may have been
+            self._give_up(row, line, errand, error.reason, doubt=not isinstance(error, Rejected))
             return False
         except Exception as error:  # noqa: BLE001 — the outermost loop of a plug-in's errand: it fails that errand, no other
             _log.exception("the integration %s failed", row.integration)
-            self._give_up(row, line, errand, f"{type(error).__name__} in the plug-in; its log has more")
+            self._give_up(row, line, errand, f"{type(error).__name__} in the plug-in; its log has more", doubt=True)
             return False
         self._took(row, line, errand, receipt)
         return True
@@ -216,7 +217,7 @@ class Outbox:
         line.failure = why
         opened = line.breaker.failed(now)
         if attempts >= line.settings.attempts:
-            self._give_up(row, line, errand, f"{why}; after {attempts} attempts")
+            self._give_up(row, line, errand, f"{why}; after {attempts} attempts", doubt=doubt)
         else:
             state = row.state if row.state == State.UNVERIFIED.value else State.DUE.value
             changes = {"state": state, "why": why, "due_at": now + _pause(attempts, after), "is_doubtful": doubt}
@@ -228,10 +229,11 @@ class Outbox:
                 self._minutes.suspended(session, row.integration, why)
         self._minutes.flush()
 
-    def _give_up(self, row: DeliveryRow, line: _Line, errand: Errand, why: str) -> None:
+    def _give_up(self, row: DeliveryRow, line: _Line, errand: Errand, why: str, *, doubt: bool) -> None:
         now = self._clock.now()
         line.failure = why
-        changes = {"state": State.DEAD.value, "why": why, "ended_at": now}
+        doubt = row.is_doubtful or doubt
+        changes = {"state": State.DEAD.value, "why": why, "ended_at": now, "is_doubtful": doubt}
         with self._database.write() as session:
             session.execute(update(DeliveryRow).where(DeliveryRow.id == row.id).values(**changes))
             self._minutes.abandoned(session, errand, why, row.attempts + 1)
