@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +22,9 @@ from mcp.client.streamable_http import streamable_http_client
 
 from tests.app.gateway_process import Answer, Client, gateway_process, until
 from watchkeeper.app.platform import opened
+from watchkeeper.gateway.custody.model import Asked, Live
 from watchkeeper.gateway.custody.reach import Custodian
+from watchkeeper.gateway.holds import session_digest, subject_of
 from watchkeeper.respond.actions.sessions import KillSession, QuarantineSession
 from watchkeeper.respond.interface import ActionContext, Services
 
@@ -39,6 +43,7 @@ class House:
             subprocess.Popen([sys.executable, str(FIXTURES / "http_long.py"), str(folder)], stdout=subprocess.PIPE)
         )
         stack.callback(process.terminate)
+        self.web = process
         assert process.stdout is not None
         settings = folder / "watchkeeper.toml"
         settings.write_text(
@@ -64,6 +69,10 @@ class House:
         client = Client(self.running.line["endpoints"]["all"], self.tokens[principal])
         self._stack.callback(client.close)
         return client
+
+    def live(self, principal: str) -> list[Live]:
+        """What a client has open."""
+        return [row for found in self.custody.live(subject_of(principal=principal)).answers.values() for row in found]
 
     def got(self) -> list[dict[str, Any]]:
         """What the started server was told."""
@@ -127,11 +136,7 @@ async def test_what_is_under_way_through_an_endpoint_ends_with_a_clear_error_and
     assert proof.verified, proof.detail
     (ended,) = outcome.evidence["ended"].values()
     assert (ended["calls"], ended["cancelled"]) == (1, 1)
-    rows = [
-        row
-        for found in (await asyncio.to_thread(house.custody.live, parameters.subject)).answers.values()
-        for row in found
-    ]
+    rows = await asyncio.to_thread(house.live, house.mallory)
     assert [row for row in rows if row.processes or row.session or row.calls] == [], "looking starts no server"
     told = await cut
     assert told.startswith("told: ")
@@ -184,3 +189,51 @@ async def test_a_client_that_is_held_has_nothing_done_through_an_endpoint_and_ke
     assert await going == f"{mine} is done"
     await asyncio.to_thread(action.undo, parameters, context)
     assert not ask(raw, session, "tools/call", **find).json["result"].get("isError")
+
+
+@pytest.mark.behaviour("custody.ended-leaves-nothing")
+def test_a_session_with_an_endpoint_ends_with_all_that_is_behind_it_and_spares_the_clients_other_one(
+    house: House,
+) -> None:
+    house.custody.end(
+        subject_of(principal=house.mallory), Asked(key="clear", by="operator:tester", reason="a new test")
+    )
+    first, second = house.raw(house.mallory), house.raw(house.mallory)
+    one, other = first.initialize(), second.initialize()
+    before = house.live(house.mallory)
+    assert sorted(row.server for row in before if row.session) == ["contacts", "contacts", "web", "web"]
+    action, context = KillSession(), house.context("kill an endpoint's")
+    parameters = action.Parameters(server="all", session=one, reason="it does harm")
+    outcome = action.run(parameters, context)
+    (ended,) = outcome.evidence["ended"].values()
+    assert (ended["sessions"], len(ended["processes"]), ended["doubts"]) == (3, 1, ())
+    proof = action.verify(parameters, context)
+    assert proof.verified, proof.detail
+    assert sorted(row.server for row in house.live(house.mallory) if row.session) == ["contacts", "web"]
+    assert first.ask("tools/list", one).status == 404
+    assert second.ask("tools/list", other).json["result"]["tools"]
+    (row,) = (row for row in before if row.server == "web" and row not in house.live(house.mallory))
+    assert row.session != session_digest(one)
+
+
+@pytest.mark.behaviour("custody.silence-is-no-end")
+def test_servers_that_hang_keep_no_other_one_running_and_leave_a_doubt(house: House) -> None:
+    client = house.raw(house.mallory)
+    session = client.initialize()
+    pids = {pid for row in house.live(house.mallory) for pid in row.processes}
+    assert pids
+    action, context = KillSession(), house.context("kill where all hang")
+    parameters = action.Parameters(principal=house.mallory, reason="it does harm")
+    for pid in (*pids, house.web.pid):
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        outcome = action.run(parameters, context)
+        proof = action.verify(parameters, context)
+    finally:
+        os.kill(house.web.pid, signal.SIGCONT)
+    (ended,) = outcome.evidence["ended"].values()
+    assert set(ended["processes"]) == pids
+    assert set(ended["doubts"]) == {"the server did not answer DELETE in time"}
+    assert (proof.verified, proof.detail["left"]) == (False, {})
+    assert client.ask("tools/list", session).status == 404
+    assert house.live(house.mallory) == []

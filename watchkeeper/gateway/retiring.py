@@ -26,12 +26,17 @@ class Retiring:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self.doors: dict[asyncio.Task[None], Door] = {}
+        """Those by which somebody may still be served."""
         self._stopping = asyncio.Event()
 
     def door(self, door: Door, within: float) -> None:
         """Take nobody new by it; who is connected finishes what is under way within so many seconds."""
         door.shut()
-        self._keep(asyncio.create_task(door.close(within)))
+        closing = asyncio.create_task(door.close(within))
+        self.doors[closing] = door
+        closing.add_done_callback(lambda task: self.doors.pop(task, None))
+        self._keep(closing)
 
     def behind(
         self,

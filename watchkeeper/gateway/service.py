@@ -69,6 +69,11 @@ class Gateway:
         return [fitting.door for fitting in self._fittings.values()]
 
     @property
+    def leaving(self) -> list[Door]:
+        """Doors that a change of configuration took away, while somebody is served by them."""
+        return list(self._retiring.doors.values())
+
+    @property
     def gate(self) -> Gate | None:
         """The limits in force."""
         return self._terms.gate

@@ -69,10 +69,10 @@ class View:
     def serving(self, subject: Subject) -> list[Serving]:
         """The subject's requests that are being answered now."""
         found: list[Serving] = []
-        for name, fitting in self._gateway.fittings.items():
-            for connection in fitting.door.connections:
+        for door in (*self._gateway.doors, *self._gateway.leaving):
+            for connection in door.connections:
                 if (request := connection.serving) is not None:
-                    found.append(Serving(name, request, connection.dismiss))
+                    found.append(Serving(door.route.name, request, connection.dismiss))
         if (relay := self._gateway.house.relay) is not None:
             found += [Serving(*carried) for carried in relay.serving()]
         return [one for one in found if self._is_of(subject, one)]
