@@ -148,7 +148,7 @@ def revoking(loaded: Loaded) -> Iterator[ActionContext]:
     """What a playbook's action acts upon."""
     with opened(loaded.data_dir, "tester") as on:
         tokens = tokens_of(loaded, on, lambda secret: "seal:" + hashlib.sha256(secret.encode()).hexdigest())
-        services = Services(on.pins, on.orders, SimpleNamespace(), on.clock, tokens=tokens)
+        services = Services(on.pins, on.orders, SimpleNamespace(journal=on.journal), on.clock, tokens=tokens)
         yield ActionContext(services, "run:step:1", {"id": "i", "number": "INC-1", "server": "notes"}, "", lambda: True)
 
 
@@ -169,7 +169,7 @@ def test_a_revoked_grant_is_inactive_at_its_issuer_and_not_renewed(
         action = RevokeToken()
         assert not action.verify(REVOKE, context).verified
         if killed != "never":  # what it had done by then is this
-            grants = Grants(Database.at(loaded.data_dir / "state.db"), context.services.orders._journal, SystemClock())
+            grants = Grants(Database.at(loaded.data_dir / "state.db"), context.services.notifier.journal, SystemClock())
             grants.end("agent:laptop", "notes", "system:respond", keeps_sealed=True)
         outcome = action.run(REVOKE, context)
         proof = action.verify(REVOKE, context)

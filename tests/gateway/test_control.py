@@ -211,6 +211,7 @@ async def test_a_token_works_as_soon_as_the_gateways_were_told(
 
 
 @pytest.mark.behaviour("gateway.goes-on-without-control-state")
+@pytest.mark.either_state
 async def test_a_gateway_that_lost_the_control_state_keeps_its_orders_and_says_so(
     start: Start, book: OrderBook, database: Database
 ) -> None:

@@ -63,6 +63,7 @@ def test_no_header_makes_it_fail(header: bytes) -> None:
 
 
 @pytest.mark.behaviour("gateway.token-kept-as-hash")
+@pytest.mark.state_in_a_file
 def test_the_token_is_kept_nowhere(
     identities: Identities, recorded: Recorded, tmp_path: Path, database: Database
 ) -> None:

@@ -87,6 +87,7 @@ def refusing(order: Order, **other: Any) -> dict[str, Any]:
 
 
 @pytest.mark.behaviour("gateway.order-idempotent")
+@pytest.mark.either_state
 def test_the_same_key_twice_is_one_order_and_one_fact(book: OrderBook, recorded: Recorded) -> None:
     first, again = issue(book), issue(book, reason="said otherwise")
     assert first == again
@@ -133,6 +134,7 @@ def _dying(record: Callable[..., None]) -> Callable[..., None]:
     return act
 
 
+@pytest.mark.either_state
 def test_a_key_that_names_another_order_is_a_conflict(book: OrderBook) -> None:
     issue(book)
     with pytest.raises(Conflict):
@@ -140,6 +142,7 @@ def test_a_key_that_names_another_order_is_a_conflict(book: OrderBook) -> None:
 
 
 @pytest.mark.behaviour("gateway.order-lifted")
+@pytest.mark.either_state
 def test_a_lifted_order_is_not_in_force_and_who_lifted_it_is_recorded(
     book: OrderBook, recorded: Recorded, clock: ManualClock
 ) -> None:
@@ -189,6 +192,7 @@ def test_an_agent_neither_gives_nor_lifts_orders(book: OrderBook) -> None:
 
 
 @pytest.mark.behaviour("gateway.order-fact-first")
+@pytest.mark.either_state
 def test_no_order_without_its_fact(database: Database, closed_journal: Journal, clock: ManualClock) -> None:
     book = OrderBook(database, closed_journal, clock)
     with pytest.raises(Unavailable):
@@ -196,6 +200,7 @@ def test_no_order_without_its_fact(database: Database, closed_journal: Journal, 
     assert (book.all(), book.generation()) == ((), 0)
 
 
+@pytest.mark.either_state
 def test_many_at_once_under_one_key_give_one_order(
     database: Database, journal: Journal, clock: ManualClock, recorded: Recorded
 ) -> None:

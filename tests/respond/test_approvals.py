@@ -22,6 +22,7 @@ def wiped(play: Play) -> list[str]:
 
 
 @pytest.mark.behaviour("respond.approval-is-enforced")
+@pytest.mark.either_state
 def test_what_cannot_be_undone_waits_until_two_persons_agreed_and_is_told_who_they_were(estate):
     play = Play(estate, WIPE)
     assert play.start() == {}
@@ -72,6 +73,7 @@ def test_nobody_counts_twice(estate):
 
 
 @pytest.mark.behaviour("respond.approval-replay")
+@pytest.mark.either_state
 def test_a_decision_that_comes_again_is_refused_and_does_nothing_again(estate):
     play = Play(estate, step("gone", "wipes", "approve: {by: responder}"))
     play.start()
@@ -102,6 +104,7 @@ def test_a_playbook_that_is_declined_does_nothing(estate):
 
 
 @pytest.mark.behaviour("respond.approval-is-enforced")
+@pytest.mark.either_state
 def test_the_word_of_somebody_who_was_revoked_counts_no_more(estate):
     play = Play(estate, WIPE)
     play.roster.invite("ann", "responder", "operator:root")
@@ -148,6 +151,7 @@ def test_silence_is_no_yes(estate):
 
 
 @pytest.mark.behaviour("respond.approval-escalates")
+@pytest.mark.either_state
 def test_when_nobody_decides_others_are_asked_once_more_and_then_it_stops(estate):
     more = "approve: {by: 'operator:ben', timeout: 1h, on_timeout: escalate, escalate_to: [admin]}"
     play = Play(estate, step("gone", "wipes", more))
@@ -167,6 +171,7 @@ def test_when_nobody_decides_others_are_asked_once_more_and_then_it_stops(estate
 
 @pytest.mark.behaviour("respond.approval-forged")
 @pytest.mark.parametrize("forgery", ["no votes", "an agent's vote", "another plan", "another gate's votes"])
+@pytest.mark.either_state
 def test_a_row_that_says_approved_is_not_believed(estate, forgery):
     play = Play(estate, WIPE)
     play.start()
@@ -183,6 +188,7 @@ def test_a_row_that_says_approved_is_not_believed(estate, forgery):
 
 
 @pytest.mark.behaviour("respond.approval-forged")
+@pytest.mark.either_state
 def test_an_approval_is_for_the_plan_that_was_approved_and_no_other(estate):
     play = Play(estate, step("gone", "wipes", "with: {word: mine}, approve: {by: responder}"))
     play.start()
@@ -197,6 +203,7 @@ def test_an_approval_is_for_the_plan_that_was_approved_and_no_other(estate):
     assert wiped(play) == []
 
 
+@pytest.mark.either_state
 def test_parallel_approvals_do_not_disturb_each_other(estate):
     block = "  - id: both\n    parallel:\n"
     for name in ("a", "b"):

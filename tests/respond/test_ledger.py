@@ -50,6 +50,7 @@ def recorded(estate):
 
 
 @pytest.mark.behaviour("respond.recorded-once")
+@pytest.mark.either_state
 def test_what_was_recorded_before_a_crash_is_not_recorded_again_after_it(estate):
     before = Flaky(estate.journal)
     before.dies_waiting = True
@@ -83,6 +84,7 @@ def test_the_same_event_staged_twice_is_one(estate):
     assert recorded(estate) == [A]
 
 
+@pytest.mark.either_state
 def test_two_ledgers_of_one_journal_record_once_and_leave_the_others_alone(estate):
     one, two = (Ledger(estate.database, estate.journal, estate.reader) for _ in range(2))
     other = Flaky(estate.journal)

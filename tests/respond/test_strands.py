@@ -78,6 +78,7 @@ def test_a_moment_that_is_waited_for_is_one_on_the_wall_clock(estate):
 
 
 @pytest.mark.behaviour("respond.branches")
+@pytest.mark.either_state
 def test_branches_go_on_beside_each_other_and_the_run_goes_on_behind_the_last(estate):
     play = Play(estate, PARALLEL + step("then", "good"))
     assert play.start() == {"l1": "completed", "r1": "completed"}
@@ -154,6 +155,7 @@ def test_a_run_that_was_away_for_longer_than_it_may_take_ends_and_says_so(estate
 
 
 @pytest.mark.behaviour("respond.run-deadline")
+@pytest.mark.either_state
 def test_what_still_waits_at_the_deadline_is_not_reached(estate):
     play = Play(estate, "  - {id: w, wait: 3h}\n" + step("a", "good"), "deadline: 4h\n")
     play.start()

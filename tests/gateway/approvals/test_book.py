@@ -240,6 +240,7 @@ journal.close()
 
 
 @pytest.mark.behaviour("approvals.race")
+@pytest.mark.state_in_a_file
 def test_of_two_processes_that_use_a_grant_up_exactly_one_succeeds(
     database: Database, journal: Journal, tmp_path: Path
 ) -> None:

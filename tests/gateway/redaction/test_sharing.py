@@ -122,6 +122,7 @@ async def test_rows_say_nothing_and_a_changed_one_opens_nothing(database: Databa
 
 
 @pytest.mark.behaviour("redaction.forgotten-everywhere")
+@pytest.mark.state_in_a_file
 async def test_what_is_forgotten_leaves_the_file_and_the_memory_of_every_worker(
     database: Database, tmp_path: Path
 ) -> None:

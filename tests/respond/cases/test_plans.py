@@ -13,6 +13,7 @@ from watchkeeper.respond import Alert
 
 
 @pytest.mark.behaviour("cases.no-scan-per-alert")
+@pytest.mark.state_in_a_file
 def test_an_alert_and_its_record_read_no_table_through(cases: Cases) -> None:
     cases.alert(1)
     said: list[tuple[str, Any]] = []

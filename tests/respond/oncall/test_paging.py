@@ -75,6 +75,7 @@ def test_medium_pages_one_level_and_low_pages_nobody(world: Make, pager: Elsewhe
 
 
 @pytest.mark.behaviour("oncall.acknowledged")
+@pytest.mark.either_state
 def test_an_acknowledgement_stops_the_escalation_and_is_whose_it_was_first(world: Make, pager: Elsewhere) -> None:
     here = world()
     here.incident(1)
@@ -290,6 +291,7 @@ def test_a_dead_network_climbs_once_and_then_goes_by_its_times(world: Make, page
 
 
 @pytest.mark.behaviour("oncall.durable")
+@pytest.mark.either_state
 def test_a_restart_takes_no_step_twice_and_loses_none(world: Make, pager: Elsewhere) -> None:
     here = world()
     here.incident(1)
