@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -124,6 +125,24 @@ def test_an_acknowledgement_takes_the_incident_on_in_the_name_of_its_integration
     assert case.reading.open(there.number).incident.assignee == "operator:ann"
     with pytest.raises(Invalid):
         case.deciding.close(there.number, "webhook:pager", "it says so")
+
+
+@pytest.mark.behaviour("integrations.replies")
+def test_a_word_that_breaks_off_does_nothing_and_may_come_again(there: Elsewhere) -> None:
+    body = json.dumps({"incident": there.number, "verb": "comment", "comment": "on it"}).encode()
+    headers = signed(body, "msg_1", there.platform.clock.now() // SECOND, KEY)
+    url = there.client.base_url
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with socket.create_connection((url.host, url.port), 20) as half:
+        line = f"POST /hooks/integrations/pager HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n"
+        half.sendall(f"{line}{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:20])
+        half.shutdown(socket.SHUT_WR)
+        assert not half.recv(1000).startswith(b"HTTP/1.1 200")
+    assert [one for one in there.lines() if one.startswith("pager")] == []
+    assert there.client.post("/hooks/integrations/pager", content=body, headers=headers).status_code == 200
+    flood = there.client.post("/hooks/integrations/pager", content=b"x" * 100_000, headers=headers)
+    assert flood.status_code == 413
+    assert len([one for one in there.lines() if one.startswith("pager")]) == 1
 
 
 @pytest.mark.behaviour("integrations.replies")

@@ -151,8 +151,9 @@ def test_what_a_principal_was_issued_is_refused_by_every_worker_and_what_comes_l
     assert len(scene.facts("gateway.token.revoked")) == 1
     until(lambda: scene.status(scene.token(sub="ada")) == 200)
     assert "revocations lift" in action.undo(parameters, context).summary
-    with pytest.raises(NotFound):
-        run(context, principal="agent:nobody")
+    for nobody in ("agent:nobody", "agent:nowhere/ada"):
+        with pytest.raises(NotFound):
+            run(context, principal=nobody)
 
 
 # -- a token, at its issuer and at our doors

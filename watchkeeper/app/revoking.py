@@ -151,6 +151,9 @@ class HeldTokens:
 
     def _end_issued(self, principal: str, asking: Asking) -> Revoked:
         """What it was issued until now is refused at our doors; what persons granted it ends, too."""
+        issuer = principal.removeprefix(AGENT).partition("/")[0].rpartition(":")[2]
+        if issuer not in self._loaded.settings.issuers:
+            raise NotFound(f"no authorization server is called {issuer!a} here", hint="see [issuers.NAME]")
         entry = self._barring.bar_principal(principal, asking)
         servers = {grant.server for grant in self._on.grants.all() if grant.principal == principal}
         doubts = [self._end_grant(principal, server, asking).doubt for server in sorted(servers)]

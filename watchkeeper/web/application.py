@@ -47,6 +47,7 @@ from watchkeeper.web.pages import (
     traffic,
 )
 from watchkeeper.web.pages.door import forgotten
+from watchkeeper.web.patience import Patience
 from watchkeeper.web.ports import Services
 from watchkeeper.web.settings import ConsoleSettings
 from watchkeeper.web.show import STATIC, Console, PageRequest, console_of
@@ -151,6 +152,7 @@ async def serve_on(app: Litestar | TileApp, listener: socket.socket, stop: async
     """Serve on a socket that is bound already."""
     config = uvicorn.Config(
         app,
+        http=Patience,
         log_config=None,
         access_log=False,
         server_header=False,
