@@ -67,10 +67,10 @@ class Custody:
         return await self._once.do(deed, self._end(deed))
 
     async def _on_drain(self, asked: dict[str, Any]) -> Any:
-        server, within, on_behalf = str(asked.get("server", "")), float(asked.get("within", 0)), asked_by(asked)
+        server, within, on_behalf = str(asked.get("server", "")), asked.get("within", 0), asked_by(asked)
         if self._view.upstream(server) is None:
             return NOT_HERE
-        if not 0 <= within <= _LONGEST_DRAIN:
+        if not isinstance(within, int | float) or not 0 <= within <= _LONGEST_DRAIN:
             raise Invalid(f"a drain may wait 0 to {_LONGEST_DRAIN:g} seconds", hint="give another bound")
 
         deed = Deed("drain", server, on_behalf)

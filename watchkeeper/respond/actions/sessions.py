@@ -127,7 +127,10 @@ class KillSession:
         detail = {"left": left, "silent": silent, "doubts": doubts, "target": subject.text}
         if not rest.answers:
             return Proof(False, detail | {"reason": "no gateway said what is left"})
-        return Proof(not (left or silent or doubts), detail)
+        if left:
+            why = "it was not ended, or began anew since: an ending keeps nobody out, a hold or a quarantine does"
+            return Proof(False, detail | {"reason": why})
+        return Proof(not (silent or doubts), detail)
 
     def undo(self, parameters: Parameters, context: ActionContext) -> Outcome:
         return Outcome("there is no way back: its user begins again")
