@@ -165,7 +165,7 @@ def test_nothing_yet_teaches_what_to_do(data):
     assert told(data, "runs", "--state", "waiting", "--playbook", "rug_pull", "--search", "eve", "--offset", "1") == []
     assert ask(data, "runs", "--state", "odd").exit_code == 2
     assert "look_first" in ask(data, "list").output
-    assert "version: 2" in ask(data, "show", "rug_pull").output
+    assert "version: 3" in ask(data, "show", "rug_pull").output
     assert ask(data, "show", "no_such").exit_code == 66
 
 

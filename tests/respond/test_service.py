@@ -42,7 +42,7 @@ def test_a_rug_pull_becomes_an_incident_that_is_contained_and_proven(estate, gat
         ("files", "read_file", "tools/call", False),
         ("files", "read_file", "tools/call", True),
     ]
-    assert (order.run, order.asked_by) == (case.runs[0].id, ("playbook:rug_pull@2", "rule:tool_changed"))
+    assert (order.run, order.asked_by) == (case.runs[0].id, ("playbook:rug_pull@3", "rule:tool_changed"))
 
 
 @pytest.mark.behaviour("respond.timeline-is-proven")
