@@ -25,7 +25,9 @@ from tests.gateway.authorization_server import AuthorizationServer
 from tests.gateway.certificates import Authority
 from tests.respond.integrations.hostile import System, http_system
 from tests.respond.integrations.servers import Request, elsewhere, hangs, on_the_wire
+from watchkeeper.app.absence import planned
 from watchkeeper.app.integrations import tokens_of
+from watchkeeper.app.parts import terms_of
 from watchkeeper.app.platform import opened
 from watchkeeper.app.settings import load
 from watchkeeper.cli import main
@@ -52,8 +54,18 @@ class Scene:
             f'[servers.small]\nurl = "{self.server.url}"\n'
             f'[issuers.corp]\nurl = "{self.issuer.issuer}"\nleeway_seconds = 0\n'
         )
+        self.strict = stack.enter_context(AuthorizationServer.running())
+        self.strict.add_client("watchkeeper", secret=PASSWORD)
+        self.secret = folder / "introspection"
+        self.secret.write_text(PASSWORD)
+        self.secret.chmod(0o600)
+        self.settings += (
+            f'[issuers.strict]\nurl = "{self.strict.issuer}"\nintrospect_url = "{self.strict.issuer}/introspect"\n'
+            f'introspect_client = "watchkeeper"\nintrospect_secret = "file:{self.secret}"\nintrospect_seconds = 1\n'
+        )
         file = folder / "watchkeeper.toml"
-        file.write_text(self.settings + f'[fetch]\nallow_hosts = ["127.0.0.1:{self.issuer.port}"]\n')
+        allowed = json.dumps([f"127.0.0.1:{one.port}" for one in (self.issuer, self.strict)])
+        file.write_text(f"{self.settings}[fetch]\nallow_hosts = {allowed}\n")
         self.running = stack.enter_context(gateway_process(folder, "--config", str(file)))
         self.platform = stack.enter_context(opened(self.running.data, "tester"))
         self._stack = stack
@@ -73,15 +85,16 @@ class Scene:
     def token(self, **claims: Any) -> str:
         return self.issuer.mint(**{"audience": self.running.url} | claims)
 
-    def issued(self) -> str:
-        """A token that the issuer knows, and can revoke."""
+    def issued(self, server: AuthorizationServer | None = None) -> str:
+        """A token that its server knows, and can revoke."""
+        issuer = (server or self.issuer).issuer
         fields = {
             "grant_type": "client_credentials",
             "client_id": "watchkeeper",
             "client_secret": PASSWORD,
             "resource": self.running.url,
         }
-        asked = urllib.request.Request(f"{self.issuer.issuer}/token", urllib.parse.urlencode(fields).encode())
+        asked = urllib.request.Request(f"{issuer}/token", urllib.parse.urlencode(fields).encode())
         with urllib.request.urlopen(asked) as answer:
             token: str = json.load(answer)["access_token"]
         return token
@@ -151,6 +164,8 @@ def test_what_a_principal_was_issued_is_refused_by_every_worker_and_what_comes_l
     assert len(scene.facts("gateway.token.revoked")) == 1
     until(lambda: scene.status(scene.token(sub="ada")) == 200)
     assert "revocations lift" in action.undo(parameters, context).summary
+    named = [place for place in planned(scene.running.data, "agent:corp/ada")["places"] if "revocations" in place.store]
+    assert ["revocations list" in place.why for place in named] == [True], "an erasure says why it stays"
     for nobody in ("agent:nobody", "agent:nowhere/ada"):
         with pytest.raises(NotFound):
             run(context, principal=nobody)
@@ -267,6 +282,37 @@ def test_an_issuer_that_cannot_be_told_fails_the_step_and_our_doors_refuse_all_t
         proof = RevokeToken().verify(RevokeToken.Parameters(reason="r", **named), context)
         assert (proof.verified, proof.detail["active"], proof.detail["is_taken"]) == (False, None, False)
         assert is_kept_in(), "the client's secret and the token went elsewhere"
+
+
+# -- an issuer that is asked about each of its tokens
+
+
+@pytest.mark.behaviour("introspection.asked-and-kept")
+def test_an_issuer_of_the_settings_is_asked_and_what_it_revoked_is_refused_by_every_worker(scene: Scene) -> None:
+    token, other = scene.issued(scene.strict), scene.issued(scene.strict)
+    assert {scene.status(token) for _ in range(4)} == {200}
+    for known in scene.strict.issued:
+        known.revoked = known.access_token == token
+    until(lambda: {scene.status(token) for _ in range(4)} == {401})
+    assert scene.status(other) == 200
+    scene.strict.failing = 503
+    until(lambda: {scene.status(other) for _ in range(4)} == {503})
+    asked = scene.issuer.count("/introspect")
+    assert scene.status(scene.token(sub="bob")) == 200, "the other issuer's tokens are taken without asking anybody"
+    assert scene.issuer.count("/introspect") == asked
+    scene.strict.failing = 0
+
+
+@pytest.mark.behaviour("introspection.asked-and-kept")
+def test_a_changed_secret_is_taken_over_when_the_settings_are_read_again(scene: Scene) -> None:
+    loaded = load(scene.folder / "watchkeeper.toml", scene.running.data)
+    terms = terms_of(loaded, scene.platform)
+    assert terms_of(loaded, scene.platform, former=(loaded, terms)).issuers is terms.issuers
+    scene.secret.write_text("another")
+    try:
+        assert terms_of(loaded, scene.platform, former=(loaded, terms)).issuers is not terms.issuers
+    finally:
+        scene.secret.write_text(PASSWORD)
 
 
 # -- by hand

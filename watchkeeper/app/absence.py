@@ -41,6 +41,7 @@ TABLES = Tables(
         "gateway_endings": "what of it was ended, by whose order, so that it is ended once; at most thirty days",
         "gateway_flow": "what it read lately, so that it cannot carry it out; as long as [flow] says",
         "gateway_values": "that its placeholders are gone, for other workers; at most an hour",
+        "gateway_revocations": "that its tokens are refused, until that is lifted: `watchkeeper revocations list`",
         "gateway_orders": "orders that contain it, and were lifted or are in force",
         "operators_persons": "who may act on the product, and since when: `watchkeeper operators revoke`",
         "operators_tokens": "an operator's tokens, hashed",
