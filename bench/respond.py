@@ -7,6 +7,8 @@ Each part is a module of its own beside this one (`_respond_*.py`):
   `kill_recovery_p50_s` where that one was looking on, `kill_recovery_cold_p50_s` where it was only started then
 - *containment*: from an alert in the journal to its containment verified at a real live gateway:
   `containment_p50_s`, `containment_p99_s`
+- *page*: from an alert in the journal to the receiver that has read the page, through the watch: `page_p50_s`,
+  `page_p99_s`
 - *parked*: what a run that waits for an approval costs to keep, and all of them while nothing happens:
   `parked_bytes_per_approval`, `parked_core_share`
 - *upgrade*: waiting runs go on under another engine, by the text they were begun with: `upgrade_resumed`; a run that
@@ -25,7 +27,7 @@ import signal
 import sys
 from typing import Any
 
-PARTS = ("kill", "containment", "parked", "upgrade")
+PARTS = ("kill", "containment", "page", "parked", "upgrade")
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from watchkeeper.app.attacking import attack
+from watchkeeper.app.platform import opened
 from watchkeeper.app.settings import Loaded, load
 from watchkeeper.app.up import Up
 from watchkeeper.exercise.agent import connect
@@ -127,6 +128,9 @@ def settings_of(data: Path, port: int) -> Loaded:
     sections["policy"] = f"folders = [{json.dumps(str(policies))}]"
     path = data / "watchkeeper.toml"
     path.write_text("\n".join(f"[{name}]\n{text}" for name, text in sections.items()) + rota, encoding="utf-8")
+    with opened(data, "cli") as platform:
+        for name in ("ann", "bob", "cy", "dora"):
+            platform.roster.invite(name, "responder", "operator:root")
     return load(path, data)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
+from tests.respond.webhooks.conftest import SECRET, another_system
 from watchkeeper.app.platform import opened
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events import JournalReader, Severity
@@ -120,11 +121,36 @@ def test_a_token_acts_within_its_owners_role_and_its_scopes(run: Command, folder
     assert run("oncall", *words, "--token-file", ann, "--data", folder).exit_code == 77
 
 
+@pytest.mark.behaviour("oncall.tested")
+def test_everybody_is_called_for_a_test_and_who_does_not_take_it_is_told(
+    run: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with another_system() as pager:
+        settings = SETTINGS.replace("https://pager.example/in", pager.url)
+        (folder / "watchkeeper.toml").write_text(settings, encoding="utf-8")
+        monkeypatch.delenv("PAGER_SECRET", raising=False)
+        told = run("oncall", "test", "--data", folder)
+        assert (told.exit_code, "PAGER_SECRET is not set" in told.output) == (78, True)
+        monkeypatch.setenv("PAGER_SECRET", SECRET)
+        told = run("oncall", "test", "--data", folder)
+        assert (told.exit_code, told.output) == (0, "ann by pager: taken\nbob by pager: taken\n")
+        assert [(body["type"], body["data"]["person"]) for body in pager.bodies()] == [
+            ("oncall.test", "ann"), ("oncall.test", "bob"),
+        ]  # fmt: skip
+        pager.statuses = [503]
+        told = run("oncall", "test", "bob", "--json", "--data", folder)
+        assert (told.exit_code, json.loads(told.output)) == (75, {"bob": {"pager": "it answers 503"}})
+        assert run("oncall", "test", "eve", "--data", folder).exit_code == 66
+    assert "No operators: ann, bob." in run("oncall", "show", "--data", folder).output
+    assert run("operators", "invite", "ann", "--role", "analyst", "--data", folder).exit_code == 0
+    assert "No operators: bob." in run("oncall", "show", "--data", folder).output
+
+
 def test_a_handover_is_shown_as_it_would_be_now(run: Command, folder: Path) -> None:
     told = run("oncall", "handover", "primary", "--now", "--data", folder)
     assert "Open incidents: 1" in told.output
     assert "INC-2026-0001  severity 4  taken by NOBODY" in told.output
-    assert "Silent: NOT KNOWN" in told.output
+    assert "Silent: NOT KNOWN: the dead-man's switch does not run" in told.output
     (row,) = json.loads(run("oncall", "handover", "--now", "--json", "--data", folder).output)
     assert row["others"]["silent"]["known"] is False
     assert run("oncall", "handover", "--accept", "none", "--data", folder).exit_code == 66

@@ -87,6 +87,7 @@ def test_what_an_action_declares_is_counted_and_where_a_probe_asks_is_not(
     [
         ("undeclared", {"server": "files"}),
         ("isolate_upstream", {"upstreams": []}),
+        ("hold_tool", {"server": "files", "tool": "", "reason": "r"}),
         ("quarantine_session", {"task": "t-1", "server": "files", "reason": "r"}),
         ("rotate_secret", {"secret": "k", "reason": "r"}),
         ("deny_egress", {"host": "evil.example", "reason": "r"}),

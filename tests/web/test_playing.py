@@ -117,7 +117,7 @@ def test_a_run_is_shown_step_by_step_with_its_lanes_proofs_and_text_and_is_ended
         for part in (f"in force order {order.id} take it back", "asked to prove it:", f"deny by {order.rule}", "took"):
             assert part in told, part
         waits = words(re.search(r"<li class=\"stage gated\">.*?</li>", page, re.DOTALL)[0])
-        assert re.search(r"ask .*waits (just now|[0-9]+ s ago)", waits), waits
+        assert re.search(r"ask .*asked (just now|[0-9]+ s ago)", waits), waits
         proof = re.search(r'href="/events/([0-9a-f-]+)/proof"', page)
         assert proof is not None
         told = {event.id: event.kind for event in play.estate.events("respond.step.")}

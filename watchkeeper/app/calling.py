@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,15 @@ from watchkeeper.app.oncall import ground_of, sources_of
 from watchkeeper.app.settings import Loaded, environment
 from watchkeeper.core import control
 from watchkeeper.core.clock import Clock, SystemClock
-from watchkeeper.core.errors import Misconfigured, WatchkeeperError
+from watchkeeper.core.errors import Misconfigured, NotFound, WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.model import FetchRefused
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.fetch.target import parse_target
 from watchkeeper.core.files import socket_path
+from watchkeeper.core.ids import observed_id
 from watchkeeper.core.secrets import SecretReader
+from watchkeeper.events import Severity
 from watchkeeper.events.journal.reading.telling import telling_reader
 from watchkeeper.respond.errands import Verb
 from watchkeeper.respond.integrations.interface import Integration
@@ -30,6 +33,7 @@ from watchkeeper.respond.oncall.channels import Carried, Channels, Hook, HookPag
 from watchkeeper.respond.oncall.delivery import Delivery
 from watchkeeper.respond.oncall.handover import Handovers
 from watchkeeper.respond.oncall.paging import Paging
+from watchkeeper.respond.oncall.ports import Answer, Message
 from watchkeeper.respond.oncall.reading import plan_of
 from watchkeeper.respond.oncall.service import Caller, Ear
 from watchkeeper.respond.webhooks.signing import key_of
@@ -93,6 +97,40 @@ def _hooks(loaded: Loaded) -> tuple[dict[str, Hook], Fetcher]:
     return hooks, Fetcher(allowing(loaded.settings.fetch, [one.url for one in hooks.values()]))
 
 
+def channels_of(loaded: Loaded, clock: Clock) -> Channels:
+    """Every channel of the settings, with its secret. Raises `Misconfigured`."""
+    hooks, fetcher = _hooks(loaded)
+    posted = HookPager(hooks, fetcher, clock, lambda: console_of(loaded))
+    names, made = _carriers(loaded, clock)
+    carried = Carried(names, made, lambda: console_of(loaded))
+    return Channels({**dict.fromkeys(hooks, posted), **dict.fromkeys(names, carried)})
+
+
+def call_to_test(loaded: Loaded, person: str = "") -> dict[str, dict[str, str]]:
+    """Call everybody, or one person, saying that it is a test: person → channel → why not; empty where it was taken.
+
+    A page that another system opened for it is closed at once. Raises `Misconfigured`, `NotFound`.
+    """
+    clock, plan = SystemClock(), plan_of(loaded.settings.respond.oncall)
+    people = {name: one for name, one in plan.people.items() if person in ("", name)}
+    if not people:
+        known = ", ".join(plan.people) or "nobody; see docs/guides/on-call.md"
+        raise NotFound(f"nobody on call is {person[:80]!a}", hint=f"[respond.oncall.people] has: {known}")
+    channels = channels_of(loaded, clock)
+    return {name: {way: _try(channels, way, name, clock.now()) for way in one.channels} for name, one in people.items()}
+
+
+def _try(channels: Channels, way: str, person: str, now: int) -> str:
+    title = "This is a test: nothing happened"
+    message = Message(observed_id(), person, int(Severity.LOW), title, (), "", 0, now, is_test=True)
+    try:
+        channels.send(way, message)
+        channels.answer(way, Answer(message.id, "closed", "", title, message.severity, (), "", now))
+    except WatchkeeperError as error:
+        return error.reason
+    return ""
+
+
 class OncallRuns:
     """What runs in the watch: an ear always, a caller where somebody can be called."""
 
@@ -102,15 +140,12 @@ class OncallRuns:
         ledger = Ledger(platform.database, platform.journal, reader)
         on = ground_of(platform, ledger)
         self._book = OncallBook(platform.database, ledger, platform.clock, plan)
-        self.runs = {"oncall": Ear(self._book, reader).run}
+        news = threading.Event()
+        self.runs = {"oncall": Ear(self._book, reader, news).run}
         if plan.is_on:
-            hooks, fetcher = _hooks(loaded)
-            posted = HookPager(hooks, fetcher, platform.clock, lambda: console_of(loaded))
-            names, made = _carriers(loaded, platform.clock)
-            carried = Carried(names, made, lambda: console_of(loaded))
-            pager = Channels({**dict.fromkeys(hooks, posted), **dict.fromkeys(names, carried)})
+            pager = channels_of(loaded, platform.clock)
             handovers = Handovers(on, plan, sources_of(platform, ledger))
-            caller = Caller(Paging(on, plan), Delivery(on, pager), handovers, Answering(on, pager))
+            caller = Caller(Paging(on, plan), Delivery(on, pager), handovers, Answering(on, pager), news)
             self.runs |= {"pages": caller.run}
 
     def cursor(self) -> dict[str, int]:

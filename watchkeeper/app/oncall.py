@@ -10,7 +10,7 @@ import msgspec
 
 from watchkeeper.app.settings import Loaded, load
 from watchkeeper.core import control
-from watchkeeper.core.errors import Conflict, Denied, NotFound
+from watchkeeper.core.errors import Conflict, Denied, NotFound, Unavailable
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import JournalReader
 from watchkeeper.gateway.approvals import State
@@ -22,7 +22,7 @@ from watchkeeper.respond.oncall.book import OncallBook, Taken
 from watchkeeper.respond.oncall.handover import Handovers, text_of
 from watchkeeper.respond.oncall.paging import Ground
 from watchkeeper.respond.oncall.reading import plan_of
-from watchkeeper.respond.oncall.views import OncallView
+from watchkeeper.respond.oncall.views import OncallView, Standing
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -68,7 +68,11 @@ def sources_of(platform: Platform, ledger: Ledger) -> dict[str, Callable[[], Seq
         return [{"order": one.id, "kind": str(one.kind), "target": one.target} for one in platform.orders.in_force()]
 
     def silent() -> Sequence[Mapping[str, Any]]:
-        found = control.ask(socket_path(platform.data_dir, DEADMAN), "status", timeout=_PATIENCE)
+        try:
+            found = control.ask(socket_path(platform.data_dir, DEADMAN), "status", timeout=_PATIENCE)
+        except control.NoService as error:
+            why = "the dead-man's switch does not run"
+            raise Unavailable(why, hint="see `watchkeeper deadman status`") from error
         return [{"source": one["name"], "why": one["why"]} for one in found["sources"] if one["state"] == "silent"]
 
     return {"approvals": approvals, "playbooks": gates, "orders": orders, "silent": silent}
@@ -90,7 +94,7 @@ class Oncalling:
         self._on = platform
         self._loaded = loaded
         self.acts: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "oncall.show": lambda _: self._view().standing(),
+            "oncall.show": lambda _: self.standing(),
             "oncall.calendar": lambda asked: self._view().calendar(asked["rota"], int(asked["days"])),
             "oncall.pages": lambda asked: self._view().pages_of(asked["incident"]),
             "oncall.ack": self.acknowledge,
@@ -102,6 +106,12 @@ class Oncalling:
             "deadman.pause": self.pause,
             "deadman.resume": lambda asked: self._pauses().resume(asked["by"]),
         }
+
+    def standing(self) -> Standing:
+        """How on-call stands now, and who of it is no operator."""
+        view = self._view()
+        strangers = tuple(name for name in view.plan.people if not self._on.roster.knows(name))
+        return msgspec.structs.replace(view.standing(), strangers=strangers)
 
     def acknowledge(self, asked: dict[str, Any]) -> Any:
         """Nobody else is paged, and the incident itself says who has it."""

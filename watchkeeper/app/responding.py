@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 MOST_EVENTS = 50_000
 """Of each log, the newest that a dry run looks at."""
 _REASON = 500
+_NO_PLAYBOOK = "see `watchkeeper playbooks list`; a folder new in the settings is read when the services start again"
 
 
 class Responding:
@@ -200,7 +201,7 @@ class Responding:
     def _named(self, name: str) -> Any:
         found = next((one for one in self.shelf().playbooks if one.playbook.id == name), None)
         if found is None:
-            raise NotFound(f"there is no playbook {str(name)[:80]!r}", hint="see `watchkeeper playbooks list`")
+            raise NotFound(f"there is no playbook {str(name)[:80]!r}", hint=_NO_PLAYBOOK)
         return found
 
     def _calls(self, hours: float) -> tuple[Sequence[Call], bool]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import click
 
 from watchkeeper.app.administration import Administration
+from watchkeeper.app.settings import data_folder, load
 from watchkeeper.cli import options, output
 from watchkeeper.cli.incidents.asking import SEVERITIES
 from watchkeeper.core.clock import SECOND, SystemClock, from_iso
-from watchkeeper.core.errors import Invalid
+from watchkeeper.core.errors import Invalid, Unavailable
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _OFF = (
@@ -57,6 +59,10 @@ def show(data: Path | None, token_file: Path | None, as_json: bool) -> None:
         output.text(f"  {one['person']} stands in on {one['rota']}, {span}: {one['reason']}  ({one['id']})")
     for one in found["quiet"]:
         output.text(f"  {one['person']} asked for quiet until {output.moment(one['ends_at'])}: {one['reason']}")
+    if found["strangers"]:
+        names = ", ".join(found["strangers"])
+        output.text(f"No operators: {names}. They are paged, and can take nothing on; for each of them:")
+        output.text("  watchkeeper operators invite NAME --role responder")
     click.echo()
     output.table(
         ["incident", "severity", "taken by", "levels", "next", "title"],
@@ -100,6 +106,29 @@ def rota(name: str, days: int, data: Path | None, token_file: Path | None, as_js
         [[output.moment(r["begins_at"]), output.moment(r["ends_at"]), r["person"] or "NOBODY", r["why"]] for r in rows],
         empty="Nothing.",
     )
+
+
+@oncall.command()
+@click.argument("person", required=False, default="")
+@options.config
+@options.data
+@options.as_json
+@options.errors_told
+def test(person: str, config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Call PERSON, or everybody, saying that it is a test. Exit code 0 if all channels took it, else 75.
+
+    This command calls by itself: secrets that the settings name by `env:` have to be in its environment.
+    """
+    from watchkeeper.app.calling import call_to_test  # noqa: PLC0415 — everything that sends, needed here only
+
+    tried = call_to_test(load(config, data_folder(data)), person)
+    if as_json:
+        output.as_json(tried)
+    else:
+        for name, ways in tried.items():
+            for way, why in ways.items():
+                output.text(f"{name} by {way}: {f'NOT taken: {why}' if why else 'taken'}")
+    sys.exit(Unavailable.exit_code if any(why for ways in tried.values() for why in ways.values()) else 0)
 
 
 @oncall.command()

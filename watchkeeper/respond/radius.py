@@ -102,8 +102,11 @@ def _block(
 def named(action: Action, parameters: Mapping[str, Any]) -> dict[Names, frozenset[str]]:
     """What these parameters name, by what the action's own types declare; what is empty names nothing."""
     found: dict[Names, frozenset[str]] = {}
+    needed = {field.name for field in msgspec.structs.fields(action.Parameters) if field.required}
     for member, declared in get_type_hints(action.Parameters, include_extras=True).items():
         kind = _declared(declared)
+        if kind is not None and member in needed and not _texts(parameters.get(member)):
+            return {}  # it needs a name, and has none: whom that would touch nobody can say
         if kind is not None:
             found[kind] = found.get(kind, frozenset()) | frozenset(_texts(parameters.get(member)))
     return {kind: values for kind, values in found.items() if values}

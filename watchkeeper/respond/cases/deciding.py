@@ -162,7 +162,8 @@ class Deciding:
             if what == "first_event" and row.alerted_at and at > row.alerted_at:
                 raise Invalid("the first event is not after the first alert", hint="see `incidents show`")
             if what == "recovered" and at < row.first_event_at:
-                raise Invalid("nothing recovers before it began", hint="see `incidents show`")
+                hint = f"it began at {to_iso(row.first_event_at)}: say a later time"
+                raise Invalid("nothing recovers before it began", hint=hint)
             was = getattr(row, member)
             setattr(row, member, at)
             told = to_iso(at)

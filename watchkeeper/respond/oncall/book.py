@@ -260,9 +260,8 @@ class OncallBook:
 def _find(session: Session, name: str) -> EscalationRow:
     row = session.get(EscalationRow, name) or session.scalar(select(EscalationRow).where(EscalationRow.number == name))
     if row is None:
-        raise NotFound(
-            f"there is no incident {name[:80]!a}", hint="see `watchkeeper incidents list`; drills page nobody"
-        )
+        hint = "a drill pages nobody, and is taken on with `watchkeeper incidents ack`; for others see `incidents list`"
+        raise NotFound(f"on-call knows of no incident {name[:80]!a}", hint=hint)
     return row
 
 

@@ -160,5 +160,5 @@ def body_of(message: Message, console: str) -> bytes:
         data["acknowledge"] = f"watchkeeper oncall ack {message.numbers[0]}"
     if console and message.incident:
         data["link"] = f"{console}/incidents/{message.numbers[0]}"
-    kind = "incident.page" if message.numbers else "oncall.handover"
+    kind = "oncall.test" if message.is_test else "incident.page" if message.numbers else "oncall.handover"
     return msgspec.json.encode({"type": kind, "timestamp": to_iso(message.made_at), "data": data})

@@ -23,6 +23,8 @@ class Message(msgspec.Struct, frozen=True):
     """Which level of the escalation calls; 0 for a handover."""
     made_at: int
     text: str = ""
+    is_test: bool = False
+    """Nothing happened: somebody looks whether it arrives."""
 
 
 class Answer(msgspec.Struct, frozen=True):

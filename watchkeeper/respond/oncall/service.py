@@ -17,7 +17,7 @@ from watchkeeper.respond.oncall.handover import Handovers
 from watchkeeper.respond.oncall.paging import Paging
 
 EVERY = 0.5
-"""Seconds between two looks at what is due."""
+"""Seconds between two looks at what is due, while nothing is heard."""
 _POLL = 0.05
 _RETRY = 0.25
 _CURSOR_EVERY = 1_000
@@ -27,9 +27,11 @@ _log = logging.getLogger(__name__)
 class Ear:
     """Hears of incidents."""
 
-    def __init__(self, book: OncallBook, reader: JournalReader) -> None:
+    def __init__(self, book: OncallBook, reader: JournalReader, news: threading.Event) -> None:
+        """`news` is set for whoever calls, when something was heard."""
         self._book = book
         self._reader = reader
+        self._news = news
         self._trouble = Lasting(_log, "an incident cannot be noted for on-call", logging.WARNING)
 
     def run(self, stop: threading.Event) -> None:
@@ -54,6 +56,8 @@ class Ear:
                 stop.wait(_RETRY)
                 continue
             self._trouble.over()
+            if event is not None:
+                self._news.set()
             return True
         return False
 
@@ -61,9 +65,13 @@ class Ear:
 class Caller:
     """Takes the steps that are due, and sends the pages that are."""
 
-    def __init__(self, paging: Paging, delivery: Delivery, handovers: Handovers, answering: Answering) -> None:
+    def __init__(
+        self, paging: Paging, delivery: Delivery, handovers: Handovers, answering: Answering, news: threading.Event
+    ) -> None:
+        """`news` is set when it should look at once."""
         self._delivery = delivery
         self._answering = answering
+        self._news = news
         self._looks = [
             (look, Lasting(_log, f"on-call cannot look at {what}", logging.WARNING))
             for what, look in (
@@ -77,7 +85,9 @@ class Caller:
     def run(self, stop: threading.Event) -> None:
         """Until told to stop."""
         try:
-            while not stop.wait(EVERY):
+            while not stop.is_set():
+                self._news.wait(EVERY)
+                self._news.clear()
                 for look, trouble in self._looks:
                     with trouble.told():
                         look()

@@ -91,6 +91,8 @@ class Standing(msgspec.Struct, frozen=True):
     """Those that wait."""
     overrides: tuple[Override, ...]
     quiet: tuple[Quieted, ...]
+    strangers: tuple[str, ...] = ()
+    """People of the settings who are no operators: they are paged, and can take nothing on."""
 
 
 class OncallView:

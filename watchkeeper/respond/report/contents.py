@@ -99,7 +99,10 @@ def _told(file: CaseFile) -> str:
         said.append("" if passed else "The gateway had stopped everything that the alerts speak of.")
     else:
         said.append("No alert belongs to it.")
-    said.append(_CONTAINMENT[one.state])
+    if one.state is IncidentState.OPEN and one.contained_at:
+        said.append("It is open again, and what contained it may have been lifted since.")
+    else:
+        said.append(_CONTAINMENT[one.state])
     if one.contained_at:
         said.append(f"Containment was verified at {_moment(one.contained_at)}.")
     return " ".join(part for part in said if part)
