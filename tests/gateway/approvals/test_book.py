@@ -168,6 +168,26 @@ def test_a_grant_that_is_not_used_in_time_is_over(book: Approvals, clock: Manual
     assert book.show(asked.id).state is State.EXPIRED
 
 
+@pytest.mark.behaviour("approvals.clock-put-back")
+@pytest.mark.parametrize("is_granted", [True, False])
+def test_a_clock_that_is_put_back_lets_nothing_live_longer_and_one_that_is_right_again_takes_nothing_away(
+    database: Database, journal: Journal, clock: ManualClock, is_granted: bool
+) -> None:
+    book = Approvals(database, journal, clock)
+    asked = ask(book)
+    if is_granted:
+        approve(book, asked)
+    wrong = Approvals(database, journal, ManualClock(clock.now() - 3 * 3600 * SECOND))
+    assert wrong.show(asked.id).state is State.EXPIRED
+    assert wrong.consume(asked.id, "b-1", "c") is None
+    with pytest.raises(Conflict):
+        approve(wrong, asked)
+    assert wrong.expire() == 0
+    assert book.show(asked.id).state is (State.GRANTED if is_granted else State.PENDING)
+    near = Approvals(database, journal, ManualClock(clock.now() - 59 * SECOND))
+    assert (near.consume(asked.id, "b-1", "c") is not None) is is_granted, "two hosts may differ by a little"
+
+
 @pytest.mark.behaviour("approvals.voided")
 def test_other_policies_or_another_definition_void_what_is_open(book: Approvals, recorded: Recorded) -> None:
     pending, granted = ask(book), approve(book, ask(book, "b-2"))

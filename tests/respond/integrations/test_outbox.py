@@ -100,6 +100,18 @@ def test_whoever_asks_while_the_lines_own_thread_sends_it_hears_what_became_of_i
 
 
 @pytest.mark.behaviour("integrations.nothing-lost")
+def test_a_clock_that_is_put_back_holds_no_errand_up_and_sends_none_twice(estate: Estate) -> None:
+    one = Scripted([NotTaken("busy"), OK])
+    assert outbox_of(estate, one, ManualClock(NOW)).carry(errand()).state is S.DUE
+    back = ManualClock(NOW - 5 * 3600 * SECOND)
+    outbox = outbox_of(estate, one, back)
+    assert outbox.round("one") == 1
+    back.advance(6 * 3600 * SECOND)
+    assert outbox.round("one") == 0
+    assert one.got == [("run-1:tell:1", False)] * 2
+
+
+@pytest.mark.behaviour("integrations.nothing-lost")
 def test_what_is_not_taken_is_tried_again_later_each_time_and_said_once(estate: Estate) -> None:
     one, clock = Scripted([NotTaken("busy"), NotTaken("busy", after=40), OK]), ManualClock(NOW)
     outbox = outbox_of(estate, one, clock)

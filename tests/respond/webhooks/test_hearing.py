@@ -83,6 +83,25 @@ def test_nobody_waits_for_a_time_that_a_clock_put_back_left_far_away(tmp_path: P
                 assert hearing.hear("ops", headers(late), BODY)[1] == Told("ask-1", "deny", "no")
 
 
+@pytest.mark.behaviour("webhooks.replay-and-clock")
+def test_a_clock_that_is_put_ahead_and_back_lets_no_old_message_in_again(tmp_path: Path) -> None:
+    right = ManualClock(1_795_368_000_000_000)
+    ahead = ManualClock(right.now() + 7 * 24 * 3600 * SECOND)
+    hooks = [Hook("ops", "https://ops.example/in", Secret(SECRET))]
+    with closing(Database.at(tmp_path / "state.db")) as database:
+        database.create_missing_tables()
+        for name, clock, is_new in (("a", right, True), ("b", ahead, True), ("c", right, False)):
+            with closing(Journal.open(tmp_path, name, clock)) as journal:
+                hearing = Hearing(database, journal, clock, hooks)
+                sent = headers(clock, "msg_1" if clock is right else "msg_2")
+                if is_new:
+                    hearing.hear("ops", sent, BODY)
+                    hearing.done("ops", sent)
+                else:
+                    with pytest.raises(Conflict):
+                        hearing.hear("ops", sent, BODY)
+
+
 @pytest.mark.behaviour("webhooks.once-at-once")
 def test_of_two_that_come_at_once_one_is_acted_upon_whoever_hears_them(tmp_path: Path, state_url: str) -> None:
     clock, many = ManualClock(1_795_368_000_000_000), 8

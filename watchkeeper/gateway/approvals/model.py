@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from watchkeeper.core.clock import SECOND
+
 
 class State(StrEnum):
     """Where a request for approval stands."""
@@ -114,8 +116,24 @@ class Bounds(msgspec.Struct, frozen=True):
     denial_seconds: int
 
 
+SLACK = 60 * SECOND
+"""By so much the clocks of two hosts may differ."""
+
+
 def seen_at(approval: Approval, now: int) -> Approval:
-    """The same at a moment that nobody has recorded yet: what is past its time has expired."""
+    """The same at a moment that nobody has recorded yet: what is past its time has expired.
+
+    So has what began in the future: the clock was put back, and how much of its time is over cannot be known. That
+    is not recorded: once the clock is right again, it stands for as long as it was to.
+    """
     if approval.state in OPEN and approval.expires_at <= now:
         return msgspec.structs.replace(approval, state=State.EXPIRED, ended_at=approval.expires_at)
+    if approval.state in OPEN and _began(approval) > now + SLACK:
+        return msgspec.structs.replace(approval, state=State.EXPIRED, ended_at=now)
     return approval
+
+
+def _began(approval: Approval) -> int:
+    if approval.state is State.GRANTED:
+        return approval.expires_at - approval.grant_seconds * SECOND
+    return approval.requested_at

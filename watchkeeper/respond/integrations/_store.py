@@ -6,15 +6,31 @@ from collections.abc import Iterable
 from typing import cast
 
 import msgspec
-from sqlalchemy import BigInteger, Boolean, CursorResult, Integer, String, Text, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    CursorResult,
+    Integer,
+    String,
+    Text,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
+from watchkeeper.core.clock import SECOND
 from watchkeeper.core.database import Base, Database
 from watchkeeper.core.errors import NotFound
 from watchkeeper.respond.errands import Delivery, Errand, Receipt, State
 
 _AT_ONCE = 32
 _CROWD = 500
+_FAR = 2 * 3600 * SECOND
+"""Nothing is put off for longer; a time beyond is of a clock that was put back since."""
 
 
 class DeliveryRow(Base):
@@ -112,7 +128,7 @@ class Shelf:
     def recover(self, name: str, now: int) -> None:
         """What somebody was sending who is not there any more is due again: how that ended nobody knows."""
         row = DeliveryRow
-        dead = row.integration == name, row.state == State.SENDING.value, row.due_at <= now
+        dead = row.integration == name, row.state == State.SENDING.value, _is_due(now)
         with self._database.read() as session:
             if session.scalar(select(row.id).where(*dead).limit(1)) is None:
                 return
@@ -126,7 +142,9 @@ class Shelf:
         waiting = select(row).where(row.integration == name, row.state.in_(states), row.ended_at == 0)
         with self._database.read() as session:
             rows = session.scalars(waiting.order_by(row.seq).limit(_CROWD)).all()
-        ready = [one for one in in_turn(rows) if one.state != State.SENDING.value and one.due_at <= now]
+        ready = [
+            one for one in in_turn(rows) if one.state != State.SENDING.value and not now < one.due_at <= now + _FAR
+        ]
         return [one for one in ready if only in ("", one.id)][:_AT_ONCE]
 
     def claim(self, row: DeliveryRow, until: int) -> bool:
@@ -178,3 +196,7 @@ class Shelf:
                 .group_by(row.integration)
             )
             return {row[0]: row[1] for row in rows}
+
+
+def _is_due(now: int) -> ColumnElement[bool]:
+    return or_(DeliveryRow.due_at <= now, DeliveryRow.due_at > now + _FAR)

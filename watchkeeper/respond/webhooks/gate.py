@@ -27,6 +27,8 @@ LONGEST = 8_192
 """Bytes of a message."""
 HELD = 30 * SECOND
 """How long a message is acted upon at most; after a crash it is taken again later than that."""
+_KEPT = 1_000
+"""Ids of a webhook that are known whatever the clock says."""
 _FAILURES, _FAILURE_WINDOW = 10, 60 * SECOND
 _STRANGER = b"\0" * 32
 """The key of no webhook, so that an unknown name takes as long as a wrong signature."""
@@ -80,7 +82,7 @@ class Gate:
         mine = row.hook == f"{self._space}{name}", row.id == message_id
         is_free = or_(row.held_until <= now, row.held_until > now + HELD)  # the clock may have been put back
         with self._database.write() as session:
-            session.execute(delete(row).where(row.at < now - 4 * TOLERANCE * SECOND))
+            self._forget(session, name, now)
             if self._is_first(session, name, message_id, now):
                 self._journal.record(heard)
                 return
@@ -92,6 +94,15 @@ class Gate:
             self.refuse(name, "a message of this id was taken already")
             raise Conflict("a message of this id was taken already", hint="send another message")
         raise Unavailable("the same message is being acted upon", hint="send it again in half a minute")
+
+    def _forget(self, session: Session, name: str, now: int) -> None:
+        """What nobody could send again, but for the newest: a clock that was put ahead must not make room for replays
+        once it is put back."""
+        row = HeardRow
+        ours = row.hook == f"{self._space}{name}"
+        newest = select(row.at).where(ours).order_by(row.at.desc()).offset(_KEPT).limit(1)
+        if (last := session.scalar(newest)) is not None:
+            session.execute(delete(row).where(ours, row.at <= min(last, now - 4 * TOLERANCE * SECOND)))
 
     def _is_first(self, session: Session, name: str, message_id: str, now: int) -> bool:
         """Whether the row of its id is new, and ours: two at once cannot both make it."""
