@@ -343,6 +343,8 @@ def test_an_operator_revokes_lists_and_lifts_on_the_command_line(scene: Scene) -
     assert "every live gateway refuses it" in by_id.stdout, by_id.stderr
     assert scene.status(token) == 401
     assert "corp/carol-1" in by_hand("list", *data).stdout
+    unknown = by_hand("add", "--principal", "crop/carol", "--reason", "r", *data)
+    assert "NOT PROVEN" in unknown.stdout, "a name that no door knows is no revocation of anything"
     for wrong in (
         ("--token", scene.kept("opaque")),
         ("--token", "eyJ"),

@@ -78,7 +78,7 @@ class Barring:
         by = asked["by"]
         key = asked.get("key") or f"{by}:{observed_id()}"
         entry = self._book.revoke(wanted, by=by, reason=asked["reason"], key=key, incident=asked.get("incident", ""))
-        behind = self._behind()
+        behind = self._behind(entry)
         told: dict[str, Any] = msgspec.to_builtins(entry)
         return told | {"target": entry.target, "is_verified": not behind, "behind": behind}
 
@@ -88,13 +88,16 @@ class Barring:
         self._on.orders.tell(REFRESH)
         return entry
 
-    def _behind(self) -> dict[str, str]:
-        """Gateway → why it may not have the list as it is now; empty when every one has it."""
-        said = self._gateways.refreshed()
-        late = {
-            gateway: "it has not taken it over" for gateway, at in said.answers.items() if at < self._book.generation
-        }
-        return dict(said.silent) | late
+    def _behind(self, entry: Revocation) -> dict[str, str]:
+        """Gateway → why it may not refuse what is meant; empty when every one does."""
+        said, now = self._gateways.refreshed(), self._book.generation
+        behind = dict(said.silent)
+        for gateway, held in said.answers.items():
+            if held.generation < now:
+                behind[gateway] = "it has not taken it over"
+            elif entry.issuer and held.issuers and entry.issuer not in held.issuers:
+                behind[gateway] = f"it takes no tokens of {entry.issuer!a}; see [issuers.NAME]"
+        return behind
 
     # what a playbook asks
 

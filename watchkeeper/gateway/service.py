@@ -79,6 +79,11 @@ class Gateway:
         return self._terms.gate
 
     @property
+    def issuers(self) -> tuple[str, ...]:
+        """The authorization servers whose tokens are accepted, by name."""
+        return self._terms.issuers.names if self._terms.issuers is not None else ()
+
+    @property
     def ports(self) -> Mapping[str, int]:
         """Route name → port; those the system chose are known after `start`."""
         return {name: fitting.door.port for name, fitting in self._fittings.items()}

@@ -20,7 +20,7 @@ from watchkeeper.core.errors import Unavailable, WatchkeeperError
 from watchkeeper.gateway.custody.ledger import Deed, kept_of
 from watchkeeper.gateway.custody.model import Asked, Drained, Ending, Live, Rest, Served
 from watchkeeper.gateway.custody.room import DRAIN, END, LIST, REST, TRY
-from watchkeeper.gateway.custody.tokens import REFRESH, TAKES, Tries
+from watchkeeper.gateway.custody.tokens import REFRESH, TAKES, Held, Tries
 from watchkeeper.gateway.custody.tokens import TRY as TRY_TOKEN
 from watchkeeper.gateway.holds import Subject
 from watchkeeper.gateway.orders import Fence
@@ -48,10 +48,6 @@ class Admitted(msgspec.Struct, frozen=True):
     """Tokens that would be let in, by digest."""
 
     admitted: tuple[str, ...] = ()
-
-
-class _At(msgspec.Struct):
-    generation: int
 
 
 class _Rows(msgspec.Struct):
@@ -87,10 +83,9 @@ class Custodian:
         """Which clients' tokens, told by their SHA-256, each gateway's door would let in."""
         return self._ask("clients.admits", {"digests": list(digests)}, Admitted)
 
-    def refreshed(self) -> Said[int]:
-        """Have every gateway take the list of revoked tokens over now; the generation that each has then."""
-        said = self._ask(REFRESH, {}, _At)
-        return Said({gateway: at.generation for gateway, at in said.answers.items()}, said.silent)
+    def refreshed(self) -> Said[Held]:
+        """Have every gateway take the list of revoked tokens over now; what each has then."""
+        return self._ask(REFRESH, {}, Held)
 
     def tries(self, token: str) -> Said[Tries]:
         """Whether this token of an authorization server gets in at any gateway's doors."""

@@ -22,6 +22,14 @@ REFRESH, TRY, TAKES = "revocations.refresh", "tokens.try", "tokens.takes"
 _DOUBT = 503
 
 
+class Held(msgspec.Struct, frozen=True):
+    """The list as a gateway has it."""
+
+    generation: int
+    issuers: tuple[str, ...] = ()
+    """Whose tokens its doors take at all, by name."""
+
+
 class Tries(msgspec.Struct, frozen=True):
     """How the doors of one gateway took a token."""
 
@@ -48,7 +56,8 @@ class TokenDoors:
 
     async def _on_refresh(self, _: dict[str, Any]) -> Any:
         await asyncio.to_thread(self._revocations.look)
-        return {"generation": self._revocations.generation}
+        issuers = self._gateway.issuers if self._gateway is not None else ()
+        return msgspec.to_builtins(Held(self._revocations.generation, issuers))
 
     async def _on_try(self, asked: dict[str, Any]) -> Any:
         token = str(asked.get("token", "")).encode()

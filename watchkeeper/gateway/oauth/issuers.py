@@ -52,6 +52,11 @@ class Issuers:
         return tuple(self._keys)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the settings call them."""
+        return tuple(keys.name for keys in self._keys.values())
+
+    @property
     def scopes(self) -> tuple[str, ...]:
         """What every request needs at one of the issuers, sorted."""
         return tuple(sorted({scope for keys in self._keys.values() for scope in keys.issuer.scopes}))

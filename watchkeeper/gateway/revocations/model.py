@@ -63,6 +63,11 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
         return self.name if self.what is What.PRINCIPAL else f"token:{self.name[:16] if self._is_digest else self.name}"
 
     @property
+    def issuer(self) -> str:
+        """Of what authorization server, by its name in the settings; empty where a fingerprint does not say."""
+        return "" if self._is_digest else self.name.removeprefix(AGENT).partition("/")[0].rpartition(":")[2]
+
+    @property
     def _is_digest(self) -> bool:
         return self.what is What.TOKEN
 
