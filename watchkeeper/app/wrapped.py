@@ -134,5 +134,6 @@ async def wrapped_session(planned: Plan, platform: Platform, child: Child, inbox
         await writer.close(_PATIENCE)
         launches.exited(child, between, planned.principal, between.era, wanted=session.was_left)
     finally:
+        await once.settle()
         await control.close()
     note_service(platform, loaded, f"wrap-{name}", "admin.service.stopped")

@@ -93,6 +93,10 @@ class Once:
                 self._doing.popitem(last=False)
         return await asyncio.shield(task)
 
+    async def settle(self) -> None:
+        """Wait until what is being done is done: whoever asked has an answer before the process ends of it."""
+        await asyncio.gather(*(task for task in self._doing.values() if not task.done()), return_exceptions=True)
+
     async def recover(self, way_of: Callable[[Deed], Way]) -> None:
         """Bring to its end what processes before this one left; what fails is left until it is asked for."""
         try:
