@@ -214,8 +214,12 @@ def load_cursor(session: Session) -> dict[str, int]:
 
 
 def save_cursor(session: Session, cursor: dict[str, int]) -> None:
-    for writer, index in cursor.items():
-        session.merge(CursorRow(writer=writer, index=index))
+    known = load_cursor(session)
+    moved = [{"writer": writer, "index": index} for writer, index in cursor.items() if known.get(writer) != index]
+    if new := [row for row in moved if row["writer"] not in known]:
+        session.execute(insert(CursorRow), new)
+    if old := [row for row in moved if row["writer"] in known]:
+        session.execute(update(CursorRow), old)
 
 
 class CounterRow(Base):
@@ -293,9 +297,11 @@ def find_incident(session: Session, name: str) -> IncidentRow:
 
 def add_traits(session: Session, incident: str, alert: Alert) -> None:
     """What this alert gives its incident in common with others."""
-    for kind, value in traits_of(alert):
-        if session.get(TraitRow, (incident, kind, value)) is None:
-            session.add(TraitRow(incident=incident, kind=kind, value=value))
+    rows = session.execute(select(TraitRow.kind, TraitRow.value).where(TraitRow.incident == incident))
+    known = {(row.kind, row.value) for row in rows}
+    new = [{"incident": incident, "kind": kind, "value": value} for kind, value in traits_of(alert) - known]
+    if new:
+        session.execute(insert(TraitRow), new)
 
 
 def has_entry(session: Session, incident: str, event: str) -> bool:

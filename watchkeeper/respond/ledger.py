@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import bindparam, insert, select, update
@@ -43,6 +44,15 @@ class _Pen:
     trouble: Lasting = field(default_factory=lambda: Lasting(_log, "events stay staged"))
 
 
+class Told(NamedTuple):
+    """An event with its line in an incident's timeline."""
+
+    event: Event
+    incident: str
+    what: str
+    mark: Mark = Mark.NOTE
+
+
 _pens: WeakKeyDictionary[Recorder, _Pen] = WeakKeyDictionary()
 
 
@@ -68,16 +78,22 @@ class Ledger:
         if what:
             _store.add_entry(session, incident, Entry(event.time, what, mark, event.id))
 
-    def stage_new(self, session: Session, told: Sequence[tuple[Event, str, str]], mark: Mark = Mark.NOTE) -> None:
-        """Many at once, as `stage` does: events that nobody has staged, each with its incident and its line."""
+    def stage_new(self, session: Session, told: Sequence[Told]) -> None:
+        """Many at once, as `stage` does: events that nobody has staged."""
         seq, writer = _store.next_outbox_seq(session), self._journal.writer
         events = [
-            {"id": event.id, "recorder": writer, "seq": seq + at, "record": encode(event), "is_recorded": False}
-            for at, (event, _, _) in enumerate(told)
+            {"id": one.event.id, "recorder": writer, "seq": seq + at, "record": encode(one.event), "is_recorded": False}
+            for at, one in enumerate(told)
         ]
         lines = [
-            {"incident": incident, "time": event.time, "what": what, "mark": mark.value, "event": event.id}
-            for event, incident, what in told
+            {
+                "incident": one.incident,
+                "time": one.event.time,
+                "what": one.what,
+                "mark": one.mark.value,
+                "event": one.event.id,
+            }
+            for one in told
         ]
         session.execute(insert(OutboxRow), events)
         session.execute(insert(EntryRow), lines)

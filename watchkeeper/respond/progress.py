@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from watchkeeper.core.clock import Clock
@@ -22,7 +22,7 @@ from watchkeeper.respond import _store
 from watchkeeper.respond._minutes import incident_event
 from watchkeeper.respond._store import IncidentRow, RunRow, StepRow
 from watchkeeper.respond.gates.book import close_all
-from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.ledger import Ledger, Told
 from watchkeeper.respond.model import ACTOR, IncidentState, Mark, StepResult
 from watchkeeper.respond.planning import Plan
 from watchkeeper.respond.runner import Document
@@ -67,28 +67,15 @@ class Progress:
         steps before it that were not taken."""
         with self._report() as session:
             row = _store.locked(session, run) or self._run(session, run)
-            self._pass(session, row, passed)
-            seq = len(_store.steps_of(session, run))
-            if session.get(StepRow, (run, result.step)) is None:
-                session.add(StepRow(run=run, step=result.step, seq=seq, result=_json(result)))
             mark = Mark.FAILED if result.state in ("failed", "unavailable") else Mark.ACTION
-            self._ledger.stage(session, event, row.incident, _in_words(result), mark)
-            for other in extra:
-                proven = other.outcome == "success"
-                told = "containment verified" if proven else "containment could not be verified"
-                self._ledger.stage(
-                    session,
-                    other,
-                    row.incident,
-                    f"{told}: {other.body.get('target', '')}",
-                    Mark.CONTAINED if proven else Mark.FAILED,
-                )
+            told = [Told(event, row.incident, _in_words(result), mark), *(_proof(row, one) for one in extra)]
+            self._note(session, row, passed, (result, told))
         self._ledger.flush()
 
     def passed(self, run: str, passed: Sequence[Passed]) -> None:
         """These steps were not taken. Recorded with what follows: nothing waits for it."""
         with self._report() as session:
-            self._pass(session, _store.locked(session, run) or self._run(session, run), passed)
+            self._note(session, _store.locked(session, run) or self._run(session, run), passed)
 
     def result(self, run: str, step: str) -> StepResult | None:
         """How a step ended, if that was reported."""
@@ -103,7 +90,7 @@ class Progress:
         """
         with self._report() as session:
             row = _store.locked(session, run) or self._run(session, run)
-            self._pass(session, row, passed)
+            self._note(session, row, passed)
             close_all(session, run)
             if row.state != _store.FINISHED:
                 row.state, row.outcome, row.finished_at = _store.FINISHED, event.outcome, event.time
@@ -168,17 +155,24 @@ class Progress:
             self._ledger.stage(session, event, row.incident, what, Mark.FAILED)
         self._ledger.flush()
 
-    def _pass(self, session: Session, row: RunRow, passed: Sequence[Passed]) -> None:
-        known = {one.step for one in _store.steps_of(session, row.id)} if passed else set()
-        new = [(result, event) for result, event in passed if result.step not in known]
+    def _note(
+        self, session: Session, row: RunRow, passed: Sequence[Passed], last: tuple[StepResult, list[Told]] | None = None
+    ) -> None:
+        """Steps that ended, in their order, and what is told of them; what was noted before stays as it is."""
+        ended = [(result, [Told(event, row.incident, _in_words(result), Mark.ACTION)]) for result, event in passed]
+        ended += [last] if last is not None else []
+        if not ended:
+            return
+        known = set(session.scalars(select(StepRow.step).where(StepRow.run == row.id)))
+        new = [one for one in ended if one[0].step not in known]
         if not new:
             return
-        session.add_all(
-            StepRow(run=row.id, step=result.step, seq=seq, result=_json(result))
+        steps = [
+            {"run": row.id, "step": result.step, "seq": seq, "result": _json(result)}
             for seq, (result, _) in enumerate(new, len(known))
-        )
-        told = [(event, row.incident, _in_words(result)) for result, event in new]
-        self._ledger.stage_new(session, told, Mark.ACTION)
+        ]
+        session.execute(insert(StepRow), steps)
+        self._ledger.stage_new(session, [one for _, told in new for one in told])
 
     @contextmanager
     def _report(self) -> Iterator[Session]:
@@ -273,6 +267,13 @@ def _got_past(session: Session, incident: str) -> bool:
 
 def _proven_at(session: Session, incident: str) -> int:
     return max((entry.time for entry in _store.timeline_of(session, incident, Mark.CONTAINED)), default=0)
+
+
+def _proof(row: RunRow, event: Event) -> Told:
+    proven = event.outcome == "success"
+    what = "containment verified" if proven else "containment could not be verified"
+    mark = Mark.CONTAINED if proven else Mark.FAILED
+    return Told(event, row.incident, f"{what}: {event.body.get('target', '')}", mark)
 
 
 def _in_words(result: StepResult) -> str:

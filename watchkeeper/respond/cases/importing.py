@@ -32,7 +32,7 @@ from watchkeeper.respond.cases.registrar import (
     require_storable,
     said,
 )
-from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.ledger import Ledger, Told
 from watchkeeper.respond.model import LONGEST_TRAIT, IncidentState, Status
 
 MOST = 500
@@ -194,7 +194,7 @@ class _Batch:
         self._insert(TraitRow, [trait for one in new for trait in _traits(one)])
         self._insert(HistoryRow, [self._judged(row) for row in rows if row["disposition"]])
         what = f"{self.by} imported it from {self.source}"
-        self.ledger.stage_new(self.session, [(self._event(row), row["id"], what) for row in rows])
+        self.ledger.stage_new(self.session, [Told(self._event(row), row["id"], what) for row in rows])
         return {one.identity: number for one, number in zip(new, numbers, strict=True)}
 
     def _insert(self, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
