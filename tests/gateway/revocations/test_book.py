@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,15 @@ Recorded = Callable[[], list[Event]]
 @pytest.fixture
 def book(database: Database, journal: Journal, clock: ManualClock) -> Revocations:
     return Revocations(database, journal, clock)
+
+
+@pytest.fixture
+def shared(state_url: str, tmp_path: Path) -> Iterator[Database]:
+    """A control state of each of the two kinds."""
+    database = Database(state_url) if state_url else Database.at(tmp_path / "shared.db")
+    database.create_missing_tables()
+    yield database
+    database.close()
 
 
 def mark(issued: int = 0, *, id: str = "t-1", fingerprint: str = "ab" * 32) -> TokenMark:
@@ -107,15 +117,21 @@ def test_an_entry_is_forgotten_once_the_token_has_expired_and_not_before(
 
 @pytest.mark.behaviour("revocations.found-by-every-process")
 def test_another_process_finds_it_and_a_new_one_starts_with_it(
-    book: Revocations, database: Database, journal: Journal, clock: ManualClock
+    shared: Database, journal: Journal, clock: ManualClock
 ) -> None:
-    other = Revocations(database, journal, clock)
+    book, other = (Revocations(shared, journal, clock) for _ in range(2))
     revoke(book, What.ID, "corp/t-1")
     assert not other.now
     assert other.look()
     assert not other.look()
     assert other.now.bars(ADA, mark())
-    assert Revocations(database, journal, clock).now.bars(ADA, mark())
+    assert Revocations(shared, journal, clock).now.bars(ADA, mark())
+    entry = revoke(book, What.TOKEN, "ab" * 32, key="k2", expires_at=clock.now() + SECOND)
+    assert revoke(other, What.TOKEN, "ab" * 32, key="k2", expires_at=clock.now() + SECOND) == entry
+    clock.advance(2 * SECOND)
+    book.lift(revoke(book, What.PRINCIPAL, ADA, key="k3"), by="operator:eve", reason="found")
+    assert other.look()
+    assert [one.name for one in other.in_force()] == ["corp/t-1"]
 
 
 @pytest.mark.parametrize(
