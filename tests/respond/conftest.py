@@ -15,6 +15,7 @@ from tests.respond.lives import Nursery
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.control import serve
 from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import socket_path
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events import Event, Journal, JournalReader, Severity
@@ -43,6 +44,8 @@ class Gate:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.is_leaky = False
         """Lets probes pass whatever was ordered."""
+        self.busy = 0
+        """So many probes get no answer."""
         self.probes: list[dict[str, Any]] = []
 
     def __enter__(self) -> Gate:
@@ -76,6 +79,8 @@ class Gate:
 
     async def _probe(self, probe: dict[str, Any]) -> dict[str, Any]:
         self.probes.append(probe)
+        if len(self.probes) <= self.busy:
+            raise Unavailable("too busy", hint="ask again")
         rules = [o.rule for o in self._held.all_denying(probe["principal"], probe["server"], probe["name"])]
         effect = "deny" if rules and not self.is_leaky else "allow"
         return {"effect": effect, "rules": rules, "enforced": True}

@@ -86,6 +86,18 @@ def test_an_order_whose_probe_passes_leaves_the_incident_unverified_and_says_wha
     assert "NOT verified" in service.notifications.latest()[0].text
 
 
+@pytest.mark.behaviour("respond.silence-is-asked-again")
+def test_a_gateway_that_is_busy_is_asked_again_before_its_silence_counts(estate, gate):
+    gate.busy = 1
+    with estate.responding() as service:
+        estate.rug_pull()
+        estate.until_finished()
+        (incident,) = service.incidents.list()
+    assert incident.state is IncidentState.CONTAINED
+    assert len(estate.events("respond.containment.verified")) == 1
+    assert [probe["name"] for probe in gate.probes[:2]] == ["read_file", "read_file"]
+
+
 @pytest.mark.behaviour("respond.unverified-is-said")
 def test_an_order_that_no_gateway_has_seen_is_in_force_and_unverified(estate):
     with estate.responding() as service:

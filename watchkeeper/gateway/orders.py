@@ -33,7 +33,7 @@ from watchkeeper.gateway.containment import AGENT, Order, OrderKind, OrdersInFor
 from watchkeeper.gateway.measures import targets
 from watchkeeper.gateway.measures.model import Probe
 from watchkeeper.gateway.presence import Presence
-from watchkeeper.gateway.proofs import NO_ROUTE, Containment, ask_all, doubt, objection
+from watchkeeper.gateway.proofs import NO_ROUTE, Containment, ask_all, behind, doubt, objection
 
 __all__ = ["NO_ROUTE", "Containment", "Order", "OrderBook", "OrderKind", "OrdersInForce", "Probe"]
 
@@ -181,13 +181,14 @@ class OrderBook:
         standings = self._presence.serving()
         reason = doubt(standings, acknowledged, order)
         if reason:
-            return Containment(False, reason, acknowledged)
+            return Containment(False, reason, acknowledged, silent=behind(standings, acknowledged, order))
         answers: dict[str, dict[str, Any]] = {}
         for one in (probe, *more):
             said = ask_all(standings, "probe", msgspec.to_builtins(one))
             answers = answers or said
             if reason := objection([s.id for s in standings], said, order, one):
-                return Containment(False, reason, acknowledged, said)
+                silent = tuple(s.id for s in standings if s.id not in said)
+                return Containment(False, reason, acknowledged, said, silent)
         spared = ", and spared what it does not mean" if any(one.is_spared for one in more) else ""
         return Containment(True, f"every live gateway refused the probe{spared}", acknowledged, answers)
 

@@ -29,6 +29,8 @@ class Containment(msgspec.Struct, frozen=True):
     """Gateway → the generation it has in force."""
     answers: dict[str, dict[str, Any]] = {}
     """Gateway → what its live guard said to the probe."""
+    silent: tuple[str, ...] = ()
+    """Gateways that have not said what would prove it, or disprove it: a busy one may say it when it is asked again."""
 
 
 def ask_all(standings: list[Standing], what: str, arguments: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -54,8 +56,13 @@ def doubt(standings: list[Standing], acknowledged: dict[str, int], order: Order)
         return "the order was lifted"
     if not standings:
         return "no gateway is running"
-    late = sorted(s.id for s in standings if acknowledged.get(s.id, s.acknowledged) < order.generation)
+    late = behind(standings, acknowledged, order)
     return f"not acknowledged by {', '.join(late)}" if late else ""
+
+
+def behind(standings: list[Standing], acknowledged: dict[str, int], order: Order) -> tuple[str, ...]:
+    """The gateways that have not said that they have the order."""
+    return tuple(sorted(s.id for s in standings if acknowledged.get(s.id, s.acknowledged) < order.generation))
 
 
 def objection(gateways: list[str], answers: dict[str, dict[str, Any]], order: Order, probe: Probe) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.core.errors import WatchkeeperError
+from watchkeeper.core.errors import Conflict, WatchkeeperError
 from watchkeeper.events import Event
 from watchkeeper.exercise.agent import AUTO
 from watchkeeper.exercise.attacks.scene import Scene
@@ -295,6 +295,7 @@ class Rehearsal(Looking):
         """Its runs are over, and it is closed."""
         for row in self._ground.ask("playbooks.runs", incident=self._number):
             if row["state"] != "finished":
-                self._ground.ask("playbooks.cancel", run=row["id"], undo=True, reason=REASON)
+                with suppress(Conflict):  # it has ended meanwhile
+                    self._ground.ask("playbooks.cancel", run=row["id"], undo=True, reason=REASON)
         if self._state() != "closed":
             self._ground.ask("incidents.close", incident=self._number, reason=REASON)
