@@ -28,7 +28,14 @@ def play(serve_console: Callable[..., AbstractContextManager[Any]], desk: Any, t
         yield play
 
 
+def shown(client: httpx.Client, gate: str) -> str:
+    """Of which plan the page of a gate is."""
+    found = re.search(r'name="binding" value="([^"]+)"', client.get(f"/gates/{gate}").text)
+    return found[1] if found else ""
+
+
 def say(client: httpx.Client, gate: str, choice: str, comment: str = "I looked", **more: str) -> httpx.Response:
+    more.setdefault("binding", shown(client, gate))
     return client.post(f"/gates/{gate}/say", data={"choice": choice, "comment": comment, **more}, headers=FORM)
 
 
@@ -61,6 +68,29 @@ def test_two_persons_approve_what_they_saw_exactly_and_only_then_is_it_done(play
         assert later.status_code == 409
     said = [(e.actor, e.body["choice"]) for e in play.estate.events("respond.gate.answered")]
     assert said == [("operator:ada", "approve"), ("operator:eve", "approve")]
+
+
+@pytest.mark.behaviour("web.gates-replayed")
+def test_an_approval_that_names_no_plan_or_that_of_another_run_decides_nothing_and_is_recorded(play: Play) -> None:
+    play.estate.raise_alert(1)
+    first = play.waits("hold")
+    with play.running.inside("ada") as ada, play.running.inside("eve") as eve:
+        old = shown(ada, first)
+        for client in (ada, eve):
+            assert say(client, first, "approve").status_code == 303
+        play.estate.until(lambda: play.holds() == ["files/read_file"])
+        play.estate.raise_alert(2, server="mail", target="send")
+        gates = play.estate.service().runs.gates
+        play.estate.until(lambda: any(gate.step == "hold" for gate in gates.waiting()))
+        (second,) = [gate.id for gate in gates.waiting() if gate.step == "hold"]
+        for forged in ("", old, first, shown(ada, second)[:-1]):
+            assert say(ada, second, "approve", binding=forged).status_code == 409, forged
+        assert say(ada, first, "approve", binding=old).status_code == 409, "it came again"
+        assert gates.by_id(second).votes == ()
+        refused = play.estate.events("respond.gate.refused")
+        assert [(e.actor, e.outcome) for e in refused] == [("operator:ada", "deny")] * 5
+        assert say(ada, second, "approve", binding=shown(ada, second)).status_code == 303
+    assert play.holds() == ["files/read_file"]
 
 
 @pytest.mark.behaviour("oncall.handover")

@@ -67,6 +67,8 @@ class PlayingView:
         if said["choice"] not in list(Choice):
             raise Invalid("that is no decision", hint=f"one of {', '.join(Choice)}")
         asked = {"gate": name, "by": acting.actor, "role": acting.role, ACTING: acting}
+        if said["choice"] == Choice.APPROVE and not said["binding"]:
+            asked["binding"] = _NO_PLAN  # the page says what it shows; who says nothing has approved nothing
         return msgspec.convert(self._acts.say({**said, **asked}), Gate)
 
     def runs(self, acting: Acting, asked: Mapping[str, str], offset: int) -> RunLines:
@@ -155,6 +157,9 @@ class PlayingView:
         except Denied:
             return False
         return True
+
+
+_NO_PLAN = "no plan"
 
 
 def _shelved(one: Shelved) -> PlaybookLine:
