@@ -200,7 +200,7 @@ async def run_deadman(loaded: Loaded, *, supervised: bool, demo: bool = False) -
     with Lock(loaded.data_dir / "run" / "deadman.lock").acquire(f"the switch of {loaded.data_dir}"):
         box, minutes = SwitchBox(loaded.data_dir / FILE), Minutes(loaded.data_dir, clock)
         sending = Sending(box, senders(settings.pages, read_secret, loaded.settings.fetch, clock), clock)
-        switch, looking = Switch(settings, box, sending, clock, minutes), Looking(loaded)
+        switch, looking = Switch(settings, box, sending, clock, minutes), Looking(loaded, box)
         database = database_of(loaded)
         switch.pause_now = lambda now: pause_at(database, now)
         ping = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,24 @@ from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.files import socket_folder, socket_path
 from watchkeeper.core.ids import new_token
+from watchkeeper.respond.deadman.outbox import SwitchBox
 from watchkeeper.respond.deadman.watching import Seen
 
 PATIENCE = 3.0
 """Seconds that one of them may take to answer."""
 _NO_GATEWAY = "no gateway runs"
 _KEPT = 32
+_EXPECTED = "expected "
+"""Before a rule's name, where the switch keeps since when it is expected."""
 
 
 class Looking:
     """Remembers which heartbeats are under way."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, box: SwitchBox) -> None:
+        """`box` remembers since when each rule is expected, also over a restart of the switch or of the watch."""
+        self._box = box
+        self._since: dict[str, int] = {}
         self._data_dir = loaded.data_dir
         self._settings = loaded.settings.deadman
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="look")
@@ -54,7 +61,7 @@ class Looking:
         seen = {"gateway": gateway, "watch": self._watch(told["status"])}
         seen |= self._behind(told["status"])
         seen |= self._sinks(told["sinks.status"])
-        seen |= self._rules(living, told["heartbeats"])
+        seen |= self._rules(living, told["heartbeats"], is_behind=seen["detection"].is_heard is not True)
         return seen
 
     def _ask(self, path: Path, name: str) -> Future[Any]:
@@ -101,7 +108,7 @@ class Looking:
             if row["state"] not in ("off", "stopped")
         }
 
-    def _rules(self, gateway: Path | None, told: Any) -> dict[str, Seen]:
+    def _rules(self, gateway: Path | None, told: Any, *, is_behind: bool) -> dict[str, Seen]:
         """Whether a heartbeat comes the whole way, and whether the rules that are expected to speak do."""
         every, silent = self._settings.canary_seconds, self._settings.silent_seconds
         now = time.monotonic()
@@ -112,11 +119,23 @@ class Looking:
         seen = {"rules": self._canary(gateway, told, now, silent)} if every else {}
         wall = time.time_ns() // 1000
         for name, one in self._settings.expected.items():
-            last = max(told["rules"].get(name, 0), told["since"])
+            if is_behind:  # what it has not read yet may hold the alert
+                seen[f"rule:{name}"] = Seen(None, "detection is behind")
+                continue
+            last = max(told["rules"].get(name, 0), self._expected_since(name, wall))
             is_late = wall - last > one.within_seconds * SECOND
             why = f"it raised no alert for more than {one.within_seconds} s" if is_late else ""
             seen[f"rule:{name}"] = Seen(not is_late, why, silent)
         return seen
+
+    def _expected_since(self, name: str, wall: int) -> int:
+        """When the rule stood in the settings for the first time; now, where that cannot be read."""
+        if not self._since:
+            names = {_EXPECTED + one for one in self._settings.expected}
+            with suppress(WatchkeeperError):
+                self._box.forget(_EXPECTED, names)
+                self._since = {one.removeprefix(_EXPECTED): self._box.first(one, wall) for one in names}
+        return self._since.get(name, wall)
 
     def _canary(self, gateway: Path, told: Any, now: float, patience: float) -> Seen:
         heard = [event for event in self._sounded if event in told["heard"]]

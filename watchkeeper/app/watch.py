@@ -34,6 +34,7 @@ from watchkeeper.app.webhooks import outbox_of
 from watchkeeper.core import control
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import socket_path
+from watchkeeper.detect.alerts.queue.book import last_raised
 from watchkeeper.events import JournalReader
 from watchkeeper.events.anchors.keeper import Keeper
 from watchkeeper.events.journal.reading.telling import is_there, telling_reader, told
@@ -61,6 +62,7 @@ async def _serve(loaded: Loaded, stop: asyncio.Event, *, demo: bool) -> Keeper |
     with watch as platform, Readers() as readers:
         reaching = Reaching(loaded, platform)
         respond = _respond(loaded, platform, reaching)
+        respond.heartbeats.know(last_raised(platform.database, loaded.settings.deadman.expected))
         readers.add({"respond": respond.run})
         readers.start()  # runs that were under way go on before rules are compiled
         detection, lake = Detection(loaded, platform, demo=demo), lake_reader(loaded, platform)

@@ -1,12 +1,13 @@
 """The end of a heartbeat's way: an alert of its rule came to response. It opens no incident and starts no playbook.
 
-Beside them: when each rule last raised an alert, in this process's life, for rules that are expected to.
+Beside them: when each rule last raised an alert, for rules that are expected to.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 from watchkeeper.core.clock import Clock
@@ -60,11 +61,18 @@ class Heartbeats:
 
     def note(self, alert: Event) -> None:
         """A rule raised an alert."""
+        name = str(alert.body.get("name", ""))
         with self._lock:
-            self._rules[str(alert.body.get("name", ""))] = alert.time
-            self._rules.move_to_end(str(alert.body.get("name", "")))
+            self._rules[name] = max(alert.time, self._rules.get(name, 0))
+            self._rules.move_to_end(name)
             if len(self._rules) > _RULES:
                 self._rules.popitem(last=False)
+
+    def know(self, raised: Mapping[str, int]) -> None:
+        """When rules raised their last alert before this process began: name → time."""
+        with self._lock:
+            for name, time in raised.items():
+                self._rules[name] = max(time, self._rules.get(name, 0))
 
     def told(self) -> dict[str, Any]:
         """`since` when we listen, `heard`: event → when, `rules`: name → time of its last alert; microseconds."""

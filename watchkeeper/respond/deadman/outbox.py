@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,19 @@ class SwitchBox:
             value = max(floor, (found[0] if found else 0) + 1)
             file.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
         return int(value)
+
+    def first(self, name: str, now: int) -> int:
+        """`now`, when this was never asked before; else what it was then. Raises `Unavailable`."""
+        with self._write() as file:
+            file.execute("INSERT OR IGNORE INTO counters VALUES (?, ?)", (name, now))
+            return int(file.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()[0])
+
+    def forget(self, prefix: str, kept: Collection[str]) -> None:
+        """Counters of this prefix but for those that are kept. Raises `Unavailable`."""
+        with self._write() as file:
+            for (name,) in file.execute("SELECT name FROM counters").fetchall():
+                if name.startswith(prefix) and name not in kept:
+                    file.execute("DELETE FROM counters WHERE name = ?", (name,))
 
     def advance(self, name: str, value: int) -> bool:
         """Take a counter forward; False when it was there already (a replay). Raises `Unavailable`."""

@@ -7,7 +7,7 @@ right by the follower. Safe for threads and processes; blocks.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -146,6 +146,14 @@ class AlertQueue:
 
     def _at(self, writer: str, index: int) -> Event | None:
         return self._read_at(writer, index) if writer and index >= 0 else None
+
+
+def last_raised(database: Database, names: Collection[str]) -> dict[str, int]:
+    """Name of a rule → when it raised its last alert, whoever recorded it; rules without one are left out."""
+    query = select(AlertRow.name, func.max(AlertRow.time)).where(AlertRow.name.in_(names), AlertRow.kind == "raised")
+    with database.read() as session:
+        rows = session.execute(query.group_by(AlertRow.name)).all() if names else []
+        return {row[0]: row[1] for row in rows}
 
 
 def forget(database: Database, principal: str) -> int:
