@@ -34,8 +34,8 @@ from watchkeeper.inspection.fingerprints import definitions_in
 from watchkeeper.registry.pins import Pins
 
 SERVERS, TOOLS = 40, 6
-QUICK = 20
-_WARM = 5
+QUICK = 6
+_WARM = 2
 """Containments at the beginning that do not count."""
 _PATIENCE = 30.0
 _ALERT, _PROOFS = "detect.alert.raised", ("respond.containment.verified", "respond.containment.unverified")

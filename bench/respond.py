@@ -3,10 +3,11 @@
 Each part is a module of its own beside this one (`_respond_*.py`):
 
 - *kill*: kill -9 at every step boundary of every shipped playbook, on SQLite and PostgreSQL (quick: at a few of them):
-  `kill_finished`, `kill_duplicates`, and from the kill until another process goes on with the run:
+  `kill_finished`, `kill_duplicates` (orders, facts, and what took place at the gateway and beyond it), and from the
+  kill until another process goes on with the run:
   `kill_recovery_p50_s` where that one was looking on, `kill_recovery_cold_p50_s` where it was only started then
-- *containment*: from an alert in the journal to its containment verified at a real live gateway:
-  `containment_p50_s`, `containment_p99_s`
+- *containment*: from an alert in the journal to its containment verified at a real live gateway, with the control
+  state in a file and on a server: `containment_p50_s`, `containment_p99_s`, `containment_postgresql_p50_s`, …
 - *page*: from an alert in the journal to the receiver that has read the page, through the watch: `page_p50_s`,
   `page_p99_s`
 - *parked*: what a run that waits for an approval costs to keep, and all of them while nothing happens:
