@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from watchkeeper.exercise.model import Report, Step
 from watchkeeper.gateway.presence import Presence
 
 _HOUR = 3600
+_TRIES = 20
 _ROLES = dict.fromkeys(ADMINS, "admin") | {RESPONDER: "responder"}
 _SCOPES = ["approvals:decide", "playbooks:run"]
 
@@ -133,12 +135,31 @@ class RehearsalGround(RunningEstate):
     def frozen_gateway(self) -> Iterator[None]:
         with closing(database_at(self.data_dir)) as database:
             pids = [one.pid for one in Presence(database, SystemClock()).serving()]
-        if not pids:
-            raise Conflict("no gateway runs that could be stopped", hint="start it with `watchkeeper up --demo`")
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            if not pids:
+                raise Conflict("no gateway runs that could be stopped", hint="start it with `watchkeeper up --demo`")
+            file = None if database.is_server else database.engine.url.database
+        for _ in range(_TRIES):
+            _signal(pids, signal.SIGSTOP)
+            if file is None or _is_free(file):
+                break
+            _signal(pids, signal.SIGCONT)  # it was stopped while it wrote, and would hold everybody up
         try:
             yield
         finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+            _signal(pids, signal.SIGCONT)
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        os.kill(pid, number)
+
+
+def _is_free(file: str) -> bool:
+    """Whether somebody can write to this SQLite file within a moment."""
+    with closing(sqlite3.connect(file, timeout=0.5, isolation_level=None)) as link:
+        try:
+            link.execute("BEGIN IMMEDIATE")
+            link.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return False
+    return True

@@ -37,6 +37,8 @@ Watch = Callable[[str], None]
 `STEP join`; that of a whole playbook `playbook approval`.
 """
 UNDO = "undo_"
+_OF_RUN = frozenset({"run", "playbook", "version"})
+"""Members of every event about a run that nothing else is called."""
 _log = logging.getLogger(__name__)
 
 
@@ -188,7 +190,9 @@ class Stepper:
         told, extra = self._told(order, step, result), []
         if result.contains and result.verified is not None:
             said = "verified" if result.verified else "unverified"
-            proof = {"step": step.id, "action": result.action} | step.parameters | result.evidence
+            # a server's version must not pass for the playbook's; the step's own event has it
+            about = {name: value for name, value in step.parameters.items() if name not in _OF_RUN}
+            proof = {"step": step.id, "action": result.action} | about | result.evidence
             outcome = "success" if result.verified else "failure"
             extra.append(self.event(order, f"respond.containment.{said}", step.id, proof, outcome))
         before = tuple(passed)
