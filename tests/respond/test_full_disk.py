@@ -147,7 +147,7 @@ def test_a_run_waits_for_room_at_every_write_and_does_everything_once(disk: Disk
     assert incident.state is IncidentState.CONTAINED, incident.advice
     assert Counter((o.kind.value, o.target) for o in estate.orders.all()) == {
         ("hold_tool", "files/read_file"): 1,
-        ("quarantine_principal", "desk"): 1,
+        ("quarantine_principal", "agent:desk"): 1,
     }
     facts = [e for e in estate.events("respond.", "gateway.order.") if e.kind != "respond.incident.updated"]
     assert Counter(e.kind for e in facts) == {
