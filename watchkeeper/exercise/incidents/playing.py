@@ -26,6 +26,7 @@ from watchkeeper.exercise.model import Report, Step
 from watchkeeper.exercise.stage import THIEF, TOOLS, TRAINING
 
 _DECIDED = "gateway.request.decided"
+_LIFTED = "gateway.order.lifted"
 _RAISED = "detect.alert.raised"
 _VERIFIED = "respond.containment.verified"
 
@@ -42,8 +43,6 @@ class Rehearsal(Looking):
         self._restored_at = 0
         self._lifted: set[str] = set()
         """Orders that the run itself has taken back."""
-        self._others: set[str] = set()
-        """Incidents that were open before this one was closed: the attack may have begun more than one."""
 
     async def run(self) -> Report:
         """Every step in order, the first that is not seen is the last."""
@@ -98,7 +97,7 @@ class Rehearsal(Looking):
             plan.append(("restored", "What was contained works again", self._restored))
         if script.echo:
             plan.append(("echoed", "A rule tells that it was called, and that is closed", self._echoed))
-        plan.append(("quiet", "Nothing of that began another incident", self._quiet))
+        plan.append(("quiet", "Lifting it alarmed nobody, and the incident stays closed", self._quiet))
         return plan
 
     # -- the steps: each returns its evidence, or raises `Unseen` ------------------------------------------------
@@ -216,7 +215,6 @@ class Rehearsal(Looking):
         self._scene.behave()
         if was_changed:
             await self._mended()
-        self._others = {row["number"] for row in await asyncio.to_thread(self._opened)}
         await asyncio.to_thread(self._end)
         orders = await asyncio.to_thread(self._in_force)
         for order in orders:
@@ -224,7 +222,7 @@ class Rehearsal(Looking):
         lifted = self._lifted | {order["id"] for order in orders}
 
         def told() -> bool:
-            return lifted <= {event.body["order"] for event in self._ground.events("gateway.order.lifted")}
+            return lifted <= {event.body["order"] for event in self._ground.events(_LIFTED)}
 
         await self._wait(lambda: [True] if told() else [])
         return f"lifted: {', '.join(sorted(order['kind'] for order in orders)) or 'nothing was left'}"
@@ -261,10 +259,11 @@ class Rehearsal(Looking):
 
     async def _quiet(self) -> str:
         await self._wait(lambda: [True] if self._ground.is_caught_up() else [])
-        rows = await asyncio.to_thread(self._opened)
-        begun = {row["number"]: row["title"] for row in rows if row["number"] not in self._others and row["labels"]}
-        if begun or (state := await asyncio.to_thread(self._state)) != "closed":
-            raise Unseen(f"open: {begun}" if begun else f"{self._number} is {state}")
+        alerts = await asyncio.to_thread(self._ground.events, _RAISED)
+        if told := [e.body.get("title") for e in alerts if e.body.get("event_kind") == _LIFTED]:
+            raise Unseen(f"alerts about what was lifted on purpose: {told}")
+        if (state := await asyncio.to_thread(self._state)) != "closed":
+            raise Unseen(f"{self._number} is {state}")
         return f"{self._number} is closed"
 
     # -- around the steps ---------------------------------------------------------------------------------------
