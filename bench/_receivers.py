@@ -171,7 +171,7 @@ class Ocsf(Receiver):
             return 400, JSON, b'{"error": "schema"}'
         bodies = [one["unmapped"]["body"] for one in found]
         # OCSF has no place for a log's index, so that a test numbers what it sends
-        self.note([(of.get("log", ""), int(of["number"]), uid) for of, uid in zip(bodies, uids, strict=True)])
+        self.note([(of.get("log", ""), int(of.get("number", -1)), uid) for of, uid in zip(bodies, uids, strict=True)])
         return 202, JSON, b"{}"
 
 

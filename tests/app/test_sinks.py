@@ -80,13 +80,14 @@ def test_status_says_how_many_events_ocsf_had_no_words_for(
     path = str(tmp_path / "events.jsonl")
     file = SinkSettings(type="file", path=path, format="ocsf", start="beginning", flush_seconds=0.05)
     url = f"https://127.0.0.1:{serve(Ocsf()).port}"
-    running = watch(it=file if kind == "file" else settings_for("ocsf_http", url, authority.path))
+    running = watch(it=file if kind == "file" else settings_for("ocsf_http", url, authority.path, start="beginning"))
     stop = threading.Event()
     for _ in range(600):
         (standing,) = running.act("sinks.status")
         if standing.tally.sent >= 2 and not standing.waiting:
             break
         stop.wait(0.05)
+    assert standing.tally.sent >= 2, standing
     assert "1 of a kind that this version does not know" in standing.ocsf
     assert "with a body that is not as the catalogue says" in standing.ocsf
 

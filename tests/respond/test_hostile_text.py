@@ -35,6 +35,7 @@ STEPS = step("a", "good", "with: {word: {cel: alert.target}}") + (
 def test_hostile_text_is_a_parameter_and_nothing_else(estate, text):
     plain = Play(estate, STEPS)
     plain.start()
+    usual = plain.notifications.latest()[0].text
     evil = Play(estate, STEPS, alert=2, members={"target": text, "title": text, "principal": f"agent:{text}"})
     assert evil.start() == {"a": "completed"}
     assert [(g.kind, g.state, g.voters) for g in evil.runs.gates.of_run(evil.run_id)] == [
@@ -43,7 +44,7 @@ def test_hostile_text_is_a_parameter_and_nothing_else(estate, text):
     assert evil.actions["good"].log == [text]
     told = evil.notifications.latest()[0].text
     assert visible(told.replace("\n", "")) == told.replace("\n", "")
-    assert told.count("\n") == 1
+    assert told.count("\n") == usual.count("\n")
     assert len(told) < 1_000
 
 
