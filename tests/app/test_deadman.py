@@ -77,7 +77,7 @@ class Process:
 class House:
     """Gateway, watch and switch on one folder."""
 
-    def __init__(self, folder: Path, pager: Elsewhere, more: str = "", top: str = "") -> None:
+    def __init__(self, folder: Path, pager: Elsewhere, more: str = "", top: str = "", start: int = 30) -> None:
         self.data = folder / "data"
         self.data.mkdir(mode=0o700)
         self.pager = pager
@@ -89,7 +89,7 @@ name = "main"
 look_seconds = 0.25
 silent_seconds = 4
 recover_seconds = 1
-start_seconds = 30
+start_seconds = {start}
 sink_seconds = 1
 canary_seconds = 1
 {top}
@@ -155,9 +155,9 @@ def until(is_done: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def house(folder: Path, more: str = "", top: str = "") -> Iterator[House]:
+def house(folder: Path, more: str = "", top: str = "", start: int = 30) -> Iterator[House]:
     with another_system() as pager:
-        one = House(folder, pager, more, top)
+        one = House(folder, pager, more, top, start)
         try:
             yield one
         finally:
@@ -210,9 +210,9 @@ def test_a_hung_or_killed_gateway_or_watch_and_a_silent_rule_page_somebody_outsi
 @pytest.mark.behaviour("deadman.sinks")
 def test_a_sink_whose_receiver_does_not_answer_pages_and_a_pause_pages_nobody_and_ends(tmp_path: Path) -> None:
     with another_system() as siem:
-        more = f'[sinks.siem]\ntype = "ocsf_http"\nurl = "{siem.url}"\ntimeout_seconds = 1\n'
+        more = f'[sinks.siem]\ntype = "ocsf_http"\nurl = "{siem.url}"\ntimeout_seconds = 1\nretry_seconds = 1\n'
         siem.statuses = [503]
-        with house(tmp_path, more) as here:
+        with house(tmp_path, more, start=8) as here:
             assert here.paged("sink:siem")["why"]
             siem.statuses = [200]
             here.paged("sink:siem", "back")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.ids import derived_id
-from watchkeeper.events import Event
+from watchkeeper.events import Event, Journal
 from watchkeeper.events.catalogue import example_of
+from watchkeeper.respond._store import OutboxRow
 from watchkeeper.respond.ledger import Ledger
+from watchkeeper.respond.model import alert_of
 
 A, B, C = (derived_id("fact", name) for name in "abc")
 
@@ -94,3 +97,31 @@ def test_two_ledgers_of_one_journal_record_once_and_leave_the_others_alone(estat
     two.flush()
     one.flush()
     assert recorded(estate) == [A]
+
+
+@pytest.mark.behaviour("respond.recorded-once")
+@pytest.mark.either_state
+def test_what_another_recorded_before_it_died_is_marked_where_it_stands(estate):
+    estate.rug_pull()
+    estate.service().intake.take(alert_of(estate.events("detect.alert.raised")[0]))
+    (incident,) = estate.service().incidents.list()
+    dying = Flaky(estate.journal)
+    dying.dies_waiting = True
+    first = Ledger(estate.database, dying, estate.reader)
+    with estate.database.write() as session:
+        first.stage(session, fact(A), incident.id, "it happened")
+    first.flush()
+    journal = Journal.open(estate.data, "heir")
+    try:
+        heir = Ledger(estate.database, journal, estate.reader)
+        heir.adopt("tester")
+        heir.flush()
+        with estate.database.read() as session:
+            assert not list(session.scalars(select(OutboxRow.id).where(OutboxRow.is_recorded.is_(False))))
+    finally:
+        journal.close()
+    (line,) = [one for one in estate.service().incidents.show(incident.id).timeline if one.event == A]
+    at = estate.reader.find(A)
+    assert (line.writer, line.index) == (at.writer, at.index)
+    assert line.writer == "tester"
+    assert recorded(estate).count(A) == 1

@@ -102,10 +102,12 @@ class Ledger:
         """Record what is staged, oldest first. What fails stays staged for the next time."""
         with self._pen.lock:
             try:
-                indices = {event_id: self._record(event_id, record) for event_id, record in self._staged()}
-                if indices:
-                    self._journal.wait(max(indices.values()))
-                    self._mark(indices)
+                places = {event_id: self._record(event_id, record) for event_id, record in self._staged()}
+                ours = [index for writer, index in places.values() if writer == self._journal.writer]
+                if ours:
+                    self._journal.wait(max(ours))
+                if places:
+                    self._mark(places)
                 self._pen.is_doubtful = False
             except WatchkeeperError as error:
                 self._pen.trouble.met(error.reason)
@@ -125,13 +127,15 @@ class Ledger:
             with self._database.write() as session:
                 session.execute(update(OutboxRow).where(*theirs).values(recorder=self._journal.writer))
 
-    def _record(self, event_id: str, record: bytes) -> int:
+    def _record(self, event_id: str, record: bytes) -> tuple[str, int]:
+        """Where it stands: in our log, or in that of a process before us that died before it could say so."""
         if event_id in self._pen.appended:
-            return self._pen.appended[event_id]
+            return self._journal.writer, self._pen.appended[event_id]
         at = self._finder.find(event_id) if self._pen.is_doubtful else None
-        index = at.index if at else self._journal.append(decode(record))
-        self._pen.appended[event_id] = index
-        return index
+        if at is not None:
+            return at.writer, at.index
+        index = self._pen.appended[event_id] = self._journal.append(decode(record))
+        return self._journal.writer, index
 
     def _staged(self) -> list[tuple[str, bytes]]:
         with self._database.read() as session:
@@ -142,14 +146,14 @@ class Ledger:
             )
             return [(row.id, row.record) for row in rows]
 
-    def _mark(self, indices: dict[str, int]) -> None:
-        ids = list(indices)
+    def _mark(self, places: dict[str, tuple[str, int]]) -> None:
+        ids = list(places)
         line = update(_LINES).where(_LINES.c.event == bindparam("told"))
-        at = [{"told": event_id, "index": index} for event_id, index in indices.items()]
+        at = [{"told": event_id, "log": writer, "at": index} for event_id, (writer, index) in places.items()]
         with self._database.write() as session:
             for first in range(0, len(ids), _TOGETHER):
                 told = update(OutboxRow).where(OutboxRow.id.in_(ids[first : first + _TOGETHER]))
                 session.execute(told.values(is_recorded=True, record=b""))
-            session.connection().execute(line.values(writer=self._journal.writer, index=bindparam("index")), at)
-        for event_id in indices:
+            session.connection().execute(line.values(writer=bindparam("log"), index=bindparam("at")), at)
+        for event_id in ids:
             self._pen.appended.pop(event_id, None)
