@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,8 @@ def premises(url: str, scene: Scene) -> Iterator[tuple[Estate, Premises]]:
         Premises(made.data, made.database, made.journal, servers, principals) as there,
     ):
         know(made, scene)
+        if scene.is_asked:
+            _open(made, scene)
         yield made, there
 
 
@@ -199,19 +201,25 @@ def know(made: Estate, scene: Scene) -> None:
 def begin(made: Estate, scene: Scene) -> list[Event]:
     """The alerts, the last first, so that whatever may follow from all of them follows once; or, with the alerts known,
     what a person asks for."""
-    order = scene.alerts if scene.is_asked else scene.alerts[::-1]
-    told = [{**one, "labels": tuple(one.get("labels", ()))} for one in order]
     if not scene.is_asked:
-        return [made.raise_alert(number, **alert) for number, alert in enumerate(told, 1)]
-    intake = made.service(settings=RespondSettings(enabled=False)).intake
-    events = [made.raise_alert(number, **alert) for number, alert in enumerate(told, 1)]
-    for event in events:
-        intake.take(alert_of(event))
+        return _raise(made, scene.alerts[::-1])
     ledger = Ledger(made.database, made.journal, made.reader)
     (incident,) = IncidentDesk(made.database, ledger, CLOCK).list()
     desk, asked = PlaybookDesk(made.database, ledger, CLOCK), {"by": "operator:ann", "reason": "it has to be seen to"}
     desk.ask(scene.shelved, incident.number, load_actions(), Authority(), given=scene.given, **asked)
-    return events
+    return []
+
+
+def _raise(made: Estate, alerts: Sequence[dict[str, Any]]) -> list[Event]:
+    told = [{**one, "labels": tuple(one.get("labels", ()))} for one in alerts]
+    return [made.raise_alert(number, **alert) for number, alert in enumerate(told, 1)]
+
+
+def _open(made: Estate, scene: Scene) -> None:
+    """The incident that a person asks for: known before any life is there that would answer its alerts by itself."""
+    intake = made.service(settings=RespondSettings(enabled=False)).intake
+    for event in _raise(made, scene.alerts):
+        intake.take(alert_of(event))
 
 
 def runs_of(scene: Scene) -> int:

@@ -145,6 +145,7 @@ class Nursery:
             told = json.loads(said)
             with self._news:
                 if "begun" in told:
+                    self._ended.pop(told["begun"], None)  # another life had this process id before
                     self._begun.append(told["begun"])
                 else:
                     self._ended[told["ended"]] = told["code"]
