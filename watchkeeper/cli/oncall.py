@@ -11,9 +11,9 @@ import click
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.settings import data_folder, load
 from watchkeeper.cli import options, output
-from watchkeeper.cli.incidents.asking import SEVERITIES
 from watchkeeper.core.clock import SECOND, SystemClock, from_iso
 from watchkeeper.core.errors import Invalid, Unavailable
+from watchkeeper.events.model import SEVERITIES
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _OFF = (

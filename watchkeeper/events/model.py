@@ -26,6 +26,10 @@ class Severity(IntEnum):
     CRITICAL = 5
 
 
+SEVERITIES: dict[int, str] = {level.value: level.name.lower() for level in Severity}
+"""`severity_id` in words, from the mildest on."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What happened, to whom, by whom, and how it ended."""
 

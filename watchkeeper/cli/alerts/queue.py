@@ -11,7 +11,8 @@ from watchkeeper.app.administration import Administration
 from watchkeeper.app.settings import current_operator
 from watchkeeper.cli import options, output
 from watchkeeper.cli.alerts.exceptions import exceptions
-from watchkeeper.cli.alerts.telling import SEVERITIES, SHORT, page, rate
+from watchkeeper.cli.alerts.telling import SHORT, page, rate
+from watchkeeper.events.model import SEVERITIES
 
 STATES = ("open", "new", "acknowledged", "assigned", "closed", "all")
 DISPOSITIONS = ("true-positive", "benign-true-positive", "false-positive", "duplicate")

@@ -7,9 +7,8 @@ from typing import Any
 
 from watchkeeper.cli import output
 from watchkeeper.core.text import visible
+from watchkeeper.events.model import SEVERITIES
 
-SEVERITIES = {1: "informational", 2: "low", 3: "medium", 4: "high", 5: "critical"}
-"""OCSF `severity_id` in words."""
 SHORT = 13
 """Characters of an id that name it on a terminal."""
 

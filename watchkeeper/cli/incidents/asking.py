@@ -14,11 +14,10 @@ from watchkeeper.app.administration import Administration
 from watchkeeper.cli import options, output
 from watchkeeper.core.clock import SECOND, SystemClock
 from watchkeeper.core.errors import Invalid
+from watchkeeper.events.model import SEVERITIES
 
 P = ParamSpec("P")
 R = TypeVar("R")
-SEVERITIES = {1: "informational", 2: "low", 3: "medium", 4: "high", 5: "critical"}
-"""OCSF `severity_id` in words."""
 LEVELS = {word: level for level, word in SEVERITIES.items()}
 _SPAN = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -9,8 +9,9 @@ import click
 
 from watchkeeper.cli import output
 from watchkeeper.cli.incidents import asking
-from watchkeeper.cli.incidents.asking import LEVELS, SEVERITIES, asked, call
+from watchkeeper.cli.incidents.asking import LEVELS, asked, call
 from watchkeeper.cli.incidents.telling import page
+from watchkeeper.events.model import SEVERITIES
 
 STATES = ("open", "contained", "partly_contained", "unverified", "closed")
 STATUSES = ("open", "new", "in_progress", "on_hold", "resolved", "closed")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from watchkeeper.cli.incidents.asking import SEVERITIES
 from watchkeeper.cli.output import moment
 from watchkeeper.core.text import visible
+from watchkeeper.events.model import SEVERITIES
 
 SHORT = 12
 """Characters of an id's end: ids begin with the time, and would look alike."""

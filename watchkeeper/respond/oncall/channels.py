@@ -92,10 +92,7 @@ class Carried:
             thread=message.id,
             link=f"{console}/incidents/{message.numbers[0]}" if console and message.incident else "",
         )
-        with self._locks[name]:
-            receipt = integration.verify(errand, integration.deliver(errand, again=True))
-        if receipt.verified is False:
-            raise Unavailable("it answered as if it had taken the page, and it is not there", hint="look there")
+        self._carry(name, errand, "it answered as if it had taken the page, and it is not there")
 
     def answer(self, channel: str, answer: Answer) -> bool:
         """Acknowledge or end the page there; a chat or a mail has no such thing. Raises `WatchkeeperError`."""
@@ -118,11 +115,16 @@ class Carried:
             thread=answer.thread,
             link=f"{console}/incidents/{answer.numbers[0]}" if console and answer.incident else "",
         )
+        self._carry(name, errand, "it answered as if it knew that, and it does not")
+        return True
+
+    def _carry(self, name: str, errand: Errand, lie: str) -> None:
+        """Deliver and look. Raises `WatchkeeperError`, and `Unavailable` with `lie` where it is not there."""
+        integration = self._made[name]
         with self._locks[name]:
             receipt = integration.verify(errand, integration.deliver(errand, again=True))
         if receipt.verified is False:
-            raise Unavailable("it answered as if it knew that, and it does not", hint="look there")
-        return True
+            raise Unavailable(lie, hint="look there")
 
 
 class Channels:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from watchkeeper.core.clock import to_iso
+from watchkeeper.events.model import SEVERITIES
 from watchkeeper.respond.cases.model import CaseFile, LinkKind, NoteKind, Task
 from watchkeeper.respond.exports.model import Export
 from watchkeeper.respond.model import EXERCISE, Entry, Incident, IncidentState, Run, StepResult
 from watchkeeper.respond.report.model import Report, Section
 
 NOT_KNOWN = "not known"
-_SEVERITIES = {1: "informational", 2: "low", 3: "medium", 4: "high", 5: "critical", 6: "fatal"}
 _TRUTHS = {True: "proven", False: "NOT proven", None: "-"}
 _CONTAINMENT = {
     IncidentState.OPEN: "Nothing was contained yet.",
@@ -64,7 +64,7 @@ def _warnings(file: CaseFile) -> Iterable[str]:
 def _summary(file: CaseFile) -> Section:
     one = file.incident
     facts = (
-        ("severity", _SEVERITIES.get(one.severity, str(one.severity))),
+        ("severity", SEVERITIES.get(one.severity, str(one.severity))),
         ("containment", _contained(one)),
         ("status", one.status.value.replace("_", " ")),
         ("what it was", one.disposition.replace("_", " ") or "not decided"),
@@ -165,7 +165,7 @@ def _alerts(file: CaseFile) -> Section:
         (
             _moment(alert.time),
             alert.title or alert.name or alert.rule,
-            _SEVERITIES.get(alert.severity, str(alert.severity)),
+            SEVERITIES.get(alert.severity, str(alert.severity)),
             "/".join(part for part in (alert.server, alert.target) if part) or "-",
             alert.principal or "-",
             "stopped" if alert.was_stopped else "passed",
