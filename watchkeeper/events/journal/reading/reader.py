@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from watchkeeper.events.journal.reading.log import LogReader
 from watchkeeper.events.journal.subjects import SubjectKeys
 
 _log = logging.getLogger(__name__)
+_LOOK_FOR_CUTS = 0.25
+"""Seconds between two looks for logs that were cut, while nothing comes."""
 _NEAR = 2 * 1_000_000
 """Microseconds between an event's id and its commit, nearly always; else the whole log is searched."""
 
@@ -105,10 +108,15 @@ class JournalReader:
 
     def tail(self, cursor: dict[str, int], stop: threading.Event, poll: float = 0.05) -> Iterator[list[Record]]:
         """Batches as they become durable, until `stop` is set; never an empty one. `cursor` itself is not changed."""
-        place, cuts = dict(cursor), dict[str, int]()
+        place, cuts, look_at = dict(cursor), dict[str, int](), 0.0
         while not stop.is_set():
-            place = self.resumed(place, cuts)
             records = self.read(place)
+            if records or time.monotonic() >= look_at:  # while nothing comes, cuts are looked for more seldom
+                look_at = time.monotonic() + _LOOK_FOR_CUTS
+                back = self.resumed(place, cuts)
+                if back != place:
+                    place = back
+                    continue  # what was read stands behind the cut, and comes again in its order
             if records:
                 for record in records:
                     place[record.position.writer] = record.position.index + 1
