@@ -51,3 +51,7 @@ def test_threads_hear_it_too_and_it_stays() -> None:
         assert heard.is_set()
         assert wish.is_set()
         assert wish.wait(0)
+        wish.clear()
+        assert not wish.wait(0)
+        wish.set()
+        assert wish.wait(0)

@@ -17,7 +17,7 @@ from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound
 from watchkeeper.operators import Acting
 from watchkeeper.respond.exports.formats import FORMATS
 from watchkeeper.respond.model import Mark
-from watchkeeper.respond.report import Report, markdown
+from watchkeeper.respond.report import markdown
 from watchkeeper.web.casework import LINES, CasePlace, CaseWhole
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class CasesView:
 
         if form == "pdf":
             require()
-        found = msgspec.convert(self._work.report({"incident": name, "by": acting.actor}), Report)
+        found = self._work.report({"incident": name, "by": acting.actor})
         return pdf(found) if form == "pdf" else markdown(found).encode()
 
     def _acknowledge(self, acting: Acting, name: str) -> str:

@@ -15,7 +15,7 @@ from watchkeeper.respond.cases.model import Filter
 from watchkeeper.respond.exports import Export, lines_of
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import Entry
-from watchkeeper.respond.report import contents_of
+from watchkeeper.respond.report import Report, contents_of
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -141,12 +141,12 @@ class Casework:
         self._record_export(asked["by"], body)
         return {"lines": lines, "cursor": end, "is_last": is_last}
 
-    def report(self, asked: dict[str, Any]) -> Any:
+    def report(self, asked: dict[str, Any]) -> Report:
         """What the report of one says; that it leaves the house is recorded."""
         file = self.book.reading.open(str(asked["incident"]))
         found = contents_of(Export(file, self._lines(file.incident.id)), self._on.clock.now(), asked["by"])
         self._record_export(asked["by"], {"format": "report", "since": "", "incident": file.incident.number})
-        return msgspec.to_builtins(found)
+        return found
 
     def _record_export(self, by: str, body: dict[str, Any]) -> None:
         now = self._on.clock.now()

@@ -14,7 +14,7 @@ from typing import Self
 
 
 class Wish(threading.Event):
-    """An event without a lock: what sets it is a write to a pipe. It is not cleared again; close it, or use `with`."""
+    """An event without a lock: what sets it is a write to a pipe. Close it, or use `with`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,4 +48,6 @@ class Wish(threading.Event):
         return self._is_set
 
     def clear(self) -> None:
-        raise NotImplementedError("a wish to stop is not taken back")
+        if self._is_set:
+            self._is_set = False
+            os.read(self._heard, 1)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from watchkeeper.core.clock import to_iso
 from watchkeeper.events.model import SEVERITIES
-from watchkeeper.respond.cases.model import CaseFile, LinkKind, NoteKind, Task
+from watchkeeper.respond.cases.model import CaseFile, Link, LinkKind, NoteKind, Task
 from watchkeeper.respond.exports.model import Export
 from watchkeeper.respond.model import EXERCISE, Entry, Incident, IncidentState, Run, StepResult
 from watchkeeper.respond.report.model import Report, Section
@@ -155,9 +155,8 @@ def _reach(file: CaseFile) -> Section:
     return Section("What it reached", facts=(*facts, *linked))
 
 
-def _link(one: object) -> str:
-    value, title = getattr(one, "value", ""), getattr(one, "title", "")
-    return f"{value} ({title})" if title else str(value)
+def _link(one: Link) -> str:
+    return f"{one.value} ({one.title})" if one.title else one.value
 
 
 def _alerts(file: CaseFile) -> Section:
