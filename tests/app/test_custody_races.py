@@ -74,6 +74,7 @@ def hello(client: Client) -> Answer:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shares a port out among processes")
 @pytest.mark.behaviour("custody.ended-in-the-middle")
+@pytest.mark.behaviour("custody.listed-once")
 def test_calls_passed_on_by_another_worker_and_a_session_that_is_beginning_are_ended_and_told(tmp_path: Path) -> None:
     with small_server() as server:
         text = f'[gateway]\nport = 0\nworkers = 2\n[servers.small]\nurl = "{server.url}"\n'
@@ -87,6 +88,7 @@ def test_calls_passed_on_by_another_worker_and_a_session_that_is_beginning_are_e
             until(lambda: sum(message.get("method") == "tools/call" for message in server.got) == 8)
             until(lambda: any(row.processes for row in at.live()))
             (pid,) = (pid for row in at.live() for pid in row.processes)
+            assert sum(row.calls for row in at.live()) == 9  # each once, whichever workers it came by
             ended = at.custody.end(at.subject, KILL).answers.values()
             assert sum(answer.calls for answer in ended) >= 9
             assert sorted(answer.status for answer in at.ends()) == [404] * 8 + [503]

@@ -102,6 +102,8 @@ class Request(msgspec.Struct, kw_only=True):
     """The endpoint it came through; empty on a server's own port."""
     survives: bool = False
     """Set by the exchange: losing the client does not cancel this request."""
+    passed_on: bool = False
+    """Set by the relay: it is another worker's, which answers it and says that it is under way."""
     origin: Request | None = None
     """The client's own request, of which this one is what an endpoint sends to a member."""
     caller: Caller | None = None

@@ -7,11 +7,13 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from watchkeeper.core.secrets import Secret
+from watchkeeper.gateway.custody.view import EVERYBODY, View
 from watchkeeper.gateway.model import Refusal, Request, Route
 from watchkeeper.gateway.ports import Begin, UnderWay
 from watchkeeper.gateway.relay.ownership import home_of, tagged, untagged
@@ -137,6 +139,7 @@ def test_everything_that_admission_found_out_is_carried() -> None:
         "survives",
         "detour",
         "origin",
+        "passed_on",
     }  # of this process: requests are relayed before an endpoint makes others
     assert {*Carried.__struct_fields__} - {"route"} == {*Request.__struct_fields__} - left_behind
 
@@ -216,6 +219,39 @@ async def _hanging(pair: Pair, *, survives: bool) -> AsyncIterator[tuple[asyncio
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     yield cancelled, finish, done
+
+
+@pytest.mark.behaviour("custody.listed-once")
+async def test_a_call_that_is_passed_on_is_listed_by_its_owner_alone(pair: Pair) -> None:
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(asked: Request) -> Outbound:
+        began.set()
+        await go_on.wait()
+        return Outbound(200, [])
+
+    pair.answer = wait
+    await pair.start()
+    came = request(tagged("s", 2))
+    call = asyncio.create_task(pair.ask[1](came))
+    await asyncio.wait_for(began.wait(), WAIT)
+    said = [_looking(pair.relays[1], came).live(), _looking(pair.relays[2]).live()]
+    assert [[(row.server, row.principal, row.calls) for row in rows] for rows in said] == [
+        [], [("srv", "agent:alice", 1)]
+    ]  # fmt: skip
+    assert len(_looking(pair.relays[1], came).serving(EVERYBODY)) == 1  # an ending still cuts it at both
+    go_on.set()
+    assert (await call).status == 200
+
+
+def _looking(relay: Relay, *came: Request) -> View:
+    """At a worker to whose door this came."""
+    connections = [SimpleNamespace(serving=one, dismiss=_never) for one in came]
+    house = SimpleNamespace(sessions=SimpleNamespace(all=lambda: ()), relay=relay)
+    door = SimpleNamespace(route=ROUTE, connections=connections)
+    gateway: Any = SimpleNamespace(house=house, fittings={}, doors=[door], leaving=[])
+    tasks: Any = SimpleNamespace(made_here=lambda server: [])
+    return View(gateway, tasks)
 
 
 @pytest.mark.behaviour("workers.a-relayed-call-ends-as-any-other")

@@ -125,7 +125,10 @@ class View:
         return any(is_of(subject, server, request.principal, request.session) for server in servers)
 
     def live(self, subject: Subject = EVERYBODY) -> list[Live]:
-        """Everything of the subject that is live here, a row for each session or principal at a server."""
+        """Everything of the subject that is live here, a row for each session or principal at a server.
+
+        What was passed on to another worker is that one's to say: it is one call.
+        """
         rows: dict[tuple[str, str, str], dict[str, int]] = {}
         clients: dict[tuple[str, str, str], str] = {}
         processes: dict[tuple[str, str, str], list[int]] = {}
@@ -137,7 +140,7 @@ class View:
         for seen in self.sessions(subject):
             row(seen.server, seen.principal, seen.session)
             clients[seen.server, seen.principal, session_digest(seen.session)] = seen.client
-        for one in self.serving(subject):
+        for one in (serving for serving in self.serving(subject) if not serving.request.passed_on):
             session = "" if one.request.version in MODERN else one.request.session
             row(one.server, one.request.principal, session)["streams" if one.is_stream else "calls"] += 1
         for server, hosted in self.hosted(subject):

@@ -67,6 +67,7 @@ class Relay:
             return out
 
         async def there(peer: Peer, request: Request) -> Outbound:
+            request.passed_on = True
             try:
                 return await peer.pass_on(route.name, request)
             except Lost as error:
