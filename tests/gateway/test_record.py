@@ -10,6 +10,7 @@ from watchkeeper.core.clock import ManualClock
 from watchkeeper.events import Event, Journal
 from watchkeeper.gateway.model import Request, Route, Ruling
 from watchkeeper.gateway.record import Call, Chronicle
+from watchkeeper.inspection.model import Finding
 from watchkeeper.policy.model import Effect, Verdict
 from watchkeeper.protocol.message import parse_message
 
@@ -51,3 +52,24 @@ def test_what_policies_in_shadow_mode_would_have_done_is_recorded(
     for event in recorded()[-2:]:
         assert (event.outcome, event.body["would"], event.body["shadowed"]) == ("allow", "ask", ["mine"])
     assert recorded()[-2].body["answer"]["would"] == "ask"
+
+
+@pytest.mark.behaviour("detect.each-side-is-told")
+def test_an_event_says_which_side_something_was_noticed_on(
+    journal: Journal, clock: ManualClock, recorded: Callable[[], list[Event]]
+) -> None:
+    message = parse_message(b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}')
+    request = Request(verb="POST", headers=[], body=message.raw, principal="agent:claude")
+    card, mail = (Finding("personal", f"personal.{one}", "personal_data", 1) for one in ("payment-card", "email"))
+    asked, silent = Ruling(Verdict(Effect.ALLOW), (mail, card, mail)), Ruling(Verdict(Effect.ALLOW))
+    chronicle = Chronicle(ROUTE, journal, clock)
+    for ruling, answered in ((asked, Ruling(Verdict(Effect.ALLOW), (card,))), (silent, asked), (asked, silent)):
+        chronicle.decided(Call(ROUTE, request, message, "modern", 0, ruling, answer=message, answered=answered))
+    journal.wait(chronicle.decided(Call(ROUTE, request, message, "modern", 0, ALLOWED)))
+    both = ["personal.email", "personal.payment-card"]
+    assert [(one.body.get("noticed"), one.body.get("answer", {}).get("noticed")) for one in recorded()[-4:]] == [
+        (both, ["personal.payment-card"]),
+        (None, both),
+        (both, None),
+        (None, None),
+    ]

@@ -122,7 +122,11 @@ class Chronicle:
                 # what a listing shows has facts of its own, in the registry; it is inspected there and only once
                 said = call.answer.result or call.answer.error
                 _keep(body, "result", said, answered, spoken.results)
-            findings += answered.findings
+            if answered.findings:
+                body["answer"]["noticed"] = _rules_of(answered.findings)
+                findings += answered.findings
+        if call.ruling.findings:
+            body["noticed"] = _rules_of(call.ruling.findings)
         if findings:
             body["findings"] = [msgspec.structs.asdict(finding) for finding in findings]
         is_shadow = not (verdict.enforced and (answered is None or answered.verdict.enforced))
@@ -304,6 +308,12 @@ def _of_request(call: Call, captured: Spoken, *, keeps_version: bool) -> dict[st
     if call.answer is not None and call.answer.failure:
         body["failure"] = _short(call.answer.failure)
     return body
+
+
+@lru_cache(maxsize=1024)
+def _rules_of(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Which of the event's findings are of one side: a rule about what leaves must not go by what came back."""
+    return tuple(sorted({finding.rule for finding in findings}))
 
 
 @lru_cache(maxsize=1024)

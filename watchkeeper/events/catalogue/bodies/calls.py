@@ -53,6 +53,7 @@ class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Annotated[str, says("Why, fit for a model to read.")]
     asked: Annotated[Asked | None, says("What policy was asked; null when something else decided first.")]
     changed: Annotated[Changed, says("What was changed in it.")] | UnsetType = UNSET
+    noticed: Annotated[list[str], says("Ids of the inspectors' rules that found something in it.")] | UnsetType = UNSET
     would: Annotated[str, says("The outcome if the policies in shadow mode were enforced.")] | UnsetType = UNSET
     shadowed: Annotated[list[str], says("Ids of those policies.")] | UnsetType = UNSET
 
@@ -79,6 +80,7 @@ class Request(Body, frozen=True, kw_only=True):
     result: Annotated[str, says("What was answered: JSON, redacted and cut; not of lists.")] | UnsetType = UNSET
     capture: Annotated[dict[str, Captured], LEFT_OUT] | UnsetType = UNSET
     findings: Annotated[list[Finding], says("What was noticed in message and answer.")] | UnsetType = UNSET
+    noticed: Annotated[list[str], says("Ids of the rules that found something in the message.")] | UnsetType = UNSET
     changed: Annotated[Changed, says("What was changed in the message.")] | UnsetType = UNSET
     would: Annotated[str, says("The outcome if the policies in shadow mode were enforced.")] | UnsetType = UNSET
     shadowed: Annotated[list[str], says("Ids of those policies.")] | UnsetType = UNSET
@@ -113,6 +115,7 @@ class ServerMessage(Body, frozen=True, kw_only=True):
     message: Annotated[str, says("What it said: JSON, redacted and cut.")] | UnsetType = UNSET
     capture: Annotated[dict[str, Captured], LEFT_OUT] | UnsetType = UNSET
     changed: Annotated[Changed, says("What was changed in it.")] | UnsetType = UNSET
+    noticed: Annotated[list[str], says("Ids of the inspectors' rules that found something in it.")] | UnsetType = UNSET
     would: Annotated[str, says("The outcome if the policies in shadow mode were enforced.")] | UnsetType = UNSET
     shadowed: Annotated[list[str], says("Ids of those policies.")] | UnsetType = UNSET
 
