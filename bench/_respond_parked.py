@@ -27,12 +27,12 @@ def measure(*, quick: bool) -> list[dict[str, Any]]:
     count, seconds = (QUICK, _QUICK_SECONDS) if quick else (COUNT, _SECONDS)
     with estate("") as made:
         books = shelf(made.data.parent / "books")
-        with Life(made, playbooks=books, runs=count + 1) as idle:
+        with Life(made, playbooks=books, runs=count + 1, silence=0) as idle:
             idle.said("held")
             alone = share_of(idle.process.pid, seconds)
         before = stored(made.data)
         ask_for(made, range(count))
-        with Life(made, playbooks=books, runs=count + 1) as life:
+        with Life(made, playbooks=books, runs=count + 1, silence=0) as life:
             until_waiting(made, count)
             busy = share_of(life.process.pid, seconds)
         per_run = (stored(made.data) - before) / count

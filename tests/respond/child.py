@@ -56,7 +56,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--trace", action="store_true", help="name every place")
     parser.add_argument("--rooms", action="store_true", help="act on what `premises` has, too")
     parser.add_argument("--forgetful", action="store_true", help="and there under other keys in each life")
-    parser.add_argument("--silence", type=float, default=0.6)
+    parser.add_argument("--silence", type=float, default=0.6, help="0: the lease's own pace")
     return parser.parse_args(words)
 
 
@@ -136,7 +136,7 @@ def main(chosen: argparse.Namespace) -> int:
         hand.struck = watch
     connections = Connections(database, journal, reader, orders, pins, electorate=electorate, also=also)
     runner = DbosRunner(EngineStore.beside(database, chosen.data / "playbooks.db"), engine_version=chosen.engine)
-    lease = Loud(database, chosen.writer, pace=Pace(chosen.silence / 4, chosen.silence))
+    lease = Loud(database, chosen.writer, pace=Pace(chosen.silence / 4, chosen.silence) if chosen.silence else None)
     settings = RespondSettings(playbooks=chosen.playbooks)
     with database.read() as session:
         finished = session.scalar(select(func.count()).select_from(RunRow).where(RunRow.state == FINISHED)) or 0

@@ -49,7 +49,8 @@ _READ = frozenset({RAISED, LIFTED})
 _CURSOR_EVERY = 1_000
 """Events without an alert after which the cursor is saved all the same."""
 
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.05
+"""Between two looks for alerts. Each is a wake-up, and they are most of what an idle process costs."""
 _RETRY_SECONDS = 0.25
 _OPENINGS = 6
 """How often the engine is begun: whoever is cut off while they begin it leave behind what goes away in a moment."""
