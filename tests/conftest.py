@@ -37,6 +37,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only slow tests are wanted, files that do not have the word need not be read."""
+    is_needless = config.option.markexpr == "slow" and collection_path.suffix == ".py"
+    return True if is_needless and b"slow" not in collection_path.read_bytes() else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs the corpora where they are not."""
     if (Path(os.environ.get("WATCHKEEPER_CORPORA") or "nowhere") / "manifest.json").is_file():
