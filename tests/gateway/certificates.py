@@ -60,8 +60,12 @@ class Authority:
         ips: Sequence[str] = (),
         is_client: bool = False,
         days: int = 30,
+        names_issuer: bool = True,
     ) -> Pair:
-        """A certificate for a server, or for a client; with `days` below 0 it has expired."""
+        """A certificate for a server, or for a client; with `days` below 0 it has expired.
+
+        One that does not name its issuer's key is against RFC 5280, 4.2.1.1.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.DNSName(one) for one in dns]
         names += [x509.UniformResourceIdentifier(one) for one in uris]
@@ -71,9 +75,9 @@ class Authority:
         builder = _builder(subject, self._name, key.public_key(), days).add_extension(
             x509.ExtendedKeyUsage([purpose]), critical=False
         )
-        builder = builder.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-        )
+        if names_issuer:
+            issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+            builder = builder.add_extension(issuer, critical=False)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())

@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from watchkeeper.core.tls import host_trust
 from watchkeeper.gateway.bounds import MANY, UNBOUNDED, Bounds
 from watchkeeper.gateway.fuse import Fuse
 from watchkeeper.gateway.heads import Heads
@@ -60,7 +61,7 @@ class HttpUpstream:
         parts = urlsplit(url)
         self._where = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
         self._host = parts.hostname or ""
-        self._tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
+        self._tls = (tls or host_trust()) if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._target = target.encode()

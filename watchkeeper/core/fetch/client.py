@@ -27,6 +27,7 @@ from watchkeeper.core.fetch.allowance import Allowances
 from watchkeeper.core.fetch.model import JSON, Fetched, FetchFailed, FetchRefused
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.fetch.target import Target, parse_target
+from watchkeeper.core.tls import host_trust
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Name and port to addresses."""
@@ -185,7 +186,7 @@ def _read(url: str, target: Target, got: _wire.Answer, accept: Sequence[str]) ->
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = host_trust()
     context.set_alpn_protocols(["http/1.1"])
     if ca_file:
         try:

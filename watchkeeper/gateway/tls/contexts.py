@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 
 from watchkeeper.core.errors import Misconfigured
+from watchkeeper.core.tls import host_trust
 
 REQUIRED, OPTIONAL, OFF = "required", "optional", "off"
 _MODES = {REQUIRED: ssl.CERT_REQUIRED, OPTIONAL: ssl.CERT_OPTIONAL, OFF: ssl.CERT_NONE}
@@ -32,8 +33,7 @@ def for_clients(certificate: str, key: str, client_ca: str = "", ask: str = OFF)
 
 def for_server(where: str, ca: str = "", certificate: str = "", key: str = "") -> ssl.SSLContext:
     """A context for one server behind us: whom we trust there, and what we show. Raises `Misconfigured`."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = host_trust()
     if ca:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # this authority instead of the host's, not beside them
         context.minimum_version = ssl.TLSVersion.TLSv1_2

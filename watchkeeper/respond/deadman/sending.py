@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import smtplib
-import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
@@ -22,6 +21,7 @@ from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.fetch.target import parse_target
 from watchkeeper.core.secrets import Secret
 from watchkeeper.core.text import visible
+from watchkeeper.core.tls import host_trust
 from watchkeeper.respond.deadman.outbox import Due, SwitchBox
 from watchkeeper.respond.deadman.settings import DeadmanPage
 from watchkeeper.respond.deadman.watching import Change
@@ -82,7 +82,7 @@ def mailer(where: str, page: DeadmanPage, secret: Secret) -> Send:
         try:
             with smtplib.SMTP(host, port, timeout=PATIENCE) as link:
                 if page.starttls:
-                    link.starttls(context=ssl.create_default_context())
+                    link.starttls(context=host_trust())
                 if page.user:
                     link.login(page.user, secret.reveal())
                 link.send_message(mail)
