@@ -19,7 +19,7 @@ import pytest
 
 from tests.app import compiled
 from tests.app.conftest import FREE, command, environment
-from tests.respond.webhooks.conftest import KEY, SECRET, Elsewhere, another_system
+from tests.respond.webhooks.conftest import KEYS, SECRET, Elsewhere, another_system
 from watchkeeper.app.administration import Administration
 from watchkeeper.core import control
 from watchkeeper.core.errors import WatchkeeperError
@@ -200,7 +200,7 @@ def test_a_hung_or_killed_gateway_or_watch_and_a_silent_rule_page_somebody_outsi
         assert here.paged("gateway", times=2)["why"] == "no gateway runs"
         for headers, body in here.pager.got:
             stamp = int(headers["webhook-timestamp"])
-            verify(KEY, headers["webhook-id"], str(stamp), headers["webhook-signature"], body, now=stamp)
+            verify(KEYS, headers["webhook-id"], str(stamp), headers["webhook-signature"], body, now=stamp)
         shown = command("deadman", "status", "--data", str(here.data))
         assert (shown.returncode, "gateway is SILENT" in shown.stdout) == (1, True), shown.stdout
     told = command("events", "search", "kind:respond.deadman.alarmed", "--data", str(here.data), "--json")

@@ -16,7 +16,7 @@ import pytest
 
 from tests.app.test_webhooks import signed
 from tests.respond.conftest import Estate
-from tests.respond.webhooks.conftest import KEY, SECRET
+from tests.respond.webhooks.conftest import KEYS, SECRET
 from tests.web.conftest import Desk, clock, desk, serve_console
 from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.platform import Platform, opened
@@ -47,9 +47,11 @@ class Elsewhere:
         self.platform = platform
         self.number = number
 
-    def send(self, message_id: str = "msg_1", name: str = "pager", key: bytes = KEY, **said: Any) -> httpx.Response:
+    def send(
+        self, message_id: str = "msg_1", name: str = "pager", keys: tuple[bytes, ...] = KEYS, **said: Any
+    ) -> httpx.Response:
         body = json.dumps({"incident": self.number, "verb": "acknowledge"} | said).encode()
-        headers = signed(body, message_id, self.platform.clock.now() // SECOND, key)
+        headers = signed(body, message_id, self.platform.clock.now() // SECOND, keys)
         return self.client.post(f"/hooks/integrations/{name}", content=body, headers=headers)
 
     def lines(self) -> list[str]:
@@ -82,7 +84,7 @@ def there(
         estate.until(lambda: bool(service.incidents.list()))
         number = service.incidents.list()[0].number
     estate.close()
-    pager = IntegrationSettings(type="pager", style="pagerduty", secret="env:KEY", reply_secret="env:REPLIES")
+    pager = IntegrationSettings(type="pager", style="pagerduty", secret="env:KEYS", reply_secret="env:REPLIES")
     settings = Settings(respond=RespondSettings(integrations={"pager": pager}))
     with opened(data, "watch") as platform:
         replying = replying_of(Loaded(settings, data), platform)
@@ -130,7 +132,7 @@ def test_an_acknowledgement_takes_the_incident_on_in_the_name_of_its_integration
 @pytest.mark.behaviour("integrations.replies")
 def test_a_word_that_breaks_off_does_nothing_and_may_come_again(there: Elsewhere) -> None:
     body = json.dumps({"incident": there.number, "verb": "comment", "comment": "on it"}).encode()
-    headers = signed(body, "msg_1", there.platform.clock.now() // SECOND, KEY)
+    headers = signed(body, "msg_1", there.platform.clock.now() // SECOND, KEYS)
     url = there.client.base_url
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     with socket.create_connection((url.host, url.port), 20) as half:
@@ -150,7 +152,7 @@ def test_what_is_not_signed_by_its_integration_late_or_no_reply_does_nothing(the
     before = there.lines()
     late = signed(b"{}", "msg_9", there.platform.clock.now() // SECOND - 301)
     answers = [
-        there.send(key=b"x" * 32),
+        there.send(keys=(b"x" * 32,)),
         there.send(name="nobody"),
         there.send(name="../approvals/x"),
         there.client.post("/hooks/integrations/pager", content=b"{}", headers=late),
@@ -168,7 +170,7 @@ def test_what_is_not_signed_by_its_integration_late_or_no_reply_does_nothing(the
 @pytest.mark.behaviour("integrations.replies")
 def test_refusals_are_told_at_a_rate(there: Elsewhere) -> None:
     for number in range(15):
-        assert there.send(f"msg_{number}", key=b"x" * 32).status_code in (401, 403)
+        assert there.send(f"msg_{number}", keys=(b"x" * 32,)).status_code in (401, 403)
     assert there.kinds().count("respond.reply.refused") == 10
 
 

@@ -18,7 +18,7 @@ from tests.app.conftest import FREE, Running, command
 from tests.app.gateway_process import Client, until
 from tests.app.mcp_server import small_server
 from tests.gateway.approvals.wanted import BOUNDS, wanted
-from tests.respond.webhooks.conftest import KEY, SECRET, another_system
+from tests.respond.webhooks.conftest import KEYS, SECRET, another_system
 from tests.web.conftest import Desk, clock, desk, serve_console
 from watchkeeper.app.inbox import InboxView
 from watchkeeper.app.platform import Platform, opened
@@ -67,8 +67,8 @@ def ask(
     return platform.approvals.request(wanted(binding, requirements=demands), BOUNDS).id
 
 
-def signed(body: bytes, message_id: str, seconds: int, key: bytes = KEY) -> dict[str, str]:
-    signature = sign(key, message_id, seconds, body)
+def signed(body: bytes, message_id: str, seconds: int, keys: tuple[bytes, ...] = KEYS) -> dict[str, str]:
+    signature = sign(keys, message_id, seconds, body)
     return {"webhook-id": message_id, "webhook-timestamp": str(seconds), "webhook-signature": signature}
 
 
@@ -122,12 +122,12 @@ def test_what_its_webhook_has_not_signed_decides_nothing(client: httpx.Client, p
     body = json.dumps({"approval": one, "choice": "approve"}).encode()
     attempts = [
         ("ops", body, {}),
-        ("ops", body, signed(body, "msg_1", now, b"x" * 32)),
+        ("ops", body, signed(body, "msg_1", now, (b"x" * 32,))),
         ("ops", body, signed(body + b" ", "msg_1", now)),
         ("ops", body, signed(body, "msg_1", now - 301)),
         ("ops", body, signed(body, "msg_1", now + 400)),
         ("nobody", body, signed(body, "msg_1", now)),
-        ("nobody", body, signed(body, "msg_1", now, b"\0" * 32)),
+        ("nobody", body, signed(body, "msg_1", now, (b"\0" * 32,))),
         ("ops", body, {"Authorization": f"Bearer {platform.clients.mint('claude', 'operator:root')}"}),
     ]
     for hook, content, headers in attempts:

@@ -21,7 +21,7 @@ from watchkeeper.events.anchors.sigv4 import Credentials
 from watchkeeper.events.anchors.webhook import WebhookPlace
 from watchkeeper.events.journal.outside import AnchorSettings, check_anchors
 from watchkeeper.events.journal.verifying.verification import TAMPERED, UNUSABLE
-from watchkeeper.respond.webhooks.signing import key_of, sign
+from watchkeeper.respond.webhooks.signing import keys_of, sign
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -84,9 +84,9 @@ def _place(name: str, one: AnchorSettings, fetcher: Fetcher, clock: Clock) -> Pl
         endpoint = one.endpoint or f"https://s3.{one.region}.amazonaws.com"
         _check(f"{where}.endpoint", endpoint, fetcher)
         return BucketPlace(name, Bucket(endpoint, one.bucket, one.prefix), by, fetcher, clock)
-    key = key_of(f"{where}.secret", reader.read(f"{where}.secret", one.secret))
+    keys = keys_of(f"{where}.secret", reader.read(f"{where}.secret", one.secret))
     _check(f"{where}.url", one.url, fetcher)
-    return WebhookPlace(name, one.url, lambda id_, seconds, body: sign(key, id_, seconds, body), fetcher, clock)
+    return WebhookPlace(name, one.url, lambda id_, seconds, body: sign(keys, id_, seconds, body), fetcher, clock)
 
 
 def _check(setting: str, url: str, fetcher: Fetcher) -> None:

@@ -36,7 +36,7 @@ from watchkeeper.respond.oncall.paging import Paging
 from watchkeeper.respond.oncall.ports import Answer, Message
 from watchkeeper.respond.oncall.reading import plan_of
 from watchkeeper.respond.oncall.service import Caller, Ear
-from watchkeeper.respond.webhooks.signing import key_of
+from watchkeeper.respond.webhooks.signing import keys_of
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -88,7 +88,7 @@ def _hooks(loaded: Loaded) -> tuple[dict[str, Hook], Fetcher]:
         if one.integration:
             continue
         secret = reader.read(f"{where}.secret", one.secret)
-        key_of(f"{where}.secret", secret)
+        keys_of(f"{where}.secret", secret)
         hooks[name] = Hook(one.url, secret)
         try:
             Fetcher(allowing(loaded.settings.fetch, [one.url])).check(one.url)

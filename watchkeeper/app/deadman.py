@@ -36,7 +36,7 @@ from watchkeeper.respond.deadman.pinging import Pinging
 from watchkeeper.respond.deadman.sending import Send, Sending, body_of, poster, senders
 from watchkeeper.respond.deadman.settings import DeadmanSettings
 from watchkeeper.respond.deadman.watching import Change, Seen, Watching
-from watchkeeper.respond.webhooks.signing import key_of
+from watchkeeper.respond.webhooks.signing import keys_of
 
 ACTOR = "system:deadman"
 FILE = "deadman.db"
@@ -232,7 +232,7 @@ async def run_listener(loaded: Loaded, *, supervised: bool = False) -> None:
     keys = {}
     for name, one in listen.instances.items():
         where = f"deadman.listen.instances.{name}.secret"
-        keys[name] = key_of(where, read_secret(where, one.secret))
+        keys[name] = keys_of(where, read_secret(where, one.secret))
     stop = stop_requested(supervised=supervised)
     with Lock(loaded.data_dir / "run" / "deadman-listen.lock").acquire(f"the listener of {loaded.data_dir}"):
         box = SwitchBox(loaded.data_dir / "deadman-listen.db")

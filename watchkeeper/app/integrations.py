@@ -24,7 +24,7 @@ from watchkeeper.respond.integrations.rotation import KeptSecrets, SecretKeeper
 from watchkeeper.respond.integrations.settings import IntegrationSettings, check_integrations
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.ports import Port, TokenIssuer
-from watchkeeper.respond.webhooks.signing import key_of
+from watchkeeper.respond.webhooks.signing import keys_of
 
 if TYPE_CHECKING:
     from watchkeeper.app.platform import Platform
@@ -83,7 +83,7 @@ def check_all(loaded: Loaded) -> None:
     for name, one in loaded.settings.respond.integrations.items():
         if one.reply_secret:
             where = f"respond.integrations.{name}.reply_secret"
-            key_of(where, SecretReader(environment()).read(where, one.reply_secret))
+            keys_of(where, SecretReader(environment()).read(where, one.reply_secret))
 
 
 def _made(loaded: Loaded, clock: Clock, group: str) -> dict[str, tuple[IntegrationSettings, Any]]:

@@ -20,7 +20,7 @@ from watchkeeper.operators import Acting
 from watchkeeper.respond.webhooks import Hearing, Hook, Outbox
 from watchkeeper.respond.webhooks.model import Told
 from watchkeeper.respond.webhooks.outbox import Wires
-from watchkeeper.respond.webhooks.signing import key_of
+from watchkeeper.respond.webhooks.signing import keys_of
 from watchkeeper.web.inbox import Held
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def hooks_of(loaded: Loaded) -> list[Hook]:
     for name, one in webhooks.items():
         where = f"approvals.webhooks.{name}"
         secret = reader.read(f"{where}.secret", one.secret)
-        key_of(f"{where}.secret", secret)
+        keys_of(f"{where}.secret", secret)
         try:
             if fetcher is not None:
                 fetcher.check(one.url)

@@ -26,6 +26,7 @@ from watchkeeper.respond.webhooks.signing import sign, verify
 
 Make = Callable[..., Event]
 HOOK_KEY = b"k" * 32
+HOOK_KEYS = (HOOK_KEY,)
 SECRET = "whsec_" + base64.b64encode(HOOK_KEY).decode()
 
 
@@ -94,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_refused(self, signed: bytes) -> bool:
         now = SystemClock().now() // 1_000_000
         heads = [self.headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature")]
-        verify(HOOK_KEY, *heads, signed, now=now)
+        verify(HOOK_KEYS, *heads, signed, now=now)
         if self.server.answer:
             self._say(self.server.answer, {})
         return bool(self.server.answer)
@@ -150,5 +151,5 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         name = "b" + base64.b32encode(tmp_path.name.encode()).decode().lower().strip("=")[-40:]
         return bucket_place(request.getfixturevalue("store"), name)
     url = request.getfixturevalue("receiver").url
-    signs = lambda id_, seconds, body: sign(HOOK_KEY, id_, seconds, body)  # noqa: E731 — as `app` wires it
+    signs = lambda id_, seconds, body: sign(HOOK_KEYS, id_, seconds, body)  # noqa: E731 — as `app` wires it
     return WebhookPlace("webhook", url, signs, fetcher_for(url), SystemClock())

@@ -61,13 +61,13 @@ def test_a_bucket_that_is_not_there_is_said(store: str) -> None:
 
 @pytest.mark.parametrize("status", [401, 500, 503])
 def test_a_receiver_that_refuses_is_said(receiver: Receiver, request: pytest.FixtureRequest, status: int) -> None:
-    from tests.events.anchors.conftest import HOOK_KEY, fetcher_for
+    from tests.events.anchors.conftest import HOOK_KEYS, fetcher_for
     from watchkeeper.core.clock import SystemClock
     from watchkeeper.events.anchors.webhook import WebhookPlace
     from watchkeeper.respond.webhooks.signing import sign as sign_hook
 
     place = WebhookPlace(
-        "hook", receiver.url, lambda *signed: sign_hook(HOOK_KEY, *signed), fetcher_for(receiver.url), SystemClock()
+        "hook", receiver.url, lambda *signed: sign_hook(HOOK_KEYS, *signed), fetcher_for(receiver.url), SystemClock()
     )
     receiver.answer = status
     for ask in (lambda: place.put("gateway", "1.note", b"x"), place.writers, lambda: place.get("gateway", "1.note")):

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.respond.webhooks.conftest import KEY, SECRET, Elsewhere, another_system
+from tests.respond.webhooks.conftest import KEYS, SECRET, Elsewhere, another_system
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Conflict, Denied, Invalid, Misconfigured, NotFound, Untrusted, WatchkeeperError
@@ -139,11 +139,13 @@ def test_a_mail_says_who_is_silent(clock: ManualClock) -> None:
         mailer("deadman.pages.ops", DeadmanPage(url="smtp://127.0.0.1"), Secret(""))
 
 
-def ping(name: str, counter: int, clock: ManualClock, key: bytes = KEY, **more: int) -> tuple[dict[str, str], bytes]:
+def ping(
+    name: str, counter: int, clock: ManualClock, keys: tuple[bytes, ...] = KEYS, **more: int
+) -> tuple[dict[str, str], bytes]:
     seconds = clock.now() // SECOND
     body = msgspec.json.encode(Ping(name, counter, seconds, paused_until=more.get("paused_until", 0)))
     stamp = seconds - more.get("age", 0)
-    signature = sign(key, f"p{counter}", stamp, body)
+    signature = sign(keys, f"p{counter}", stamp, body)
     return {"webhook-id": f"p{counter}", "webhook-timestamp": str(stamp), "webhook-signature": signature}, body
 
 
@@ -151,7 +153,7 @@ def ping(name: str, counter: int, clock: ManualClock, key: bytes = KEY, **more: 
 def test_only_a_fresh_ping_of_the_installation_itself_keeps_it_alive(tmp_path: Path, clock: ManualClock) -> None:
     now = [100.0]
     box = SwitchBox(tmp_path / "listen.db")
-    listening = Listening({"main": KEY}, box, clock, lambda: now[0])
+    listening = Listening({"main": KEYS}, box, clock, lambda: now[0])
     recorded = ping("main", 7, clock)
     listening.hear(*recorded)
     assert listening.look(40, 1)["main"].is_heard
@@ -159,10 +161,10 @@ def test_only_a_fresh_ping_of_the_installation_itself_keeps_it_alive(tmp_path: P
     refused = [
         (recorded, Conflict),
         (ping("main", 6, clock), Conflict),
-        (ping("main", 8, clock, b"y" * 32), Untrusted),
+        (ping("main", 8, clock, (b"y" * 32,)), Untrusted),
         (ping("main", 8, clock, age=301), Untrusted),
         (ping("other", 8, clock), Untrusted),
-        (ping("other", 8, clock, b"\0" * 32), Untrusted),
+        (ping("other", 8, clock, (b"\0" * 32,)), Untrusted),
         (({}, b"{}"), Invalid),
         (({}, b"\xff"), Invalid),
         ((recorded[0], recorded[1] + b" "), Untrusted),
@@ -174,7 +176,7 @@ def test_only_a_fresh_ping_of_the_installation_itself_keeps_it_alive(tmp_path: P
     box.close()
     box = SwitchBox(tmp_path / "listen.db")
     with pytest.raises(Conflict):
-        Listening({"main": KEY}, box, clock, lambda: now[0]).hear(*recorded)
+        Listening({"main": KEYS}, box, clock, lambda: now[0]).hear(*recorded)
     box.close()
 
 
@@ -182,7 +184,7 @@ def test_only_a_fresh_ping_of_the_installation_itself_keeps_it_alive(tmp_path: P
 def test_maintenance_that_a_ping_announces_is_bounded(tmp_path: Path, clock: ManualClock) -> None:
     now = [100.0]
     box = SwitchBox(tmp_path / "listen.db")
-    listening = Listening({"main": KEY}, box, clock, lambda: now[0])
+    listening = Listening({"main": KEYS}, box, clock, lambda: now[0])
     listening.hear(*ping("main", 1, clock, paused_until=clock.now() // SECOND + 10**8))
     now[0] += 3 * 3600
     assert listening.look(40, 1)["main"].is_heard is None
@@ -194,7 +196,7 @@ def test_maintenance_that_a_ping_announces_is_bounded(tmp_path: Path, clock: Man
 @pytest.mark.behaviour("deadman.replay")
 async def test_the_port_answers_what_it_refuses_and_outlives_whatever_comes(tmp_path: Path, clock: ManualClock) -> None:
     box = SwitchBox(tmp_path / "listen.db")
-    listening = Listening({"main": KEY}, box, clock)
+    listening = Listening({"main": KEYS}, box, clock)
 
     async def hear(headers: object, body: bytes) -> int:
         try:
@@ -221,7 +223,7 @@ async def test_the_port_answers_what_it_refuses_and_outlives_whatever_comes(tmp_
     good = ping("main", 1, clock)
     assert await say(post("/ping", *good)) == b"HTTP/1.1 204 No Content"
     assert await say(post("/ping", *good)) == b"HTTP/1.1 409 Conflict"
-    assert await say(post("/ping", *ping("main", 2, clock, b"y" * 32))) == b"HTTP/1.1 401 Unauthorized"
+    assert await say(post("/ping", *ping("main", 2, clock, (b"y" * 32,)))) == b"HTTP/1.1 401 Unauthorized"
     assert await say(post("/other", *good)) == b"HTTP/1.1 404 Not Found"
     assert await say(b"GET /ping HTTP/1.1\r\n\r\n") == b"HTTP/1.1 404 Not Found"
     assert await say(post("/ping", {}, b"{", LONGEST_PING + 1)) == b"HTTP/1.1 400 Bad Request"

@@ -11,7 +11,7 @@ import pytest
 from tests.gateway.certificates import Authority
 from tests.respond.integrations.conftest import errand, made
 from tests.respond.integrations.servers import Request, drips, elsewhere, hangs, on_the_wire
-from tests.respond.webhooks.conftest import KEY
+from tests.respond.webhooks.conftest import KEYS
 from watchkeeper.core.clock import SECOND, SystemClock
 from watchkeeper.core.errors import Misconfigured, WatchkeeperError
 from watchkeeper.core.fetch.model import FetchFailed, FetchRefused
@@ -30,7 +30,7 @@ def test_a_webhook_is_signed_and_has_one_id_however_often_it_is_sent() -> None:
         headers = request.headers
         now = SystemClock().now() // SECOND
         signature = headers["webhook-signature"]
-        verify(KEY, headers["webhook-id"], headers["webhook-timestamp"], signature, request.body, now=now)
+        verify(KEYS, headers["webhook-id"], headers["webhook-timestamp"], signature, request.body, now=now)
         return 204, b""
 
     with elsewhere(checked) as there:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.respond.oncall.conftest import MINUTE, NOON, World, people, settings_of
-from tests.respond.webhooks.conftest import KEY, Elsewhere
+from tests.respond.webhooks.conftest import KEYS, Elsewhere
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Conflict, Denied, Invalid, NotFound
 from watchkeeper.respond.oncall.settings import LayerSettings, PersonSettings
@@ -27,7 +27,7 @@ def test_whoever_is_on_call_is_paged_once_signed_and_with_a_way_to_take_it_on(wo
     here.look()
     ((headers, body),) = pager.got
     seconds = here.clock.now() // SECOND
-    verify(KEY, headers["webhook-id"], headers["webhook-timestamp"], headers["webhook-signature"], body, now=seconds)
+    verify(KEYS, headers["webhook-id"], headers["webhook-timestamp"], headers["webhook-signature"], body, now=seconds)
     (told,) = pager.bodies()
     assert told["type"] == "incident.page"
     assert told["data"] == {

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from watchkeeper.core.secrets import Secret
-from watchkeeper.respond.webhooks.signing import key_of
+from watchkeeper.respond.webhooks.signing import keys_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-KEY = key_of("s", Secret(SECRET))
+KEYS = keys_of("s", Secret(SECRET))
 
 
 class Elsewhere:

@@ -11,7 +11,7 @@ from threading import Barrier
 
 import pytest
 
-from tests.respond.webhooks.conftest import KEY, SECRET
+from tests.respond.webhooks.conftest import KEYS, SECRET
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Conflict, Unavailable, Untrusted
@@ -44,7 +44,7 @@ def headers(clock: ManualClock, message_id: str = "msg_1") -> dict[str, str]:
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(seconds),
-        "webhook-signature": sign(KEY, message_id, seconds, BODY),
+        "webhook-signature": sign(KEYS, message_id, seconds, BODY),
     }
 
 

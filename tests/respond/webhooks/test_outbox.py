@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.approvals.wanted import BOUNDS, wanted
-from tests.respond.webhooks.conftest import KEY, SECRET, Elsewhere
+from tests.respond.webhooks.conftest import KEYS, SECRET, Elsewhere
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Unavailable
@@ -60,7 +60,7 @@ def test_a_pending_call_is_told_once_signed_and_without_its_parameters(
     assert out.round() == 0
     ((headers, body),) = elsewhere.got
     signed = headers["webhook-timestamp"], headers["webhook-signature"]
-    verify(KEY, headers["webhook-id"], *signed, body, now=clock.now() // SECOND)
+    verify(KEYS, headers["webhook-id"], *signed, body, now=clock.now() // SECOND)
     (told,) = elsewhere.bodies()
     data = told["data"]
     assert (told["type"], data["id"], data["target"]) == ("approval.requested", approval, "pay⟨U+202E⟩")

@@ -8,21 +8,21 @@ import pytest
 
 from watchkeeper.core.errors import Misconfigured, Untrusted
 from watchkeeper.core.secrets import Secret
-from watchkeeper.respond.webhooks.signing import TOLERANCE, key_of, sign, verify
+from watchkeeper.respond.webhooks.signing import TOLERANCE, keys_of, sign, verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID, TIME, BODY = "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, b'{"test": 2432232314}'
 SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-KEY = key_of("s", Secret(SECRET))
+KEYS = keys_of("s", Secret(SECRET))
 
 
 def check(message_id: str = ID, timestamp: str = str(TIME), signature: str = SIGNATURE, body: bytes = BODY) -> None:
-    verify(KEY, message_id, timestamp, signature, body, now=TIME)
+    verify(KEYS, message_id, timestamp, signature, body, now=TIME)
 
 
 @pytest.mark.behaviour("webhooks.signed")
 def test_the_published_example_is_signed_and_verified_as_published() -> None:
-    assert sign(KEY, ID, TIME, BODY) == SIGNATURE
+    assert sign(KEYS, ID, TIME, BODY) == SIGNATURE
     check()
     check(signature=f"v1a,xxxx v1,AAAA {SIGNATURE}")
 
@@ -56,20 +56,20 @@ def test_what_differs_in_anything_is_refused(changed: dict[str, object]) -> None
 @pytest.mark.parametrize(("off", "is_taken"), [(TOLERANCE, True), (-TOLERANCE, True), (301, False), (-301, False)])
 def test_what_is_more_than_five_minutes_off_is_refused(off: int, is_taken: bool) -> None:
     if is_taken:
-        verify(KEY, ID, str(TIME), SIGNATURE, BODY, now=TIME + off)
+        verify(KEYS, ID, str(TIME), SIGNATURE, BODY, now=TIME + off)
         return
     with pytest.raises(Untrusted):
-        verify(KEY, ID, str(TIME), SIGNATURE, BODY, now=TIME + off)
+        verify(KEYS, ID, str(TIME), SIGNATURE, BODY, now=TIME + off)
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_c2hvcnQ=", "whsec_%%%", "x" * 200])
 def test_what_is_no_secret_is_refused_without_being_told(secret: str) -> None:
     with pytest.raises(Misconfigured) as told:
-        key_of("approvals.webhooks.ops.secret", Secret(secret))
+        keys_of("approvals.webhooks.ops.secret", Secret(secret))
     assert not secret or secret not in told.value.reason
     assert "approvals.webhooks.ops.secret" in told.value.reason
 
 
 def test_a_secret_may_come_with_or_without_its_prefix() -> None:
     key = b"k" * 32
-    assert key_of("s", Secret(base64.b64encode(key).decode())) == key
+    assert keys_of("s", Secret(base64.b64encode(key).decode())) == (key,)

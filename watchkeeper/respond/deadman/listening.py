@@ -22,14 +22,14 @@ from watchkeeper.core.errors import Conflict, Invalid, Untrusted, WatchkeeperErr
 from watchkeeper.respond.deadman.outbox import SwitchBox
 from watchkeeper.respond.deadman.pausing import LONGEST
 from watchkeeper.respond.deadman.watching import Seen
-from watchkeeper.respond.webhooks.signing import verify
+from watchkeeper.respond.webhooks.signing import Keys, verify
 
 LONGEST_PING = 4096
 """Bytes of a ping's body."""
 _LONGEST_HEAD = 8192
 _WITHIN = 5.0
 _MOST = 64
-_STRANGER = b"\0" * 32
+_STRANGER = (b"\0" * 32,)
 """The key of no installation, so that an unknown name takes as long as a wrong signature."""
 _STATUS = {401: "Unauthorized", 400: "Bad Request", 409: "Conflict", 204: "No Content", 404: "Not Found"}
 
@@ -57,7 +57,7 @@ class Listening:
     """Whose pings came when."""
 
     def __init__(
-        self, keys: Mapping[str, bytes], box: SwitchBox, clock: Clock, now: Callable[[], float] = time.monotonic
+        self, keys: Mapping[str, Keys], box: SwitchBox, clock: Clock, now: Callable[[], float] = time.monotonic
     ) -> None:
         """`now` is a clock that only runs forward, in seconds."""
         self._keys = dict(keys)
@@ -73,8 +73,8 @@ class Listening:
         except msgspec.MsgspecError as error:
             raise Invalid("this is no ping", hint="see docs/concepts/deadman.md") from error
         stamp, signature = headers.get("webhook-timestamp", ""), headers.get("webhook-signature", "")
-        key, now = self._keys.get(ping.name, _STRANGER), self._clock.now() // SECOND
-        verify(key, headers.get("webhook-id", ""), stamp, signature, body, now=now)
+        keys, now = self._keys.get(ping.name, _STRANGER), self._clock.now() // SECOND
+        verify(keys, headers.get("webhook-id", ""), stamp, signature, body, now=now)
         if ping.name not in self._keys:
             raise Untrusted("the signature is not the one of this installation")
         if not self._box.advance(f"heard.{ping.name}", ping.counter):

@@ -25,7 +25,7 @@ from watchkeeper.core.tls import host_trust
 from watchkeeper.respond.deadman.outbox import Due, SwitchBox
 from watchkeeper.respond.deadman.settings import DeadmanPage
 from watchkeeper.respond.deadman.watching import Change
-from watchkeeper.respond.webhooks.signing import key_of, sign
+from watchkeeper.respond.webhooks.signing import keys_of, sign
 
 PATIENCE = 10.0
 """Seconds that a receiver may take."""
@@ -47,7 +47,7 @@ def allowing(fetch: FetchSettings, url: str) -> FetchSettings:
 
 def poster(where: str, url: str, secret: Secret, fetch: FetchSettings, clock: Clock) -> Send:
     """Posts to a URL, signed where there is a secret. Raises `Misconfigured`."""
-    key = key_of(f"{where}.secret", secret) if secret else b""
+    keys = keys_of(f"{where}.secret", secret) if secret else ()
     try:
         fetcher = Fetcher(allowing(fetch, url))
         fetcher.check(url)
@@ -57,7 +57,7 @@ def poster(where: str, url: str, secret: Secret, fetch: FetchSettings, clock: Cl
     def send(message_id: str, body: bytes) -> None:
         seconds = clock.now() // SECOND
         headers = [("webhook-id", message_id), ("webhook-timestamp", str(seconds))]
-        headers += [("webhook-signature", sign(key, message_id, seconds, body))] if key else []
+        headers += [("webhook-signature", sign(keys, message_id, seconds, body))] if keys else []
         answer = asyncio.run(fetcher.post(url, body, "application/json", tuple(headers), _ANSWERS))
         if not 200 <= answer.status < 300:
             raise Unavailable(f"it answers {answer.status}", hint="look at the receiver")

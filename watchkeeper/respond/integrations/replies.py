@@ -22,7 +22,7 @@ from watchkeeper.respond import _store
 from watchkeeper.respond.model import Entry, Mark
 from watchkeeper.respond.ports import Finder
 from watchkeeper.respond.webhooks.gate import Gate
-from watchkeeper.respond.webhooks.signing import key_of
+from watchkeeper.respond.webhooks.signing import keys_of
 
 _CLAIM, _COMMENT = 200, 1_000
 
@@ -45,7 +45,7 @@ class Replies:
         self, database: Database, journal: Journal, clock: Clock, secrets: Mapping[str, Secret], finder: Finder
     ) -> None:
         """Raises `Misconfigured` for a secret that cannot sign."""
-        keys = {name: key_of(f"respond.integrations.{name}.reply_secret", secret) for name, secret in secrets.items()}
+        keys = {name: keys_of(f"respond.integrations.{name}.reply_secret", secret) for name, secret in secrets.items()}
         refused = ("respond.reply.refused", "integration")
         self._clock = clock
         self._database = database

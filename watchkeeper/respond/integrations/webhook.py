@@ -9,12 +9,13 @@ import msgspec
 
 from watchkeeper.core.clock import SECOND, to_iso
 from watchkeeper.core.ids import derived_id
+from watchkeeper.core.secrets import Secret
 from watchkeeper.respond.errands import Errand, Receipt, Repeats, Verb
 from watchkeeper.respond.integrations.interface import Ground
 from watchkeeper.respond.integrations.settings import IntegrationSettings
 from watchkeeper.respond.integrations.wire import Wire
 from watchkeeper.respond.integrations.wording import severity_of, text
-from watchkeeper.respond.webhooks.signing import key_of, sign
+from watchkeeper.respond.webhooks.signing import keys_of, sign
 
 
 class Webhook:
@@ -26,8 +27,8 @@ class Webhook:
     def __init__(self, name: str, settings: IntegrationSettings, ground: Ground) -> None:
         where = f"respond.integrations.{name}"
         secret = ground.read_secret(f"{where}.secret", settings.secret)
-        self._key = key_of(f"{where}.secret", secret)
-        self._wire = Wire(where, settings, ground, [secret])
+        self._keys = keys_of(f"{where}.secret", secret)
+        self._wire = Wire(where, settings, ground, [Secret(word) for word in secret.reveal().split()])
         self._url = self._wire.check("url", settings.url)
         self._clock = ground.clock
 
@@ -48,7 +49,7 @@ class Webhook:
             "Content-Type": "application/json",
             "webhook-id": message,
             "webhook-timestamp": str(seconds),
-            "webhook-signature": sign(self._key, message, seconds, body),
+            "webhook-signature": sign(self._keys, message, seconds, body),
         }
         answer = self._wire.send_bytes("POST", self._url, body, headers)
         return Receipt(said=answer.said, reference=message)

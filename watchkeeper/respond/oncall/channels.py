@@ -18,7 +18,7 @@ from watchkeeper.respond.errands import Errand, Verb
 from watchkeeper.respond.integrations.interface import Integration
 from watchkeeper.respond.oncall._store import ACKNOWLEDGED
 from watchkeeper.respond.oncall.ports import Answer, Message, Pager
-from watchkeeper.respond.webhooks.signing import key_of, sign
+from watchkeeper.respond.webhooks.signing import keys_of, sign
 
 _ANSWERS = ("application/json", "text/plain", "text/html")
 _WORD = 300
@@ -37,7 +37,9 @@ class HookPager:
     def __init__(self, hooks: Mapping[str, Hook], fetcher: Fetcher, clock: Clock, console: Callable[[], str]) -> None:
         """Raises `Misconfigured` for a secret that cannot sign. `console` is where the console is, empty if unknown."""
         self._hooks = dict(hooks)
-        self._keys = {name: key_of(f"respond.oncall.channels.{name}.secret", one.secret) for name, one in hooks.items()}
+        self._keys = {
+            name: keys_of(f"respond.oncall.channels.{name}.secret", one.secret) for name, one in hooks.items()
+        }
         self._fetcher = fetcher
         self._clock = clock
         self._console = console

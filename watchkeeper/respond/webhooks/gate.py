@@ -2,7 +2,8 @@
 
 That it was heard is a fact before it is acted upon; its id is used up once that is through. Of two that come at once,
 whichever processes hear them, one is acted upon: the row of its id is held for as long as that takes. After a crash, or
-when it could not be done, the other side may send it again. What is refused is a fact too, ten times a minute.
+when it could not be done, the other side may send it again. What is refused is a fact too, ten times a minute; how many
+were refused beside these the next such fact says.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from watchkeeper.core.errors import Conflict, Unavailable, Untrusted
 from watchkeeper.core.text import visible
 from watchkeeper.events import Event, Journal, Severity, new_event
 from watchkeeper.respond.webhooks._store import HeardRow
-from watchkeeper.respond.webhooks.signing import TOLERANCE, verify
+from watchkeeper.respond.webhooks.signing import TOLERANCE, Keys, verify
 
 LONGEST = 8_192
 """Bytes of a message."""
@@ -30,7 +31,7 @@ HELD = 30 * SECOND
 _KEPT = 1_000
 """Ids of a webhook that are known whatever the clock says."""
 _FAILURES, _FAILURE_WINDOW = 10, 60 * SECOND
-_STRANGER = b"\0" * 32
+_STRANGER = (b"\0" * 32,)
 """The key of no webhook, so that an unknown name takes as long as a wrong signature."""
 
 
@@ -42,7 +43,7 @@ class Gate:
         database: Database,
         journal: Journal,
         clock: Clock,
-        keys: Mapping[str, bytes],
+        keys: Mapping[str, Keys],
         *,
         refused: tuple[str, str],
         space: str = "",
@@ -55,6 +56,7 @@ class Gate:
         self._refused = refused
         self._space = space
         self._failed: deque[int] = deque(maxlen=_FAILURES)
+        self._passed_over = 0
         self._lock = Lock()
 
     def check(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
@@ -64,8 +66,8 @@ class Gate:
             if len(body) > LONGEST:
                 raise Untrusted("the message is too long")
             timestamp, signatures = headers.get("webhook-timestamp", ""), headers.get("webhook-signature", "")
-            key, now = self._keys.get(name, _STRANGER), self._clock.now() // SECOND
-            verify(key, message_id, timestamp, signatures, body, now=now)
+            keys, now = self._keys.get(name, _STRANGER), self._clock.now() // SECOND
+            verify(keys, message_id, timestamp, signatures, body, now=now)
             if name not in self._keys:
                 raise Untrusted("the signature is not the one of this webhook")
         except Untrusted as error:
@@ -129,12 +131,16 @@ class Gate:
             session.execute(update(row).where(*mine).values(done=True))
 
     def refuse(self, name: str, reason: str) -> None:
-        """Say so, unless it was said too often."""
-        now = self._clock.now()
+        """Say so; count it where that was said too often."""
+        now, passed_over = self._clock.now(), 0
         with self._lock:
-            if len(self._failed) == _FAILURES and now - self._failed[0] < _FAILURE_WINDOW:
+            if len(self._failed) == _FAILURES and 0 <= now - self._failed[0] < _FAILURE_WINDOW:
+                self._passed_over += 1
                 return
             self._failed.append(now)
+            passed_over, self._passed_over = self._passed_over, 0
         kind, member = self._refused
-        body = {member: visible(name, limit=64), "reason": reason}
+        body: dict[str, str | int] = {member: visible(name, limit=64), "reason": reason}
+        if passed_over:
+            body["passed_over"] = passed_over
         self._journal.record(new_event(now, kind, outcome="deny", severity=Severity.LOW, body=body))

@@ -16,7 +16,7 @@ from watchkeeper.core.text import visible
 from watchkeeper.events import Journal, new_event
 from watchkeeper.respond.webhooks.gate import LONGEST, Gate
 from watchkeeper.respond.webhooks.model import Hook, Told
-from watchkeeper.respond.webhooks.signing import key_of
+from watchkeeper.respond.webhooks.signing import keys_of
 
 __all__ = ["LONGEST", "Hearing"]
 _CLAIM = 200
@@ -28,7 +28,7 @@ class Hearing:
     def __init__(self, database: Database, journal: Journal, clock: Clock, hooks: Sequence[Hook]) -> None:
         self._clock = clock
         self._hooks = {hook.name: hook for hook in hooks}
-        keys = {hook.name: key_of(f"approvals.webhooks.{hook.name}.secret", hook.secret) for hook in hooks}
+        keys = {hook.name: keys_of(f"approvals.webhooks.{hook.name}.secret", hook.secret) for hook in hooks}
         self._gate = Gate(database, journal, clock, keys, refused=("respond.decision.refused", "webhook"))
 
     def hear(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[Hook, Told]:

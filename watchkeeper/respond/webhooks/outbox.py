@@ -23,7 +23,7 @@ from watchkeeper.events import Journal, Severity, new_event
 from watchkeeper.gateway.approvals import Approval, Approvals, State
 from watchkeeper.respond.webhooks._store import DROPPED, DUE, SENT, NoticeRow
 from watchkeeper.respond.webhooks.model import Hook, notice
-from watchkeeper.respond.webhooks.signing import key_of, sign
+from watchkeeper.respond.webhooks.signing import keys_of, sign
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -54,7 +54,7 @@ class Outbox:
         self._clock = on.clock
         self._book = on.book
         self._hooks = {hook.name: hook for hook in hooks}
-        self._keys = {hook.name: key_of(f"approvals.webhooks.{hook.name}.secret", hook.secret) for hook in hooks}
+        self._keys = {hook.name: keys_of(f"approvals.webhooks.{hook.name}.secret", hook.secret) for hook in hooks}
         self._fetcher = fetcher
         self._console = console
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from msgspec import UNSET, UnsetType
+
 from watchkeeper.events.catalogue.kind import BY_ACTOR, DENIED, DONE, EITHER, FAILED, ON_TARGET, Body, Kind, says
 
 
@@ -71,6 +73,7 @@ class NoReply(Body, frozen=True, kw_only=True):
 
     integration: Annotated[str, says("By whose address it came.")]
     reason: Annotated[str, says("Why.")]
+    passed_over: Annotated[int, says("So many before it were refused and not recorded.", ge=1)] | UnsetType = UNSET
 
 
 _DRILL = ("exercise", "shadow")

@@ -321,6 +321,7 @@ class NotHeard(Body, frozen=True, kw_only=True):
 
     webhook: Annotated[str, says("By which webhook it came.")]
     reason: Annotated[str, says("Why.")]
+    passed_over: Annotated[int, says("So many before it were refused and not recorded.", ge=1)] | UnsetType = UNSET
 
 
 class EvidenceKept(Body, frozen=True, kw_only=True):
