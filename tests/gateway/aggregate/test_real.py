@@ -52,8 +52,12 @@ def over_http() -> Iterator[str]:
 
 
 @pytest.fixture
-async def connect(over_http: str, journal: Journal, tmp_path: Path) -> AsyncIterator[Connect]:
+async def connect(
+    over_http: str, journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Connect]:
     """`connect(era)` is a client connected to a new endpoint over two servers of one kind, git, and one over HTTP."""
+    # the servers begin when they are first asked; a client whose patience ends meanwhile takes all for the earlier era
+    monkeypatch.setattr("mcp.client.session.DISCOVER_TIMEOUT_SECONDS", 60.0)
     subprocess.run(["git", "init", "-q", str(tmp_path / "repository")], check=True)
     spawner = Spawner(os.environ)
     commands = {
