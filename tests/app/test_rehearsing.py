@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,19 @@ import pytest
 from tests.app import compiled
 from tests.recorded import of_folder
 from watchkeeper.app.administration import Administration
-from watchkeeper.app.rehearsing import rehearse, stage
+from watchkeeper.app.rehearsing import Own, rehearse
+from watchkeeper.app.staging import staged
 from watchkeeper.app.up import Up
 from watchkeeper.core.content import content_folder
 from watchkeeper.events import Event, JournalReader
 from watchkeeper.exercise.incidents.driven import Driven, Step, conditional, steps_of
+from watchkeeper.exercise.incidents.ending import NO_GRANT
+from watchkeeper.exercise.incidents.granted import GOOD, WORTHLESS
 from watchkeeper.exercise.incidents.ports import ADMINS, RESPONDER
-from watchkeeper.exercise.incidents.script import INCIDENTS, NEVER_LEFT, UNDRIVEN
+from watchkeeper.exercise.incidents.script import INCIDENTS, NEVER_LEFT
+from watchkeeper.exercise.model import Report
 from watchkeeper.exercise.model import Step as Seen
+from watchkeeper.exercise.stage import CLIENT, MEMBERS, THIEF
 from watchkeeper.respond.playbook import Playbook
 from watchkeeper.respond.service import load_actions
 from watchkeeper.respond.shelf import load_folder
@@ -24,28 +30,37 @@ from watchkeeper.respond.shelf import load_folder
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@dataclass
+class Played:
     """A data folder in which every incident was played, one after the other on one estate."""
-    loaded, told = stage(tmp_path_factory.mktemp("stage")), list[Seen]()
-    compiled.lend(loaded.data_dir)
-    with Up(loaded, demo=True, told=lambda _: None) as up:
-        reports = rehearse(loaded.data_dir, up.urls, INCIDENTS, told.append, up)
-        passed = {name: report.passed for name, report in reports.items()}
-        assert passed == {one.name: True for one in INCIDENTS}, [step for step in told if not step.seen]
-        ask = Administration(loaded.data_dir).call
-        assert ask("quarantine.list") == []
-        left = {row["title"] for row in ask("incidents.list") if row["state"] != "closed"}
-        assert "A containment was lifted" not in left
-        people = {person["name"]: person["revoked_at"] for person in ask("operators.list")}
-        assert all(people[name] > 0 for name in (RESPONDER, *ADMINS))
-    compiled.take(loaded.data_dir)
-    return loaded.data_dir
+
+    folder: Path
+    reports: dict[str, Report]
 
 
 @pytest.fixture(scope="module")
-def recorded(played: Path) -> list[Event]:
-    reader, cursor, found = JournalReader(played), dict[str, int](), list[Event]()
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    told = list[Seen]()
+    with staged(tmp_path_factory.mktemp("stage")) as stage:
+        folder = stage.loaded.data_dir
+        compiled.lend(folder)
+        with Up(stage.loaded, demo=True, told=lambda _: None) as up:
+            reports = rehearse(folder, up.urls, INCIDENTS, told.append, Own(up, stage))
+            passed = {name: report.passed for name, report in reports.items()}
+            assert passed == {one.name: True for one in INCIDENTS}, [step for step in told if not step.seen]
+            ask = Administration(folder).call
+            assert ask("quarantine.list") == []
+            left = {row["title"] for row in ask("incidents.list") if row["state"] != "closed"}
+            assert "A containment was lifted" not in left
+            people = {person["name"]: person["revoked_at"] for person in ask("operators.list")}
+            assert all(people[name] > 0 for name in (RESPONDER, *ADMINS))
+    compiled.take(folder)
+    return Played(folder, reports)
+
+
+@pytest.fixture(scope="module")
+def recorded(played: Played) -> list[Event]:
+    reader, cursor, found = JournalReader(played.folder), dict[str, int](), list[Event]()
     while records := reader.read(cursor):
         cursor |= {record.position.writer: record.position.index + 1 for record in records}
         found += [record.event for record in records if record.event is not None]
@@ -60,8 +75,8 @@ def shipped() -> list[Playbook]:
 
 @pytest.mark.behaviour("playbooks.scripted-incidents")
 @pytest.mark.behaviour("respond.lifted-on-purpose-is-a-note")
-def test_each_incident_is_answered_by_its_playbook_proven_decided_and_taken_back(played: Path) -> None:
-    assert of_folder(played) == []
+def test_each_incident_is_answered_by_its_playbook_proven_decided_and_taken_back(played: Played) -> None:
+    assert of_folder(played.folder) == []
 
 
 @pytest.mark.behaviour("playbooks.every-step-is-driven")
@@ -69,8 +84,9 @@ def test_every_step_of_every_playbook_is_driven_by_a_scripted_incident(
     recorded: list[Event], shipped: list[Playbook]
 ) -> None:
     driven = Driven.told_by(recorded)
-    left = {step for playbook in shipped for step in steps_of(playbook)} - driven.acted
-    assert left == UNDRIVEN.keys()
+    steps = {step for playbook in shipped for step in steps_of(playbook)}
+    assert steps - driven.acted == set()
+    assert {(playbook, step.removeprefix("undo_")) for playbook, step in driven.acted} <= steps
 
 
 @pytest.mark.behaviour("playbooks.every-step-is-driven")
@@ -85,7 +101,24 @@ def test_what_a_playbook_does_only_sometimes_is_both_done_and_left(
 def test_a_step_that_nobody_drives_is_found(recorded: list[Event], shipped: list[Playbook]) -> None:
     told = [event for event in recorded if event.body.get("step") != "taint"]
     missing: set[Step] = {step for playbook in shipped for step in steps_of(playbook)} - Driven.told_by(told).acted
-    assert missing - UNDRIVEN.keys() == {("injection", "taint")}
+    assert missing == {("injection", "taint")}
+
+
+@pytest.mark.behaviour("playbooks.granted-token-is-worthless")
+def test_a_persons_token_that_a_changed_tool_got_is_revoked_where_it_was_issued_and_refused_everywhere(
+    played: Played, recorded: list[Event]
+) -> None:
+    seen = {step.name: step.detail for step in played.reports["rug_pull_granted"].steps}
+    assert seen["granted"] == GOOD
+    assert seen["worthless"] == WORTHLESS
+    assert NO_GRANT in seen["locked_out"]
+    at = [e for e in recorded if e.server == MEMBERS]
+    (proof,) = [e for e in at if e.kind == "respond.containment.verified" and e.body["step"] == "revoke"]
+    (agreed,) = [e for e in recorded if e.kind == "respond.gate.answered" and e.body["run"] == proof.body["run"]]
+    (ended,) = [e for e in at if e.kind == "gateway.grant.ended" and e.time < proof.time]
+    assert (ended.actor, ended.target, ended.time > agreed.time) == ("system:respond", f"agent:{CLIENT}", True)
+    added = [e.target for e in at if e.kind == "gateway.grant.added"]
+    assert added == [f"agent:{name}" for name in (CLIENT, THIEF, CLIENT)], "a person had to sign in anew"
 
 
 @pytest.mark.behaviour("playbooks.undone-is-recorded")

@@ -21,7 +21,7 @@ from watchkeeper.core.files import socket_path
 from watchkeeper.events import Event
 from watchkeeper.events.journal import prove, verifier
 from watchkeeper.exercise.ports import Cleared
-from watchkeeper.exercise.stage import CLIENT, TRAINING
+from watchkeeper.exercise.stage import CLIENT, SERVERS
 
 
 class RunningEstate:
@@ -42,7 +42,7 @@ class RunningEstate:
         incidents = self._ask.call("incidents.list")
         drills = {incident["id"] for incident in incidents if LABEL in incident["labels"]}
         for order in self._ask.call("quarantine.list"):
-            is_on_stage = order["target"] == CLIENT or order["target"].partition("/")[0] == TRAINING
+            is_on_stage = order["target"] == CLIENT or order["target"].partition("/")[0] in SERVERS
             if is_on_stage or order["incident"] in drills:
                 self._ask.call("quarantine.lift", order=order["id"], reason=reason)
                 cleared += Cleared(orders=1)

@@ -36,6 +36,14 @@ from watchkeeper.gateway.settings import ServerSettings, check_server
 
 def add_grant(loaded: Loaded, server: str, client: str, invite: Invite, paste: Paste | None = None) -> dict[str, Any]:
     """Have a person sign in, so that `client` may act for them at `server`. Raises what keeps it from happening."""
+    made, granted = sign_in(loaded, server, client, invite, paste)
+    return made | {"renews": bool(granted.token.refresh)}
+
+
+def sign_in(
+    loaded: Loaded, server: str, client: str, invite: Invite, paste: Paste | None = None
+) -> tuple[dict[str, Any], Granted]:
+    """The same; the grant as it was put into the book, and what came of the sign-in, its tokens among it."""
     ask = Administration(loaded.data_dir)
     settings = _server(loaded, server)
     _require_client(ask, client)
@@ -53,8 +61,7 @@ def add_grant(loaded: Loaded, server: str, client: str, invite: Invite, paste: P
         scope=granted.token.scope,
     )
     sealed = vault.seal(grant, granted.token, granted.client, client_of(server, settings))
-    made: dict[str, Any] = ask.call("grants.put", grant=msgspec.to_builtins(grant) | {"sealed": sealed})
-    return made | {"renews": bool(granted.token.refresh)}
+    return ask.call("grants.put", grant=msgspec.to_builtins(grant) | {"sealed": sealed}), granted
 
 
 def end_grant(loaded: Loaded, server: str, client: str) -> dict[str, Any]:

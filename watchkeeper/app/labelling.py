@@ -9,10 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from watchkeeper.events import Event, Journal
-from watchkeeper.exercise.stage import CLIENT, THIEF, TRAINING
+from watchkeeper.exercise.stage import CLIENT, SERVERS, THIEF
 
 LABEL = "exercise"
-_SERVERS = frozenset({TRAINING})
 _PRINCIPALS = frozenset({f"agent:{CLIENT}", CLIENT, f"agent:{THIEF}", THIEF})
 
 
@@ -25,7 +24,7 @@ class ExerciseJournal(Journal):
 
 def labelled(event: Event) -> Event:
     """The event, marked if it belongs to an exercise."""
-    is_ours = event.server in _SERVERS or event.actor in _PRINCIPALS or event.target in _PRINCIPALS
+    is_ours = event.server in SERVERS or event.actor in _PRINCIPALS or event.target in _PRINCIPALS
     if not is_ours or LABEL in event.labels:
         return event
     return msgspec.structs.replace(event, labels=tuple(sorted({*event.labels, LABEL})))

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from watchkeeper.app.administration import Administration
 from watchkeeper.app.estate import RunningEstate
 from watchkeeper.app.log_cutting import cut
-from watchkeeper.app.settings import Loaded, load
+from watchkeeper.app.staging import Stage
 from watchkeeper.app.state import database_at
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.core.content import content_folder
 from watchkeeper.core.errors import Conflict
-from watchkeeper.core.files import write_private
 from watchkeeper.exercise.incidents.model import Scripted
 from watchkeeper.exercise.incidents.playing import Rehearsal
-from watchkeeper.exercise.incidents.ports import ADMINS, RESPONDER
+from watchkeeper.exercise.incidents.ports import ADMINS, RESPONDER, Held
+from watchkeeper.exercise.members import Members
 from watchkeeper.exercise.model import Report, Step
 from watchkeeper.gateway.presence import Presence
 
@@ -31,29 +30,6 @@ _HOUR = 3600
 _TRIES = 20
 _ROLES = dict.fromkeys(ADMINS, "admin") | {RESPONDER: "responder"}
 _SCOPES = ["approvals:decide", "playbooks:run"]
-
-
-_STAGE = """# An estate for scripted incidents: ports that are free, calls that do not wait
-# long for people, and policies that let something through.
-[gateway]
-port = 0
-
-[console]
-port = 0
-
-[approvals]
-wait_seconds = 1
-
-[policy]
-folders = [{folder}]
-"""
-
-
-def stage(folder: Path) -> Loaded:
-    """Settings of an estate for scripted incidents alone, its data in `folder`/data."""
-    path = folder / "stage.toml"
-    write_private(path, _STAGE.format(folder=json.dumps(str(content_folder("exercises") / "careless"))).encode())
-    return load(path, folder / "data")
 
 
 class Host(Protocol):
@@ -64,28 +40,36 @@ class Host(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Own:
+    """What an estate has that was started for this exercise."""
+
+    host: Host
+    stage: Stage
+
+
 def rehearse(
     data_dir: Path,
     urls: Mapping[str, str],
     scripts: Iterable[Scripted],
     told: Callable[[Step], None],
-    host: Host | None = None,
+    own: Own | None = None,
 ) -> dict[str, Report]:
     """Play incidents one after the other against this estate, which must have the exercise's servers; name → report.
 
-    `host` is given for an estate that nobody else uses: only there a log is cut.
+    `own` is given for an estate that nobody else uses: only there a log is cut, and a person lets a client act.
     """
     chosen = list(scripts)
-    with RehearsalGround(data_dir, urls, host).staffed({name for one in chosen for name in one.voters}) as ground:
+    with RehearsalGround(data_dir, urls, own).staffed({name for one in chosen for name in one.voters}) as ground:
         return {one.name: asyncio.run(Rehearsal(ground, one, told).run()) for one in chosen}
 
 
 class RehearsalGround(RunningEstate):
     """Implements `exercise.incidents.ports.Ground`."""
 
-    def __init__(self, data_dir: Path, urls: Mapping[str, str], host: Host | None = None) -> None:
+    def __init__(self, data_dir: Path, urls: Mapping[str, str], own: Own | None = None) -> None:
         super().__init__(data_dir, urls)
-        self._host = host
+        self._own = own
         self._voices: dict[str, Administration] = {}
 
     @contextmanager
@@ -126,10 +110,20 @@ class RehearsalGround(RunningEstate):
         self._tokens.clear()
 
     def cut_log(self) -> str:
-        if self._host is None:
-            raise Conflict("no log of an estate that is somebody's is cut", hint="play it without --data")
-        with self._host.without("console"):
+        with self._required().host.without("console"):
             return cut(self.data_dir, "console")
+
+    @property
+    def members(self) -> Members:
+        return self._required().stage.members
+
+    def sign_in(self, client: str) -> Held:
+        return self._required().stage.sign_in(client)
+
+    def _required(self) -> Own:
+        if self._own is None:
+            raise Conflict("this is not done on an estate that is somebody's", hint="play it without --data")
+        return self._own
 
     @contextmanager
     def frozen_gateway(self) -> Iterator[None]:

@@ -138,13 +138,14 @@ def _play(folder: Path, script: Scripted, *, as_json: bool) -> Report:
 
 
 def _play_alone(folder: Path, script: Scripted, *, as_json: bool) -> Report:
-    from watchkeeper.app.rehearsing import rehearse, stage  # noqa: PLC0415 — help must not wait for the gateway
+    from watchkeeper.app.rehearsing import Own, rehearse  # noqa: PLC0415 — help must not wait for the gateway
+    from watchkeeper.app.staging import staged  # noqa: PLC0415 — the same
     from watchkeeper.app.up import Up  # noqa: PLC0415 — the same
 
-    loaded, told = stage(folder), (lambda _: None) if as_json else tell_step
+    told = (lambda _: None) if as_json else tell_step
     _say_starting(as_json=as_json)
-    with Up(loaded, demo=True, told=lambda _: None) as up:
-        return rehearse(loaded.data_dir, up.urls, [script], told, up)[script.name]
+    with staged(folder) as stage, Up(stage.loaded, demo=True, told=lambda _: None) as up:
+        return rehearse(stage.loaded.data_dir, up.urls, [script], told, Own(up, stage))[script.name]
 
 
 def _say_starting(*, as_json: bool) -> None:

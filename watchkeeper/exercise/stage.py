@@ -10,8 +10,12 @@ THIEF = "demo-thief"
 """Another client, which uses what belongs to the first."""
 TRAINING = "training"
 """The packaged server that can be made hostile."""
+MEMBERS = "training-members"
+"""The same server on an estate of its own, for whoever comes with what a person granted."""
+SERVERS = frozenset({TRAINING, MEMBERS})
+"""Those that are an exercise's alone."""
 TOOLS = ("weather", "notes_read", "send_message")
-"""Its tools."""
+"""The tools of either."""
 TIME = "time"
 """An honest packaged server."""
 

@@ -49,8 +49,10 @@ HIDDEN_IN_RESULT = (
 class TrainingServer(MCPServer):
     """Three tools and a state file."""
 
-    def __init__(self, state: Path | None) -> None:
-        super().__init__("training", version="1.0.0", instructions="Weather, notes and messages, for practice.")
+    def __init__(self, state: Path | None, **more: Any) -> None:
+        """`more` is what the SDK's server takes: who may come in, for one."""
+        said = "Weather, notes and messages, for practice."
+        super().__init__("training", version="1.0.0", instructions=said, **more)
         self._state = state
         self.add_tool(self.weather, description="Tell the weather in a city.")
         self.add_tool(self.notes_read, description="Read a note by its name.")

@@ -12,7 +12,7 @@ from tests.detect.alerts.found import a_call, a_rule, found
 from watchkeeper.app.alerts.admitting import admission_for, follower_for, queue_for
 from watchkeeper.app.alerts.closings import Closings
 from watchkeeper.app.alerts.indicators import Indicators
-from watchkeeper.app.alerts.knowing import Containments, sources_of
+from watchkeeper.app.alerts.knowing import Containments, Identity, sources_of
 from watchkeeper.app.platform import Platform, opened
 from watchkeeper.app.settings import Loaded, Settings
 from watchkeeper.core.clock import SECOND
@@ -25,6 +25,7 @@ from watchkeeper.detect.intelligence.keeping.library import Library
 from watchkeeper.detect.intelligence.model import Indicator, Tlp, Type
 from watchkeeper.events import JournalReader
 from watchkeeper.gateway.containment import OrderKind
+from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.settings import ServerSettings
 from watchkeeper.inspection.fingerprints import definitions_in
 from watchkeeper.respond.incidents import IncidentDesk
@@ -70,6 +71,24 @@ def test_server_definition_and_principal_are_known_and_the_rest_is_not(platform:
     }
     nobody = Enrichment(sources, seconds=60).of(Subject("default", "", "", "agent:nobody"))
     assert [name for name, fact in nobody.items() if fact.known] == ["containment"]
+
+
+@pytest.mark.behaviour("alerts.grants-in-force")
+def test_of_a_principals_grants_those_count_that_are_in_force_at_the_alerts_server(platform: Platform) -> None:
+    for name in ("ann", "bob"):
+        platform.clients.mint(name, "operator:zoe")
+
+    def grants(server: str, principal: str = "agent:ann") -> int:
+        says = Identity(platform).tell(Subject("default", server, "shell", principal))
+        assert isinstance(says, dict)
+        return int(says["grants"])
+
+    for server, principal in (("files", "agent:ann"), ("mail", "agent:ann"), ("files", "agent:bob")):
+        of = {"principal": principal, "server": server, "issuer": "i", "resource": "r", "client": "c"}
+        platform.grants.put(Grant(id=f"{server}-{principal}", sealed="s", **of), "operator:zoe")
+    assert [grants("files"), grants("git"), grants("")] == [1, 0, 2]
+    platform.grants.end("agent:ann", "files", "operator:zoe")
+    assert [grants("files"), grants("mail"), grants(""), grants("files", "agent:bob")] == [0, 1, 1, 1]
 
 
 @pytest.mark.behaviour("alerts.enriched")

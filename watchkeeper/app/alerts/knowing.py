@@ -101,7 +101,7 @@ class Identity:
                     "minted_by": client.created_by,
                     "revoked_at": client.revoked_at,
                     "groups": list(client.groups)[:20],
-                    "grants": sum(grant.principal == principal for grant in self._on.grants.all()),
+                    "grants": self._on.grants.count(principal, subject.server),
                     "quarantined": self._is_quarantined(principal),
                 }
         return Unknown("no client of this name has, or had, a token here")

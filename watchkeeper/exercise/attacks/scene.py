@@ -35,8 +35,10 @@ class Reply(msgspec.Struct, frozen=True):
 class Scene:
     """One estate, as an attacker has it."""
 
-    def __init__(self, estate: Estate) -> None:
+    def __init__(self, estate: Estate, server: str = TRAINING) -> None:
         self.estate = estate
+        self.server = server
+        """Where it plays."""
         self.mark = token_hex(2)
         """In names that have to be new: what an earlier run showed is pinned."""
         self.said: dict[str, Any] = {}
@@ -50,9 +52,9 @@ class Scene:
         write_private(self._state, json.dumps(said).encode())
 
     @asynccontextmanager
-    async def agent(self, server: str = TRAINING, era: str = MODERN, *, obeys: bool = False) -> AsyncIterator[Agent]:
+    async def agent(self, server: str = "", era: str = MODERN, *, obeys: bool = False) -> AsyncIterator[Agent]:
         """The exercise's client at a server."""
-        async with connect(self.estate.url(server), await self.token(), era, obeys=obeys) as agent:
+        async with connect(self.estate.url(server or self.server), await self.token(), era, obeys=obeys) as agent:
             yield agent
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> Answer:

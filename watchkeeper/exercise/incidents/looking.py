@@ -67,13 +67,17 @@ class Looking:
         await asyncio.to_thread(lambda: self._ground.decide(voice, "playbooks.say", **said))
 
     async def _wait_run(self, holds: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
-        def look() -> list[dict[str, Any]]:
+        def mine() -> list[str]:
+            if self._run:
+                return [self._run["run"]["id"]]
             rows = self._ground.ask("playbooks.runs", incident=self._number)
             is_asked = self._script.inputs is not None
-            mine = [row for row in rows if row["playbook"] == self._script.book and bool(row["asked_by"]) == is_asked]
-            if self._run:
-                mine = [row for row in mine if row["id"] == self._run["run"]["id"]]
-            found = (self._ground.ask("playbooks.run_show", run=row["id"]) for row in mine)
+            return [
+                row["id"] for row in rows if row["playbook"] == self._script.book and bool(row["asked_by"]) == is_asked
+            ]
+
+        def look() -> list[dict[str, Any]]:
+            found = (self._ground.ask("playbooks.run_show", run=run) for run in mine())
             return [one for one in found if holds(one)]
 
         try:

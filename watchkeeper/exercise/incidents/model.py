@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from watchkeeper.exercise.attacks.scene import Scene
-from watchkeeper.exercise.stage import CLIENT
+from watchkeeper.exercise.stage import CLIENT, MEMBERS, TRAINING
 
 Act = Callable[[Scene], Awaitable[str]]
 """Does something; what came of it, in a line. Raises `Unseen` when it did not come as it must."""
@@ -24,6 +24,8 @@ class Scripted:
     """Its playbook's id; empty when that is its name, too."""
     title: str
     """One sentence, without its full stop."""
+    server: str = TRAINING
+    """Where it plays."""
     provoke: Act
     """The attack, through the gateway."""
     alert: str = ""
@@ -64,3 +66,8 @@ class Scripted:
     def book(self) -> str:
         """Its playbook's id."""
         return self.playbook or self.name
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether its server takes nobody but clients that a person lets act for them."""
+        return self.server == MEMBERS

@@ -9,40 +9,34 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any
 
 from watchkeeper.core.clock import SystemClock
-from watchkeeper.core.errors import Conflict, WatchkeeperError
+from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.events import Event
-from watchkeeper.exercise.agent import AUTO
-from watchkeeper.exercise.attacks.scene import Scene
 from watchkeeper.exercise.demo import Timed, Unseen
-from watchkeeper.exercise.incidents.looking import REASON, Looking
+from watchkeeper.exercise.incidents.ending import Ending
+from watchkeeper.exercise.incidents.looking import REASON
 from watchkeeper.exercise.incidents.model import Scripted
 from watchkeeper.exercise.incidents.ports import RESPONDER, Ground
-from watchkeeper.exercise.incidents.scenes import look_again, still_refused, works_again
+from watchkeeper.exercise.incidents.scenes import show_and_approve, still_refused
 from watchkeeper.exercise.model import Report, Step
-from watchkeeper.exercise.stage import THIEF, TOOLS, TRAINING
 
-_DECIDED = "gateway.request.decided"
-_LIFTED = "gateway.order.lifted"
 _RAISED = "detect.alert.raised"
 _VERIFIED = "respond.containment.verified"
 
+Take = Callable[[], Awaitable[str | Timed]]
 
-class Rehearsal(Looking):
+
+class Rehearsal(Ending):
     """One run of an incident; `told` hears of each step as it ends."""
 
     def __init__(self, ground: Ground, script: Scripted, told: Callable[[Step], None]) -> None:
         super().__init__(ground, script)
-        self._scene = Scene(ground)
         self._told = told
         self._steps: list[Step] = []
         self._began = SystemClock().now()
-        self._restored_at = 0
-        self._lifted: set[str] = set()
-        """Orders that the run itself has taken back."""
 
     async def run(self) -> Report:
         """Every step in order, the first that is not seen is the last."""
@@ -61,44 +55,56 @@ class Rehearsal(Looking):
         """Nothing in force of what was played before, and every tool as it was approved."""
         self._scene.behave()
         await asyncio.to_thread(self._ground.clear)
-        async with self._scene.agent(era=AUTO) as agent:
-            await agent.tools()
-        for tool in TOOLS:
-            await asyncio.to_thread(self._ground.approve, TRAINING, tool)
+        if not self._script.is_granted:  # else nobody gets in yet
+            await show_and_approve(self._scene)
 
-    def _plan(self) -> list[tuple[str, str, Callable[[], Awaitable[str | Timed]]]]:
+    def _plan(self) -> list[tuple[str, str, Take]]:
         script = self._script
-        plan: list[tuple[str, str, Callable[[], Awaitable[str | Timed]]]] = [
-            ("happened", script.title, self._happen),
-            ("alerted", "A rule raised an alert, and an incident is open", self._alerted),
-            ("begun", f"The playbook {script.book} began (time since the alert)", self._begun),
+        is_asked, goes_on = bool(script.approvals or script.manual), not script.is_undone
+        worthless = "What it was granted is worthless: to its issuer, to the server, and for a new token"
+        ended = f"The run ended, and the incident is {script.state}"
+        plan: list[tuple[object, str, str, Take]] = [
+            (script.is_granted, "granted", "A person lets the client act for them", self._granted.lend),
+            (True, "happened", script.title, self._happen),
+            (True, "alerted", "A rule raised an alert, and an incident is open", self._alerted),
+            (True, "begun", f"The playbook {script.book} began (time since the alert)", self._begun),
+            (
+                script.verified,
+                "verified",
+                "Each containment is proven by a probe (time since the alert)",
+                self._verified,
+            ),
+            (script.unavailable, "unavailable", "What nothing here carries out yet says so", self._unavailable),
+            (script.tried, "refused", "What was contained does not work any more", self._refused),
+            (is_asked, "waiting", "What cannot be undone, or a person does, waits in the inbox", self._waiting),
+            (
+                is_asked,
+                "standing",
+                f"While it waits the incident is {script.waits or script.state}",
+                self._standing,
+            ),
+            (script.is_undone, "undone", "The run is ended and takes back what it did", self._undone),
+            (
+                goes_on and script.approvals,
+                "approved",
+                "Other operators approve, and it is done and proven",
+                self._approved,
+            ),
+            (script.is_granted, "worthless", worthless, self._granted.worthless),
+            (goes_on and script.manual, "answered", "Another operator says what they did", self._answered),
+            (goes_on, "ended", ended, self._ended),
+            (True, "closed", "The incident is closed, and what is still in force is lifted, each a fact", self._closed),
+            (
+                script.is_granted,
+                "locked_out",
+                "No order is left, and still the client gets nothing there",
+                self._locked_out,
+            ),
+            (script.tried, "restored", "What was contained works again", self._restored),
+            (script.echo, "echoed", "A rule tells that it was called, and that is closed", self._echoed),
+            (True, "quiet", "Lifting it alarmed nobody, and the incident stays closed", self._quiet),
         ]
-        if script.verified:
-            plan.append(("verified", "Each containment is proven by a probe (time since the alert)", self._verified))
-        if script.unavailable:
-            plan.append(("unavailable", "What nothing here carries out yet says so", self._unavailable))
-        if script.tried:
-            plan.append(("refused", "What was contained does not work any more", self._refused))
-        if script.approvals or script.manual:
-            plan.append(("waiting", "What cannot be undone, or a person does, waits in the inbox", self._waiting))
-            plan.append(("standing", f"While it waits the incident is {script.waits or script.state}", self._standing))
-        if script.is_undone:
-            plan.append(("undone", "The run is ended and takes back what it did", self._undone))
-        else:
-            if script.approvals:
-                plan.append(("approved", "Other operators approve, and it is done and proven", self._approved))
-            if script.manual:
-                plan.append(("answered", "Another operator says what they did", self._answered))
-            plan.append(("ended", f"The run ended, and the incident is {script.state}", self._ended))
-        plan.append(
-            ("closed", "The incident is closed, and what is still in force is lifted, each a fact", self._closed)
-        )
-        if script.tried:
-            plan.append(("restored", "What was contained works again", self._restored))
-        if script.echo:
-            plan.append(("echoed", "A rule tells that it was called, and that is closed", self._echoed))
-        plan.append(("quiet", "Lifting it alarmed nobody, and the incident stays closed", self._quiet))
-        return plan
+        return [(name, title, take) for holds, name, title, take in plan if holds]
 
     # -- the steps: each returns its evidence, or raises `Unseen` ------------------------------------------------
 
@@ -198,77 +204,9 @@ class Rehearsal(Looking):
         state = await self._wait(lambda: [s for s in [self._state()] if s == self._script.state])
         return f"{self._number} is {state[0]}; the run: {self._run['run']['outcome']}"
 
-    async def _undone(self) -> str:
-        run, before = self._run["run"]["id"], await asyncio.to_thread(self._in_force)
-        asked = {"run": run, "undo": True, "reason": REASON}
-        await asyncio.to_thread(lambda: self._ground.ask("playbooks.cancel", **asked))
-        self._run = await self._wait_run(lambda found: found["run"]["state"] == "finished")
-        given = {order["id"]: order["kind"] for order in before if order["run"] == run}
-        left = {order["id"] for order in await asyncio.to_thread(self._in_force)}
-        if not given or left & given.keys():
-            raise Unseen(f"in force before: {given}; afterwards: {left & given.keys()}")
-        self._lifted = set(given)
-        return f"lifted: {', '.join(sorted(given.values()))}"
-
-    async def _closed(self) -> str:
-        was_changed = "rug_pull" in self._scene.said
-        self._scene.behave()
-        if was_changed:
-            await self._mended()
-        await asyncio.to_thread(self._end)
-        orders = await asyncio.to_thread(self._in_force)
-        for order in orders:
-            await asyncio.to_thread(self._lift, order["id"])
-        lifted = self._lifted | {order["id"] for order in orders}
-
-        def told() -> bool:
-            return lifted <= {event.body["order"] for event in self._ground.events(_LIFTED)}
-
-        await self._wait(lambda: [True] if told() else [])
-        return f"lifted: {', '.join(sorted(order['kind'] for order in orders)) or 'nothing was left'}"
-
-    async def _mended(self) -> None:
-        """The server shows again what it should, and that is looked at: it belongs to this incident."""
-        began = SystemClock().now()
-        if await look_again(self._scene):
-            looks = {"actor": f"agent:{THIEF}", "server": TRAINING}
-            await self._wait(lambda: [e for e in self._ground.events(_DECIDED, **looks) if e.time >= began])
-        await self._wait(lambda: [True] if self._ground.is_caught_up() else [])
-
-    async def _restored(self) -> str:
-        if "revoke" in self._script.approvals:
-            await asyncio.to_thread(self._ground.forget_tokens)
-        async with self._scene.agent(era=AUTO) as agent:
-            await agent.tools()
-        self._restored_at = SystemClock().now()
-        return await works_again(self._scene, self._script.tried, self._script.by)
-
-    async def _echoed(self) -> str:
-        began = self._restored_at
-
-        def told() -> list[str]:
-            alerts = [e for e in self._ground.events(_RAISED) if e.body.get("name") == self._script.echo]
-            ids = {e.id for e in alerts if e.body.get("event_time", 0) >= began}
-            cases = (self._ground.ask("incidents.show", incident=row["id"]) for row in self._opened())
-            return [c["incident"]["number"] for c in cases if ids & {alert["id"] for alert in c["alerts"]}]
-
-        (number, *_) = await self._wait(told)
-        close = {"incident": number, "reason": REASON}
-        await asyncio.to_thread(lambda: self._ground.ask("incidents.close", **close))
-        return f"{self._script.echo}: {number}"
-
-    async def _quiet(self) -> str:
-        await self._wait(lambda: [True] if self._ground.is_caught_up() else [])
-        alerts = await asyncio.to_thread(self._ground.events, _RAISED)
-        if told := [e.body.get("title") for e in alerts if e.body.get("event_kind") == _LIFTED]:
-            raise Unseen(f"alerts about what was lifted on purpose: {told}")
-        if (state := await asyncio.to_thread(self._state)) != "closed":
-            raise Unseen(f"{self._number} is {state}")
-        return f"{self._number} is closed"
-
     # -- around the steps ---------------------------------------------------------------------------------------
 
-    async def _step(self, name: str, title: str, take: Callable[[], Awaitable[str | Timed]]) -> bool:
+    async def _step(self, name: str, title: str, take: Take) -> bool:
         began, took = time.perf_counter(), None
         try:
             evidence = await take()
@@ -277,7 +215,7 @@ class Rehearsal(Looking):
         except (Unseen, WatchkeeperError) as failure:
             seen, detail = False, str(failure)
         except Exception as failure:  # noqa: BLE001 — a step reports whatever broke it
-            seen, detail = False, f"{type(failure).__name__}: {failure}"
+            seen, detail = False, _innermost(failure)
         passed = (time.perf_counter() - began) * 1000 if took is None else took
         step = Step(name=name, title=title, seen=seen, ms=round(passed, 1), detail=detail[:1000])
         self._steps.append(step)
@@ -290,11 +228,9 @@ class Rehearsal(Looking):
             self._end()
         self._ground.clear()
 
-    def _end(self) -> None:
-        """Its runs are over, and it is closed."""
-        for row in self._ground.ask("playbooks.runs", incident=self._number):
-            if row["state"] != "finished":
-                with suppress(Conflict):  # it has ended meanwhile
-                    self._ground.ask("playbooks.cancel", run=row["id"], undo=True, reason=REASON)
-        if self._state() != "closed":
-            self._ground.ask("incidents.close", incident=self._number, reason=REASON)
+
+def _innermost(failure: BaseException) -> str:
+    """What broke, be it told in a group of one."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return f"{type(failure).__name__}: {failure}"

@@ -5,12 +5,22 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import msgspec
+
+from watchkeeper.exercise.members import Members
 from watchkeeper.exercise.ports import Estate
 
 RESPONDER = "exercise-responder"
 """The operator who decides in an exercise: invited for it, and gone afterwards."""
 ADMINS = ("exercise-admin", "exercise-second-admin")
 """Two administrators, for what takes two."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The tokens that came of a sign-in, as whoever stole them has them."""
+
+    access: str
+    refresh: str
 
 
 class Ground(Estate, Protocol):
@@ -37,4 +47,13 @@ class Ground(Estate, Protocol):
 
         Raises `Conflict` on an estate that is somebody's.
         """
+        ...
+
+    @property
+    def members(self) -> Members:
+        """The server for members, and its authorization server. Raises `Conflict` where there is none."""
+        ...
+
+    def sign_in(self, client: str) -> Held:
+        """A person lets this client act for them at the server for members. Raises `Conflict` where there is none."""
         ...

@@ -12,7 +12,7 @@ from watchkeeper.exercise.attacks.scene import Scene
 from watchkeeper.exercise.demo import Unseen, fake_secret
 from watchkeeper.exercise.incidents.model import Call
 from watchkeeper.exercise.incidents.ports import Ground
-from watchkeeper.exercise.stage import THIEF, TRAINING
+from watchkeeper.exercise.stage import THIEF, TOOLS
 from watchkeeper.exercise.training_server import HIDDEN_IN_RESULT
 
 DROP = "collect.example.net"
@@ -21,28 +21,32 @@ DROP = "collect.example.net"
 
 async def changed_tool(scene: Scene) -> str:
     """A tool's description changes after it was approved."""
-    async with scene.agent(TRAINING, AUTO) as agent:
+    async with scene.agent(era=AUTO) as agent:
         await agent.tools()
-    await asyncio.to_thread(scene.estate.approve, TRAINING, "weather")
+    await asyncio.to_thread(scene.estate.approve, scene.server, "weather")
     scene.behave(rug_pull=True)
-    async with scene.agent(TRAINING, AUTO) as agent:
+    async with scene.agent(era=AUTO) as agent:
         shown = await agent.tools()
     return f"the server changed it; listed are {', '.join(shown)}"
 
 
 async def changed_tool_called(scene: Scene) -> str:
     """A tool changes, is called before anybody has listed it anew, and its caller is stopped with a secret."""
-    async with scene.agent(TRAINING, AUTO) as agent:
-        await agent.tools()
-    await asyncio.to_thread(scene.estate.approve, TRAINING, "weather")
-    scene.behave(rug_pull=True)
-    said = await _passed(scene, "weather", {"city": "../../../../../../etc/passwd"})
-    async with scene.agent(TRAINING, AUTO) as agent:
+    said = await _called_after_change(scene)
+    async with scene.agent(era=AUTO) as agent:
         answer = await agent.call("send_message", {"to": "archive@example.net", "text": f"the key is {fake_secret()}"})
         if not answer.refused:
             raise Unseen("a secret left")
         await agent.tools()
     return f"{said}; a secret was stopped; then the server was listed, and had changed it"
+
+
+async def changed_tool_got_token(scene: Scene) -> str:
+    """A tool changes and is called before anybody has listed it anew: it has what a person granted its caller."""
+    said = await _called_after_change(scene)
+    async with scene.agent(era=AUTO) as agent:
+        await agent.tools()
+    return f"{said}, with a person's token; then the server was listed, and had changed it"
 
 
 async def text_let_through(scene: Scene) -> str:
@@ -79,7 +83,7 @@ async def used_flaw(scene: Scene) -> str:
 async def obeyed_orders(scene: Scene) -> str:
     """A note gives orders, and whoever read it sends something, though the note was withheld."""
     scene.behave(poison_result=True)
-    async with scene.agent(TRAINING, AUTO) as agent:
+    async with scene.agent(era=AUTO) as agent:
         await agent.call("notes_read", {"name": "shopping"})
     return await _passed(scene, "send_message", {"to": "archive@example.net", "text": "as you wished"})
 
@@ -97,6 +101,14 @@ async def strange_path(scene: Scene) -> str:
 async def destroyed(scene: Scene) -> str:
     """A call destroys whatever it reaches."""
     return await _passed(scene, "weather", {"city": "Lisbon; rm -rf / --no-preserve-root"})
+
+
+async def show_and_approve(scene: Scene) -> None:
+    """The server's tools are listed, and each is approved as it is."""
+    async with scene.agent(era=AUTO) as agent:
+        await agent.tools()
+    for tool in TOOLS:
+        await asyncio.to_thread(scene.estate.approve, scene.server, tool)
 
 
 async def still_refused(scene: Scene, calls: Sequence[Call], client: str) -> str:
@@ -123,22 +135,30 @@ async def works_again(scene: Scene, calls: Sequence[Call], client: str) -> str:
 async def look_again(scene: Scene) -> bool:
     """Another client looks what the server has now; whether it may."""
     try:
-        async with connect(scene.estate.url(TRAINING), await scene.token(THIEF), AUTO) as other:
+        async with connect(scene.estate.url(scene.server), await scene.token(THIEF), AUTO) as other:
             await other.tools()
     except Exception:  # noqa: BLE001 — a client that is shut out fails in whatever way its library has
         return False
     return True
 
 
+async def _called_after_change(scene: Scene) -> str:
+    async with scene.agent(era=AUTO) as agent:
+        await agent.tools()
+    await asyncio.to_thread(scene.estate.approve, scene.server, "weather")
+    scene.behave(rug_pull=True)
+    return await _passed(scene, "weather", {"city": "../../../../../../etc/passwd"})
+
+
 async def _last_of(scene: Scene, calls: Sequence[Call], client: str) -> Answer:
-    async with connect(scene.estate.url(TRAINING), await scene.token(client), MODERN) as agent:
+    async with connect(scene.estate.url(scene.server), await scene.token(client), MODERN) as agent:
         for tool, arguments in calls:
             answer = await agent.call(tool, arguments)
     return answer
 
 
 async def _passed(scene: Scene, tool: str, arguments: Mapping[str, str]) -> str:
-    async with scene.agent(TRAINING, AUTO) as agent:
+    async with scene.agent(era=AUTO) as agent:
         answer = await agent.call(tool, arguments)
     if answer.refused:
         raise Unseen(f"{tool} was refused: {answer.text[:200]}")

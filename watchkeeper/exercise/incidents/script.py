@@ -10,7 +10,7 @@ from watchkeeper.exercise.incidents import scenes
 from watchkeeper.exercise.incidents.forging import strange_policies
 from watchkeeper.exercise.incidents.model import Call, Scripted
 from watchkeeper.exercise.incidents.ports import ADMINS
-from watchkeeper.exercise.stage import CLIENT, THIEF, TRAINING
+from watchkeeper.exercise.stage import CLIENT, MEMBERS, THIEF, TRAINING
 
 _AGENT = f"agent:{CLIENT}"
 _WEATHER: Call = ("weather", {"city": "Porto"})
@@ -158,6 +158,20 @@ INCIDENTS = (
         state="partly_contained",
     ),
     Scripted(
+        name="rug_pull_granted",
+        playbook="rug_pull",
+        title="A changed tool is called in the name of a person, whose token it has from then on",
+        server=MEMBERS,
+        provoke=scenes.changed_tool_got_token,
+        alert="tool_changed",
+        verified=("hold", "block", "session"),
+        unavailable=("rollback",),
+        approvals=("revoke",),
+        tried=(_NOTE,),
+        is_alone=True,
+        state="partly_contained",
+    ),
+    Scripted(
         name="rug_pull_called",
         playbook="rug_pull",
         title="A changed tool is called before anybody sees that it changed, and its caller tries to send a secret",
@@ -216,14 +230,6 @@ INCIDENTS = (
     ),
 )
 """In an order in which what one leaves behind (a changed tool is remembered for a day) is no part of another."""
-
-UNDRIVEN = {
-    ("rug_pull", "revoke"): (
-        "it needs a client that was granted something at the server, which the exercise's server does not ask for; "
-        "tests/app/test_grants.py drives the verb against an authorization server"
-    ),
-}
-"""Steps of playbooks that are shipped and that no scripted incident drives, with why."""
 
 _KNOWN = "whoever calls through a gateway is known, and so is the server; only what a person begins lacks one"
 NEVER_LEFT = {

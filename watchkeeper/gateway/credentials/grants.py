@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.database import Database
@@ -70,6 +70,15 @@ class Grants:
         with self._database.read() as session:
             found = session.scalar(self._active(principal, server))
             return None if found is None else _to_grant(found)
+
+    def count(self, principal: str, server: str = "") -> int:
+        """How many of a principal's grants are in force: at one server, or at any."""
+        row = _store.GrantRow
+        query = select(func.count()).where(
+            row.tenant == tenant_of(principal), row.principal == principal, row.ended_at == 0
+        )
+        with self._database.read() as session:
+            return session.scalar(query.where(row.server == server) if server else query) or 0
 
     def put(self, grant: Grant, by: str) -> Grant:
         """Take a grant into force; one for the same principal and server ends. Raises `Invalid`."""
