@@ -107,6 +107,23 @@ def test_two_playbooks_of_one_id_are_refused(tmp_path):
         load_files([tmp_path / "a.yaml", tmp_path / "b.yaml"], ACTIONS)
 
 
+@pytest.mark.behaviour("playbooks.read-when-changed")
+def test_a_file_that_is_the_same_is_not_taken_apart_again_and_one_that_changed_is(tmp_path):
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text(GOOD)
+    second.write_text(GOOD.replace("id: sample", "id: other"))
+    before = load_files([first, second], ACTIONS)
+    second.write_text(GOOD.replace("id: sample", "id: third"))
+    after = load_files([first, second], ACTIONS, before)
+    assert after[0] is before[0]
+    assert [one.playbook.id for one in after] == ["sample", "third"]
+    moved = first.rename(tmp_path / "c.yaml")
+    assert load_files([moved], ACTIONS, after)[0].origin == "c.yaml"
+    moved.write_text(GOOD.replace("deadline: 5s", "deadline: soon"))
+    with pytest.raises(Misconfigured, match=r"c\.yaml"):
+        load_files([moved], ACTIONS, after)
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(Misconfigured, match=r"gone\.yaml"):
         load_file(tmp_path / "gone.yaml", ACTIONS)

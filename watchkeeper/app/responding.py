@@ -55,6 +55,7 @@ class Responding:
         self._persons = Persons(platform.database, ledger, platform.clock, self._gates, electorate)
         self._desk = PlaybookDesk(platform.database, ledger, platform.clock)
         self._list = RunList(platform.database)
+        self._shelf: Shelf | None = None
         self.settings: RespondSettings | None = None
         """Those that are in force; without them, those of the folder."""
         self.acts: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -190,7 +191,8 @@ class Responding:
 
     def shelf(self) -> Shelf:
         """Every playbook, as the files are now. Raises `Misconfigured`."""
-        return load_shelf(self._settings(), load_actions())
+        self._shelf = load_shelf(self._settings(), load_actions(), self._shelf.playbooks if self._shelf else ())
+        return self._shelf
 
     def _settings(self) -> RespondSettings:
         return self.settings or load(None, self._on.data_dir).settings.respond

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -36,6 +36,7 @@ from watchkeeper.respond.lease import Lease
 from watchkeeper.respond.ledger import Ledger
 from watchkeeper.respond.model import alert_of
 from watchkeeper.respond.notifications import ConsoleNotifier
+from watchkeeper.respond.playbook import Shelved
 from watchkeeper.respond.ports import Definitions, Errands, Notifier, Orders, Port
 from watchkeeper.respond.progress import Progress
 from watchkeeper.respond.runner import Document, DurableRunner, Taken
@@ -65,13 +66,13 @@ def load_actions() -> dict[str, Action]:
     return actions
 
 
-def load_shelf(settings: RespondSettings, actions: Mapping[str, Action]) -> Shelf:
-    """The built-in playbooks and the operator's own. Raises `Misconfigured`."""
+def load_shelf(settings: RespondSettings, actions: Mapping[str, Action], known: Iterable[Shelved] = ()) -> Shelf:
+    """The built-in playbooks and the operator's own; for `known` see `load_files`. Raises `Misconfigured`."""
     folders = [content_folder("playbooks")]
     if settings.playbooks:
         folders.append(Path(settings.playbooks))
     paths = [path for folder in folders for path in files_of(folder)]
-    return Shelf(load_files(paths, actions), actions)
+    return Shelf(load_files(paths, actions, known), actions)
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,12 @@ def files_of(folder: Path) -> list[Path]:
     return paths
 
 
-def load_files(paths: Iterable[Path], actions: Mapping[str, Action]) -> list[Shelved]:
-    """These playbooks. Raises `Misconfigured`."""
-    shelf = [load_file(path, actions) for path in paths]
+def load_files(paths: Iterable[Path], actions: Mapping[str, Action], known: Iterable[Shelved] = ()) -> list[Shelved]:
+    """These playbooks. Raises `Misconfigured`. One that is `known`, read with the same actions, is not taken apart anew
+    while its bytes are the same."""
+    kept = {(one.origin, one.hash): one for one in known}
+    read_now = ((path.name, read(path)) for path in paths)
+    shelf = [kept.get((name, digest_of(data))) or shelve(data, actions, name=name) for name, data in read_now]
     doubled = [name for name, count in Counter(s.playbook.id for s in shelf).items() if count > 1]
     if doubled:
         raise Misconfigured(f"two playbooks are called {doubled[0]}", hint="rename one of them")
@@ -110,8 +113,12 @@ def shelve(data: bytes, actions: Mapping[str, Action], *, name: str) -> Shelved:
     playbook, flaws = examine(data, actions, name=name)
     if flaws or playbook is None:
         raise Misconfigured(str(flaws[0]), hint=flaws[0].hint)
-    digest = "sha256:" + hashlib.sha256(data).hexdigest()
-    return Shelved(playbook=playbook, hash=digest, text=data.decode(), origin=name)
+    return Shelved(playbook=playbook, hash=digest_of(data), text=data.decode(), origin=name)
+
+
+def digest_of(data: bytes) -> str:
+    """What a playbook's bytes are known by."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def examine(data: bytes, actions: Mapping[str, Action], *, name: str) -> tuple[Playbook | None, list[Flaw]]:
@@ -140,7 +147,7 @@ def _parse(data: bytes) -> tuple[yaml.Node | None, Any]:
         _bound(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_doubled_keys(node)
-        return node, yaml.safe_load(text)
+        return node, None if node is None else yaml.SafeLoader("").construct_document(node)
     except UnicodeError as error:
         raise _Wrong(f"not UTF-8 text: {error.reason if isinstance(error, UnicodeDecodeError) else error}") from error
     except yaml.MarkedYAMLError as error:
