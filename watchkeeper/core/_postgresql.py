@@ -17,16 +17,15 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 
 from watchkeeper.core.errors import Misconfigured, Stalled, Unavailable, WatchkeeperError
+from watchkeeper.core.servers import READ_ONLY, link_settings, part_from_readers, state_of
 
 _WRITERS = 7_254_191
 """The lock that every writer takes, an arbitrary number."""
-_IDLE_MS = 10_000
 _WAIT_MS = 10_000
 """As long as a writer waits for the file."""
-_CONNECT_SECONDS = 5
 _MARK, _NUL, _ITSELF = "\U0010fffe", "\U0010fffe0", "\U0010fffe1"
 _KNOWN = {
-    "25006": ("the database server takes no writing: it is a standby or read-only", "name the primary server"),
+    READ_ONLY: ("the database server takes no writing: it is a standby or read-only", "name the primary server"),
     "42501": ("the database role lacks a right", "make it the database's owner; see docs/guides/postgresql.md"),
     "3D000": ("there is no such database", "make it; see docs/guides/postgresql.md"),
     "28P01": ("the database server does not take the password", "look at what state.url names"),
@@ -37,22 +36,14 @@ _KNOWN = {
     "42P01": ("the database has not the tables it had", "is it another database? Look at what state.url names"),
 }  # fmt: skip
 """SQLSTATE → what it means here, and what to do (PostgreSQL manual, appendix A)."""
-_PASSING = frozenset({"25006", "53100", "53300"})
+_PASSING = frozenset({READ_ONLY, "53100", "53300"})
 
 
 def server_engine(url: URL, sessions: str) -> Engine:
     """An engine whose connections bear the name `sessions`; nothing is connected yet."""
-    named = {
-        "application_name": sessions,
-        "connect_timeout": _CONNECT_SECONDS,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 20_000,
-        "options": f"-c idle_in_transaction_session_timeout={_IDLE_MS} -c lock_timeout={_WAIT_MS} -c timezone=UTC",
-        "client_encoding": "utf8",
-    }
-    engine = create_engine(url, pool_pre_ping=True, connect_args=named)
+    settings = link_settings(sessions, f"-c lock_timeout={_WAIT_MS} -c timezone=UTC")
+    engine = create_engine(url, pool_pre_ping=True, connect_args=settings | {"client_encoding": "utf8"})
+    event.listen(engine, "handle_error", part_from_readers)
 
     @event.listens_for(engine, "connect")
     def prepare(connection, _record):  # type: ignore[no-untyped-def]  # SQLAlchemy hands over the driver's own type
@@ -75,21 +66,21 @@ def reading(engine: Engine) -> Engine:
 
 def refusal(error: DBAPIError, doing: str) -> WatchkeeperError | None:
     """What an error of the server comes to; None for one that is the statement's own."""
-    state = getattr(error.orig, "sqlstate", None) or ""
+    state = state_of(error.orig)
     cause = str(error.orig).strip().splitlines()
     said = cause[0] if cause else "no reason given"
     for known, (reason, hint) in _KNOWN.items():
-        if state == known or (not state and _MESSAGES.get(known, "\0") in said):
+        if state == known or (not state and any(words in said for words in _MESSAGES.get(known, ()))):
             kind = Stalled if known in _PASSING else Unavailable
             return kind(f"the control state cannot be {doing}: {reason} ({said})", hint=hint)
     return None
 
 
 _MESSAGES = {
-    "3D000": '" does not exist',
-    "28P01": "password authentication failed",
-    "28000": "no pg_hba.conf entry",
-    "53300": "too many clients",
+    "3D000": ('" does not exist',),
+    "28P01": ("password authentication failed",),
+    "28000": ("no pg_hba.conf entry",),
+    "53300": ("too many clients", "remaining connection slots are reserved", "too many connections for "),
 }
 """An error of connecting has no SQLSTATE."""
 
@@ -99,7 +90,7 @@ def check(session: Session) -> None:
     connection = session.connection()
     encoding = str(connection.exec_driver_sql("SHOW server_encoding").scalar_one())
     if connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
-        reason, hint = _KNOWN["25006"]
+        reason, hint = _KNOWN[READ_ONLY]
         raise Unavailable(f"the control state cannot be written: {reason}", hint=hint)
     if connection.exec_driver_sql("SELECT has_schema_privilege(current_schema(), 'CREATE')").scalar() is not True:
         reason, hint = _KNOWN["42501"]

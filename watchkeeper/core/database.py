@@ -18,6 +18,7 @@ from typing import Self
 
 from sqlalchemy import Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from watchkeeper.core.errors import Misconfigured, Stalled, Unavailable, WatchkeeperError
@@ -105,6 +106,8 @@ class Database:
             if (refusal := self._refusal(error, "written", "check the disk and its space")) is None:
                 raise
             raise refusal from error
+        except PoolTimeoutError as error:
+            raise _exhausted("written") from error
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -116,6 +119,8 @@ class Database:
             if (refusal := self._refusal(error, "read", "check the disk and its mode")) is None:
                 raise
             raise refusal from error
+        except PoolTimeoutError as error:
+            raise _exhausted("read") from error
 
     def check_server(self) -> None:
         """Whether a server can hold the state at all; nothing is asked of a file.
@@ -197,6 +202,13 @@ def is_of_the_disk(error: BaseException | None) -> bool:
 _PASSING = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 )
+
+
+def _exhausted(doing: str) -> Stalled:
+    return Stalled(
+        f"the control state cannot be {doing}: every connection that this process may have to it is in use for long",
+        hint="it goes on when one is free; `watchkeeper status` says what the services wait for",
+    )
 
 
 def _cause(error: DBAPIError) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -20,6 +20,7 @@ from watchkeeper.core.database import Database, is_of_the_disk
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.files import make_private_folder
 from watchkeeper.core.lasting import Lasting
+from watchkeeper.respond import _engine_server
 from watchkeeper.respond.runner import Fenced, Taken
 
 SCHEMA = "watchkeeper_playbooks"
@@ -28,9 +29,9 @@ _KNOWS_SUBSEC = (3, 42, 0)
 """The SQLite from which on `unixepoch('subsec')` is a time."""
 _BEGIN = "BEGIN IMMEDIATE"
 _COMMITTING = "watchkeeper committing"
+_LOOK = 0.25
+"""Seconds between two tries to reach a server."""
 _log = logging.getLogger(__name__)
-_IDLE_MS = 10_000
-"""After which a server ends a session that sleeps inside a transaction: its process was stopped."""
 
 
 class EngineStore:
@@ -44,9 +45,9 @@ class EngineStore:
         self._prefix = "" if path else f"{SCHEMA}."
         self._shared, self._lock = ("", "") if path else (" FOR SHARE", " FOR UPDATE")
         self.engine: Engine | None = None
-        self.trouble = Lasting(_log, "the playbook engine waits for its disk")
-        self.is_patient = False
-        """Whether a full disk is waited for: once runs are carried. Until then it is an error."""
+        self.trouble = Lasting(_log, "the playbook engine waits for where it keeps its state")
+        self._impatient = threading.Event()
+        self._impatient.set()
 
     @classmethod
     def at(cls, path: Path) -> EngineStore:
@@ -58,6 +59,16 @@ class EngineStore:
         """On the server that holds the control state; for a control state in a file, in the file `path`."""
         return cls(database.url, sessions=database.sessions) if database.is_server else cls.at(path)
 
+    @property
+    def is_patient(self) -> bool:
+        """Whether a full disk and a server that is away are waited for: once runs are carried. Until then they are
+        errors."""
+        return not self._impatient.is_set()
+
+    @is_patient.setter
+    def is_patient(self, patient: bool) -> None:
+        (self._impatient.clear if patient else self._impatient.set)()
+
     def open(self, epoch: int = 0) -> Engine:
         """Take the store over at `epoch`, or at the next one for 0, and fence whoever had it.
 
@@ -65,7 +76,7 @@ class EngineStore:
         """
         if self._path:
             make_private_folder(self._path.parent)
-        engine = _file_engine(self.url) if self._path else _server_engine(self.url, self._sessions)
+        engine = _file_engine(self.url) if self._path else _engine_server.engine(self.url, self._sessions, self._wait)
         try:
             with engine.begin() as connection:
                 self._epoch = self._raise(connection, epoch)
@@ -78,8 +89,8 @@ class EngineStore:
             engine.dispose()
             raise
         event.listen(engine, "begin", self._check)
+        event.listen(engine, "commit", _mark_committing)
         if self._path:
-            event.listen(engine, "commit", _mark_committing)
             event.listen(engine, "handle_error", self._have_it_wait, retval=True)
         self.engine = engine
         return engine
@@ -94,6 +105,13 @@ class EngineStore:
         self.trouble.met(str(error))
         told = sqlite3.OperationalError(f"database is locked until its disk takes it: {error}")
         return OperationalError(context.statement, None, told)
+
+    def _wait(self, why: str) -> bool:
+        """Whether a server that is away is to be tried again, after a pause; not while nobody is patient."""
+        if not self.is_patient:
+            return False
+        self.trouble.met(why)
+        return not self._impatient.wait(_LOOK)
 
     def close(self) -> None:
         self.is_patient = False
@@ -132,13 +150,6 @@ class EngineStore:
 
 def _mark_committing(connection: Connection) -> None:
     connection.info[_COMMITTING] = True
-
-
-def _server_engine(url: str, sessions: str) -> Engine:
-    settings: dict[str, Any] = {"options": f"-c idle_in_transaction_session_timeout={_IDLE_MS}"}
-    if sessions:
-        settings["application_name"] = sessions
-    return create_engine(url, pool_pre_ping=True, connect_args=settings)
 
 
 def _file_engine(url: str) -> Engine:
