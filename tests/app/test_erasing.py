@@ -84,7 +84,13 @@ def data(pristine: Path, tmp_path: Path) -> Path:
 
 def erase(data: Path, subject: str = ADA) -> dict[str, Any]:
     with opened(data, "cli") as platform:
-        return Desk(platform).erasing.erase({"subject": subject, "by": "operator:olga"})
+        return erased_by(platform, subject)
+
+
+def erased_by(platform: Platform, subject: str) -> dict[str, Any]:
+    """What was done, by a process that has the folder open."""
+    by = "operator:zoe" if subject == "operator:olga" else "operator:olga"
+    return Desk(platform).erasing.erase({"subject": subject, "by": by})
 
 
 def report(data: Path, subject: str = ADA, erasure: str = "") -> dict[str, Any]:

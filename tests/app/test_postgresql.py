@@ -1,11 +1,14 @@
-"""`watchkeeper up` with the control state on a real PostgreSQL server: attacked, killed, and left alone by it."""
+"""`watchkeeper up`, and gateways beside watches, with the control state on a real PostgreSQL server: attacked, killed,
+and left alone by it."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,30 @@ import pytest
 from tests.app.conftest import FREE, Running, command
 from tests.app.gateway_process import Client, until
 from tests.app.test_up import token_of
+from tests.app.test_workers import house
 from tests.postgres import fresh_database, server, stopped
+from tests.respond.conftest import CLOCK, Estate
+from tests.respond.lives import Life
+from tests.respond.test_full_disk import approve
 from watchkeeper.core.state import NOTE, STATE
+from watchkeeper.operators import Roster
+from watchkeeper.policy.persons import PersonRules
+from watchkeeper.respond import IncidentState, RespondSettings
+from watchkeeper.respond.gates.people import Electorate
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+HOLD_AND_ASK = """\
+id: held
+version: 1
+title: Held
+when: alert.rule == 'room'
+severity: high
+blast_radius: {tools: 1, principals: 1}
+steps:
+  - {id: hold, action: hold_tool, with: {server: srv, tool: echo, reason: it changed}, deadline: 10s}
+  - {id: asked, action: quarantine_principal, with: {principal: desk, reason: it asked}, deadline: 10s,
+     approve: {by: responder, timeout: 1h}}
+"""
 NOW = {"name": "get_current_time", "arguments": {"timezone": "UTC"}}
 
 
@@ -106,3 +129,45 @@ def _watch(running: Running) -> int:
     pid = running.process.pid
     children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     return next(child for child in children if b"\0watch\0" in words(child) and b"--spare" not in words(child))
+
+
+@pytest.mark.behaviour("state.two-gateways-two-watches")
+def test_of_two_watches_one_goes_on_for_the_other_and_both_gateways_have_every_order_once(
+    tmp_path: Path, postgres: Any, template: str
+) -> None:
+    url = fresh_database(postgres, template)
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "watchkeeper.toml").write_text(f'[state]\nurl = "{url}"\n')
+    (tmp_path / "held.yaml").write_text(HOLD_AND_ASK)
+    with house(tmp_path) as gateways, closing(Estate(tmp_path / "data", url)) as estate:
+        sessions = [gateways.at(1), gateways.at(2)]
+        assert not any(is_barred(client, session) for client, session in sessions)
+        estate.raise_alert(rule="room", server="srv", target="echo", principal="agent:desk")
+        with (
+            Life(estate, "hold recorded", writer="watch-a", playbooks=tmp_path, silence=30) as first,
+            Life(estate, writer="watch-b", playbooks=tmp_path, silence=30, wait=True) as second,
+        ):
+            first.said("held")
+            second.go()
+            second.said("looking")
+            assert first.ended()[0] == -signal.SIGKILL
+            electorate = Electorate(PersonRules(), Roster(estate.database, estate.journal, CLOCK))
+            persons = estate.service(settings=RespondSettings(playbooks=str(tmp_path)), electorate=electorate)
+            estate.until(lambda: bool(persons.runs.gates.waiting()))
+            approve(persons)
+            assert second.ended() == (0, "")
+        assert all(is_barred(client, session) for client, session in sessions)
+        orders = Counter((one.kind.value, one.target) for one in estate.orders.all())
+        assert orders == {("hold_tool", "srv/echo"): 1, ("quarantine_principal", "agent:desk"): 1}
+        facts = estate.events("respond.", "gateway.order.")
+        assert max(Counter(one.id for one in facts).values()) == 1
+        kinds = Counter(one.kind for one in facts)
+        assert kinds["respond.step.completed"] == kinds["respond.containment.verified"] == 2
+        (incident,) = persons.incidents.list()
+        assert incident.state is IncidentState.CONTAINED, incident.advice
+
+
+def is_barred(client: Client, session: str) -> bool:
+    """Whether this gateway keeps a client from calling the tool."""
+    answer = client.call("echo", session)
+    return answer.status >= 400 or "error" in answer.json or bool(answer.json["result"].get("isError"))
