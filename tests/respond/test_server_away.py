@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,10 @@ from watchkeeper.gateway.orders import OrderKind
 from watchkeeper.operators import Roster
 from watchkeeper.policy.persons import PersonRules
 from watchkeeper.respond import IncidentState
+from watchkeeper.respond._dbos import DbosRunner
+from watchkeeper.respond._engine_store import EngineStore
 from watchkeeper.respond.gates.people import Electorate
+from watchkeeper.respond.runner import Interpreter
 from watchkeeper.respond.service import RespondService
 from watchkeeper.respond.settings import RespondSettings
 
@@ -45,9 +48,9 @@ class Held:
             self._released.wait(PATIENCE)
 
     @contextmanager
-    def responding(self) -> Iterator[RespondService]:
+    def responding(self, **more: Any) -> Iterator[RespondService]:
         estate = self.estate
-        options = {
+        options = more | {
             "watch": self._watch,
             "settings": self._settings,
             "electorate": Electorate(PersonRules(), Roster(estate.database, estate.journal, CLOCK)),
@@ -115,6 +118,39 @@ def test_a_run_waits_while_its_server_takes_no_writing_and_goes_on_when_it_does(
         told = held.troubled(service, lambda: made(postgres, url))
         held.assert_once(service)
     assert all("standby or read-only" in said for said in told)
+
+
+class Late(DbosRunner):
+    """An engine that finds its server in trouble when it begins, though it was well a moment before."""
+
+    def __init__(self, store: EngineStore, begin: Callable[[], object]) -> None:
+        super().__init__(store)
+        self._begin: Callable[[], object] | None = begin
+
+    def open(self, interpreter: Interpreter, epoch: int = 0) -> None:
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            begin()
+        super().open(interpreter, epoch)
+
+
+@pytest.mark.slow
+@pytest.mark.behaviour("respond.server-read-only")
+def test_response_that_begins_as_its_server_stops_taking_writing_waits_and_then_begins(
+    tmp_path: Path, postgres: Any, template: str
+) -> None:
+    url = fresh_database(postgres, template)
+    held = Held(tmp_path, url)
+    with ExitStack() as away:
+        store = EngineStore.beside(held.estate.database, tmp_path)
+        runner = Late(store, lambda: away.enter_context(read_only(postgres, url)))
+        with held.responding(runner=runner) as service:
+            held.estate.raise_alert(rule="room", target="read_file", principal="agent:desk")
+            held.estate.until(lambda: "playbook engine" in service.failure)
+            assert "read-only" in service.trouble
+            assert not service.healthy
+            away.close()
+            held.assert_once(service)
 
 
 @pytest.mark.slow

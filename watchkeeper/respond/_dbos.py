@@ -51,7 +51,8 @@ class DbosRunner:
         self._seen: set[str] = set()
 
     def open(self, interpreter: Interpreter, epoch: int = 0) -> None:
-        """As the port says. Raises `Unavailable` when the engine cannot begin: the same may work a moment later."""
+        """As the port says. Raises `Unavailable` when the engine cannot begin: the same may work a moment later;
+        `Stalled` when it works once a server is back."""
         _quieten()
         engine = self._store.open(epoch)
         try:
@@ -60,9 +61,7 @@ class DbosRunner:
             DBOS.destroy(destroy_registry=True)
             self._workflow = None
             self._store.close()
-            raise Unavailable(
-                f"the playbook engine cannot begin: {error}".partition("\n")[0], hint="check the database and its disk"
-            ) from error
+            raise self._store.refusal(f"the playbook engine cannot begin: {error}", error) from error
 
     def _launch(self, interpreter: Interpreter, engine: Engine) -> None:
         dbos = DBOS(

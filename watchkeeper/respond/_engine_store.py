@@ -17,9 +17,10 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from watchkeeper.core.database import Database, is_of_the_disk
-from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.errors import Stalled, Unavailable
 from watchkeeper.core.files import make_private_folder
 from watchkeeper.core.lasting import Lasting
+from watchkeeper.core.servers import READ_ONLY, state_of
 from watchkeeper.respond import _engine_server
 from watchkeeper.respond.runner import Fenced, Taken
 
@@ -72,7 +73,8 @@ class EngineStore:
     def open(self, epoch: int = 0) -> Engine:
         """Take the store over at `epoch`, or at the next one for 0, and fence whoever had it.
 
-        Raises `Taken` when it was taken over at this epoch or a later one already, and `Unavailable`.
+        Raises `Taken` when it was taken over at this epoch or a later one already, `Stalled` when a server cannot be
+        used now, and `Unavailable`.
         """
         if self._path:
             make_private_folder(self._path.parent)
@@ -82,9 +84,7 @@ class EngineStore:
                 self._epoch = self._raise(connection, epoch)
         except DBAPIError as error:
             engine.dispose()
-            raise Unavailable(
-                f"the playbook engine's state cannot be opened: {error.orig}", hint="check the database and its disk"
-            ) from error
+            raise self.refusal(f"the playbook engine's state cannot be opened: {error.orig}", error) from error
         except Taken:
             engine.dispose()
             raise
@@ -105,6 +105,14 @@ class EngineStore:
         self.trouble.met(str(error))
         told = sqlite3.OperationalError(f"database is locked until its disk takes it: {error}")
         return OperationalError(context.statement, None, told)
+
+    def refusal(self, said: str, error: Exception) -> Unavailable:
+        """What an error of opening comes to: a server that is away, or takes no writing, is there again later."""
+        passes = isinstance(error, DBAPIError) and (
+            error.connection_invalidated or isinstance(error, OperationalError) or state_of(error.orig) == READ_ONLY
+        )
+        kind = Stalled if passes and not self._path else Unavailable
+        return kind(said.partition("\n")[0], hint="check the database and its disk")
 
     def _wait(self, why: str) -> bool:
         """Whether a server that is away is to be tried again, after a pause; not while nobody is patient."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from watchkeeper.core.clock import Clock, SystemClock
 from watchkeeper.core.content import content_folder
@@ -57,6 +57,7 @@ _OPENINGS = 6
 """How often the engine is begun: whoever is cut off while they begin it leave behind what goes away in a moment."""
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def load_actions() -> dict[str, Action]:
@@ -132,7 +133,7 @@ class RespondService:
         self.runs = Runs(ground, self._runner, watch, steady)
         self.healthy = False
         self.failure = ""
-        self._trouble = Lasting(_log, "an alert waits to be taken")
+        self._trouble = Lasting(_log, "alerts wait to be taken")
         self._place: dict[str, int] = {}
 
     def waiting(self) -> int:
@@ -159,10 +160,11 @@ class RespondService:
             return
         self.failure = ""
         with self._lease.kept(stop) as ending:
-            self._open(ending)
+            if not self._open(ending):
+                return
             try:
-                self._resume()
-                self.healthy = True
+                self._patiently(self._resume, ending)
+                self.healthy = not ending.is_set()
                 with self.runs.ticking():
                     self._follow(ending)
             finally:
@@ -170,19 +172,43 @@ class RespondService:
                 self.runs.interpreter.waiting.end()
                 self._runner.close()
 
-    def _open(self, ending: threading.Event) -> None:
+    def _open(self, ending: threading.Event) -> bool:
+        """Whether the engine began before `ending`. A database that is away is waited for; all else that is in its way
+        goes away in a moment, or is raised."""
         for left in reversed(range(_OPENINGS)):
             try:
-                self.runs.interpreter.waiting.resume()
-                self._runner.open(self.runs.interpreter, self._lease.epoch)
-            except Taken as error:
-                self._lease.advance(error.epoch)
+                if self._patiently(self._try_to_open, ending):
+                    return True
             except Unavailable:
                 if not left or ending.wait(_RETRY_SECONDS):
                     raise
-            else:
-                return
+            if ending.is_set():
+                return False
         raise Unavailable("the playbook engine cannot begin", hint="another process may hold the runs; see which does")
+
+    def _try_to_open(self) -> bool:
+        self.runs.interpreter.waiting.resume()
+        try:
+            self._runner.open(self.runs.interpreter, self._lease.epoch)
+        except Taken as error:
+            self._lease.advance(error.epoch)
+            return False
+        return True
+
+    def _patiently(self, act: Callable[[], T], ending: threading.Event) -> T | None:
+        """What `act` returns, however often the control state has to be waited for; `None` when it ends first."""
+        while not ending.is_set():
+            try:
+                done = act()
+            except Stalled as error:
+                self.failure = error.reason
+                self._trouble.met(error.reason)
+                ending.wait(_RETRY_SECONDS)
+            else:
+                self.failure = ""
+                self._trouble.over()
+                return done
+        return None
 
     def _resume(self) -> None:
         """What an earlier life left: staged events, runs of another engine, runs that never began."""
@@ -192,7 +218,10 @@ class RespondService:
         self.runs.resume()
 
     def _follow(self, stop: threading.Event) -> None:
-        self._place = cursor = self.intake.cursor()
+        cursor = self._patiently(self.intake.cursor, stop)
+        if cursor is None:
+            return
+        self._place = cursor
         unsaved = 0
         for record in chain.from_iterable(self._reader.tail(cursor, stop, poll=_POLL_SECONDS)):
             after = cursor | {record.position.writer: record.position.index + 1}
