@@ -149,9 +149,9 @@ class Pair:
         self._sockets = folder
 
     def url(self) -> str:
-        """Of a new database, wherever it can be written."""
+        """Of a new database, wherever it can be written: as docs/guides/postgresql.md has it."""
         url = fresh_database(self._primary)
-        return f"{url.partition('?')[0]}?host={self._primary.pgdata},{self._sockets}"
+        return f"{url.partition('?')[0]}?host={self._primary.pgdata},{self._sockets}&target_session_attrs=read-write"
 
     def fail(self) -> None:
         """The server dies, as by a cut of its power."""

@@ -50,6 +50,7 @@ def test_no_server_there_is_said_with_what_to_look_at(tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as refused:
         ready(tmp_path, StateSettings(f"postgresql://w@/w?host={tmp_path}"))
     assert "state.url" in refused.value.hint
+    assert "Is the server running" not in refused.value.reason, "a guess of the driver's"
     assert not (tmp_path / NOTE).exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from watchkeeper.app.settings import load
 from watchkeeper.app.upkeep import guards_of, note_all, registering
 from watchkeeper.core.clock import SECOND, ManualClock
 from watchkeeper.core.errors import Unavailable, Untrusted, WatchkeeperError
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.events import Journal, JournalReader, JournalSettings, new_event
 from watchkeeper.events.journal.upkeep import Keeper, Register, RetentionSettings
 from watchkeeper.events.lake.holds import Hold, Holds, Scope
@@ -74,7 +76,7 @@ def test_a_reader_whose_place_is_not_known_keeps_its_old_one(tmp_path: Path) -> 
 
     register = Register(tmp_path)
     register.note("lake", {"gateway": 7})
-    note_all(Register(tmp_path), {"lake": broken})
+    note_all(Register(tmp_path), {"lake": broken}, {"lake": Lasting(logging.getLogger("tests"), "not known")})
     assert register.cursors("gateway") == {"lake": 7}
 
 

@@ -74,6 +74,8 @@ def test_what_cannot_be_is_refused_with_what_to_do_and_without_the_password(said
         ("postgresql://w@db.example/w?sslmode=disable", "?sslmode=disable"),
         ("postgresql:///w?host=db.example", "?host=db.example&sslmode=require"),
         ("postgresql:///w?host=/run/postgresql", "?host=%2Frun%2Fpostgresql"),
+        ("postgresql://w@db1.example,db2.example/w", "?sslmode=require"),
+        ("postgresql:///w?host=/run/postgresql,db2.example", "?host=%2Frun%2Fpostgresql%2Cdb2.example&sslmode=require"),
         ("postgresql://w@127.0.0.1/w", ""),
         ("postgresql:///w", ""),
     ],

@@ -221,3 +221,13 @@ def test_with_playbooks_switched_off_incidents_are_still_opened(estate):
         estate.until(lambda: len(service.incidents.list()) == 1)
     assert estate.orders.all() == ()
     assert estate.events("respond.playbook.") == []
+
+
+def test_what_response_waits_for_is_said_once_for_each_cause(estate):
+    service = estate.service()
+    service._lease.trouble.met("the control state cannot be written: the server is away")
+    service.runs.clockwork._trouble.met("the control state cannot be read: the server is away")
+    service._trouble.met("the control state cannot be read: its disk is full")
+    assert service.trouble == (
+        "the control state cannot be written: the server is away; the control state cannot be read: its disk is full"
+    )

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from watchkeeper.core.clock import Clock, SystemClock
-from watchkeeper.core.errors import Conflict, Unavailable, WatchkeeperError
+from watchkeeper.core.errors import Conflict, Unavailable
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.events import Journal, JournalReader, JournalSettings
 from watchkeeper.events.journal.keeping import RetentionSettings
 from watchkeeper.events.journal.upkeep import Guards, Keeper, LogStatus, Register, Rewritten, Ruling, rulings, status
@@ -58,26 +59,25 @@ def kept(journal: Journal, data_dir: Path, settings: JournalSettings | None, clo
 def registering(data_dir: Path, readers: Mapping[str, Cursor]) -> Callable[[threading.Event], None]:
     """Keeps the register up to how far each reader has come; one that is no more is forgotten."""
     register = Register(data_dir)
+    troubles = {name: Lasting(_log, f"how far {name} has come is not known", logging.WARNING) for name in readers}
 
     def run(stop: threading.Event) -> None:
         for name in register.names() - readers.keys():
             register.forget(name)
         while not stop.wait(_EVERY):
-            note_all(register, readers)
-        note_all(register, readers)
+            note_all(register, readers, troubles)
+        note_all(register, readers, troubles)
 
     return run
 
 
-def note_all(register: Register, readers: Mapping[str, Cursor]) -> None:
+def note_all(register: Register, readers: Mapping[str, Cursor], troubles: Mapping[str, Lasting]) -> None:
     """One look at every reader. What is not known now keeps the older, lower cursor."""
     for name, cursor in readers.items():
-        try:
+        with troubles[name].told():
             known = cursor()
             if known is not None:
                 register.note(name, known)
-        except WatchkeeperError as error:
-            _log.warning("how far a reader has come is not known", extra={"reader": name, "why": error.reason})
 
 
 def look(data_dir: Path) -> list[LogStatus]:

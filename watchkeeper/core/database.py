@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from watchkeeper.core.errors import Misconfigured, Stalled, Unavailable, WatchkeeperError
 from watchkeeper.core.files import make_private_folder
+from watchkeeper.core.servers import cause_of
 
 _BUSY_MS = 10_000
 """How long a change of a file waits for the others."""
@@ -212,7 +213,7 @@ def _exhausted(doing: str) -> Stalled:
 
 
 def _cause(error: DBAPIError) -> str:
-    return str(error.orig).strip().replace("\n", "; ").replace("\t", " ") if error.orig else "unknown"
+    return cause_of(error.orig) or "unknown"
 
 
 def _use_wal(engine: Engine) -> None:

@@ -33,6 +33,12 @@ def state_of(error: BaseException | None) -> str:
     return str(getattr(error, "sqlstate", None) or "")
 
 
+def cause_of(error: BaseException | None) -> str:
+    """What a driver says of an error, in a line; without its guess at why nobody listens there."""
+    lines = (line.strip().replace("\t", " ") for line in str(error or "").splitlines())
+    return "; ".join(line for line in lines if line and not line.startswith("Is the server running"))
+
+
 def part_from_readers(context: ExceptionContext) -> None:
     """Have connections to a server that takes no writing made anew: the next ones may lead to another server, or to one
     of another mind, and these would stay as they are for as long as the process lives."""

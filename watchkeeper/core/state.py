@@ -128,5 +128,6 @@ def _for_sqlalchemy(said: str) -> str:
 def _is_near(host: str | None, query: Mapping[str, object]) -> bool:
     """Whether the server is one of this machine: nobody between could listen."""
     hosts = query.get("host", ()) if host is None else host
-    every = (hosts,) if isinstance(hosts, str) else tuple(hosts) if isinstance(hosts, tuple) else ()
+    said = (hosts,) if isinstance(hosts, str) else tuple(hosts) if isinstance(hosts, tuple) else ()
+    every = [one for several in said for one in str(several).split(",")]
     return all(one.startswith("/") or one in ("localhost", "127.0.0.1", "::1", "") for one in every)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 
-from watchkeeper.core.servers import link_settings, part_from_readers, takes_writing
+from watchkeeper.core.servers import cause_of, link_settings, part_from_readers, takes_writing
 
 _NO_WRITING = "the database server takes no writing: it is a standby or read-only"
 _HOURS = 24.0 * 3600
@@ -30,7 +30,7 @@ def engine(url: str, sessions: str, wait: Callable[[str], bool]) -> Engine:
             try:
                 link = dialect.connect(*arguments, **parameters)
             except dialect.loaded_dbapi.OperationalError as error:
-                if not wait(str(error).strip().replace("\n", "; ")):
+                if not wait(f"the playbook engine has no connection: {cause_of(error)}"):
                     raise
                 continue
             if takes_writing(link) or not wait(_NO_WRITING):

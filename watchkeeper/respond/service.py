@@ -148,7 +148,10 @@ class RespondService:
     def trouble(self) -> str:
         """Why alerts or runs wait, in words; empty while nothing does."""
         told = (self._lease.trouble.why, self._trouble.why, *self.runs.troubles, self._runner.trouble)
-        return "; ".join(dict.fromkeys(why for why in told if why))
+        by_cause: dict[str, str] = {}
+        for why in told:  # what cannot be read cannot be written either: a cause is said once
+            by_cause.setdefault(why.partition(": ")[2] or why, why)
+        return "; ".join(filter(None, by_cause.values()))
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`. While another process holds the runs, this one looks on and does nothing.

@@ -17,6 +17,7 @@ from typing import Any
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.ids import derived_id
+from watchkeeper.core.lasting import Lasting
 from watchkeeper.detect.hunts.loading import find
 from watchkeeper.detect.hunts.model import Hunt
 from watchkeeper.detect.hunts.parameters import values
@@ -56,14 +57,14 @@ class Keeper:
         self._clock = clock
         self._hunts = hunts
         self._lakes = lakes
+        self._trouble = Lasting(_log, "scheduled hunts stand still", logging.WARNING)
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; whatever fails, it goes on."""
         while not stop.wait(_POLL):
             try:
-                self.run_due(stop)
-            except WatchkeeperError as error:
-                _log.warning("scheduled hunts stand still", extra={"why": error.reason})
+                with self._trouble.told():
+                    self.run_due(stop)
             except Exception:  # noqa: BLE001 — the outermost loop: one hunt must not end all of them
                 _log.exception("scheduled hunts stand still")
 
