@@ -91,6 +91,20 @@ def test_of_a_principals_grants_those_count_that_are_in_force_at_the_alerts_serv
     assert [grants("files"), grants("mail"), grants(""), grants("files", "agent:bob")] == [0, 1, 1, 1]
 
 
+@pytest.mark.behaviour("alerts.subjects-known")
+def test_what_a_subject_of_an_authorization_server_was_granted_is_known_and_its_quarantine_too(
+    platform: Platform,
+) -> None:
+    ada = Subject("default", "files", "shell", "agent:corp/ada")
+    none = {"kind": "subject", "issuer": "corp", "grants": 0, "quarantined": False}
+    assert Identity(platform).tell(ada) == none
+    of = {"principal": "agent:corp/ada", "server": "files", "issuer": "i", "resource": "r", "client": "c"}
+    platform.grants.put(Grant(id="g", sealed="s", **of), "operator:zoe")
+    platform.orders.issue(OrderKind.QUARANTINE_PRINCIPAL, "agent:corp/ada", reason="r", by="system:respond", key="k")
+    assert Identity(platform).tell(ada) == none | {"grants": 1, "quarantined": True}
+    assert isinstance(Identity(platform).tell(Subject("default", "files", "shell", "agent:nobody")), Unknown)
+
+
 @pytest.mark.behaviour("alerts.enriched")
 @pytest.mark.parametrize(("demo", "known"), [(True, ["time", "training"]), (False, ["time"])])
 def test_the_servers_that_are_installed_with_us_are_known_and_the_training_server_in_a_demo(

@@ -16,6 +16,7 @@ from watchkeeper.core.errors import NotFound
 from watchkeeper.detect.alerts.model import Subject, Unknown
 from watchkeeper.detect.alerts.ports import Source
 from watchkeeper.detect.intelligence.keeping.library import Library
+from watchkeeper.gateway.caller import AGENT
 from watchkeeper.gateway.containment import OrderKind, OrdersInForce, spelt
 from watchkeeper.gateway.measures.targets import touching
 from watchkeeper.gateway.settings import ServerSettings
@@ -101,10 +102,18 @@ class Identity:
                     "minted_by": client.created_by,
                     "revoked_at": client.revoked_at,
                     "groups": list(client.groups)[:20],
-                    "grants": self._on.grants.count(principal, subject.server),
-                    "quarantined": self._is_quarantined(principal),
+                    **self._standing(subject),
                 }
+        if principal.startswith(AGENT) and "/" in principal:  # when it was first seen its issuer may know
+            issuer = principal.removeprefix(AGENT).partition("/")[0].rpartition(":")[2]
+            return {"kind": "subject", "issuer": issuer[:_LONGEST], **self._standing(subject)}
         return Unknown("no client of this name has, or had, a token here")
+
+    def _standing(self, subject: Subject) -> dict[str, Any]:
+        return {
+            "grants": self._on.grants.count(subject.principal, subject.server),
+            "quarantined": self._is_quarantined(subject.principal),
+        }
 
     def _operator(self, principal: str) -> Mapping[str, Any] | Unknown:
         for person in self._on.roster.list():
