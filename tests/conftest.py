@@ -7,6 +7,9 @@ Tests marked `corpora` measure on data outside of the repository; without it the
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,8 @@ from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 
 from tests.recorded import misfits, watch
+from watchkeeper.core.files import FALLBACK, socket_folder
+from watchkeeper.core.sockets import clear
 
 pytest_plugins = ["tests.disks", "tests.postgres"]
 
@@ -51,6 +56,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Take away the sockets of this run's data folders, whose names are long, and old ones of runs that were killed."""
+    left = {path.name: path for path in Path(tempfile.gettempdir()).glob(f"{FALLBACK}{os.getuid()}-*")}
+    base = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # pytest has no public way
+    clear([place for folder in _folders(base) if (place := left.get(socket_folder(folder).name))], 0)
+    clear(left.values())
+
+
+def _folders(base: Path, deep: int = 4) -> Iterator[Path]:
+    yield base
+    with suppress(OSError), os.scandir(base) as entries:
+        inside = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)] if deep else []
+        for folder in inside:
+            yield from _folders(folder, deep - 1)
 
 
 def pytest_report_header() -> str:

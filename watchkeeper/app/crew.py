@@ -24,7 +24,7 @@ from watchkeeper.app.channel import Told, hear_worker, pair, refusal
 from watchkeeper.app.endpoints import effective_endpoints
 from watchkeeper.app.gateway import WRITER, Greeting
 from watchkeeper.app.hand import Orders, be_worker, prelude
-from watchkeeper.app.mates import Asked, Hand, catch_signals, close_all, private_socket, tell_all, tell_one
+from watchkeeper.app.mates import Asked, Hand, catch_signals, close_all, tell_all, tell_one
 from watchkeeper.app.platform import digest_of
 from watchkeeper.app.process import announce
 from watchkeeper.app.renewal import with_ports_of
@@ -32,6 +32,7 @@ from watchkeeper.app.servers import effective
 from watchkeeper.app.settings import Loaded
 from watchkeeper.core.errors import Unavailable, WatchkeeperError
 from watchkeeper.core.files import Lock, socket_path
+from watchkeeper.core.sockets import leave, listening
 from watchkeeper.gateway.edges.listening import Address, listen, moves
 
 READY_WITHIN = 60.0
@@ -74,7 +75,7 @@ class Crew:
             greeted = self._prepare()
             for name, (host, port) in self._addresses(self._loaded, {}).items():
                 self._doors[name] = listen(name, host, port, len(self._paths))
-            self._hands = [Hand(number, private_socket(path)) for number, path in self._paths.items()]
+            self._hands = [Hand(number, listening(path)) for number, path in self._paths.items()]
             for hand in self._hands:
                 self._start(hand)
             self._await_ready()
@@ -326,4 +327,4 @@ class Crew:
         for sockets in self._doors.values():
             close_all(sockets)
         for path in self._paths.values():
-            path.unlink(missing_ok=True)
+            leave(path)

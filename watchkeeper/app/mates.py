@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from watchkeeper.app.channel import tell
-from watchkeeper.core.files import make_private_folder
 
 
 @dataclass
@@ -64,21 +61,6 @@ def close_all(sockets: Sequence[socket.socket]) -> None:
     """Let go of them."""
     for one in sockets:
         one.close()
-
-
-def private_socket(path: Path) -> socket.socket:
-    """Listening at `path`, for our own user only."""
-    make_private_folder(path.parent)
-    path.unlink(missing_ok=True)
-    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    one.setblocking(False)
-    before = os.umask(0o177)
-    try:
-        one.bind(str(path))
-    finally:
-        os.umask(before)
-    one.listen(1024)
-    return one
 
 
 def catch_signals() -> tuple[socket.socket, socket.socket]:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from watchkeeper.core import errors
-from watchkeeper.core.files import make_private_folder
+from watchkeeper.core.sockets import check_folder, leave, listening
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
 """Takes the request's `with`, returns what becomes `ok`; raises `WatchkeeperError` to refuse."""
@@ -45,23 +44,47 @@ _CODES: dict[str, type[errors.WatchkeeperError]] = {
 }
 
 
-async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
-    """Listen on `path`; the caller closes the server. A stale socket file is replaced: whoever calls holds the lock."""
-    make_private_folder(path.parent)
-    path.unlink(missing_ok=True)  # noqa: ASYNC240 — once, before anything is served
-    before = os.umask(0o177)
-    try:
-        return await asyncio.start_unix_server(lambda r, w: _talk(r, w, handlers), path, limit=_LIMIT)
-    finally:
-        os.umask(before)
+class Service:
+    """Listens until it is closed, and takes its socket away then."""
+
+    def __init__(self, server: asyncio.Server, path: Path) -> None:
+        self._server = server
+        self._path = path
+        self._is_open = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+        await self.wait_closed()
+
+    def close(self) -> None:
+        """Answer nobody any more. The second time it does nothing: another process may be at the same place by then."""
+        if self._is_open:
+            self._is_open = False
+            self._server.close()
+            leave(self._path)
+
+    async def wait_closed(self) -> None:
+        """As a server's."""
+        await self._server.wait_closed()
+
+
+async def serve(path: Path, handlers: Mapping[str, Handler]) -> Service:
+    """Listen on `path`; the caller closes it. A stale socket file is replaced: whoever calls holds the lock."""
+    one = listening(path)
+    server = await asyncio.start_unix_server(lambda r, w: _talk(r, w, handlers), sock=one, limit=_LIMIT)
+    return Service(server, path)
 
 
 def ask(path: Path, name: str, arguments: Mapping[str, Any] | None = None, *, timeout: float = 30.0) -> Any:
     """One question to the service at `path`, blocking. Raises what the service raised.
 
-    Raises `NoService` when nobody listens there, `Denied` when it is another user's, and `Unavailable` when it does
-    not answer in time.
+    Raises `NoService` when nobody listens there, `Denied` when it is another user's, `Unavailable` when it does not
+    answer in time, and `Untrusted` when somebody else may have made its folder.
     """
+    check_folder(path.parent)
     line = msgspec.json.encode({"do": name, "with": arguments or {}}) + b"\n"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:

@@ -14,6 +14,8 @@ from watchkeeper.core.errors import Conflict, Invalid, Stalled, Unavailable
 
 LONGEST_SOCKET = 48
 """Bytes of a socket's file name."""
+FALLBACK = "watchkeeper-"
+"""How folders for sockets in the temporary directory begin; the user's id follows."""
 
 
 def make_private_folder(path: Path) -> Path:
@@ -119,7 +121,7 @@ def socket_folder(data_dir: Path) -> Path:
     if len(os.fsencode(wanted)) + 1 + LONGEST_SOCKET < 100:
         return wanted
     digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"watchkeeper-{os.getuid()}-{digest}"
+    return Path(tempfile.gettempdir()) / f"{FALLBACK}{os.getuid()}-{digest}"
 
 
 def socket_path(data_dir: Path, name: str) -> Path:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from watchkeeper.core.clock import Clock
-from watchkeeper.core.control import Handler, serve
+from watchkeeper.core.control import Handler, Service, serve
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
 from watchkeeper.core.files import socket_path
@@ -104,7 +104,7 @@ class GatewayControl:
         self._taking = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name=f"control-{gateway_id}", daemon=True)
-        self._server: asyncio.Server | None = None
+        self._server: Service | None = None
 
     async def start(self) -> None:
         """Take everything over, then listen and say that we live. Until this returns no client may be served.
@@ -135,7 +135,6 @@ class GatewayControl:
         if self._server is not None:
             self._server.close()
             await asyncio.to_thread(self._presence.leave, self.gateway_id)
-            self.path.unlink(missing_ok=True)
 
     def refresh(self) -> None:
         """Take over what any process changed: orders, pins, tokens; what fails does not keep the others from arriving.

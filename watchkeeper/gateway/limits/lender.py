@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import cast
 
 import msgspec
 
-from watchkeeper.core.files import make_private_folder
+from watchkeeper.core.sockets import leave, listening
 from watchkeeper.gateway.limits.ledger import Item, Ledger
 
 LONGEST = 1 << 20
@@ -94,15 +93,9 @@ class Lender:
 
     async def open(self) -> None:
         """Listen. A socket that somebody left behind is replaced: whoever calls holds the folder's lock."""
-        make_private_folder(self._path.parent)
-        self._path.unlink(missing_ok=True)
-        before = os.umask(0o177)
-        try:
-            self._server = await asyncio.get_running_loop().create_unix_server(
-                lambda: _Borrower(self.ledger, next(self._numbers), self._open, self._now), str(self._path)
-            )
-        finally:
-            os.umask(before)
+        self._server = await asyncio.get_running_loop().create_unix_server(
+            lambda: _Borrower(self.ledger, next(self._numbers), self._open, self._now), sock=listening(self._path)
+        )
 
     async def close(self) -> None:
         """Lend to nobody any more."""
@@ -110,4 +103,4 @@ class Lender:
             self._server.close()
         for transport in list(self._open):
             transport.abort()
-        self._path.unlink(missing_ok=True)
+        leave(self._path)
