@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -397,3 +398,25 @@ def test_a_page_of_the_newest_does_not_look_at_older_days(tmp_path: Path) -> Non
     search = Search(tmp_path, ManualClock(T + 5 * 24 * HOUR + 10))
     page = search.events(unbounded=True, kind="gateway.request", limit=2)
     assert (list(page), page.from_lake, page.note) == ([new[2], new[1]], 2, "")
+
+
+@pytest.mark.behaviour("respond.counted-once")
+@pytest.mark.parametrize("filled", [0, 1, 2])
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_what_was_recorded_twice_under_one_id_is_found_once(tmp_path: Path, filled: int, newest_first: bool) -> None:
+    twins = [new_event(T + at, "respond.incident.noted") for at in range(4)]
+    for number, writer in enumerate(("dead", "heir")):
+        record(tmp_path, twins, writer)
+        if number < filled:
+            fill(tmp_path)
+    for limit in (100, 1, 2, 3):
+        found: list[str] = []
+        after = ""
+        while True:
+            how: dict[str, Any] = {"limit": limit, "newest_first": newest_first, "after": after}
+            page = Search(tmp_path).events(unbounded=True, kind="respond.incident", **how)
+            found += [event.id for event in page]
+            if not page.is_cut:
+                break
+            after = page.next
+        assert found == [event.id for event in (reversed(twins) if newest_first else twins)]

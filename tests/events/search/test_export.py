@@ -247,3 +247,21 @@ print(few, many, small, peak())
     few, many, small, whole = map(int, done.stdout.split())
     assert few < 5000 < 30_000 <= many
     assert whole - small < 80, done.stdout
+
+
+@pytest.mark.behaviour("respond.counted-once")
+@pytest.mark.parametrize("filled", [0, 1, 2])
+def test_what_was_recorded_twice_under_one_id_is_exported_once(
+    tmp_path: Path, record: Callable[..., None], filled: int
+) -> None:
+    data, twin = tmp_path / "data", new_event(T, "respond.incident.noted")
+    for number, writer in enumerate(("dead", "heir")):
+        record(data, [twin, new_event(T, "respond.incident.noted")], writer)
+        if number < filled:
+            with LakeReader(data) as lake:
+                lake.fill()
+    wanted, to = Filter(kind="respond.incident"), tmp_path / "all.jsonl"
+    manifest = export(Search(data), wanted, to, form="jsonl", query="", now=T)
+    ids = [json.loads(line)["id"] for line in to.read_text().splitlines()]
+    assert (ids.count(twin.id), len(ids), manifest.events) == (1, 3, 3)
+    assert "twice under one id, and here once: 1" in manifest.note

@@ -30,6 +30,7 @@ from watchkeeper.events.lake.pages import lake_pages
 from watchkeeper.events.lake.places import Place, lake_folder
 from watchkeeper.events.lake.schema import COLUMNS, to_event
 from watchkeeper.events.lake.table import cursor_of
+from watchkeeper.events.lake.twins import Twins
 from watchkeeper.events.model import Event
 
 DEFAULT_RANGE = 24 * 3600 * SECOND
@@ -150,7 +151,8 @@ class Search:
         after: str = "",
         **narrow: Any,
     ) -> Found:
-        """The matching events, newest first; `narrow` are members of `Filter`, `after` is a page's `next`.
+        """The matching events, newest first; `narrow` are members of `Filter`, `after` is a page's `next`. What was
+        recorded twice under one id is one event.
 
         Without `since` and `until` the last 24 hours are searched, unless `unbounded`. Raises `Invalid`.
         """
@@ -165,9 +167,11 @@ class Search:
         lake = self._tried(snapshot, map(condition, stretches(wanted, page, self._clock.now())), page)
         tail = self._from_journal(snapshot, wanted, page)
         both = [(key, event, True) for key, event in lake] + [(key, event, False) for key, event in tail.rows]
-        best = _first(limit + 1, both, newest_first)
-        kept = best[:limit]
+        best, twins = _first(limit + 1, both, newest_first), Twins()
+        is_new = [not twins.has_seen(event.id, event.kind) for _, event, _ in best]
+        kept = [one for one, new in zip(best[:limit], is_new, strict=False) if new]
         is_cut = len(best) > limit
+        end = best[limit] if is_cut and not is_new[limit] else best[limit - 1] if is_cut else None
         return Found(
             events=tuple(event for _, event, _ in kept),
             since=since,
@@ -178,7 +182,7 @@ class Search:
             from_journal=sum(not is_lake for _, _, is_lake in kept),
             unreadable=tail.unreadable,
             note=snapshot.note,
-            next=str(Cursor(*kept[-1][0])) if is_cut else "",
+            next=str(Cursor(*end[0])) if end else "",
         )
 
     def get(self, event_id: str) -> Event:

@@ -1,7 +1,8 @@
 """Writing everything that a search finds into one file, whole or not at all, with a manifest of what is in it.
 
 First what the lake holds, in order of time, then what only the journal has, in the journal's order: so memory follows a
-page, and nothing is left out or doubled. The file takes its name when its last byte is on disk.
+page, and nothing is left out or doubled: what was recorded twice under one id is there once. The file takes its name
+when its last byte is on disk.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from watchkeeper.events.lake.filters import Filter, matching
 from watchkeeper.events.lake.pages import lake_pages
 from watchkeeper.events.lake.schema import COLUMNS, to_row
 from watchkeeper.events.lake.search import Search, Snapshot
+from watchkeeper.events.lake.twins import Twins
 from watchkeeper.events.ocsf import Mapper
 from watchkeeper.events.search.formats import CSV_NOTE, pieces
 
@@ -67,11 +69,13 @@ class Gathered:
         self.from_lake = 0
         self.from_journal = 0
         self.unreadable = 0
+        self.twins = Twins()
 
     def pages(self, progress: Progress | None = None) -> Iterator[list[Any]]:
         """Rows of the lake's schema. Raises `LakeFailed`."""
         try:
-            for page in lake_pages(self.snapshot, self._wanted, PAGE):
+            for rows_of_page in lake_pages(self.snapshot, self._wanted, PAGE):
+                page = [row for row in rows_of_page if not self.twins.has_seen(row["id"], row["kind"])]
                 self.from_lake += len(page)
                 yield page
                 _tell(progress, self)
@@ -83,7 +87,7 @@ class Gathered:
             self.cursors[writer] = index + 1
             if record.event is None:
                 self.unreadable += 1
-            elif is_wanted(record.event):
+            elif is_wanted(record.event) and not self.twins.has_seen(record.event.id, record.event.kind):
                 rows.append(to_row(record.event, writer, index))
             if len(rows) >= PAGE:
                 self.from_journal += len(rows)
@@ -117,7 +121,8 @@ def export(
         snapshot.failed(error.reason)
         gathered = Gathered(search, wanted, snapshot)
         size, digest = _written(gathered, to, form, progress, mapper := Mapper())
-    notes = [f"{said}." for said in (snapshot.note, mapper.counts.said) if said]
+    doubled = f"recorded twice under one id, and here once: {left}" if (left := gathered.twins.left_out) else ""
+    notes = [f"{said}." for said in (snapshot.note, mapper.counts.said, doubled) if said]
     manifest = Manifest(
         format=form,
         tenant=wanted.tenant,
