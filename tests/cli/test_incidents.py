@@ -83,6 +83,7 @@ def test_hostile_words_are_shown_and_obeyed_nowhere(incidents) -> None:
     assert not any(line.startswith("name") for line in shown.splitlines())
 
 
+@pytest.mark.behaviour("cases.no-alert-no-time")
 @pytest.mark.behaviour("cases.opened-by-hand")
 def test_a_person_opens_one_that_no_rule_told_of(incidents, folder: Path) -> None:
     words = ("--severity", "high", "--server", "files", "--began", "3h", "--why", "the vendor phoned")
@@ -95,6 +96,7 @@ def test_a_person_opens_one_that_no_rule_told_of(incidents, folder: Path) -> Non
     assert "the vendor phoned" in told["timeline"][0]["what"]
     assert "hunt" in incidents("show", "INC-2026-0003").output  # what to do next
     assert "server files" in incidents("similar", "INC-2026-0003").output
+    assert "detected after: not known" in incidents("show", "INC-2026-0003").output
     assert incidents("open", " ").exit_code == 65
     assert incidents("open", "x", "--began", "2999-01-01").exit_code == 65
     assert incidents("merge", "INC-2026-0003", "--into", NAME, "--reason", "the same").exit_code == 0

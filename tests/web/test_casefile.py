@@ -122,7 +122,7 @@ def test_who_decides_on_an_old_page_is_told_what_the_other_did_and_writes_nothin
     assert (first.status_code, refused.status_code) == (303, 409)
     assert work.file(number).incident.severity == 2
     told = re.sub(r"<[^>]+>", "", refused.text)
-    assert "operator:eve changed severity from 4 to 2: it is a test server" in told
+    assert "operator:eve changed severity from high to low: it is a test server" in told
     assert 'value="my long reason"' in refused.text
 
 

@@ -78,7 +78,12 @@ class Casework:
         file = self.book.reading.open(str(asked["incident"]))
         page = self.book.reading.timeline(file.incident.id, LINES, int(asked.get("offset", 0)))
         times = {"ttd_ms": file.incident.ttd_ms, "ttc_ms": file.incident.ttc_ms, "now": self._on.clock.now()}
-        return msgspec.to_builtins(file) | {"timeline": msgspec.to_builtins(page.entries)} | times
+        into = file.incident.merged_into
+        told = {
+            "timeline": msgspec.to_builtins(page.entries),
+            "into": self.book.reading.numbers([into]).get(into, into),
+        }
+        return msgspec.to_builtins(file) | told | times
 
     def open(self, asked: dict[str, Any]) -> Any:
         """A new one, by hand."""

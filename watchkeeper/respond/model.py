@@ -310,12 +310,12 @@ class Incident(msgspec.Struct, frozen=True):
     @property
     def ttd_ms(self) -> float | None:
         """Time to detect: first malicious event to first alert."""
-        return (self.alerted_at - self.first_event_at) / 1000 if self.first_event_at else None
+        return (self.alerted_at - self.first_event_at) / 1000 if self.first_event_at and self.alerted_at else None
 
     @property
     def ttc_ms(self) -> float | None:
         """Time to contain: first alert to verified containment."""
-        return (self.contained_at - self.alerted_at) / 1000 if self.contained_at else None
+        return (self.contained_at - self.alerted_at) / 1000 if self.contained_at and self.alerted_at else None
 
 
 class Case(msgspec.Struct, frozen=True):

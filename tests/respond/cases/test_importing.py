@@ -96,6 +96,17 @@ def test_a_line_that_cannot_be_is_refused_with_why(cases: Cases, bad: str) -> No
     assert cases.book.reading.page(Filter()).total == 0
 
 
+@pytest.mark.behaviour("cases.import-times")
+@pytest.mark.parametrize(
+    "members", [{"opened_at": AT // SECOND}, {"opened_at": AT // 1000}, {"alerted_at": AT // 1000}]
+)
+def test_a_time_in_seconds_or_milliseconds_is_refused_and_the_reason_says_microseconds(
+    cases: Cases, members: dict[str, int]
+) -> None:
+    (one,) = cases.book.importing.take("old", [(1, line(**members))], ADA)
+    assert (one.what, "microseconds" in one.why) == ("refused", True)
+
+
 @given(text=st.text(max_size=300) | st.binary(max_size=300).map(lambda data: data.decode("latin-1")))
 def test_any_line_is_a_record_or_is_refused(text: str) -> None:
     with contextlib.suppress(Invalid):

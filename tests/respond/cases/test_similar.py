@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.respond.cases.conftest import ADA, Cases
+from tests.respond.cases.conftest import ADA, START, Cases
+from watchkeeper.core.clock import SECOND
 
 
 @pytest.mark.behaviour("cases.similar-says-why")
@@ -30,3 +31,14 @@ def test_a_merged_incident_is_not_like_another_but_what_it_brought_is(cases: Cas
     assert one.incident.number == into
     assert {reason.kind for reason in one.reasons} == {"fingerprint", "technique"}
     assert cases.book.similar.to(gone) == ()
+
+
+@pytest.mark.behaviour("cases.similar-says-why")
+def test_what_a_person_said_of_an_incident_outlasts_a_merge(cases: Cases) -> None:
+    like = cases.alert(1, server="files", rule="r1")
+    began = START - SECOND
+    said = cases.book.opening.open("a call", ADA, server="files", first_event_at=began).number
+    into = cases.alert(2, server="mail", rule="r2")
+    cases.book.merging.merge(said, ADA, into, "x")
+    assert [one.incident.number for one in cases.book.similar.to(into)] == [like]
+    assert cases.book.reading.open(into).incident.first_event_at == began

@@ -15,10 +15,12 @@ from markdown_it import MarkdownIt
 from tests.respond.exports.test_formats import AT, HOSTILE, export
 from watchkeeper.core.clock import SECOND
 from watchkeeper.core.errors import Invalid
-from watchkeeper.respond.cases.model import Note, NoteKind, Task
+from watchkeeper.core.text import visible
+from watchkeeper.respond.cases.model import Change, Note, NoteKind, Task
 from watchkeeper.respond.exports import Export
 from watchkeeper.respond.model import Alert, IncidentState, Run, StepResult
 from watchkeeper.respond.report import Report, contents_of, markdown
+from watchkeeper.respond.report.model import Section
 from watchkeeper.respond.report.pdf import pdf
 
 NOW = AT + 3600 * SECOND
@@ -119,6 +121,11 @@ NASTY = st.text(max_size=60) | st.sampled_from(
         "a\r\nb",
         "&lt;",
         "1. x",
+        "- x",
+        "12) x",
+        "===",
+        "  + x",
+        "see http://a.example/ and :tada: www.a.example",
     ]
 )
 
@@ -138,6 +145,25 @@ def test_whatever_a_text_holds_it_stays_text_in_its_cell(title: str, who: str, n
     )
     assert len(cells(markdown(found))) == wanted
     assert pdf(found).startswith(b"%PDF-")
+
+
+@pytest.mark.behaviour("cases.report-hostile")
+@settings(max_examples=60, deadline=None)
+@given(NASTY)
+def test_a_text_that_would_be_markup_is_read_back_as_it_was_written(title: str) -> None:
+    told = markdown(msgspec.structs.replace(report(), sections=(Section("t", words=title),)))
+    inline = [token for token in READER.parse(told) if token.type == "inline"][-1]
+    shown = visible(title.replace("\r\n", "\n").replace("\n", " ¶ ")).strip() or "t"
+    assert "".join(child.content for child in inline.children or ()) == shown
+    assert all(child.type == "text" for child in inline.children or ())
+
+
+@pytest.mark.behaviour("cases.report-readable")
+def test_a_report_reads_well_where_nobody_renders_it() -> None:
+    history = (Change(AT, "operator:ada", "severity", "4", "2", "a test server"),)
+    made = markdown(report(with_file(export(title="A server's answer (2 of 3)"), history=history)))
+    assert "# INC-2026-0001: A server's answer (2 of 3)" in made
+    assert "| 2026-09-21 14:13:20 | operator:ada | severity | high | low | a test server |" in made
 
 
 @pytest.mark.behaviour("cases.report-hostile")

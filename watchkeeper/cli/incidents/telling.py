@@ -36,7 +36,7 @@ def _standing(found: dict[str, Any]) -> Iterator[str]:
     owner = about["assignee"].removeprefix("operator:") or "nobody"
     yield f"  status: {about['status']}, owner: {owner}, revision: {about['revision']}"
     if about["merged_into"]:
-        yield f"  merged into {about['merged_into']}: its alerts, tasks and notes are there"
+        yield f"  merged into {found['into']}: its alerts, tasks and notes are there"
     if about["disposition"]:
         yield f"  it was: {about['disposition']}"
     if about["source"]:

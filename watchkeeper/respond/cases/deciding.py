@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from watchkeeper.core.clock import to_iso
 from watchkeeper.core.errors import Conflict, Invalid
-from watchkeeper.events.model import Severity
+from watchkeeper.events.model import SEVERITIES, Severity
 from watchkeeper.respond.cases._store import HistoryRow
 from watchkeeper.respond.cases.model import Disposition
 from watchkeeper.respond.cases.registrar import HOOK, Registrar, Work, operator_named, require_open, said
@@ -74,11 +74,13 @@ class Deciding:
             require_open(work.row)
             was = work.row.severity
             if was == level:
-                raise Conflict(f"{work.row.number} is of severity {was} already")
+                raise Conflict(
+                    f"{work.row.number} is {SEVERITIES[was]} already", hint="see `watchkeeper incidents show`"
+                )
             _require_seen(work, "severity", revision)
             work.row.severity = int(level)
             _change(work, "severity", str(int(level)), reason, str(was))
-            what = f"{by} set the severity from {was} to {int(level)}"
+            what = f"{by} set the severity from {SEVERITIES[was]} to {SEVERITIES[level]}"
             work.tell(CHANGED, _because(what, reason), _body("severity", str(was), str(int(level)), reason))
             return work.incident
 

@@ -42,6 +42,8 @@ LONGEST_RECORD = 256 * 1024
 _MANY = 200
 _Name = Annotated[str, Meta(min_length=1, max_length=128)]
 _Line = Annotated[str, Meta(max_length=500)]
+EARLIEST = 946_684_800_000_000
+"""2000: a time before it was given in seconds or milliseconds."""
 _Moment = Annotated[int, Meta(ge=0, le=1 << 52)]
 
 
@@ -237,6 +239,8 @@ def _check(record: Record, now: int) -> None:
     for member in ("opened_at", "first_event_at", "alerted_at", "acknowledged_at", "contained_at", "recovered_at"):
         if getattr(record, member) > now:
             raise Invalid(f"{member} has not come yet", hint="microseconds since 1970, UTC")
+        if 0 < getattr(record, member) < EARLIEST:
+            raise Invalid(f"{member} is before 2000: it counts microseconds", hint="a second has 1,000,000 of them")
     if (record.status is Status.CLOSED) != bool(record.closed_at):
         raise Invalid("`closed_at` belongs to the status closed, and to no other", hint="give both or neither")
     if record.closed_at and not record.opened_at <= record.closed_at <= now:

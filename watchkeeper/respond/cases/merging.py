@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -38,10 +38,11 @@ class Merging:
             source, target = self._on.work_on(work.session, name, by).row, work.row
             _require_mergeable(source, target)
             said_first = _said_first(work.session, source, target)
+            said_traits = _said_traits(work.session, source, target)
             moved = list(work.session.scalars(select(AlertRow.id).where(AlertRow.incident == source.id)))
             _move_everything(work.session, source.id, target.id)
             _take_over(target, source)
-            _recount(work.session, target, said_first)
+            _recount(work.session, target, said_first, said_traits)
             body = {"merged": source.number, "merged_id": source.id, "moved": sorted(moved)[:MOST], "reason": reason}
             work.change("merged", source.number, reason, "")
             work.tell("respond.incident.merged", f"{by} merged {source.number} into this: {reason}", body)
@@ -57,9 +58,10 @@ class Merging:
             known = {alert.id: alert for alert in _store.alerts_of(work.session, row.id)}
             _require_splittable(row, chosen, known)
             theirs = [known[one] for one in sorted(chosen)]
+            said_first, said_traits = _said_first(work.session, row), _said_traits(work.session, row)
             new = _opened(work, theirs, title)
             _move_alerts(work.session, row.id, new.id, theirs, [a for a in known.values() if a.id not in chosen])
-            _recount(work.session, row, _said_first(work.session, row))
+            _recount(work.session, row, said_first, said_traits)
             _recount(work.session, new)
             body = {"split": new.number, "split_id": new.id, "moved": sorted(chosen), "reason": reason}
             work.change("split", new.number, reason, "")
@@ -191,16 +193,29 @@ def _said_first(session: Session, *rows: IncidentRow) -> int:
     """The first malicious event, where a person said when it was: no alert need show that."""
     said_of = select(HistoryRow.incident).where(HistoryRow.field == "first_event")
     told = set(session.scalars(said_of.where(HistoryRow.incident.in_([row.id for row in rows]))))
-    return _earliest(row.first_event_at for row in rows if row.id in told)
+    return _earliest(row.first_event_at for row in rows if row.id in told or not row.alerted_at)
 
 
-def _recount(session: Session, row: IncidentRow, said_first: int = 0) -> None:
-    """What an incident says of its alerts, from those that it has now."""
+def _said_traits(session: Session, *rows: IncidentRow) -> set[tuple[str, str]]:
+    """What incidents have by word of a person or of another system: no alert of theirs shows it."""
+    session.flush()
+    found: set[tuple[str, str]] = set()
+    for row in rows:
+        has = session.execute(select(TraitRow.kind, TraitRow.value).where(TraitRow.incident == row.id))
+        shown = {one for alert in _store.alerts_of(session, row.id) for one in traits_of(alert)}
+        found |= {(kind, value) for kind, value in has} - shown
+    return found
+
+
+def _recount(
+    session: Session, row: IncidentRow, said_first: int = 0, said_traits: Collection[tuple[str, str]] = ()
+) -> None:
+    """What an incident says of its alerts, from those that it has now, and from what was said of it besides."""
     session.flush()
     alerts = _store.alerts_of(session, row.id)
     row.alert_count = len(alerts)
     session.execute(delete(TraitRow).where(TraitRow.incident == row.id))
-    traits = {one for alert in alerts for one in traits_of(alert)}
+    traits = {one for alert in alerts for one in traits_of(alert)}.union(said_traits)
     session.add_all(TraitRow(incident=row.id, kind=kind, value=value) for kind, value in sorted(traits))
     if alerts:
         row.worst_alert = max(alert.severity for alert in alerts)

@@ -6,7 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
+from watchkeeper.events.model import SEVERITIES
 from watchkeeper.respond.model import Alert, Entry, Incident, Run
+
+SEVERITY_WORDS = {str(number): word for number, word in SEVERITIES.items()}
 
 
 class Disposition(StrEnum):
@@ -63,6 +66,19 @@ class Change(msgspec.Struct, frozen=True):
     was: str
     becomes: str
     reason: str
+
+    @property
+    def was_told(self) -> str:
+        """What it was, as people say it."""
+        return self._told(self.was)
+
+    @property
+    def becomes_told(self) -> str:
+        """What it became, as people say it."""
+        return self._told(self.becomes)
+
+    def _told(self, value: str) -> str:
+        return SEVERITY_WORDS.get(value, value) if self.field == "severity" else value
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -214,7 +214,7 @@ def _people(file: CaseFile) -> Section:
         words=words,
         head=("time", "who", "what", "was", "became", "why"),
         rows=tuple(
-            (_moment(one.time), one.by, one.field, one.was or "-", one.becomes or "-", one.reason or "-")
+            (_moment(one.time), one.by, one.field, one.was_told or "-", one.becomes_told or "-", one.reason or "-")
             for one in file.history
         ),
         widths=(4, 3, 2, 3, 3, 6),

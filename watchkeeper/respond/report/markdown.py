@@ -8,7 +8,13 @@ from collections.abc import Iterable
 from watchkeeper.core.text import visible
 from watchkeeper.respond.report.model import Report, Section
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$@:.=-])")
+_MARKUP = re.compile(
+    r"([\\`*_{}\[\]<>#!|~&$@]"  # what is markup wherever it stands
+    r"|:(?=//)|(?<!\d):(?=[\w+-]+:)|(?<=www)\.)",  # an address, a picture by its name, an address without a scheme
+    re.IGNORECASE,
+)
+_BEGINNING = re.compile(r"^\d+(?=[.)])|^(?=[-+=])")
+"""A list or a heading, where a text begins a line."""
 
 
 def markdown(report: Report) -> str:
@@ -46,12 +52,17 @@ def _section(section: Section) -> Iterable[str]:
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterable[str]:
     head = list(head)
-    yield f"| {' | '.join(map(_inert, head))} |"
+    yield f"| {' | '.join(map(_cell, head))} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
-        yield f"| {' | '.join(map(_inert, row))} |"
+        yield f"| {' | '.join(map(_cell, row))} |"
+
+
+def _cell(text: str) -> str:
+    return text if text == "-" else _inert(text)
 
 
 def _inert(text: str) -> str:
-    """Every character that Markdown or HTML reads is escaped, the unseen ones are shown; one line."""
-    return _MARKUP.sub(r"\\\1", visible(text.replace("\r\n", "\n").replace("\n", " ¶ ")))
+    """What Markdown or HTML would read is escaped where it would, the unseen ones are shown; one line."""
+    line = visible(text.replace("\r\n", "\n").replace("\n", " ¶ ")).strip()
+    return _BEGINNING.sub(r"\g<0>\\", _MARKUP.sub(r"\\\1", line))
