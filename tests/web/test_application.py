@@ -21,7 +21,7 @@ from watchkeeper.policy.persons import PersonRules
 from watchkeeper.web import ConsoleSettings
 from watchkeeper.web.application import bind, build, serve
 from watchkeeper.web.guard import HEADERS, Doors
-from watchkeeper.web.model import Anchor, TrafficQuery, Writer
+from watchkeeper.web.model import Anchor, IncidentRow, OrderRow, TrafficQuery, Writer
 
 PAGES = ["/", "/approvals", "/traffic", "/servers", "/incidents", "/journal"]
 Serve = Callable[..., AbstractContextManager[Any]]
@@ -345,6 +345,29 @@ def test_commands_name_the_data_folder_when_it_is_not_the_usual_one(serve_consol
     services = replace(busy_desk.services(), data_dir="/srv/watch keeper", is_default_data=False)
     with serve_console(services) as running, running.inside() as client:
         assert "--data '/srv/watch keeper'" in text_of(client.get("/incidents").text)
+
+
+@pytest.mark.behaviour("web.incidents-worst-first")
+def test_the_worst_that_is_open_stands_first_and_what_is_in_force_before_what_was_lifted(
+    console: Any, desk: Any
+) -> None:
+    mild = [IncidentRow(f"INC-{at}", f"mild {at}", 2, "open", 1000 + at, containment="none") for at in range(4)]
+    worst = IncidentRow(
+        "INC-9", "the worst", 5, "open", 1, containment="none", status="in_progress", assignee="operator:eve"
+    )
+    closed = IncidentRow("INC-8", "the past", 5, "closed", 9000, containment="contained", status="closed")
+    desk.cases = [closed, *mild, worst]
+    desk.orders = [
+        OrderRow("o-2", "hold_tool", "a/lifted", "", "operator:a", 2, lifted_at=3, lifted_by="operator:a"),
+        OrderRow("o-1", "hold_tool", "a/lasts", "", "operator:a", 1),
+    ]
+    with console.inside() as client:
+        first, page = text_of(client.get("/").text), text_of(client.get("/incidents").text)
+    assert "the worst" in first
+    assert "the past" not in first
+    assert "INC-9" in page
+    assert "eve in progress" in page
+    assert page.index("a/lasts") < page.index("1 lifted") < page.index("a/lifted")
 
 
 def test_a_page_that_breaks_says_so_without_a_trace(console: Any, desk: Any) -> None:

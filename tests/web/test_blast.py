@@ -9,7 +9,7 @@ import pytest
 
 from tests.web.casing import a_case
 from watchkeeper.respond.model import Alert
-from watchkeeper.web.blast import MOST, drawn
+from watchkeeper.web.blast import MOST, drawn, things_of
 from watchkeeper.web.model import IncidentRow, OrderRow
 
 ROW = IncidentRow("INC-1", "t", 4, "open", 1)
@@ -97,6 +97,15 @@ def test_an_incident_with_nothing_is_drawn_alone() -> None:
     drawing = drawn(a_case(ROW).file, [])
     assert [box.thing.name for box in drawing.boxes] == ["INC-1"]
     assert drawing.lines == []
+
+
+@pytest.mark.behaviour("web.opened-by-hand")
+def test_what_a_person_said_an_incident_is_about_is_drawn_though_no_alert_shows_it() -> None:
+    file = a_case(replace(ROW, server="files", principal="agent:a")).file
+    found = {(thing.kind, thing.name): thing.words for thing in things_of(file, [])}
+    assert found[("server", "files")] == found[("principal", "agent:a")] == "not contained"
+    held = {(thing.kind, thing.name): thing.words for thing in things_of(file, [order("block_server", "files")])}
+    assert "in force" in held[("server", "files")]
 
 
 def test_a_name_without_end_is_drawn_and_leads_nowhere() -> None:

@@ -44,6 +44,7 @@ from watchkeeper.web.model import (
 
 pytestmark = pytest.mark.slow
 
+PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 DRIVER = shutil.which("chromedriver")
 FLAGS = (
@@ -445,24 +446,34 @@ def test_whoever_is_called_at_night_takes_the_incident_on_by_telephone(
 ) -> None:
     people = {name: PersonSettings(channels=("pager",)) for name in ("ada", "eve")}
     oncall = settings_of(people=people, layers=(LayerSettings(people=("ada",)),))
-    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     for shift in served(serve_console, desk, tmp_path / "data", oncall):
         shift.handovers.round()
         shift.incident(1, title=HOSTILE[1])
         shift.incident(2, title="e" * 400)
         enter(browser, shift.running)
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
         browser.get(f"{shift.running.url}/oncall")
         assert browser.find_element(By.CSS_SELECTOR, "h1").is_displayed()
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= size["width"]
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]
         assert_inert(browser)
         take = browser.find_element(By.CSS_SELECTOR, "button[value=ack]")
         box = browser.execute_script(
             "const at = arguments[0].getBoundingClientRect(); return [at.left, at.right, at.height]", take
         )
-        assert (box[0] >= 0, box[1] <= size["width"], box[2] >= 32) == (True, True, True), box  # a thumb finds it
+        assert (box[0] >= 0, box[1] <= PHONE["width"], box[2] >= 32) == (True, True, True), box  # a thumb finds it
         take.click()
         WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException]).until(
             lambda b: "operator:ada" in b.find_element(By.ID, "h-open").find_element(By.XPATH, "../..").text
         )
         assert_inert(browser)
+
+
+@pytest.mark.behaviour("web.inbox-on-a-phone")
+def test_what_waits_is_read_and_opened_by_telephone(browser: WebDriver, console: Any, busy_desk: Any) -> None:
+    enter(browser, console)
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    browser.get(f"{console.url}/approvals?state=all")
+    cells = browser.find_elements(By.CSS_SELECTOR, ".held td")
+    assert cells
+    edges = "const at = arguments[0].getBoundingClientRect(); return [at.left >= 0, at.right <= innerWidth]"
+    assert {tuple(browser.execute_script(edges, cell)) for cell in cells} == {(True, True)}

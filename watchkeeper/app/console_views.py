@@ -206,6 +206,8 @@ def _row(incident: Opened) -> IncidentRow:
         alerts=incident.alert_count,
         containment=_containment(incident),
         exercise=EXERCISE in incident.labels,
+        status=incident.status.value,
+        assignee=incident.assignee,
     )
 
 

@@ -131,6 +131,10 @@ def things_of(file: CaseFile, orders: Sequence[OrderRow]) -> list[Thing]:
     stopped: dict[Key, bool] = {}
     for alert in file.alerts:
         _tie_alert(ties, stopped, ("incident", file.incident.number), alert)
+    if not file.alerts:  # what a person said it is about: else it stands in the alerts
+        for kind, name in (("principal", file.incident.principal), ("server", file.incident.server)):
+            if name:
+                _tie(ties, ("incident", file.incident.number), (kind, name))
     for one in file.links:
         if one.kind.value in ("server", "principal", "tool"):
             _tie(ties, ("incident", file.incident.number), (one.kind.value, one.value))

@@ -148,6 +148,10 @@ class IncidentRow:
     containment: str = "unknown"
     """`contained`, `unverified`, `none` or `unknown`."""
     exercise: bool = False
+    status: str = ""
+    """How far people are: `new`, `in_progress` …"""
+    assignee: str = ""
+    """`operator:NAME`, or nobody's."""
 
 
 @dataclass(frozen=True)

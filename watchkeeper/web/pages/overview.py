@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from litestar import Response, get
 
-from watchkeeper.web.model import Activity, Bucket, TrafficQuery
+from watchkeeper.web.model import Activity, Bucket, IncidentRow, TrafficQuery
 from watchkeeper.web.show import PageRequest, console_of, known, listed
 
 _CHART_WIDTH = 720
@@ -24,7 +26,7 @@ def overview(request: PageRequest) -> Response[str]:
         activity=activity,
         bars=bars(activity.value.buckets),
         denials=listed(lambda: services.traffic.recent(TrafficQuery(outcome="stopped", limit=5))),
-        incidents=listed(services.incidents.list),
+        incidents=listed(lambda: pressing(services.incidents.list())),
         orders=listed(services.orders.all),
         servers=listed(services.servers.servers),
         pins=known(lambda: {s.name: services.servers.pins(s.name) for s in services.servers.servers()}, {}),
@@ -33,6 +35,11 @@ def overview(request: PageRequest) -> Response[str]:
         lake=known(services.journal.lake, None),
         notifications=listed(services.notifications.recent),
     )
+
+
+def pressing(rows: Sequence[IncidentRow]) -> list[IncidentRow]:
+    """What is open before what is closed, of it the worst first, of the equally bad the newest."""
+    return sorted(rows, key=lambda row: (row.state == "closed", -row.severity, -row.opened_at))
 
 
 def bars(buckets: object) -> dict[str, object]:
