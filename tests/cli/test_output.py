@@ -100,11 +100,32 @@ def test_an_incident_is_listed_by_the_number_that_show_takes(run: Command, estat
 
 def test_an_order_is_listed_and_lifted(run: Command, estate: Path) -> None:
     heading, row = run("quarantine", "list", "--data", estate).stdout.splitlines()
-    assert heading.split() == ["ORDER", "WHAT", "TARGET", "SINCE", "BY", "INCIDENT", "STATE"]
+    assert heading.split() == ["ORDER", "WHAT", "TARGET", "STATE", "INCIDENT", "SINCE", "BY", "REASON"]
     order = row.split()[0]
     assert order in run("quarantine", "lift", order, "--reason", "r", "--data", estate).stdout
     assert "No order" in run("quarantine", "list", "--data", estate).stdout
     assert "lifted by" in run("quarantine", "list", "--all", "--data", estate).stdout
+
+
+@pytest.mark.behaviour("orders.for-an-incident")
+def test_an_order_is_given_for_an_incident_by_its_number_and_for_none_that_does_not_exist(
+    run: Command, estate: Path
+) -> None:
+    number = json.loads(run("incidents", "list", "--json", "--data", estate).stdout)[0]["number"]
+    words = ("quarantine", "add", "quarantine_principal", "agent:nobody", "--data", estate)
+    assert run(*words, "--reason", "x", "--incident", "INC-2026-9999").returncode == 66
+    assert run(*words, "--reason", " ").returncode == 65
+    given = run(*words, "--reason", "it sent a secret", "--incident", number).stdout
+    assert "LOOK AGAIN: no client is called nobody" in given
+    (row,) = [
+        line for line in run("quarantine", "list", "--data", estate).stdout.splitlines() if "agent:nobody" in line
+    ]
+    short = row.split()[0]
+    assert (len(short), number in row, "it sent a secret" in row) == (8, True, True)
+    shown = run("quarantine", "show", short, "--data", estate).stdout
+    assert f"incident  {number}" in shown
+    assert run("quarantine", "lift", short[:3], "--reason", "r", "--data", estate).returncode == 66
+    assert f"lifted {short}" in run("quarantine", "lift", short, "--reason", "r", "--data", estate).stdout
 
 
 def test_pins_are_listed_and_approved_once(run: Command, estate: Path) -> None:

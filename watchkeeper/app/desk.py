@@ -37,7 +37,6 @@ from watchkeeper.events import new_event
 from watchkeeper.gateway.caller import DEFAULT, local_principal
 from watchkeeper.gateway.credentials.grants import Grant
 from watchkeeper.gateway.identity import Terms
-from watchkeeper.gateway.orders import Order
 from watchkeeper.registry.history import told
 
 CLI = "cli"
@@ -80,9 +79,7 @@ class Desk:
             "pins.diff": self.diff_pin,
             "pins.history": self.pin_history,
             "pins.approve": self.approve_pins,
-            "quarantine.list": self.list_orders,
-            "quarantine.show": lambda asked: self._on.orders.get(asked["order"]),
-            **Ordering(platform).acts,
+            **Ordering(platform, casework.book.reading).acts,
             **Barring(platform).acts,
             "clients.list": self.list_clients,
             "clients.add": self.add_client,
@@ -149,9 +146,6 @@ class Desk:
             ]
         self._on.orders.tell("pins.refresh")
         return [{"server": p.server, "kind": p.kind, "name": p.name, "fingerprint": p.pinned} for p in approved]
-
-    def list_orders(self, asked: dict[str, Any]) -> list[Order]:
-        return list(self._on.orders.all() if asked.get("everything") else self._on.orders.in_force())
 
     def list_clients(self, _: dict[str, Any]) -> Any:
         return list(self._on.clients.clients())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +15,16 @@ from watchkeeper.gateway.containment import OrderKind
 @click.group(short_help="What is contained, and containing more.")
 def quarantine() -> None:
     """Containment orders: given by playbooks and by you, in force until lifted."""
+
+
+SHORT = 8
+"""Characters of an order's id in a list: enough to name it by."""
+
+
+def _asker(row: dict[str, Any]) -> str:
+    """Who gave it; for what response gave, which playbook or person had it do that."""
+    asked = [one for one in row["asked_by"] if one != row["issued_by"]]
+    return str(asked[0] if asked and row["issued_by"].startswith("system:") else row["issued_by"])
 
 
 @quarantine.command("list")
@@ -29,21 +40,22 @@ def list_(everything: bool, data: Path | None, token_file: Path | None, as_json:
         output.as_json(rows)
         return
     output.table(
-        ["order", "what", "target", "since", "by", "incident", "state"],
+        ["order", "what", "target", "state", "incident", "since", "by", "reason"],
         [
             [
-                r["id"],
+                r["id"][:SHORT],
                 r["kind"],
                 r["target"],
-                output.moment(r["issued_at"]),
-                ", ".join(dict.fromkeys((r["issued_by"], *r["asked_by"]))),
-                r["incident"] or "-",
                 f"lifted by {r['lifted_by']}" if r["lifted_by"] else "in force",
+                r["incident_number"] or "-",
+                output.moment(r["issued_at"]),
+                _asker(r),
+                r["reason"],
             ]
             for r in rows
         ],
         empty="No order is in force: nothing is contained. `watchkeeper quarantine add --help` says what can be.",
-        below=("since", "by", "incident"),
+        below=("since", "by", "reason"),
     )
 
 
@@ -54,7 +66,7 @@ def list_(everything: bool, data: Path | None, token_file: Path | None, as_json:
 @options.as_json
 @options.errors_told
 def show(order: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
-    """Show one order: what it contains, why, and who asked for it."""
+    """Show one order: what it contains, why, and who asked for it. The first characters of its id are enough."""
     found = Administration.by_token(data, token_file).call("quarantine.show", order=order)
     if as_json:
         output.as_json(found)
@@ -67,7 +79,7 @@ def show(order: str, data: Path | None, token_file: Path | None, as_json: bool) 
         ("since", output.moment(found["issued_at"])),
         ("by", found["issued_by"]),
         ("asked by", ", ".join(found["asked_by"]) or "-"),
-        ("incident", found["incident"] or "-"),
+        ("incident", found["incident_number"] or "-"),
         ("run", found["run"] or "-"),
         ("reason", found["reason"]),
     ):
@@ -78,7 +90,7 @@ def show(order: str, data: Path | None, token_file: Path | None, as_json: bool) 
 @click.argument("kind", type=click.Choice(sorted(kind.value for kind in OrderKind)), metavar="KIND")
 @click.argument("target")
 @click.option("--reason", required=True, help="Why; goes into the journal and into the order.")
-@click.option("--incident", default="", help="The id of the incident that it is given for.")
+@click.option("--incident", default="", help="The incident that it is given for, such as INC-2026-0001.")
 @options.token_file
 @options.data
 @options.as_json
@@ -107,6 +119,8 @@ def add(
     output.text(f"ordered {given['id']}: {given['kind']} {given['target']}")
     proven = "contained" if given["is_verified"] else "NOT PROVEN"
     output.text(f"{proven}: {given['proof']}")
+    if given["doubt"]:
+        output.text(f"LOOK AGAIN: {given['doubt']}")
     output.text(f'take it back: watchkeeper quarantine lift {given["id"]} --reason "…"')
 
 
@@ -118,7 +132,10 @@ def add(
 @options.as_json
 @options.errors_told
 def lift(order: str, reason: str, data: Path | None, token_file: Path | None, as_json: bool) -> None:
-    """Lift an order. A held definition stays held until it is approved (`pins approve`)."""
+    """Lift an order, named by the first characters of its id.
+
+    A held definition stays held until it is approved (`pins approve`).
+    """
     lifted = Administration.by_token(data, token_file).call("quarantine.lift", order=order, reason=reason)
     if as_json:
         output.as_json(lifted)

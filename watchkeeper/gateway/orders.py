@@ -43,6 +43,8 @@ Fence = Callable[[Session], None]
 SYSTEM = "system:"
 """Prefix of an actor that is a part of Watchkeeper, and no person."""
 OWN = "gateway.own-orders"
+SHORTEST = 4
+"""Characters by which an order may be named."""
 
 
 class OrderBook:
@@ -133,6 +135,20 @@ class OrderBook:
         if row is None:
             raise NotFound(f"there is no order {order_id}", hint="see `watchkeeper quarantine list`")
         return _to_order(row)
+
+    def find(self, name: str) -> Order:
+        """One order by its id or by how that begins. Raises `NotFound`, and `Conflict` where several begin so."""
+        like = _store.OrderRow.id.startswith(name, autoescape=True)
+        mine = select(_store.OrderRow).where(_store.OrderRow.tenant == self._tenant)
+        with self._database.read() as session:
+            rows = session.scalars(
+                mine.where(like if len(name) >= SHORTEST else _store.OrderRow.id == name).limit(2)
+            ).all()
+        if not rows:
+            raise NotFound(f"there is no order {name or 'without a name'}", hint="see `watchkeeper quarantine list`")
+        if len(rows) > 1:
+            raise Conflict(f"several orders begin with {name}", hint="write more of it")
+        return _to_order(rows[0])
 
     def in_force(self) -> tuple[Order, ...]:
         """The orders that were not lifted, oldest first."""
