@@ -36,7 +36,7 @@ steps:
     deadline: 10s
 tests:
   - name: a changed tool
-    alerts: [{rule: tool_changed, server: files, target: read_file}]
+    alerts: [{rule: tool_changed, name: tool_changed, server: files, target: read_file}]
     trace:
       - {manual: Ask the owner whether the change was theirs.}
       - {approve: [responder]}
@@ -87,6 +87,18 @@ def test_a_file_is_linted_with_line_step_and_what_to_do_and_its_tests_are_run(da
     assert "bad.yaml: line 8, step look: not a duration: 'soon'" in result.output
     bad.write_text(OWN.replace("approve: [responder]", "approve: [admin]"))
     assert ask(data, "test", str(bad)).exit_code == 65
+
+
+@pytest.mark.behaviour("respond.tests-know-rules-by-name")
+def test_a_playbook_that_takes_a_rules_name_for_its_id_fails_its_own_test_and_is_told_why(data):
+    (own,) = (data.parent / "own").iterdir()
+    trap = own.with_name("trap.yaml")
+    trap.write_text(OWN.replace("id: look_first", "id: trap").replace("name: tool_changed, ", ""))
+    failed = ask(data, "test", str(trap))
+    assert failed.exit_code != 0
+    assert "`name`" in failed.output
+    trap.write_text(trap.read_text().replace("a.rule ==", "a.name =="))
+    assert ask(data, "test", str(trap)).exit_code == 0
 
 
 @pytest.mark.behaviour("respond.dry-run")

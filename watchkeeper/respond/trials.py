@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -37,7 +38,7 @@ def _try(playbook: Playbook, trial: Trial, actions: Mapping[str, Action]) -> Tri
     wanted = list(trial.trace)
     try:
         alerts = [
-            msgspec.convert({"id": str(number), "time": number, "rule": ""} | members, Alert)
+            msgspec.convert({"id": str(number), "time": number, "rule": ""} | _as_raised(members), Alert)
             for number, members in enumerate(trial.alerts)
         ]
         newest = alerts[-1] if alerts else Alert("", 0, "")
@@ -48,4 +49,21 @@ def _try(playbook: Playbook, trial: Trial, actions: Mapping[str, Action]) -> Tri
         return Tried(trial.name, is_passed=False, wanted=wanted, done=[], why=said)
     done = decided.trace() if decided else []
     broken = [f"{step.id}: {step.broken}" for step in decided.each() if step.broken] if decided else []
+    if decided is None and wanted and ".rule" in playbook.when:
+        broken.append("it is not due: an alert has the name of its rule as `name`, and as `rule` its id")
     return Tried(trial.name, done == wanted and not broken, wanted, done, "; ".join(broken))
+
+
+def _as_raised(members: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As an alert has it: people write a rule's name under `rule`, where an alert has the id."""
+    rule = members.get("rule")
+    if not isinstance(rule, str) or "name" in members or _is_uuid(rule):
+        return members
+    return {**members, "name": rule, "rule": ""}
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
