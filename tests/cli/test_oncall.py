@@ -122,6 +122,15 @@ def test_a_token_acts_within_its_owners_role_and_its_scopes(run: Command, folder
 
 
 @pytest.mark.behaviour("oncall.tested")
+def test_where_nobody_is_on_call_the_test_says_so_and_where_to_begin(run: Command, folder: Path) -> None:
+    (folder / "watchkeeper.toml").write_text("", encoding="utf-8")
+    told = run("oncall", "test", "--data", folder)
+    assert told.exit_code == 66
+    assert "name nobody on call" in told.output
+    assert "on-call.md" in told.output
+
+
+@pytest.mark.behaviour("oncall.tested")
 def test_everybody_is_called_for_a_test_and_who_does_not_take_it_is_told(
     run: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,8 +113,8 @@ def test_an_order_is_given_for_an_incident_by_its_number_and_for_none_that_does_
 ) -> None:
     number = json.loads(run("incidents", "list", "--json", "--data", estate).stdout)[0]["number"]
     words = ("quarantine", "add", "quarantine_principal", "agent:nobody", "--data", estate)
-    assert run(*words, "--reason", "x", "--incident", "INC-2026-9999").returncode == 66
-    assert run(*words, "--reason", " ").returncode == 65
+    assert run(*words, "--reason", "x", "--incident", "INC-2026-9999").exit_code == 66
+    assert run(*words, "--reason", " ").exit_code == 65
     given = run(*words, "--reason", "it sent a secret", "--incident", number).stdout
     assert "LOOK AGAIN: no client is called nobody" in given
     (row,) = [
@@ -124,7 +124,7 @@ def test_an_order_is_given_for_an_incident_by_its_number_and_for_none_that_does_
     assert (len(short), number in row, "it sent a secret" in row) == (8, True, True)
     shown = run("quarantine", "show", short, "--data", estate).stdout
     assert f"incident  {number}" in shown
-    assert run("quarantine", "lift", short[:3], "--reason", "r", "--data", estate).returncode == 66
+    assert run("quarantine", "lift", short[:3], "--reason", "r", "--data", estate).exit_code == 66
     assert f"lifted {short}" in run("quarantine", "lift", short, "--reason", "r", "--data", estate).stdout
 
 

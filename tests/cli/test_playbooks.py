@@ -171,6 +171,23 @@ def test_a_person_has_a_playbook_run_and_the_journal_says_who_and_why(data, esta
         estate.until_finished()
 
 
+@pytest.mark.behaviour("respond.asked-for-without-a-watch")
+def test_whoever_has_a_playbook_run_while_no_watch_runs_is_told_that_nothing_is_done_yet(data, estate):
+    with Gate(estate.data, estate.database, estate.orders), estate.responding():
+        estate.raise_alert(rule="something_else")
+        estate.until(lambda: bool(estate.events("respond.incident.opened")))
+    number = estate.events("respond.incident.opened")[0].body["number"]
+    said = ask(data, "run", "look_first", "--incident", number, "--reason", "the owner rang").output
+    assert "waits for a watch" in said
+    assert "watchkeeper up" in said
+
+
+def test_a_cacao_document_that_is_none_is_bad_input_and_one_that_is_not_there_is_not_found(data, tmp_path):
+    (tmp_path / "none.json").write_text("{}")
+    assert ask(data, "import", str(tmp_path / "none.json")).exit_code == 65
+    assert ask(data, "import", str(tmp_path / "missing.json")).exit_code == 66
+
+
 def test_nothing_yet_teaches_what_to_do(data):
     assert "watchkeeper approvals list" in ask(data, "approvals").output
     assert "watchkeeper playbooks run" in ask(data, "runs").output

@@ -28,6 +28,8 @@ class Administration:
         self._credential = credential
         self.patience = 30.0
         """Seconds that the watch may take to answer."""
+        self.was_alone = False
+        """Whether the last act was done in this process, since no watch runs."""
 
     @classmethod
     def at(cls, data: Path | None) -> Self:
@@ -48,6 +50,7 @@ class Administration:
         try:
             return control.ask(socket_path(self._data_dir, WATCH), act, arguments, timeout=self.patience)
         except control.NoService:
+            self.was_alone = True
             return self._alone(act, arguments)
 
     def _link(self, arguments: dict[str, Any]) -> Any:

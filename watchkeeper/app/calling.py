@@ -114,7 +114,9 @@ def call_to_test(loaded: Loaded, person: str = "") -> dict[str, dict[str, str]]:
     clock, plan = SystemClock(), plan_of(loaded.settings.respond.oncall)
     people = {name: one for name, one in plan.people.items() if person in ("", name)}
     if not people:
-        known = ", ".join(plan.people) or "nobody; see docs/guides/on-call.md"
+        if not plan.people:
+            raise NotFound("the settings name nobody on call", hint="see docs/guides/on-call.md for a first rota")
+        known = ", ".join(plan.people)
         raise NotFound(f"nobody on call is {person[:80]!a}", hint=f"[respond.oncall.people] has: {known}")
     channels = channels_of(loaded, clock)
     return {name: {way: _try(channels, way, name, clock.now()) for way in one.channels} for name, one in people.items()}

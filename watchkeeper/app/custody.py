@@ -50,7 +50,7 @@ class Custodial:
                 own += [Subject("principal", name, row.server), Subject("principal", name)]
                 orders = [held[subject.text] for subject in own if subject.text in held]
                 rows.append({"gateway": gateway, "held": orders, **msgspec.to_builtins(row)})
-        return {"sessions": rows, "silent": said.silent}
+        return {"sessions": rows, "silent": said.silent, "gateways": sorted({*said.answers, *said.silent})}
 
     def hold(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Hold a subject; one that is held already is not held twice."""

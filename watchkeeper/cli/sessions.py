@@ -48,7 +48,9 @@ def list_(data: Path | None, token_file: Path | None, as_json: bool) -> None:
     output.table(
         ["server", "client", "session", "calls", "streams", "tasks", "processes", "gateway", "state"],
         [_row(row) for row in said["sessions"]],
-        empty="Nothing is open: no agent has a session, a call or a server of its own just now.",
+        empty="Nothing is open: no agent has a session, a call or a server of its own just now."
+        if said["gateways"]
+        else "No gateway runs: nobody can say what is open. `watchkeeper status` says what runs.",
         below=("processes", "gateway"),
     )
     for gateway, why in sorted(said["silent"].items()):

@@ -49,8 +49,11 @@ def run(
     if as_json:
         output.as_json(begun)
     else:
-        output.text(f"{begun['run'][:SHORT]} is begun: {begun['playbook']} for {begun['incident']}.")
+        state = "waits for a watch" if ask.was_alone else "is begun"
+        output.text(f"{begun['run'][:SHORT]} {state}: {begun['playbook']} for {begun['incident']}.")
         output.text(f"See it: watchkeeper playbooks run-show {begun['run'][:SHORT]}")
+        if ask.was_alone:
+            output.text("No watch runs here: nothing of it is done until `watchkeeper up` runs.")
 
 
 @click.command()

@@ -138,12 +138,19 @@ def _steps(steps: list[dict[str, Any]], depth: int) -> list[tuple[dict[str, Any]
     return found
 
 
+def _doubt(ended: dict[str, Any]) -> str:
+    """Why it is not proven, where its evidence says."""
+    proof = ended["evidence"].get("proof")
+    return f" ({proof['reason']})" if isinstance(proof, dict) and proof.get("reason") else ""
+
+
 def _line(step: dict[str, Any], done: dict[str, Any], waits: dict[str, Any]) -> str:
     name = step["id"]
     if name in done:
         ended = done[name]
         proof = {True: ", verified", False: ", NOT verified"}.get(ended["verified"], "")
-        return f"{name}: {ended['state']}{proof}: {ended['summary']}"
+        doubt = _doubt(ended) if ended["verified"] is False else ""
+        return f"{name}: {ended['state']}{proof}: {ended['summary']}{doubt}"
     if name in waits:
         return f"{name}: waits {_waits(waits[name])}"
     return f"{name}: not reached yet"

@@ -11,7 +11,7 @@ import msgspec
 
 from watchkeeper.cli import options, output
 from watchkeeper.cli.playbooks.proving import files_of
-from watchkeeper.core.errors import Invalid, NotFound
+from watchkeeper.core.errors import Invalid, Misconfigured, NotFound
 from watchkeeper.core.files import write_private
 from watchkeeper.respond.cacao import Authorship, exported, imported
 from watchkeeper.respond.cacao.reading import MAX_BYTES
@@ -63,7 +63,10 @@ def import_(file: Path, out: Path | None, as_json: bool) -> None:
     What could not be carried over as it was is told. The file that comes out is yours to change; put it into the
     folder `respond.playbooks` when it is right.
     """
-    found = imported(_read(file), load_actions(), name=file.name)
+    try:
+        found = imported(_read(file), load_actions(), name=file.name)
+    except Misconfigured as error:  # nobody's settings: what came in
+        raise Invalid(error.reason, hint=error.hint) from error
     if as_json:
         output.as_json({"id": found.id, "notes": found.notes, "text": found.text})
         return
@@ -80,6 +83,8 @@ def _read(file: Path) -> bytes:
     try:
         with file.open("rb") as opened:
             return opened.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {file}", hint="check the path") from error
     except OSError as error:
         raise Invalid(f"cannot read {file}: {error.strerror}", hint="check the path and its mode") from error
 
