@@ -38,7 +38,7 @@ def _try(playbook: Playbook, trial: Trial, actions: Mapping[str, Action]) -> Tri
     wanted = list(trial.trace)
     try:
         alerts = [
-            msgspec.convert({"id": str(number), "time": number, "rule": ""} | _as_raised(members), Alert)
+            msgspec.convert({"id": str(number), "time": number, "rule": "", **_as_raised(members)}, Alert)
             for number, members in enumerate(trial.alerts)
         ]
         newest = alerts[-1] if alerts else Alert("", 0, "")

@@ -13,7 +13,7 @@ from tests.core.fetch.conftest import NAME, Names, Open, answer, redirect
 from tests.gateway.certificates import Authority
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.core.fetch.model import FetchFailed, FetchRefused
+from watchkeeper.core.fetch.model import ANY, FetchFailed, FetchRefused
 from watchkeeper.core.fetch.settings import FetchSettings, check_fetch
 
 NOT_PUBLIC = """
@@ -278,6 +278,17 @@ async def test_proxies_of_the_environment_are_not_asked(open_place: Open, monkey
         monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
     await allowing(f"127.0.0.1:{place.port}").get(f"http://127.0.0.1:{place.port}/")
     assert (place.connections, proxy.connections) == (1, 0)
+
+
+@pytest.mark.behaviour("fetch.any-answer-takes")
+@pytest.mark.parametrize("media", ["", "application/octet-stream", "text/xml"])
+async def test_where_the_status_is_all_that_counts_an_answer_of_any_type_is_one_and_is_not_read(
+    open_place: Open, media: str
+) -> None:
+    place = await open_place(answer(b"ok", media=media))
+    asking = allowing(f"127.0.0.1:{place.port}")
+    got = await asking.post(f"http://127.0.0.1:{place.port}/", b"{}", "application/json", accept=("text/plain", ANY))
+    assert (got.status, got.body) == (200, b"")
 
 
 @pytest.mark.behaviour("fetch.no-secrets-told")

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.respond.webhooks.conftest import SECRET, another_system
 from watchkeeper.app.calling import check_oncall
 from watchkeeper.app.settings import load
+from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.errors import Misconfigured, NotFound
+from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.core.fetch.settings import FetchSettings
+from watchkeeper.core.secrets import Secret
+from watchkeeper.respond.deadman.sending import poster
 from watchkeeper.respond.errands import Errand, Receipt, Repeats, Verb
-from watchkeeper.respond.oncall.channels import Carried, Channels
+from watchkeeper.respond.oncall.channels import Carried, Channels, Hook, HookPager
 from watchkeeper.respond.oncall.ports import Message
 
 MESSAGE = Message("page-1", "ann", 4, "something odd", ("INC-2026-0001",), "incident-1", 2, 1_790_000_000_000_000)
@@ -47,6 +53,17 @@ def test_a_page_goes_by_an_integration_with_its_own_key_and_whom_it_calls() -> N
     assert errand.link == "https://console.example/incidents/INC-2026-0001"
     with pytest.raises(NotFound):
         Channels({"chat": carried}).send("gone", MESSAGE)
+
+
+@pytest.mark.behaviour("fetch.any-answer-takes")
+def test_a_small_program_that_only_answers_200_has_taken_a_page() -> None:
+    with another_system() as pager:
+        pager.media = ""
+        hook = Hook(pager.url, Secret(SECRET))
+        fetch = FetchSettings(allow_hosts=(pager.url.removesuffix("/in"),))
+        HookPager({"pager": hook}, Fetcher(fetch), SystemClock(), lambda: "").send("pager", MESSAGE)
+        poster("deadman.pages.pager", pager.url, Secret(SECRET), fetch, SystemClock())("alarm-1", b"{}")
+    assert pager.ids() == ["page-1", "alarm-1"]
 
 
 @pytest.mark.behaviour("oncall.integrations")

@@ -25,6 +25,8 @@ class Elsewhere:
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.statuses: list[int] = [200]
         """One for each request; the last one for all that follow."""
+        self.media = "text/plain"
+        """What it says its answer is; empty for nothing at all."""
         self.url = ""
 
     def ids(self) -> list[str]:
@@ -45,7 +47,8 @@ def another_system() -> Iterator[Elsewhere]:
             status = elsewhere.statuses.pop(0) if len(elsewhere.statuses) > 1 else elsewhere.statuses[0]
             self.send_response(status)
             if status != 204:
-                self.send_header("Content-Type", "text/plain")
+                if elsewhere.media:
+                    self.send_header("Content-Type", elsewhere.media)
                 self.send_header("Content-Length", "2")
             self.end_headers()
             if status != 204:

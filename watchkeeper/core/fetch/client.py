@@ -7,7 +7,8 @@
 4. A redirect is another URL: everything is judged again, few are followed, none from https to http, and none by a
    request that carries something.
 5. The whole takes seconds, the answer has a bound, a compressed one is refused (exhaustion).
-6. An answer of another media type is not read (an HTML page, or a private service's banner, in an error message).
+6. An answer of another media type is not read (an HTML page, or a private service's banner, in an error message), also
+   where its status is all that counts (`ANY`).
 7. Certificates are verified; no proxy is taken from the environment; no cookie or credential goes along but the
    caller's own.
 8. What the barrier stands before is not asked, and its name not looked up (a host that was cut off while this runs).
@@ -24,7 +25,7 @@ from urllib.parse import urlencode, urljoin
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.fetch import _wire
 from watchkeeper.core.fetch.allowance import Allowances
-from watchkeeper.core.fetch.model import JSON, Fetched, FetchFailed, FetchRefused
+from watchkeeper.core.fetch.model import ANY, JSON, Fetched, FetchFailed, FetchRefused
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.fetch.target import Target, parse_target
 from watchkeeper.core.tls import host_trust
@@ -180,7 +181,7 @@ def _read(url: str, target: Target, got: _wire.Answer, accept: Sequence[str]) ->
     is_readable = media in accept or (
         JSON[0] in accept and media.startswith("application/") and media.endswith("+json")
     )
-    if not is_readable and 200 <= got.status < 300 and got.body:
+    if not is_readable and ANY not in accept and 200 <= got.status < 300 and got.body:
         raise FetchRefused(f"{target.shown} answers with another media type than {', '.join(accept)}")
     return Fetched(got.status, got.headers, bytes(got.body) if is_readable else b"", url)
 

@@ -6,6 +6,8 @@ import msgspec
 
 from watchkeeper.core.errors import Denied, Unavailable
 
+ANY = "*/*"
+"""Among the types that are accepted: an answer of any other is an answer too, but it is not read."""
 JSON = ("application/json",)
 """Media types of an ordinary answer; `application/…+json` counts as it."""
 

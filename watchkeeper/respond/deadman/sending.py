@@ -16,7 +16,7 @@ import msgspec
 from watchkeeper.core.clock import SECOND, Clock, to_iso
 from watchkeeper.core.errors import Misconfigured, Unavailable, WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.core.fetch.model import FetchRefused
+from watchkeeper.core.fetch.model import ANY, FetchRefused
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.fetch.target import parse_target
 from watchkeeper.core.secrets import Secret
@@ -29,7 +29,7 @@ from watchkeeper.respond.webhooks.signing import keys_of, sign
 
 PATIENCE = 10.0
 """Seconds that a receiver may take."""
-_ANSWERS = ("application/json", "text/plain", "text/html")
+_ANSWERS = ("application/json", "text/plain", "text/html", ANY)
 _log = logging.getLogger(__name__)
 
 Send = Callable[[str, bytes], None]

@@ -12,7 +12,7 @@ import msgspec
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.core.fetch.model import FetchFailed, FetchRefused
+from watchkeeper.core.fetch.model import ANY, FetchFailed, FetchRefused
 from watchkeeper.core.secrets import Secret
 from watchkeeper.core.text import visible
 from watchkeeper.gateway.tls import contexts
@@ -23,7 +23,7 @@ from watchkeeper.respond.integrations.settings import IntegrationSettings
 LARGEST_ANSWER = 262_144
 LONGEST_WAIT = 3_600
 """Seconds; a receiver that asks for more is asked again after this."""
-_ANSWERS = ("application/json", "text/plain", "text/html")
+_ANSWERS = ("application/json", "text/plain", "text/html", ANY)
 _LATER = frozenset({408, 409, 423, 425, 429})
 _SAID = 300
 

@@ -11,6 +11,7 @@ import msgspec
 from watchkeeper.core.clock import SECOND, Clock, to_iso
 from watchkeeper.core.errors import NotFound, Unavailable
 from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.core.fetch.model import ANY
 from watchkeeper.core.ids import derived_id
 from watchkeeper.core.secrets import Secret
 from watchkeeper.core.text import visible
@@ -20,7 +21,7 @@ from watchkeeper.respond.oncall._store import ACKNOWLEDGED
 from watchkeeper.respond.oncall.ports import Answer, Message, Pager
 from watchkeeper.respond.webhooks.signing import keys_of, sign
 
-_ANSWERS = ("application/json", "text/plain", "text/html")
+_ANSWERS = ("application/json", "text/plain", "text/html", ANY)
 _WORD = 300
 
 

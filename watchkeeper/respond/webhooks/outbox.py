@@ -18,6 +18,7 @@ from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
+from watchkeeper.core.fetch.model import ANY
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events import Journal, Severity, new_event
 from watchkeeper.gateway.approvals import Approval, Approvals, State
@@ -31,7 +32,7 @@ BACKOFF = (5, 15, 60, 300, 900)
 """Seconds to the next attempt; the last one for all that follow."""
 _AT_ONCE = 16
 _KEPT = 7 * 24 * 3600 * SECOND
-_ANSWERS = ("application/json", "text/plain", "text/html")
+_ANSWERS = ("application/json", "text/plain", "text/html", ANY)
 _log = logging.getLogger(__name__)
 
 
