@@ -397,6 +397,7 @@ def fill_with_hostility(desk: Any, now: int, make_event: Callable[..., Event]) -
 
 
 @pytest.mark.behaviour("web.response-in-a-browser")
+@pytest.mark.behaviour("web.inbox-on-a-phone")
 def test_a_waiting_run_is_approved_by_hand_and_its_order_is_in_force_and_drawn(
     browser: WebDriver, serve_console: Any, desk: Any, tmp_path: Path
 ) -> None:
@@ -428,6 +429,9 @@ def test_a_waiting_run_is_approved_by_hand_and_its_order_is_in_force_and_drawn(
                 assert browser.find_element(By.CSS_SELECTOR, "h1").is_displayed()
                 assert browser.execute_script("return document.documentElement.scrollWidth") <= width, path
                 assert_inert(browser)
+        cells = browser.find_elements(By.CSS_SELECTOR, ".held td")  # on the telephone's inbox
+        edges = "const at = arguments[0].getBoundingClientRect(); return [at.left >= 0, at.right <= innerWidth]"
+        assert {tuple(browser.execute_script(edges, cell)) for cell in cells} == {(True, True)}
         browser.get(f"{play.running.url}/incidents/{number}")
         drawn = browser.execute_script("return document.querySelector('.blast-map').textContent")
         assert "files/read_file" in drawn
@@ -466,14 +470,3 @@ def test_whoever_is_called_at_night_takes_the_incident_on_by_telephone(
             lambda b: "operator:ada" in b.find_element(By.ID, "h-open").find_element(By.XPATH, "../..").text
         )
         assert_inert(browser)
-
-
-@pytest.mark.behaviour("web.inbox-on-a-phone")
-def test_what_waits_is_read_and_opened_by_telephone(browser: WebDriver, console: Any, busy_desk: Any) -> None:
-    enter(browser, console)
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
-    browser.get(f"{console.url}/approvals?state=all")
-    cells = browser.find_elements(By.CSS_SELECTOR, ".held td")
-    assert cells
-    edges = "const at = arguments[0].getBoundingClientRect(); return [at.left >= 0, at.right <= innerWidth]"
-    assert {tuple(browser.execute_script(edges, cell)) for cell in cells} == {(True, True)}
