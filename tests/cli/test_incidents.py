@@ -64,7 +64,8 @@ def test_an_incident_is_worked_on_from_beginning_to_end(incidents) -> None:
     assert incidents("lessons", "done", added["action"]["id"][-12:]).exit_code == 0
     assert incidents("stamp", NAME, "recovered", "--at", "1m", "--reason", "x").exit_code == 65  # before it began
     assert incidents("close", NAME, "--reason", "over", "--as", "false-positive").output == f"closed {NAME}\n"
-    assert incidents("relabel", NAME, "true-positive", "--reason", "it was one").exit_code == 0
+    again = incidents("relabel", NAME, "true-positive", "--reason", "it was one")
+    assert (again.exit_code, "is judged true_positive now" in again.output) == (0, True)
     assert incidents("reopen", NAME, "--reason", "again").exit_code == 0
     told = json.loads(incidents("show", NAME, "--json").output)
     assert [one["becomes"] for one in told["history"] if one["field"] == "disposition"] == [

@@ -158,7 +158,7 @@ def test_everybody_is_called_for_a_test_and_who_does_not_take_it_is_told(
 def test_a_handover_is_shown_as_it_would_be_now(run: Command, folder: Path) -> None:
     told = run("oncall", "handover", "primary", "--now", "--data", folder)
     assert "Open incidents: 1" in told.output
-    assert "INC-2026-0001  severity 4  taken by NOBODY" in told.output
+    assert "INC-2026-0001  high  taken by NOBODY" in told.output
     assert "Silent: NOT KNOWN: the dead-man's switch does not run" in told.output
     (row,) = json.loads(run("oncall", "handover", "--now", "--json", "--data", folder).output)
     assert row["others"]["silent"]["known"] is False

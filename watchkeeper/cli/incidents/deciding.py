@@ -118,7 +118,7 @@ def relabel(incident: str, disposition: str, data: Path | None, token_file: Path
     """Say of a closed incident that it was something else; what was said before is kept."""
     as_json = rest.pop("as_json")
     found = call("relabel", data, token_file, incident=incident, disposition=disposition, **rest)
-    done(found, as_json, f"{found['number']} was {found['disposition']}")
+    done(found, as_json, f"{found['number']} is judged {found['disposition']} now")
 
 
 @click.command()

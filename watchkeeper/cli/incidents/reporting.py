@@ -53,7 +53,7 @@ def report(
     if as_json:
         output.as_json({"file": str(out), "format": form})
     else:
-        output.text(f"{found.number}: {out}")
+        output.text(f"{found.number}: {out} ({'PDF' if form == 'pdf' else 'Markdown'})")
 
 
 def _set(found: Report, form: str, font: Path | None) -> bytes:

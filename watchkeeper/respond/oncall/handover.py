@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from watchkeeper.core.clock import SECOND, to_iso
 from watchkeeper.core.errors import Denied, NotFound, WatchkeeperError
 from watchkeeper.core.ids import derived_id
+from watchkeeper.events.model import SEVERITIES
 from watchkeeper.respond.oncall import _store
 from watchkeeper.respond.oncall._minutes import fact
 from watchkeeper.respond.oncall._store import CLOSED, WAITING, EscalationRow, HandoverRow, PageRow
@@ -221,7 +222,7 @@ def text_of(report: Report) -> str:
     lines.append(f"Open incidents: {len(report.incidents) or 'none'}")
     for one in report.incidents:
         whose = f"taken by {one.acknowledged_by}" if one.acknowledged_by else "taken by NOBODY"
-        lines.append(f"  {one.number}  severity {one.severity}  {whose}  {one.title}")
+        lines.append(f"  {one.number}  {SEVERITIES.get(one.severity, one.severity)}  {whose}  {one.title}")
     lines.append(f"Pages put off or dropped: {len(report.waiting) or 'none'}")
     lines += [f"  {one.number}  to {one.person}  {one.state}: {one.why}  {one.title}" for one in report.waiting]
     for name, known in report.others.items():
