@@ -13,6 +13,8 @@ from sqlalchemy import event
 from tests.respond.conftest import CLOCK, PATIENCE, Estate
 from watchkeeper.core.database import Database
 from watchkeeper.events import Event
+from watchkeeper.gateway.containment import Order as Held
+from watchkeeper.gateway.containment import OrderKind
 from watchkeeper.respond.acting import Order, Stepper
 from watchkeeper.respond.cases.book import CaseBook
 from watchkeeper.respond.cases.model import Filter
@@ -120,3 +122,15 @@ def test_a_step_that_is_reported_during_a_merge_is_told_where_its_run_went(table
     assert not waiting[0][0].is_alive()
     lines = [entry.what for entry in table.book.reading.timeline(target).entries]
     assert any("hold_tool completed" in line for line in lines)
+
+
+@pytest.mark.behaviour("respond.lifted-contains-nothing")
+@pytest.mark.parametrize(("in_force", "state"), [(True, "contained"), (False, "unverified")])
+def test_what_was_proven_by_an_order_that_was_lifted_since_is_not_called_contained(
+    table: Table, in_force: bool, state: str
+) -> None:
+    order = Held("o-1", OrderKind.HOLD_TOOL, "files/read_file", "r", ADA, 1, 1)
+    table.progress = Progress(table.database, table.ledger, CLOCK, lambda: [order] if in_force else [])
+    table.done(contains="hold_tool read_file", verified=True, evidence={"order": "o-1", "generation": 1})
+    REPORTS["finished"](table)
+    assert table.now().state == state

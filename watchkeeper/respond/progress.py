@@ -6,7 +6,7 @@ does: what a person decides at the same moment is seen, and neither overwrites t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -18,6 +18,7 @@ from watchkeeper.core.database import Database
 from watchkeeper.core.errors import NotFound
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events.model import VERSION, Event, Severity
+from watchkeeper.gateway.containment import Order
 from watchkeeper.respond import _store
 from watchkeeper.respond._minutes import incident_event
 from watchkeeper.respond._store import IncidentRow, RunRow, StepRow
@@ -35,8 +36,12 @@ Passed = tuple[StepResult, Event]
 class Progress:
     """The minutes of all runs. Each report twice is one report: it may come again after a crash."""
 
-    def __init__(self, database: Database, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, ledger: Ledger, clock: Clock, orders: Callable[[], Iterable[Order]] | None = None
+    ) -> None:
+        """`orders`: those in force; what was lifted since it was proven contains nothing any more."""
         self._database = database
+        self._orders = orders
         self._ledger = ledger
         self._clock = clock
 
@@ -88,6 +93,7 @@ class Progress:
 
         `passed` are its last steps, where those were not taken.
         """
+        in_force = self._in_force()
         with self._report() as session:
             row = _store.locked(session, run) or self._run(session, run)
             self._note(session, row, passed)
@@ -95,7 +101,7 @@ class Progress:
             if row.state != _store.FINISHED:
                 row.state, row.outcome, row.finished_at = _store.FINISHED, event.outcome, event.time
                 session.flush()
-                self._conclude(session, row.incident, event, _contained(session, row.incident), advice)
+                self._conclude(session, row.incident, event, _contained(session, row.incident, in_force), advice)
             what = f"playbook {row.playbook} finished: {event.outcome}"
             self._ledger.stage(session, event, row.incident, what, Mark.ACTION)
         self._ledger.flush()
@@ -105,6 +111,7 @@ class Progress:
 
         Nothing is said while a containment of the incident comes next, or when something got past the last proof.
         """
+        in_force = self._in_force()
         with self._report() as session:
             row = _store.locked(session, run)
             if row is None or row.ending or row.state in (_store.FINISHED, _store.PARKED):
@@ -113,7 +120,7 @@ class Progress:
             waiting = _waiting(session, row.incident, look)
             if incident is None or waiting is None or _got_past(session, row.incident):
                 return
-            state = _contained(session, row.incident, waiting)
+            state = _contained(session, row.incident, in_force, waiting)
             if waiting:
                 advice = "\n".join([*filter(None, [advice]), f"Not decided yet: {'; '.join(waiting)}."])
             if state is None or (state.value, advice) == (incident.state, incident.advice):
@@ -174,6 +181,9 @@ class Progress:
         session.execute(insert(StepRow), steps)
         self._ledger.stage_new(session, [one for _, told in new for one in told])
 
+    def _in_force(self) -> frozenset[str] | None:
+        return None if self._orders is None else frozenset(order.id for order in self._orders())
+
     @contextmanager
     def _report(self) -> Iterator[Session]:
         with self._database.write() as session:
@@ -228,21 +238,31 @@ class Progress:
         )
 
 
-def _contained(session: Session, incident: str, waiting: Sequence[str] = ()) -> IncidentState | None:
+def _contained(
+    session: Session, incident: str, in_force: Collection[str] | None, waiting: Sequence[str] = ()
+) -> IncidentState | None:
     """What all runs of an incident prove together; `None` when there was nothing to contain.
 
     The last word on each target counts: a hold that failed, was tried anew and then proven, is proven. What is
-    `waiting` to be contained is not proven.
+    `waiting` to be contained is not proven, and what was proven once is not when its order is not `in_force` any more.
     """
     latest: dict[str, StepResult] = {}
     for run in _store.runs_of(session, incident):
         latest |= {step.contains: step for step in run.steps if step.contains}
     if not latest:
         return None
-    proven = [bool(step.verified) for step in latest.values()] + [False for one in waiting if one not in latest]
+    proven = [bool(step.verified) and _lasts(step, in_force) for step in latest.values()] + [
+        False for one in waiting if one not in latest
+    ]
     if all(proven):
         return IncidentState.CONTAINED
     return IncidentState.PARTLY_CONTAINED if any(proven) else IncidentState.UNVERIFIED
+
+
+def _lasts(step: StepResult, in_force: Collection[str] | None) -> bool:
+    """Whether what a step contained is still so; an order's evidence names its generation, an ending lasts."""
+    has_order = "generation" in step.evidence and "order" in step.evidence
+    return in_force is None or not has_order or step.evidence["order"] in in_force
 
 
 def _waiting(session: Session, incident: str, look: Callable[[Plan, Collection[str]], Ahead]) -> tuple[str, ...] | None:

@@ -120,7 +120,7 @@ class RespondService:
         shelf = load_shelf(settings, load_actions())
         self.notifications = ConsoleNotifier(database, self._ledger)
         self.intake = Intake(database, self._ledger, clock, settings, shelf)
-        progress = Progress(database, self._ledger, clock)
+        progress = Progress(database, self._ledger, clock, connections.orders.in_force)
         orders = connections.orders.fenced(self._lease.check)
         if connections.errands is not None and notifier is None:
             notifier = RoutedNotifier(self.notifications, connections.errands, settings.integrations)
