@@ -180,6 +180,17 @@ def test_a_pdf_reads_as_it_was_written_and_shows_what_its_typeface_lacks() -> No
     assert "page 1" in read
 
 
+@pytest.mark.behaviour("cases.report-readable")
+def test_words_of_a_pdf_are_not_broken_in_narrow_columns() -> None:
+    history = (Change(AT, "operator:root", "acknowledged", "", "operator:root", ""),)
+    alert = Alert(
+        id="a", time=AT, rule="r", title="t", principal="agent:demo-agent", server="training", target="send_message"
+    )
+    read = words(pdf(report(with_file(export(), history=history, alerts=(alert,)))))
+    for word in ("acknowledged", "agent:demo-agent", "training/send_message"):
+        assert word in read
+
+
 def test_a_long_incident_goes_over_many_pages_and_no_row_is_lost() -> None:
     notes = tuple(
         Note(f"n{at}", "i", AT + at, "operator:ada", f"note {at:04} " + "x" * (9000 * (at == 7))) for at in range(300)

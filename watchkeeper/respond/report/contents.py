@@ -176,7 +176,7 @@ def _alerts(file: CaseFile) -> Section:
         "Alerts",
         head=("time", "alert", "severity", "where", "who", "gateway", "journal"),
         rows=rows,
-        widths=(4, 6, 2, 4, 3, 2, 3),
+        widths=(8, 10, 4, 10, 8, 4, 6),
         empty="No alert belongs to this incident.",
     )
 
@@ -217,7 +217,7 @@ def _people(file: CaseFile) -> Section:
             (_moment(one.time), one.by, one.field, one.was_told or "-", one.becomes_told or "-", one.reason or "-")
             for one in file.history
         ),
-        widths=(4, 3, 2, 3, 3, 6),
+        widths=(4, 3, 3, 3, 3, 5),
         empty="No person decided anything.",
     )
 
