@@ -17,11 +17,12 @@ import pytest
 from tests.app.conftest import FREE, Running, command
 from tests.app.gateway_process import Client, until
 from tests.app.test_up import token_of
-from tests.app.test_workers import house
+from tests.app.test_workers import children, house, open_logs
 from tests.postgres import fresh_database, server, stopped
 from tests.respond.conftest import CLOCK, Estate
 from tests.respond.lives import Life
 from tests.respond.test_full_disk import approve
+from watchkeeper.app.administration import WATCH
 from watchkeeper.core.state import NOTE, STATE
 from watchkeeper.operators import Roster
 from watchkeeper.policy.persons import PersonRules
@@ -105,7 +106,10 @@ def test_the_demo_passes_a_killed_watch_goes_on_and_an_absent_server_lifts_nothi
             lost = command("quarantine", "list", "--data", str(data))
             assert lost.returncode != 0
             assert "state.url" in lost.stderr
-        until(lambda: gateways(data) == "running", within=60)
+            os.kill(_watch(running), signal.SIGKILL)
+            running.until("watch had died and cannot start yet", within=60)
+            assert is_refused(client, session)
+        until(lambda: {one["state"] for one in asked_anyhow(data)["services"]} == {"running"}, within=60)
         assert asked(data, "quarantine", "list") == orders
         assert is_refused(client, session)
         client.close()
@@ -123,12 +127,8 @@ def _outcomes(data: Path) -> list[str]:
 
 
 def _watch(running: Running) -> int:
-    def words(pid: int) -> bytes:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-
-    pid = running.process.pid
-    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    return next(child for child in children if b"\0watch\0" in words(child) and b"--spare" not in words(child))
+    """The one that is at work: a spare that took its place is called so still."""
+    return next(child for child in children(running.process.pid) if WATCH in open_logs(child))
 
 
 @pytest.mark.behaviour("state.two-gateways-two-watches")

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from watchkeeper.core.clock import ManualClock
 from watchkeeper.core.control import ask_async
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Invalid, NotFound, Unavailable
+from watchkeeper.core.errors import Invalid, NotFound, Stalled, Unavailable
 from watchkeeper.events import Event, Journal
 from watchkeeper.gateway.containment import OrdersInForce
 from watchkeeper.gateway.control import GatewayControl
@@ -281,3 +281,14 @@ async def test_a_gateway_without_a_route_to_the_server_neither_proves_nor_dispro
     assert (await prove(book, order)).reason == "no gateway serves this server"
     await start("b")
     assert (await prove(book, order)).is_verified
+
+
+@pytest.mark.behaviour("gateway.ends-without-its-state")
+async def test_a_gateway_ends_though_its_control_state_is_away(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise Stalled("the database server is away")
+
+    control = await start()
+    monkeypatch.setattr(control._presence, "leave", away)
+    await control.close()
+    assert not control.path.exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.respond.lives import Nursery
 from watchkeeper.core.clock import SystemClock
 from watchkeeper.core.control import serve
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Unavailable
+from watchkeeper.core.errors import Stalled, Unavailable
 from watchkeeper.core.files import socket_path
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events import Event, Journal, JournalReader, Severity
@@ -55,7 +55,8 @@ class Gate:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._presence.leave("1")
+        with suppress(Stalled):
+            self._presence.leave("1")
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,25 @@ def test_a_run_waits_while_its_server_takes_no_writing_and_goes_on_when_it_does(
         told = held.troubled(service, lambda: made(postgres, url))
         held.assert_once(service)
     assert all("standby or read-only" in said for said in told)
+
+
+@pytest.mark.slow
+@pytest.mark.behaviour("respond.server-read-only")
+def test_response_that_ends_while_its_run_waits_for_its_server_leaves_it_to_the_next(
+    tmp_path: Path, postgres: Any, template: str
+) -> None:
+    url = fresh_database(postgres, template)
+    held = Held(tmp_path, url, "hold recorded")
+    with ExitStack() as away:
+        with held.responding() as service:
+            held.troubled(service, lambda: nullcontext(away.enter_context(read_only(postgres, url))))
+            import time
+
+            t = time.monotonic()
+        print("ENDED", time.monotonic() - t, flush=True)
+    again = Held(tmp_path, url)
+    with again.responding() as service:
+        again.assert_once(service)
 
 
 class Late(DbosRunner):

@@ -12,6 +12,7 @@ import logging
 import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +21,7 @@ import msgspec
 from watchkeeper.core.clock import Clock
 from watchkeeper.core.control import Handler, Service, serve
 from watchkeeper.core.database import Database
-from watchkeeper.core.errors import Invalid, NotFound, WatchkeeperError
+from watchkeeper.core.errors import Invalid, NotFound, Unavailable, WatchkeeperError
 from watchkeeper.core.files import socket_path
 from watchkeeper.events import Journal, new_event
 from watchkeeper.gateway.containment import AGENT, OrdersInForce
@@ -134,7 +135,8 @@ class GatewayControl:
             await asyncio.to_thread(self._thread.join)
         if self._server is not None:
             self._server.close()
-            await asyncio.to_thread(self._presence.leave, self.gateway_id)
+            with suppress(Unavailable):  # that the process is gone is seen, too
+                await asyncio.to_thread(self._presence.leave, self.gateway_id)
 
     def refresh(self) -> None:
         """Take over what any process changed: orders, pins, tokens; what fails does not keep the others from arriving.

@@ -49,6 +49,7 @@ class EngineStore:
         self.trouble = Lasting(_log, "the playbook engine waits for where it keeps its state")
         self._impatient = threading.Event()
         self._impatient.set()
+        self._over = threading.Event()
 
     @classmethod
     def at(cls, path: Path) -> EngineStore:
@@ -78,7 +79,8 @@ class EngineStore:
         """
         if self._path:
             make_private_folder(self._path.parent)
-        engine = _file_engine(self.url) if self._path else _engine_server.engine(self.url, self._sessions, self._wait)
+        self._over = threading.Event()
+        engine = _file_engine(self.url) if self._path else self._on_server()
         try:
             with engine.begin() as connection:
                 self._epoch = self._raise(connection, epoch)
@@ -106,6 +108,9 @@ class EngineStore:
         told = sqlite3.OperationalError(f"database is locked until its disk takes it: {error}")
         return OperationalError(context.statement, None, told)
 
+    def _on_server(self) -> Engine:
+        return _engine_server.engine(self.url, self._sessions, self._wait, self._over)
+
     def refusal(self, said: str, error: Exception) -> Unavailable:
         """What an error of opening comes to: a server that is away, or takes no writing, is there again later."""
         passes = isinstance(error, DBAPIError) and (
@@ -123,6 +128,7 @@ class EngineStore:
 
     def close(self) -> None:
         self.is_patient = False
+        self._over.set()
         if self.engine is not None:
             self.engine.dispose()
             self.engine = None
