@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -169,8 +169,9 @@ def test_a_revoked_grant_is_inactive_at_its_issuer_and_not_renewed(
         action = RevokeToken()
         assert not action.verify(REVOKE, context).verified
         if killed != "never":  # what it had done by then is this
-            grants = Grants(Database.at(loaded.data_dir / "state.db"), context.services.notifier.journal, SystemClock())
-            grants.end("agent:laptop", "notes", "system:respond", keeps_sealed=True)
+            with closing(Database.at(loaded.data_dir / "state.db")) as database:
+                grants = Grants(database, context.services.notifier.journal, SystemClock())
+                grants.end("agent:laptop", "notes", "system:respond", keeps_sealed=True)
         outcome = action.run(REVOKE, context)
         proof = action.verify(REVOKE, context)
         assert proof.verified, proof.detail

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,7 @@ def test_an_exception_that_cannot_be_read_holds_nothing_back_and_stops_no_other(
     book: ExceptionBook, tmp_path: Path
 ) -> None:
     broken, whole = book.add(draft(), OPERATOR), book.add(draft({"server": "files"}), OPERATOR)
-    with Database.at(tmp_path / "state.db").write() as session:
+    with closing(Database.at(tmp_path / "state.db")) as database, database.write() as session:
         session.execute(text("update detect_exceptions set condition = '[]' where id = :id"), {"id": broken.id})
     assert [one.id for one in book.in_force()] == [whole.id]
     held = Held(book.in_force)
