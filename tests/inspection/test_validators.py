@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zlib
+from base64 import b64encode
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,11 @@ def test_a_token_with_a_right_checksum_stands_even_if_it_looks_like_an_example()
 )
 def test_what_is_no_signed_token_is_not_a_secret(text: bytes) -> None:
     assert not is_jwt(text)
+
+
+def test_a_token_nested_without_end_is_none() -> None:
+    endless = b64encode(b'{"alg":' + b"[" * 1_000_000)
+    assert not is_jwt(endless + b".eyJzdWIiOiIxIn0.aaaa")
 
 
 def test_runs_and_fillers_are_examples() -> None:

@@ -63,7 +63,7 @@ def is_jwt(data: bytes) -> bool:
     try:
         header = msgspec.json.decode(_unpad(head), type=dict[str, object])
         msgspec.json.decode(_unpad(payload), type=dict[str, object])
-    except (msgspec.DecodeError, binascii.Error, ValueError):
+    except (msgspec.DecodeError, binascii.Error, ValueError, RecursionError):
         return False
     return isinstance(header.get("alg"), str) and header["alg"] != "none"
 

@@ -39,8 +39,8 @@ def read_strictly(raw: bytes) -> Any:
         _refuse_doubles_slowly(raw)
     if b"\\" in raw and b"\\u0000" in raw:
         _refuse_nul_in_names(tree)
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
-        _refuse_depth(tree)
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and is_too_deep(tree):
+        raise BadMessage("not strict JSON: nested too deeply", rpc_code=PARSE_ERROR)
     return tree
 
 
@@ -91,15 +91,16 @@ def _refuse_nul_in_names(tree: Any) -> None:
             open_nodes.extend(node)
 
 
-def _refuse_depth(tree: Any) -> None:
+def is_too_deep(tree: Any, most: int = MAX_DEPTH) -> bool:
+    """Whether objects and arrays lie in each other more than `most` levels deep; no stack is needed to find out."""
     level = [tree]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(most + 1):
         level = [
             child
             for node in level
-            for child in (node.values() if type(node) is dict else node)
+            for child in (node.values() if type(node) is dict else node if type(node) is list else ())
             if type(child) is dict or type(child) is list
         ]
         if not level:
-            return
-    raise BadMessage("not strict JSON: nested too deeply", rpc_code=PARSE_ERROR)
+            return False
+    return True

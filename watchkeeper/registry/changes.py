@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from watchkeeper.core.text import is_unseen
+from watchkeeper.protocol.json import is_too_deep
 
 TOO_MANY_BLANKS = re.compile(r"[ \t]{40}|(?:[ \t]*\n){8}")
 _BLANKS = re.compile(r"[ \t]+")
@@ -87,11 +88,12 @@ def classify(old: bytes, new: bytes) -> ChangeClass:
 
 
 def parse(canonical: bytes) -> Any:
-    """The tree of a definition; ABSENT when it is none."""
+    """The tree of a definition; ABSENT when it is none, or deeper than a message may be."""
     try:
-        return json.loads(canonical, parse_int=Number, parse_float=Number)
+        tree = json.loads(canonical, parse_int=Number, parse_float=Number)
     except (ValueError, RecursionError):
         return ABSENT
+    return ABSENT if is_too_deep(tree) else tree
 
 
 def hides(tree: Any) -> bool:

@@ -286,6 +286,7 @@ async def test_a_server_may_name_its_issuer(
         ('{"resource":"RESOURCE","authorization_servers":["AS","https://other.example"]}', "issuers"),
         ('{"resource":"RESOURCE","authorization_servers":["http://169.254.169.254"]}', "not"),
         ("[]", "cannot be read"),
+        ('{"more":' + "[" * 60_000, "cannot be read"),
     ],
 )
 async def test_what_a_server_says_of_its_issuer_is_not_believed_blindly(

@@ -57,6 +57,7 @@ def test_a_signature_under_somebody_elses_id_counts_for_nobody(
         pytest.param(lambda raw: raw[:-2] + b',"payload":"e30="}\n', id="a member twice"),
         pytest.param(lambda raw: raw.replace(b"]", b"," + raw.split(b"[")[1].split(b"]")[0] + b"]"), id="a key twice"),
         pytest.param(lambda _: b"x" * (LONGEST + 1), id="too long"),
+        pytest.param(lambda _: b'{"more":' + b"[" * 100_000, id="nested without end"),
         pytest.param(lambda _: b"", id="nothing"),
     ],
 )  # fmt: skip

@@ -227,6 +227,7 @@ async def test_the_port_answers_what_it_refuses_and_outlives_whatever_comes(tmp_
     assert await say(post("/other", *good)) == b"HTTP/1.1 404 Not Found"
     assert await say(b"GET /ping HTTP/1.1\r\n\r\n") == b"HTTP/1.1 404 Not Found"
     assert await say(post("/ping", {}, b"{", LONGEST_PING + 1)) == b"HTTP/1.1 400 Bad Request"
+    assert (await say(post("/ping", {}, b'{"more":' + b"[" * (LONGEST_PING - 8)))).startswith(b"HTTP/1.1 4")
     for nonsense in (b"", b"\0" * 9000, b"POST /ping HTTP/1.1\r\nContent-Length: 5\r\n\r\nab", b"\r\n\r\n"):
         await say(nonsense)
     assert await say(post("/ping", *ping("main", 3, clock))) == b"HTTP/1.1 204 No Content"

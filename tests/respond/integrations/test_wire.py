@@ -17,6 +17,7 @@ from watchkeeper.core.errors import Misconfigured, WatchkeeperError
 from watchkeeper.core.fetch.model import FetchFailed, FetchRefused
 from watchkeeper.respond.errands import NotTaken
 from watchkeeper.respond.integrations import Integration
+from watchkeeper.respond.integrations.wire import Answer
 from watchkeeper.respond.webhooks.signing import verify
 
 
@@ -100,3 +101,8 @@ def test_an_error_of_the_server_may_pass() -> None:
         webhook(there.url, there.host).deliver(errand(), again=False)
     assert isinstance(caught.value, WatchkeeperError)
     assert "\x1b" not in caught.value.reason
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a":' * 100_000])
+def test_an_answer_that_is_no_json_says_nothing(text: str) -> None:
+    assert Answer(200, text, "").json == {}

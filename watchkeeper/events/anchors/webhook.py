@@ -91,7 +91,7 @@ class WebhookPlace:
     def _read(self, body: bytes, kind: type[_T]) -> _T:
         try:
             return msgspec.json.decode(body, type=kind)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise Unavailable(f"{self.name} answers something else: {error}") from error
 
     def _said(self, status: int) -> Unavailable:

@@ -89,7 +89,7 @@ class TokenEndpoint:
             raise _refusal(answer)
         try:
             return msgspec.json.decode(answer.body, type=_Introspected).active
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
             raise CredentialFailed("the authorization server does not say whether a token is active") from error
 
     async def _post(self, client: OAuthClient, metadata: IssuerMetadata, url: str, fields: Fields) -> Fetched:
@@ -105,7 +105,7 @@ class TokenEndpoint:
         try:
             said = msgspec.json.decode(body, type=_Answer)
             seconds = DEFAULT_SECONDS if said.expires_in is None else float(said.expires_in)
-        except (msgspec.DecodeError, msgspec.ValidationError, ValueError) as error:
+        except (msgspec.DecodeError, msgspec.ValidationError, ValueError, RecursionError) as error:
             raise CredentialFailed("the authorization server's answer holds no token") from error
         if said.token_type.lower() != "bearer" or not _BEARER.fullmatch(said.access_token) or not 0 < seconds < 1e9:
             raise CredentialFailed("the authorization server's answer holds no bearer token that we can use")
@@ -142,7 +142,7 @@ def _assertion(client: OAuthClient, metadata: IssuerMetadata, now: int) -> Field
 def _refusal(answer: Fetched) -> CredentialFailed:
     try:
         code = msgspec.json.decode(answer.body, type=_Refusal).error
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         code = ""
     if not 400 <= answer.status < 500 or not _ERROR.fullmatch(code):
         return CredentialFailed(f"the authorization server answered with status {answer.status}")

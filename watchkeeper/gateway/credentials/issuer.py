@@ -75,7 +75,7 @@ class Issuers:
     def _believed(self, issuer: str, body: bytes) -> IssuerMetadata:
         try:
             said = msgspec.json.decode(body, type=IssuerMetadata)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
             raise CredentialFailed("an authorization server's metadata cannot be read") from error
         if said.issuer != issuer:
             raise CredentialFailed("an authorization server's metadata names another issuer than the one asked for")

@@ -91,7 +91,7 @@ def read_envelope(raw: bytes) -> Envelope:
         ids = [one.keyid for one in envelope.signatures]
         texts = [envelope.payload, *(one.sig for one in envelope.signatures)]
         is_whole = all(b64encode(b64decode(text, validate=True)).decode() == text for text in texts)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Invalid("this file is no bundle", hint=_HINT) from error
     if envelope.payloadType != PAYLOAD_TYPE or not is_whole or len(ids) != len(set(ids)) or envelope.raw() != raw:
         raise Invalid("this file is no bundle, or was changed", hint=_HINT)

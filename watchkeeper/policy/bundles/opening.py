@@ -63,7 +63,7 @@ def open_bundle(envelope: Envelope) -> Bundle:
     payload = envelope.signed()
     try:
         statement = msgspec.json.decode(payload, type=_Statement)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Invalid("the bundle holds no policies", hint="was it made by a newer version?") from error
     manifest = statement.predicate
     if (statement.kind, statement.predicateType) != (STATEMENT, PREDICATE):

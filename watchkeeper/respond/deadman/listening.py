@@ -70,7 +70,7 @@ class Listening:
         """Take a ping. Raises `Invalid`, `Untrusted`, `Conflict` for a replay."""
         try:
             ping = msgspec.json.decode(body, type=Ping)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise Invalid("this is no ping", hint="see docs/concepts/deadman.md") from error
         stamp, signature = headers.get("webhook-timestamp", ""), headers.get("webhook-signature", "")
         keys, now = self._keys.get(ping.name, _STRANGER), self._clock.now() // SECOND

@@ -95,7 +95,7 @@ def _event_id(name: str, message_id: str) -> str:
 def _read(body: bytes) -> Reply:
     try:
         reply = msgspec.json.decode(body, type=Reply)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         hint = 'send {"incident": "INC-…", "verb": "acknowledge", "resolve" or "comment", "by": "…", "comment": "…"}'
         raise Invalid("the body is no reply", hint=hint) from error
     return Reply(

@@ -41,7 +41,7 @@ class Answer(msgspec.Struct, frozen=True):
         """What it says, or an empty table where that is no JSON."""
         try:
             return msgspec.json.decode(self.text)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return {}
 
 

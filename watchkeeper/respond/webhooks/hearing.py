@@ -53,7 +53,7 @@ class Hearing:
 def _read(body: bytes) -> Told:
     try:
         told = msgspec.json.decode(body, type=Told)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         hint = 'send {"approval": "ask-…", "choice": "approve" or "deny", "reason": "…", "by": "…"}'
         raise Invalid("the body is no decision", hint=hint) from error
     return msgspec.structs.replace(told, by=visible(told.by, limit=_CLAIM))

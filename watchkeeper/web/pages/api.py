@@ -43,7 +43,7 @@ async def decide_approval(request: ApiRequest) -> Response[bytes]:
     """Approve or deny; `{"choice": "approve", "reason": "…"}`."""
     try:
         decision = msgspec.json.decode(await request.body(), type=Decision)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("the body is no decision", hint='send {"choice": "approve" or "deny", "reason": "…"}') from error
     inbox, approval_id = console_of(request).services.inbox, request.path_params["approval_id"]
     decided = await asyncio.to_thread(inbox.decide, _acting(request), approval_id, decision.choice, decision.reason)

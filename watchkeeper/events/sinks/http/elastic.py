@@ -53,7 +53,7 @@ class ElasticSink:
         answer = self._wire.post(_PATH, b"".join(entry.data for entry in entries), "application/x-ndjson")
         try:
             bulk = msgspec.json.decode(answer.body, type=Bulk)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise NotTaken(
                 f"it does not answer as Elasticsearch does: {answer.said}", hint="correct the url"
             ) from error

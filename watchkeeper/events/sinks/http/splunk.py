@@ -112,6 +112,6 @@ class SplunkSink:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         said = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

@@ -76,7 +76,7 @@ def _places(url: str, named: str) -> list[str]:
 def _believed(url: str, body: bytes, scope: str) -> Protected:
     try:
         said = msgspec.json.decode(body, type=_Document)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise CredentialFailed("the server's metadata cannot be read") from error
     if not covers(said.resource, url):
         raise CredentialFailed("the server's metadata is about another resource than the server")

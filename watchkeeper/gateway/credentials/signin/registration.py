@@ -61,7 +61,7 @@ async def _register(fetcher: Fetcher, metadata: IssuerMetadata, redirect_uri: st
         raise CredentialFailed(f"the issuer registered no client: it answered with status {answer.status}")
     try:
         made = msgspec.json.decode(answer.body, type=_Registered)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise CredentialFailed("the issuer's answer to a registration cannot be read") from error
     if not made.client_id or not made.client_id.isascii() or not made.client_id.isprintable():
         raise CredentialFailed("the issuer registered a client without a usable id")
