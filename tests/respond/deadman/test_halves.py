@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socketserver
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,11 +85,18 @@ def test_a_clock_that_is_put_back_keeps_no_page(tmp_path: Path, clock: ManualClo
     box.close()
 
 
-def test_a_file_that_is_no_outbox_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_file_that_is_no_outbox_is_said_to_be_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *at, **how: opened.append(connect(*at, **how)) or opened[-1])
     (tmp_path / "deadman.db").write_bytes(b"x" * 4096)
     with pytest.raises(WatchkeeperError) as caught:
         SwitchBox(tmp_path / "deadman.db")
     assert "move it aside" in caught.value.hint
+    assert len(opened) == 2
+    for one in opened:  # nothing is left open
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            one.execute("SELECT 1")
 
 
 @contextmanager

@@ -76,6 +76,7 @@ class SwitchBox:
             self._open()
         except (sqlite3.Error, OSError) as error:
             if not (is_of_the_disk(error) or isinstance(error, OSError)):
+                self._memory.close()
                 raise Unavailable(f"cannot use {path}: {error}", hint="move it aside; a new one is made") from error
             self._met(error)
 
