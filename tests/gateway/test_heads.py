@@ -7,7 +7,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.gateway.conftest import TOKEN, House, call, mirrors, plain, post, raw, read_message
@@ -142,10 +142,12 @@ async def test_an_answer_with_its_own_session_keeps_it_out_of_other_answers(hous
     assert got == ["s-0", "s-1", "s-2", "s-3"]
 
 
+@example(b"", 0, b"\x00\r\n", b"")
 @given(st.binary(max_size=60), st.integers(0, 10**9 - 1), st.binary(min_size=1, max_size=60), st.binary(max_size=20))
 def test_a_cut_head_has_every_byte_but_the_digits(before: bytes, length: int, after: bytes, body: bytes) -> None:
     head = before + b"\r\nContent-Length: %d\r\n" % length + after
-    if b"\r\n\r\n" in head or b"ontent-Length: " in before + after or after[:1] in b"\r\n":
+    ends_there = (head + b"\r\n\r\n").find(b"\r\n\r\n") == len(head)
+    if not ends_there or b"ontent-Length: " in before + after or after[:1] in b"\r\n":
         return
     found = cut(head + b"\r\n\r\n" + body)
     assert found == (before + b"\r\nContent-Length: \r\n" + after, len(head) + 4, length)
