@@ -252,7 +252,7 @@ def _refused(url: str) -> bool:
     try:
         with socket.create_connection((host, int(port)), timeout=5):
             return False
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: it had been queued when the door was shut
         return True
 
 

@@ -346,6 +346,6 @@ def refuses(url: str) -> bool:
         client = Client(url, "")
         client.link.connect()
         client.close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return True
     return False

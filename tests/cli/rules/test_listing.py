@@ -49,7 +49,14 @@ def test_one_rule_is_shown_as_it_stands_in_its_file(tmp_path: Path) -> None:
     rule = json.loads(told.output)
     assert told.exit_code == 0
     assert rule["text"] == Path(rule["source"]).read_text(encoding="utf-8")
-    assert rule["reads"] == ["body.findings.label", "body.findings.rule", "kind", "outcome"]
+    assert rule["reads"] == [
+        "body.answer.noticed",
+        "body.findings.label",
+        "body.findings.rule",
+        "body.noticed",
+        "kind",
+        "outcome",
+    ]
     words = CliRunner().invoke(main, ["rules", "show", rule["id"], "--data", str(tmp_path)])
     assert "# looks at gateway, gateway.request.decided\n" in words.output
 
