@@ -52,7 +52,7 @@ def judged(path: Path, assessor: Assessor) -> Iterator[Answer]:
             continue
         try:
             record = msgspec.json.decode(line, type=Record)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
             raise Invalid(
                 f"{path}, line {number}: {error}", hint="one JSON object a line; see docs/guides/scan.md"
             ) from error

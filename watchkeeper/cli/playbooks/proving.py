@@ -138,7 +138,7 @@ def _tell(step: dict[str, Any]) -> None:
 def _alerts(path: Path) -> Any:
     try:
         alerts = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Invalid(f"{path}: {error}", hint="a JSON list of alerts, as in a playbook's tests") from error
     if not isinstance(alerts, list) or not alerts:
         raise Invalid(f"{path} holds no list of alerts", hint="a JSON list of alerts, as in a playbook's tests")

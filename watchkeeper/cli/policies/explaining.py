@@ -125,7 +125,7 @@ def _what_if(principal: str, server: str, target: str, action: str, arguments: s
     text = Path(arguments[1:]).read_text(encoding="utf-8") if arguments.startswith("@") else arguments
     try:
         raw = bytes(msgspec.json.decode(text.encode(), type=msgspec.Raw)) if text.strip() else b""
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Invalid(f"--arguments is no JSON: {error}") from error
     return Question(
         principal=principal,
