@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -277,12 +278,4 @@ class RespondService:
     def _begin(self, documents: Sequence[Document], stop: threading.Event) -> None:
         """Whoever is stopped here leaves runs that never began: the next life begins them."""
         for document in documents:
-            while not stop.is_set():
-                try:
-                    self.runs.carrier.begin(document["run"])
-                except Stalled as error:
-                    self._trouble.met(error.reason)
-                    stop.wait(_RETRY_SECONDS)
-                else:
-                    self._trouble.over()
-                    break
+            self._patiently(partial(self.runs.carrier.begin, document["run"]), stop)

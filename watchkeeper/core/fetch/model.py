@@ -8,6 +8,8 @@ from watchkeeper.core.errors import Denied, Unavailable
 
 ANY = "*/*"
 """Among the types that are accepted: an answer of any other is an answer too, but it is not read."""
+WORDS = ("application/json", "text/plain", "text/html", ANY)
+"""What a receiver may answer whose status is what counts: its words are for people, if it has any."""
 JSON = ("application/json",)
 """Media types of an ordinary answer; `application/…+json` counts as it."""
 

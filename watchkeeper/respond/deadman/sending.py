@@ -16,7 +16,7 @@ import msgspec
 from watchkeeper.core.clock import SECOND, Clock, to_iso
 from watchkeeper.core.errors import Misconfigured, Unavailable, WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.core.fetch.model import ANY, FetchRefused
+from watchkeeper.core.fetch.model import WORDS, FetchRefused
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.fetch.target import parse_target
 from watchkeeper.core.secrets import Secret
@@ -29,7 +29,6 @@ from watchkeeper.respond.webhooks.signing import keys_of, sign
 
 PATIENCE = 10.0
 """Seconds that a receiver may take."""
-_ANSWERS = ("application/json", "text/plain", "text/html", ANY)
 _log = logging.getLogger(__name__)
 
 Send = Callable[[str, bytes], None]
@@ -58,7 +57,7 @@ def poster(where: str, url: str, secret: Secret, fetch: FetchSettings, clock: Cl
         seconds = clock.now() // SECOND
         headers = [("webhook-id", message_id), ("webhook-timestamp", str(seconds))]
         headers += [("webhook-signature", sign(keys, message_id, seconds, body))] if keys else []
-        answer = asyncio.run(fetcher.post(url, body, "application/json", tuple(headers), _ANSWERS))
+        answer = asyncio.run(fetcher.post(url, body, "application/json", tuple(headers), WORDS))
         if not 200 <= answer.status < 300:
             raise Unavailable(f"it answers {answer.status}", hint="look at the receiver")
 

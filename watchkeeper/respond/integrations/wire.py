@@ -12,7 +12,7 @@ import msgspec
 
 from watchkeeper.core.errors import Misconfigured
 from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.core.fetch.model import ANY, FetchFailed, FetchRefused
+from watchkeeper.core.fetch.model import WORDS, FetchFailed, FetchRefused
 from watchkeeper.core.secrets import Secret
 from watchkeeper.core.text import visible
 from watchkeeper.gateway.tls import contexts
@@ -23,7 +23,6 @@ from watchkeeper.respond.integrations.settings import IntegrationSettings
 LARGEST_ANSWER = 262_144
 LONGEST_WAIT = 3_600
 """Seconds; a receiver that asks for more is asked again after this."""
-_ANSWERS = ("application/json", "text/plain", "text/html", ANY)
 _LATER = frozenset({408, 409, 423, 425, 429})
 _SAID = 300
 
@@ -70,9 +69,9 @@ class Wire:
 
     def send_bytes(self, verb: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The same with a body of one's own."""
-        lines = list(({"Accept": ", ".join(_ANSWERS)} | dict(headers)).items())
+        lines = list(({"Accept": ", ".join(WORDS)} | dict(headers)).items())
         try:
-            got = asyncio.run(self._fetcher.request(verb, url, lines, body, _ANSWERS))
+            got = asyncio.run(self._fetcher.request(verb, url, lines, body, WORDS))
         except (FetchFailed, FetchRefused) as error:  # what they say names the URL, which may be a secret
             raise type(error)(self._clean(error.reason), hint=error.hint) from None
         text = got.body.decode("utf-8", errors="replace")

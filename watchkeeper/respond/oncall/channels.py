@@ -11,7 +11,7 @@ import msgspec
 from watchkeeper.core.clock import SECOND, Clock, to_iso
 from watchkeeper.core.errors import NotFound, Unavailable
 from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.core.fetch.model import ANY
+from watchkeeper.core.fetch.model import WORDS
 from watchkeeper.core.ids import derived_id
 from watchkeeper.core.secrets import Secret
 from watchkeeper.core.text import visible
@@ -21,7 +21,6 @@ from watchkeeper.respond.oncall._store import ACKNOWLEDGED
 from watchkeeper.respond.oncall.ports import Answer, Message, Pager
 from watchkeeper.respond.webhooks.signing import keys_of, sign
 
-_ANSWERS = ("application/json", "text/plain", "text/html", ANY)
 _WORD = 300
 
 
@@ -56,7 +55,7 @@ class HookPager:
             ("webhook-timestamp", str(seconds)),
             ("webhook-signature", sign(self._keys[channel], message.id, seconds, body)),
         )
-        answer = asyncio.run(self._fetcher.post(hook.url, body, "application/json", headers, _ANSWERS))
+        answer = asyncio.run(self._fetcher.post(hook.url, body, "application/json", headers, WORDS))
         if not 200 <= answer.status < 300:
             raise Unavailable(f"it answers {answer.status}", hint="look at the receiver")
 

@@ -18,7 +18,7 @@ from watchkeeper.core.clock import SECOND, Clock
 from watchkeeper.core.database import Database
 from watchkeeper.core.errors import WatchkeeperError
 from watchkeeper.core.fetch.client import Fetcher
-from watchkeeper.core.fetch.model import ANY
+from watchkeeper.core.fetch.model import WORDS
 from watchkeeper.core.ids import derived_id
 from watchkeeper.events import Journal, Severity, new_event
 from watchkeeper.gateway.approvals import Approval, Approvals, State
@@ -32,7 +32,6 @@ BACKOFF = (5, 15, 60, 300, 900)
 """Seconds to the next attempt; the last one for all that follow."""
 _AT_ONCE = 16
 _KEPT = 7 * 24 * 3600 * SECOND
-_ANSWERS = ("application/json", "text/plain", "text/html", ANY)
 _log = logging.getLogger(__name__)
 
 
@@ -113,7 +112,7 @@ class Outbox:
             ("webhook-signature", sign(self._keys[hook.name], row.id, seconds, body)),
         )
         try:
-            answer = await self._fetcher.post(hook.url, body, "application/json", headers, _ANSWERS)
+            answer = await self._fetcher.post(hook.url, body, "application/json", headers, WORDS)
             why = "" if 200 <= answer.status < 300 else f"it answers {answer.status}"
         except WatchkeeperError as error:
             why = error.reason
