@@ -12,6 +12,7 @@ import pytest
 from tests.app.test_erasing import ADA, BOB, erased_by, found, report
 from tests.gateway.approvals.wanted import BOUNDS, wanted
 from tests.respond.conftest import CLOCK, Estate, Gate
+from tests.respond.playbooks import hold_and_ask
 from watchkeeper.app.platform import opened
 from watchkeeper.gateway.approvals.model import State
 from watchkeeper.operators import Roster
@@ -20,19 +21,6 @@ from watchkeeper.respond import IncidentState, RespondSettings
 from watchkeeper.respond.gates.model import Said
 from watchkeeper.respond.gates.people import Electorate
 from watchkeeper.respond.service import RespondService
-
-TWO_AGREE = """\
-id: two
-version: 1
-title: Two agree
-when: alert.rule == 'room'
-severity: high
-blast_radius: {tools: 1, principals: 1}
-steps:
-  - {id: hold, action: hold_tool, with: {server: files, tool: read_file, reason: it changed}, deadline: 5s}
-  - {id: asked, action: quarantine_principal, with: {principal: ada, reason: it asked}, deadline: 5s,
-     approve: {by: responder, quorum: 2, timeout: 1h}}
-"""
 
 
 def say(service: RespondService, by: str) -> None:
@@ -45,7 +33,7 @@ def say(service: RespondService, by: str) -> None:
 @pytest.mark.either_state
 @pytest.mark.behaviour("privacy.erased-beside-gates")
 def test_erased_persons_leave_gates_and_runs_of_others_as_they_are_and_nothing_of_their_own(tmp_path: Path) -> None:
-    (tmp_path / "two.yaml").write_text(TWO_AGREE)
+    (tmp_path / "two.yaml").write_text(hold_and_ask(principal="ada", quorum=2))
     data = tmp_path / "data"
     with opened(data, "cli") as platform, closing(Estate(data)) as estate:
         electorate = Electorate(PersonRules(), Roster(estate.database, estate.journal, CLOCK))

@@ -21,6 +21,7 @@ from tests.app.test_workers import children, house, open_logs
 from tests.postgres import fresh_database, server, stopped
 from tests.respond.conftest import CLOCK, Estate
 from tests.respond.lives import Life
+from tests.respond.playbooks import hold_and_ask
 from tests.respond.test_full_disk import approve
 from watchkeeper.app.administration import WATCH
 from watchkeeper.core.state import NOTE, STATE
@@ -30,18 +31,6 @@ from watchkeeper.respond import IncidentState, RespondSettings
 from watchkeeper.respond.gates.people import Electorate
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-HOLD_AND_ASK = """\
-id: held
-version: 1
-title: Held
-when: alert.rule == 'room'
-severity: high
-blast_radius: {tools: 1, principals: 1}
-steps:
-  - {id: hold, action: hold_tool, with: {server: srv, tool: echo, reason: it changed}, deadline: 10s}
-  - {id: asked, action: quarantine_principal, with: {principal: desk, reason: it asked}, deadline: 10s,
-     approve: {by: responder, timeout: 1h}}
-"""
 NOW = {"name": "get_current_time", "arguments": {"timezone": "UTC"}}
 
 
@@ -138,7 +127,7 @@ def test_of_two_watches_one_goes_on_for_the_other_and_both_gateways_have_every_o
     url = fresh_database(postgres, template)
     (tmp_path / "data").mkdir(mode=0o700)
     (tmp_path / "data" / "watchkeeper.toml").write_text(f'[state]\nurl = "{url}"\n')
-    (tmp_path / "held.yaml").write_text(HOLD_AND_ASK)
+    (tmp_path / "held.yaml").write_text(hold_and_ask(server="srv", tool="echo"))
     with house(tmp_path) as gateways, closing(Estate(tmp_path / "data", url)) as estate:
         sessions = [gateways.at(1), gateways.at(2)]
         assert not any(is_barred(client, session) for client, session in sessions)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.disks import Disk
 from tests.respond.conftest import CLOCK, Estate, Gate
+from tests.respond.playbooks import hold_and_ask
 from watchkeeper.core.errors import Stalled, WatchkeeperError
 from watchkeeper.gateway.orders import OrderKind
 from watchkeeper.operators import Roster
@@ -30,18 +31,6 @@ from watchkeeper.respond.service import RespondService
 from watchkeeper.respond.settings import RespondSettings
 from watchkeeper.respond.vault import Vault
 
-PLAYBOOK = """\
-id: full
-version: 1
-title: Full
-when: alert.rule == 'room'
-severity: high
-blast_radius: {tools: 1, principals: 1}
-steps:
-  - {id: hold, action: hold_tool, with: {server: files, tool: read_file, reason: it changed}, deadline: 5s}
-  - {id: asked, action: quarantine_principal, with: {principal: desk, reason: it asked}, deadline: 5s,
-     approve: {by: responder, timeout: 1h}}
-"""
 IMPORTED = '{"external_id": "SEC-1", "title": "an old one", "opened_at": 1700000000000000}'
 PLACES = ["hold effect", "asked approval opened", "asked done"]
 OTHERS = ["hold recorded", "hold done", "asked approval decided", "asked effect", "asked recorded"]
@@ -78,7 +67,7 @@ class Filling:
         self.is_full = threading.Event()
         folder = disk.folder / "playbooks"
         folder.mkdir()
-        (folder / "full.yaml").write_text(PLAYBOOK)
+        (folder / "full.yaml").write_text(hold_and_ask())
         roster = Roster(estate.database, estate.journal, CLOCK)
         self.options = {
             "watch": self._watch,

@@ -15,7 +15,8 @@ import pytest
 
 from tests.postgres import Pair, all_read_only, fresh_database, full_up, name_of, read_only, server, stopped
 from tests.respond.conftest import CLOCK, PATIENCE, Estate, Gate
-from tests.respond.test_full_disk import PLAYBOOK, approve
+from tests.respond.playbooks import hold_and_ask
+from tests.respond.test_full_disk import approve
 from watchkeeper.core.errors import Stalled
 from watchkeeper.gateway.orders import OrderKind
 from watchkeeper.operators import Roster
@@ -36,7 +37,7 @@ class Held:
 
     def __init__(self, folder: Path, url: str, *places: str) -> None:
         self.estate = Estate(folder / "data", url)
-        (folder / "full.yaml").write_text(PLAYBOOK)
+        (folder / "full.yaml").write_text(hold_and_ask())
         self.reached = {place: threading.Event() for place in places}
         self._released = threading.Event()
         self._settings = RespondSettings(playbooks=str(folder))
@@ -127,13 +128,8 @@ def test_response_that_ends_while_its_run_waits_for_its_server_leaves_it_to_the_
 ) -> None:
     url = fresh_database(postgres, template)
     held = Held(tmp_path, url, "hold recorded")
-    with ExitStack() as away:
-        with held.responding() as service:
-            held.troubled(service, lambda: nullcontext(away.enter_context(read_only(postgres, url))))
-            import time
-
-            t = time.monotonic()
-        print("ENDED", time.monotonic() - t, flush=True)
+    with ExitStack() as away, held.responding() as service:
+        held.troubled(service, lambda: nullcontext(away.enter_context(read_only(postgres, url))))
     again = Held(tmp_path, url)
     with again.responding() as service:
         again.assert_once(service)

@@ -1,4 +1,4 @@
-"""Another system: an HTTP server in a thread of the test's process, which keeps what it got."""
+"""Another system: an HTTP server in a thread of the test's process, which keeps what it got; and what is told to it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from watchkeeper.core.clock import ManualClock
+from watchkeeper.core.database import Database
 from watchkeeper.core.secrets import Secret
+from watchkeeper.events import Journal
+from watchkeeper.gateway.approvals import Approvals
+from watchkeeper.respond.webhooks.outbox import Wires
 from watchkeeper.respond.webhooks.signing import keys_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -73,3 +79,16 @@ def another_system() -> Iterator[Elsewhere]:
 def elsewhere() -> Iterator[Elsewhere]:
     with another_system() as one:
         yield one
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(1_795_368_000_000_000)
+
+
+@pytest.fixture
+def wires(tmp_path: Path, clock: ManualClock) -> Iterator[Wires]:
+    with closing(Database.at(tmp_path / "state.db")) as database:
+        database.create_missing_tables()
+        with closing(Journal.open(tmp_path, "watch", clock)) as journal:
+            yield Wires(database, journal, clock, Approvals(database, journal, clock))

@@ -26,11 +26,6 @@ BODY = b'{"approval": "ask-1", "choice": "deny", "reason": "no"}'
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(1_795_368_000_000_000)
-
-
-@pytest.fixture
 def hearing(tmp_path: Path, clock: ManualClock) -> Iterator[Hearing]:
     hooks = [Hook(name, "https://ops.example/in", Secret(SECRET)) for name in ("ops", "others")]
     with closing(Database.at(tmp_path / "state.db")) as database:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +10,16 @@ import pytest
 from tests.gateway.approvals.wanted import BOUNDS, wanted
 from tests.respond.webhooks.conftest import KEYS, SECRET, Elsewhere
 from watchkeeper.core.clock import SECOND, ManualClock
-from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Unavailable
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.secrets import Secret
-from watchkeeper.events import Event, Journal, JournalReader
-from watchkeeper.gateway.approvals import Approvals, Choice
+from watchkeeper.events import Event, JournalReader
+from watchkeeper.gateway.approvals import Choice
 from watchkeeper.gateway.approvals.model import Requirement
 from watchkeeper.respond.webhooks import Hook, Outbox
 from watchkeeper.respond.webhooks.outbox import BACKOFF, Wires
 from watchkeeper.respond.webhooks.signing import verify
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(1_795_368_000_000_000)
-
-
-@pytest.fixture
-def wires(tmp_path: Path, clock: ManualClock) -> Iterator[Wires]:
-    with closing(Database.at(tmp_path / "state.db")) as database:
-        database.create_missing_tables()
-        with closing(Journal.open(tmp_path, "watch", clock)) as journal:
-            yield Wires(database, journal, clock, Approvals(database, journal, clock))
 
 
 def outbox(wires: Wires, url: str, allow: tuple[str, ...] = ("127.0.0.1",), **fields: Any) -> Outbox:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,11 @@ import pytest
 from tests.gateway.approvals.wanted import BOUNDS, wanted
 from tests.respond.webhooks.conftest import Elsewhere
 from watchkeeper.core.clock import SECOND, ManualClock
-from watchkeeper.core.database import Database
 from watchkeeper.core.errors import Conflict, Misconfigured, Untrusted
 from watchkeeper.core.fetch.client import Fetcher
 from watchkeeper.core.fetch.settings import FetchSettings
 from watchkeeper.core.secrets import Secret
-from watchkeeper.events import Event, Journal, JournalReader
-from watchkeeper.gateway.approvals import Approvals
+from watchkeeper.events import Event, JournalReader
 from watchkeeper.gateway.approvals.model import Requirement
 from watchkeeper.respond.deadman.listening import Listening, Ping
 from watchkeeper.respond.deadman.outbox import SwitchBox
@@ -39,19 +36,6 @@ Hear = Callable[[str], Callable[[dict[str, str]], object]]
 class Nowhere:
     def find(self, event_id: str) -> None:
         return None
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(1_795_368_000_000_000)
-
-
-@pytest.fixture
-def wires(tmp_path: Path, clock: ManualClock) -> Iterator[Wires]:
-    with closing(Database.at(tmp_path / "state.db")) as database:
-        database.create_missing_tables()
-        with closing(Journal.open(tmp_path, "watch", clock)) as journal:
-            yield Wires(database, journal, clock, Approvals(database, journal, clock))
 
 
 def keys(secret: str) -> tuple[bytes, ...]:
